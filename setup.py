@@ -1,0 +1,119 @@
+#!/usr/bin/env python3
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+
+import re
+from configparser import ConfigParser
+from pathlib import Path
+
+from setuptools import setup
+
+MODULE = 'training_abandon'
+PACKAGE = f'trytond.modules.{MODULE}'
+ROOT = Path(__file__).resolve().parent
+SOURCE = Path('modules') / MODULE
+
+
+def read(name):
+    path = ROOT / name
+    return path.read_text(encoding='utf-8') if path.exists() else ''
+
+
+def tryton_info():
+    config = ConfigParser()
+    config.read_string(read(SOURCE / 'tryton.cfg'))
+    info = config['tryton']
+
+    def modules(option):
+        return [
+            name for name in info.get(option, '').split()
+            if name not in {'ir', 'res'}]
+    return info['version'], modules('depends'), modules('extras_depend')
+
+
+version, depends, extras_depend = tryton_info()
+major, minor = map(int, version.split('.')[:2])
+
+
+def pin(name):
+    return f'{name} >= {major}.{minor}, < {major}.{minor + 1}'
+
+
+def pin_modules(names):
+    return [pin(f'trytond_{name}') for name in names]
+
+
+def description():
+    text = re.sub(r'\.\. toctree::\n(\n|( +.*\n))*', '', read('README.rst'))
+    return text or "Tryton module for training abandonment"
+
+
+postgresql = ['psycopg[binary,pool]']
+demo = [
+    pin('proteus'),
+    'aiosmtpd',
+    'Pillow',
+    'tqdm',
+    ] + postgresql
+test = [
+    'aiosmtpd',
+    'build',
+    'flake8',
+    'hypothesis',
+    'isort',
+    'Pillow',
+    'playwright',
+    pin('proteus'),
+    'pypdf',
+    'pytest',
+    'tqdm',
+    ] + postgresql + pin_modules(extras_depend)
+
+setup(
+    name=f'trytond_{MODULE}',
+    version=version,
+    description="Tryton module for training abandonment",
+    long_description=description(),
+    long_description_content_type='text/x-rst',
+    author="the training_abandon authors",
+    keywords='tryton training abandonment qualiopi',
+    license='GPL-3.0-or-later',
+    package_dir={PACKAGE: str(SOURCE)},
+    packages=[PACKAGE, f'{PACKAGE}.tests'],
+    package_data={
+        PACKAGE: [
+            'tryton.cfg', '*.xml', '*.fodt', '*.html', 'view/*.xml',
+            'locale/*.po', 'locale/override/*.po', 'report/*.fodt',
+            'report/*.html', 'icons/*.svg', 'icons/LICENSE'],
+        f'{PACKAGE}.tests': ['*.rst', '*.json'],
+        },
+    classifiers=[
+        'Development Status :: 3 - Alpha',
+        'Environment :: Plugins',
+        'Framework :: Tryton',
+        'Intended Audience :: Education',
+        'Natural Language :: English',
+        'Natural Language :: French',
+        'Operating System :: OS Independent',
+        'Programming Language :: Python :: 3',
+        'Topic :: Office/Business',
+        ],
+    python_requires='>=3.10',
+    install_requires=[
+        'Genshi',
+        'holidays',
+        'html2text',
+        'python-sql >= 1.8',
+        'relatorio',
+        pin('trytond'),
+        ] + pin_modules(depends),
+    extras_require={
+        'demo': demo,
+        'postgresql': postgresql,
+        'test': test,
+        },
+    zip_safe=False,
+    entry_points={
+        'trytond.modules': [f'{MODULE} = {PACKAGE}'],
+        },
+    )
