@@ -1,0 +1,357 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+import datetime as dt
+from collections import defaultdict
+
+from sql import Literal, Null, Window, With
+from sql.aggregate import Count, Max, Sum
+from sql.conditionals import Case as SQLCase
+from sql.conditionals import Coalesce
+from sql.functions import RowNumber
+
+from trytond import backend
+from trytond.i18n import gettext
+from trytond.model import Index, ModelSQL, ModelView, Unique, fields
+from trytond.model.exceptions import AccessError
+from trytond.pool import Pool
+from trytond.pyson import Eval
+from trytond.tools import grouped_slice
+from trytond.transaction import Transaction
+
+from .exceptions import TrainingValidationError
+
+ZERO = dt.timedelta()
+BATCH = 200
+
+
+class Attendance(ModelSQL, ModelView):
+    __name__ = 'training.attendance'
+
+    enrolment = fields.Many2One(
+        'training.enrolment', "Enrolment", required=True,
+        ondelete='CASCADE')
+    slot = fields.Many2One(
+        'training.session.slot', "Slot", required=True, ondelete='CASCADE')
+    trainee = fields.Function(fields.Many2One(
+            'training.trainee', "Trainee"),
+        'on_change_with_trainee', searcher='search_trainee')
+    date = fields.Function(
+        fields.Date("Date"),
+        'on_change_with_date', searcher='search_date')
+    state = fields.Selection([
+            ('present', "Present"),
+            ('late', "Late"),
+            ('left_early', "Left Early"),
+            ('absent', "Absent"),
+            ('excused', "Excused"),
+            ], "State", required=True, sort=False)
+    late_by = fields.TimeDelta(
+        "Late by",
+        domain=['OR',
+            ('late_by', '=', None),
+            ('late_by', '>=', ZERO),
+            ],
+        states={
+            'invisible': ~Eval('state').in_(['late', 'left_early']),
+            })
+    left_by = fields.TimeDelta(
+        "Left by",
+        domain=['OR',
+            ('left_by', '=', None),
+            ('left_by', '>=', ZERO),
+            ],
+        states={
+            'invisible': ~Eval('state').in_(['late', 'left_early']),
+            },
+        help="The time between the departure and the end of the slot.")
+    missed = fields.TimeDelta("Missed", readonly=True)
+    justification = fields.Char(
+        "Justification",
+        help="The document received for the absence.\n"
+        "Do not write any health detail.")
+    source = fields.Selection([
+            ('default', "Default"),
+            ('sheet', "Sheet"),
+            ('import', "Import"),
+            ], "Source", readonly=True, required=True, sort=False)
+    comment = fields.Char("Comment")
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls.__access__.add('enrolment')
+        t = cls.__table__()
+        cls._sql_constraints += [
+            ('enrolment_slot_unique', Unique(t, t.enrolment, t.slot),
+                'training_abandon.msg_attendance_unique'),
+            ]
+        cls._sql_indexes.add(
+            Index(
+                t, (t.slot, Index.Equality()),
+                (t.state, Index.Equality(cardinality='low'))))
+        cls._order.insert(0, ('slot.date', 'DESC'))
+        cls._order.insert(1, ('slot.start', 'DESC'))
+
+    @classmethod
+    def default_state(cls):
+        return 'present'
+
+    @classmethod
+    def default_source(cls):
+        return 'sheet'
+
+    @fields.depends('enrolment', '_parent_enrolment.trainee')
+    def on_change_with_trainee(self, name=None):
+        return self.enrolment.trainee if self.enrolment else None
+
+    @classmethod
+    def search_trainee(cls, name, clause):
+        nested = clause[0][len(name):]
+        return [('enrolment.' + name + nested, *clause[1:])]
+
+    @fields.depends('slot', '_parent_slot.date')
+    def on_change_with_date(self, name=None):
+        return self.slot.date if self.slot else None
+
+    @classmethod
+    def search_date(cls, name, clause):
+        return [('slot.' + clause[0], *clause[1:])]
+
+    def get_rec_name(self, name):
+        return f'{self.enrolment.rec_name} - {self.slot.rec_name}'
+
+    @classmethod
+    def search_rec_name(cls, name, clause):
+        return [('enrolment.rec_name', *clause[1:])]
+
+    def _missed(self):
+        if self.state == 'present':
+            return ZERO
+        elif self.state in {'absent', 'excused'}:
+            return self.slot.duration
+        return (self.late_by or ZERO) + (self.left_by or ZERO)
+
+    def compute_fields(self, field_names=None):
+        values = super().compute_fields(field_names=field_names)
+        if (field_names is None
+                or {'slot', 'state', 'late_by', 'left_by'} & field_names):
+            missed = self._missed()
+            if getattr(self, 'missed', None) != missed:
+                values['missed'] = missed
+        return values
+
+    @classmethod
+    def preprocess_values(cls, mode, values):
+        values = super().preprocess_values(mode, values)
+        if mode == 'write' and 'state' in values:
+            # The line has been looked at
+            values.setdefault('source', 'sheet')
+        return values
+
+    @classmethod
+    def validate_fields(cls, attendances, field_names):
+        super().validate_fields(attendances, field_names)
+        cls.check_missed(attendances, field_names)
+        cls.check_session(attendances, field_names)
+
+    @classmethod
+    def check_missed(cls, attendances, field_names=None):
+        if field_names and not (
+                field_names & {'slot', 'state', 'late_by', 'left_by'}):
+            return
+        for attendance in attendances:
+            if attendance._missed() > attendance.slot.duration:
+                raise TrainingValidationError(gettext(
+                        'training_abandon.msg_attendance_missed_too_long',
+                        attendance=attendance.rec_name))
+
+    @classmethod
+    def check_session(cls, attendances, field_names=None):
+        if field_names and not field_names & {'slot', 'enrolment'}:
+            return
+        for attendance in attendances:
+            if attendance.slot.session != attendance.enrolment.session:
+                raise TrainingValidationError(gettext(
+                        'training_abandon.msg_attendance_other_session',
+                        attendance=attendance.rec_name))
+
+    @classmethod
+    def check_modification(
+            cls, mode, attendances, values=None, external=False):
+        super().check_modification(
+            mode, attendances, values=values, external=external)
+        if external:
+            for attendance in attendances:
+                if attendance.slot.state != 'open':
+                    raise AccessError(gettext(
+                            'training_abandon.msg_attendance_sheet_not_open',
+                            attendance=attendance.rec_name))
+
+    @classmethod
+    def create_expected(cls, slots):
+        "Create the missing lines of the trainees expected at the slots"
+        cursor = Transaction().connection.cursor()
+        for sub_slots in grouped_slice(slots, BATCH):
+            query = cls._expected_query(
+                [s.id for s in sub_slots], missing=True)
+            cursor.execute(*query)
+            values = [{
+                    'enrolment': enrolment,
+                    'slot': slot,
+                    'state': 'present',
+                    'source': 'default',
+                    } for enrolment, slot in cursor]
+            for sub_values in grouped_slice(values, BATCH):
+                cls.create(list(sub_values))
+
+    @classmethod
+    def _expected_query(cls, slot_ids, missing=False):
+        """Return the query of the couples of enrolment and slot for which
+        the trainee is expected: the slot is within the dates of an enrolment
+        that is confirmed or started, or was until it ended."""
+        pool = Pool()
+        Slot = pool.get('training.session.slot')
+        Enrolment = pool.get('training.enrolment')
+        attendance = cls.__table__()
+        slot = Slot.__table__()
+        enrolment = Enrolment.__table__()
+        where = (
+            fields.SQL_OPERATORS['in'](slot.id, slot_ids)
+            & Enrolment.expected_sql(enrolment, slot))
+        if missing:
+            where &= (attendance.id == Null)
+        return (slot
+            .join(enrolment, condition=enrolment.session == slot.session)
+            .join(attendance, 'LEFT',
+                condition=(attendance.enrolment == enrolment.id)
+                & (attendance.slot == slot.id))
+            .select(
+                enrolment.id, slot.id, where=where,
+                order_by=[slot.id, enrolment.id]))
+
+    @classmethod
+    def _held_query(cls, enrolment_ids):
+        """Return the query of the held slots at which the trainees were
+        expected, one row per attendance, numbered in time order."""
+        pool = Pool()
+        Slot = pool.get('training.session.slot')
+        Enrolment = pool.get('training.enrolment')
+        attendance = cls.__table__()
+        slot = Slot.__table__()
+        enrolment = Enrolment.__table__()
+        return (attendance
+            .join(slot, condition=slot.id == attendance.slot)
+            .join(enrolment, condition=enrolment.id == attendance.enrolment)
+            .select(
+                attendance.id.as_('id'),
+                attendance.enrolment.as_('enrolment'),
+                attendance.state.as_('state'),
+                attendance.missed.as_('missed'),
+                slot.date.as_('date'),
+                slot.start.as_('start'),
+                slot.end.as_('end'),
+                slot.duration.as_('duration'),
+                RowNumber(window=Window(
+                        [attendance.enrolment],
+                        order_by=[
+                            slot.date.asc, slot.start.asc,
+                            attendance.id.asc])).as_('rank'),
+                where=(
+                    fields.SQL_OPERATORS['in'](
+                        attendance.enrolment, enrolment_ids)
+                    & (slot.state == 'held')
+                    & Enrolment.expected_sql(enrolment, slot))))
+
+    @classmethod
+    def facts(cls, enrolment_ids):
+        """Return the facts of the enrolments, by id: a dictionary with
+
+        - held and missed: timedelta, of the held slots
+        - absence_count, late_count: numbers of held slots
+        - consecutive_absences: the trailing run of absences; excused slots
+          neither count nor break it
+        - last_presence: the date of the last slot attended, or None
+        """
+        cursor = Transaction().connection.cursor()
+        facts = {}
+        for sub_ids in grouped_slice(
+                list(enrolment_ids), backend.MAX_QUERY_PARAMS // 2):
+            held = With(query=cls._held_query(list(sub_ids)))
+            last = With(query=held.select(
+                    held.enrolment.as_('enrolment'),
+                    Max(held.rank).as_('rank'),
+                    where=held.state.in_(['present', 'late', 'left_early']),
+                    group_by=[held.enrolment]))
+            absent = held.state == 'absent'
+            query = (held
+                .join(last, 'LEFT',
+                    condition=last.enrolment == held.enrolment)
+                .select(
+                    held.enrolment,
+                    Sum(held.duration),
+                    Sum(held.missed),
+                    Count(Literal(1), filter_=absent),
+                    Count(Literal(1), filter_=held.state == 'late'),
+                    Count(Literal(1), filter_=absent
+                        & (held.rank > Coalesce(last.rank, 0))),
+                    Max(SQLCase(
+                            (held.rank == last.rank, held.date),
+                            else_=Null)),
+                    group_by=[held.enrolment],
+                    with_=[held, last]))
+            cursor.execute(*query)
+            for (enrolment, duration, missed, absences, lates, consecutive,
+                    last_presence) in cursor:
+                facts[enrolment] = {
+                    'held': _timedelta(duration),
+                    'missed': _timedelta(missed),
+                    'absence_count': absences,
+                    'late_count': lates,
+                    'consecutive_absences': consecutive,
+                    'last_presence': _date(last_presence),
+                    }
+        return facts
+
+    @classmethod
+    def missed_slots(cls, enrolment_ids):
+        """Return by enrolment the absences since the last presence, as
+        list of (date, start, end) in time order."""
+        cursor = Transaction().connection.cursor()
+        missed = defaultdict(list)
+        for sub_ids in grouped_slice(
+                list(enrolment_ids), backend.MAX_QUERY_PARAMS // 2):
+            held = With(query=cls._held_query(list(sub_ids)))
+            cursor.execute(*held.select(
+                    held.enrolment, held.state, held.date, held.start,
+                    held.end,
+                    order_by=[held.enrolment, held.rank],
+                    with_=[held]))
+            for enrolment, state, date, start, end in cursor:
+                if state == 'absent':
+                    missed[enrolment].append(
+                        (_date(date), _time(start), _time(end)))
+                elif state != 'excused':
+                    missed[enrolment].clear()
+        return missed
+
+
+def _date(value):
+    "Return the value as date: SQLite knows only text"
+    if isinstance(value, str):
+        return dt.date.fromisoformat(value)
+    return value
+
+
+def _time(value):
+    if isinstance(value, str):
+        return dt.time.fromisoformat(value)
+    return value
+
+
+def _timedelta(value):
+    "Return the value as timedelta: SQLite knows only seconds"
+    if value is None:
+        return ZERO
+    if not isinstance(value, dt.timedelta):
+        value = dt.timedelta(seconds=value)
+    return value

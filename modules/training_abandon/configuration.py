@@ -1,0 +1,136 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+import holidays
+
+from trytond.model import ModelSingleton, ModelSQL, ModelView, fields
+from trytond.modules.company.model import (
+    CompanyMultiValueMixin, CompanyValueMixin)
+from trytond.pool import Pool
+from trytond.pyson import Eval, Id
+
+SEQUENCES = ['trainee', 'session', 'enrolment', 'case']
+
+
+def sequence_field(string, type_):
+    return fields.Many2One(
+        'ir.sequence', string, required=True,
+        domain=[
+            ('company', 'in', [
+                    Eval('context', {}).get('company', -1),
+                    None]),
+            ('sequence_type', '=', Id('training_abandon', type_)),
+            ])
+
+
+def sequence_value_field(string, type_):
+    return fields.Many2One(
+        'ir.sequence', string, required=True,
+        domain=[
+            ('company', 'in', [Eval('company', -1), None]),
+            ('sequence_type', '=', Id('training_abandon', type_)),
+            ])
+
+
+def default_sequence(name):
+    "Return the id of the sequence delivered with the module"
+    pool = Pool()
+    ModelData = pool.get('ir.model.data')
+    try:
+        return ModelData.get_id('training_abandon', name)
+    except KeyError:
+        return None
+
+
+class Configuration(
+        ModelSingleton, CompanyMultiValueMixin, ModelSQL, ModelView):
+    __name__ = 'training.configuration'
+
+    trainee_sequence = fields.MultiValue(sequence_field(
+            "Trainee Sequence", 'sequence_type_trainee'))
+    session_sequence = fields.MultiValue(sequence_field(
+            "Session Sequence", 'sequence_type_session'))
+    enrolment_sequence = fields.MultiValue(sequence_field(
+            "Enrolment Sequence", 'sequence_type_enrolment'))
+    case_sequence = fields.MultiValue(sequence_field(
+            "Case Sequence", 'sequence_type_case'))
+    holiday_region = fields.MultiValue(fields.Selection(
+            'get_holiday_regions', "Public Holidays",
+            help="The French region whose public holidays are not "
+            "working days.\n"
+            "Leave empty for those common to the whole of France."))
+
+    @classmethod
+    def multivalue_model(cls, field):
+        pool = Pool()
+        if field in {f'{name}_sequence' for name in SEQUENCES}:
+            return pool.get('training.configuration.sequence')
+        elif field == 'holiday_region':
+            return pool.get('training.configuration.calendar')
+        return super().multivalue_model(field)
+
+    @classmethod
+    def default_trainee_sequence(cls, **pattern):
+        return default_sequence('sequence_trainee')
+
+    @classmethod
+    def default_session_sequence(cls, **pattern):
+        return default_sequence('sequence_session')
+
+    @classmethod
+    def default_enrolment_sequence(cls, **pattern):
+        return default_sequence('sequence_enrolment')
+
+    @classmethod
+    def default_case_sequence(cls, **pattern):
+        return default_sequence('sequence_case')
+
+    @classmethod
+    def get_holiday_regions(cls):
+        pool = Pool()
+        Calendar = pool.get('training.configuration.calendar')
+        return Calendar.get_holiday_regions()
+
+
+class ConfigurationSequence(CompanyValueMixin, ModelSQL):
+    __name__ = 'training.configuration.sequence'
+
+    trainee_sequence = sequence_value_field(
+        "Trainee Sequence", 'sequence_type_trainee')
+    session_sequence = sequence_value_field(
+        "Session Sequence", 'sequence_type_session')
+    enrolment_sequence = sequence_value_field(
+        "Enrolment Sequence", 'sequence_type_enrolment')
+    case_sequence = sequence_value_field(
+        "Case Sequence", 'sequence_type_case')
+
+    @classmethod
+    def default_trainee_sequence(cls):
+        return default_sequence('sequence_trainee')
+
+    @classmethod
+    def default_session_sequence(cls):
+        return default_sequence('sequence_session')
+
+    @classmethod
+    def default_enrolment_sequence(cls):
+        return default_sequence('sequence_enrolment')
+
+    @classmethod
+    def default_case_sequence(cls):
+        return default_sequence('sequence_case')
+
+
+class ConfigurationCalendar(CompanyValueMixin, ModelSQL):
+    __name__ = 'training.configuration.calendar'
+
+    holiday_region = fields.Selection(
+        'get_holiday_regions', "Public Holidays")
+
+    @classmethod
+    def get_holiday_regions(cls):
+        names = {}
+        for name, code in holidays.France.subdivisions_aliases.items():
+            # The full name comes before its abbreviations or after them
+            if code not in names or len(name) > len(names[code]):
+                names[code] = name
+        return [(None, "")] + sorted(names.items(), key=lambda i: i[1])

@@ -1,0 +1,120 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+from trytond.model import ModelSQL, ModelView, fields
+from trytond.pool import Pool
+from trytond.pyson import Bool, Eval, If
+from trytond.transaction import Transaction
+
+
+class FollowUp(ModelSQL, ModelView):
+    __name__ = 'training.follow_up'
+
+    company = fields.Many2One('company.company', "Company", required=True)
+    enrolment = fields.Many2One(
+        'training.enrolment', "Enrolment", required=True, ondelete='CASCADE',
+        domain=[
+            ('company', '=', Eval('company', -1)),
+            ])
+    case = fields.Many2One(
+        'training.abandon.case', "Case", ondelete='CASCADE',
+        domain=[
+            ('enrolment', '=', Eval('enrolment', -1)),
+            ])
+    step = fields.Many2One(
+        'training.abandon.case.step', "Step", readonly=True,
+        ondelete='CASCADE',
+        domain=[
+            ('case', '=', Eval('case', -1)),
+            ],
+        help="The step of the procedure that the follow-up proves.")
+    kind = fields.Selection([
+            ('call', "Phone Call"),
+            ('meeting', "Meeting"),
+            ('visit', "Visit"),
+            ('email', "Email"),
+            ('letter', "Letter"),
+            ('mediation', "Mediation"),
+            ], "Kind", required=True, sort=False)
+    kind_string = kind.translated('kind')
+    party = fields.Many2One(
+        'party.party', "Party", required=True, ondelete='RESTRICT',
+        context={
+            'company': Eval('company', -1),
+            },
+        depends={'company'})
+    planned_at = fields.DateTime("Planned at")
+    done_at = fields.DateTime(
+        "Done at",
+        states={
+            'required': Bool(Eval('outcome')),
+            })
+    employee = fields.Many2One(
+        'company.employee', "Employee",
+        domain=[
+            ('company', '=', Eval('company', -1)),
+            ])
+    outcome = fields.Selection([
+            (None, ""),
+            ('reached', "Reached"),
+            ('no_answer', "No Answer"),
+            ('wrong_contact', "Wrong Contact Data"),
+            ('appointment', "Appointment Made"),
+            ('refused', "Refused to Talk"),
+            ('other', "Other"),
+            ], "Outcome", sort=False)
+    note = fields.Text(
+        "Note", help="What was said.  Do not write any health detail.")
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls._order.insert(0, ('done_at', 'DESC NULLS FIRST'))
+        cls._order.insert(1, ('planned_at', 'DESC'))
+
+    @classmethod
+    def default_company(cls):
+        return Transaction().context.get('company')
+
+    @classmethod
+    def default_kind(cls):
+        return 'call'
+
+    @classmethod
+    def default_employee(cls):
+        pool = Pool()
+        User = pool.get('res.user')
+        employee = User(Transaction().user).employee
+        return employee.id if employee else None
+
+    @fields.depends('enrolment', 'party', '_parent_enrolment.trainee')
+    def on_change_enrolment(self):
+        if self.enrolment and self.enrolment.trainee and not self.party:
+            self.party = self.enrolment.trainee.party
+
+    def get_rec_name(self, name):
+        pool = Pool()
+        Lang = pool.get('ir.lang')
+        date = self.done_at or self.planned_at
+        return ' - '.join(filter(None, [
+                    Lang.get().strftime(date.date()) if date else None,
+                    self.kind_string, self.party.rec_name]))
+
+    @classmethod
+    def search_rec_name(cls, name, clause):
+        return [('party.rec_name', *clause[1:])]
+
+    @classmethod
+    def view_attributes(cls):
+        return super().view_attributes() + [
+            ('/tree', 'visual',
+                If(~Eval('done_at', None), 'warning', '')),
+            ]
+
+    @classmethod
+    def copy(cls, follow_ups, default=None):
+        default = default.copy() if default is not None else {}
+        default.setdefault('step')
+        default.setdefault('done_at')
+        default.setdefault('outcome')
+        default.setdefault('note')
+        return super().copy(follow_ups, default=default)

@@ -1,0 +1,572 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+from collections import defaultdict
+from decimal import Decimal
+
+from sql.conditionals import Coalesce
+
+from trytond.i18n import gettext
+from trytond.model import (
+    Index, ModelSQL, ModelView, Workflow, fields, sequence_ordered)
+from trytond.model.exceptions import AccessError
+from trytond.modules.currency.fields import Monetary
+from trytond.pool import Pool
+from trytond.pyson import Bool, Eval, If
+from trytond.tools import grouped_slice
+from trytond.transaction import Transaction
+
+from .exceptions import EnrolmentDuplicateError
+
+# States in which the trainee follows, or is going to follow, the session
+CURRENT_STATES = ['draft', 'confirmed', 'started', 'suspended']
+# States that the decision of a case gives
+ENDED_STATES = ['suspended', 'withdrawn', 'cancelled']
+
+
+class Enrolment(Workflow, ModelSQL, ModelView):
+    __name__ = 'training.enrolment'
+    _rec_name = 'number'
+
+    _states = {
+        'readonly': ~Eval('state').in_(['draft', 'confirmed', 'started']),
+        }
+    _party_context = {
+        'company': Eval('company', -1),
+        }
+
+    number = fields.Char("Number", readonly=True)
+    trainee = fields.Many2One(
+        'training.trainee', "Trainee", required=True, ondelete='RESTRICT',
+        states={
+            'readonly': (Eval('state') != 'draft') & Eval('trainee'),
+            })
+    session = fields.Many2One(
+        'training.session', "Session", required=True, ondelete='RESTRICT',
+        domain=[
+            ('company', '=', Eval('company', -1)),
+            ],
+        states={
+            'readonly': (Eval('state') != 'draft') & Eval('session'),
+            })
+    course = fields.Function(fields.Many2One(
+            'training.course', "Course"),
+        'on_change_with_course', searcher='search_course')
+    company = fields.Many2One(
+        'company.company', "Company", required=True,
+        states={
+            'readonly': (Eval('state') != 'draft') | Eval('session'),
+            })
+    start_date = fields.Date(
+        "Start Date",
+        domain=[
+            If(Eval('start_date') & Eval('end_date')
+                & ~Eval('state').in_(['cancelled']),
+                ('start_date', '<=', Eval('end_date', None)),
+                ()),
+            ],
+        states=_states,
+        help="Leave empty for the start of the session.")
+    end_date = fields.Date(
+        "End Date",
+        domain=[
+            If(Eval('start_date') & Eval('end_date')
+                & ~Eval('state').in_(['cancelled']),
+                ('end_date', '>=', Eval('start_date', None)),
+                ()),
+            ],
+        states=_states,
+        help="The last day on which the trainee is expected.\n"
+        "Leave empty for the end of the session.")
+    prescriber = fields.Many2One(
+        'party.party', "Prescriber", ondelete='RESTRICT',
+        context=_party_context, depends={'company'}, states=_states,
+        help="The organisation that referred the trainee and is told of "
+        "the absences.")
+    client = fields.Many2One(
+        'party.party', "Client", ondelete='RESTRICT',
+        context=_party_context, depends={'company'}, states=_states,
+        help="The party that ordered the training.")
+    employer = fields.Many2One(
+        'party.party', "Employer", ondelete='RESTRICT',
+        context=_party_context, depends={'company'}, states=_states)
+    agreement_kind = fields.Selection([
+            ('agreement', "Training Agreement"),
+            ('contract', "Training Contract"),
+            ('cpf', "Personal Training Account (CPF)"),
+            ('apprenticeship', "Apprenticeship Contract"),
+            ('public_funding', "Public Funding"),
+            ], "Agreement", required=True, sort=False, states=_states)
+    currency = fields.Many2One(
+        'currency.currency', "Currency", required=True, states=_states)
+    price = Monetary(
+        "Price", currency='currency', digits='currency',
+        domain=['OR',
+            ('price', '=', None),
+            ('price', '>=', 0),
+            ],
+        states=_states,
+        help="The price of the training excluding taxes.")
+    indivisible_fees = Monetary(
+        "Indivisible Fees", currency='currency', digits='currency',
+        domain=['OR',
+            ('indivisible_fees', '=', None),
+            ('indivisible_fees', '>=', 0),
+            ],
+        states=_states,
+        help="The part of the price that does not depend on the time "
+        "attended, like the registration or the materials delivered.")
+    fundings = fields.One2Many(
+        'training.enrolment.funding', 'enrolment', "Fundings",
+        states=_states)
+    contacts = fields.One2Many(
+        'training.enrolment.contact', 'enrolment', "Contacts",
+        help="The persons who are written to for the organisations "
+        "of the enrolment.")
+    attendances = fields.One2Many(
+        'training.attendance', 'enrolment', "Attendances", readonly=True)
+    follow_ups = fields.One2Many(
+        'training.follow_up', 'enrolment', "Follow-Ups",
+        domain=[
+            ('company', '=', Eval('company', -1)),
+            ])
+    cases = fields.One2Many(
+        'training.abandon.case', 'enrolment', "Cases", readonly=True)
+    external_codes = fields.One2Many(
+        'training.external_code', 'record', "External Codes")
+    attendance_rate = fields.Function(
+        fields.Float("Attendance Rate", digits=(1, 4)), 'get_facts')
+    absence_count = fields.Function(
+        fields.Integer("Absences"), 'get_facts')
+    consecutive_absences = fields.Function(
+        fields.Integer("Consecutive Absences"), 'get_facts')
+    late_count = fields.Function(
+        fields.Integer("Times Late"), 'get_facts')
+    last_presence = fields.Function(
+        fields.Date("Last Presence"), 'get_facts')
+    state = fields.Selection([
+            ('draft', "Draft"),
+            ('confirmed', "Confirmed"),
+            ('started', "Started"),
+            ('suspended', "Suspended"),
+            ('withdrawn', "Withdrawn"),
+            ('completed', "Completed"),
+            ('cancelled', "Cancelled"),
+            ], "State", readonly=True, required=True, sort=False)
+
+    del _states, _party_context
+
+    @classmethod
+    def __setup__(cls):
+        cls.number.search_unaccented = False
+        super().__setup__()
+        t = cls.__table__()
+        cls._sql_indexes.update({
+                Index(
+                    t,
+                    (t.session, Index.Equality()),
+                    (t.trainee, Index.Equality())),
+                Index(
+                    t, (t.state, Index.Equality(cardinality='low')),
+                    where=t.state.in_(CURRENT_STATES)),
+                })
+        cls._order.insert(0, ('number', 'DESC'))
+        # A case ends an enrolment whatever its current state, and gives it
+        # back that state when the trainee resumes
+        cls._transitions |= {
+            ('draft', 'confirmed'),
+            ('confirmed', 'draft'),
+            ('confirmed', 'started'),
+            ('started', 'confirmed'),
+            ('started', 'completed'),
+            ('completed', 'started'),
+            ('suspended', 'started'),
+            ('cancelled', 'draft'),
+            *((state, ended) for state in CURRENT_STATES
+                for ended in ENDED_STATES if state != ended),
+            *((ended, state) for state in CURRENT_STATES
+                for ended in ENDED_STATES if state != ended),
+            }
+        cls._buttons.update(
+            draft={
+                'invisible': ~Eval('state').in_(['confirmed', 'cancelled']),
+                'icon': If(Eval('state') == 'cancelled',
+                    'tryton-undo', 'tryton-back'),
+                'depends': ['state'],
+                },
+            confirm={
+                'invisible': ~Eval('state').in_(['draft', 'started']),
+                'icon': If(Eval('state') == 'started',
+                    'tryton-back', 'tryton-forward'),
+                'depends': ['state'],
+                },
+            start={
+                'invisible': ~Eval('state').in_(['confirmed', 'suspended']),
+                'depends': ['state'],
+                },
+            complete={
+                'invisible': Eval('state') != 'started',
+                'depends': ['state'],
+                },
+            cancel={
+                'invisible': ~Eval('state').in_(['draft', 'confirmed']),
+                'depends': ['state'],
+                },
+            open_case={
+                'invisible': ~Eval('state').in_(CURRENT_STATES),
+                'depends': ['state'],
+                })
+
+    @classmethod
+    def default_company(cls):
+        return Transaction().context.get('company')
+
+    @classmethod
+    def default_currency(cls):
+        pool = Pool()
+        Company = pool.get('company.company')
+        if company := Transaction().context.get('company'):
+            return Company(company).currency.id
+
+    @classmethod
+    def default_agreement_kind(cls):
+        return 'agreement'
+
+    @classmethod
+    def default_state(cls):
+        return 'draft'
+
+    @fields.depends('session', '_parent_session.course')
+    def on_change_with_course(self, name=None):
+        return self.session.course if self.session else None
+
+    @classmethod
+    def search_course(cls, name, clause):
+        return [('session.' + clause[0], *clause[1:])]
+
+    @fields.depends('session', 'start_date', 'end_date',
+        '_parent_session.start_date', '_parent_session.end_date')
+    def on_change_session(self):
+        if self.session:
+            self.start_date = self.session.start_date
+            self.end_date = self.session.end_date
+
+    @fields.depends('employer', 'client', 'agreement_kind')
+    def on_change_employer(self):
+        if (self.employer
+                and not self.client
+                and self.agreement_kind == 'agreement'):
+            self.client = self.employer
+
+    def get_rec_name(self, name):
+        return f'{self.trainee.rec_name} ({self.session.rec_name})'
+
+    @classmethod
+    def search_rec_name(cls, name, clause):
+        _, operator, operand, *extra = clause
+        if operator.startswith('!') or operator.startswith('not '):
+            bool_op = 'AND'
+        else:
+            bool_op = 'OR'
+        return [bool_op,
+            ('number', operator, operand, *extra),
+            ('trainee.rec_name', operator, operand, *extra),
+            ('session.rec_name', operator, operand, *extra),
+            ]
+
+    @classmethod
+    def get_facts(cls, enrolments, names):
+        pool = Pool()
+        Attendance = pool.get('training.attendance')
+        facts = Attendance.facts([e.id for e in enrolments])
+        result = {name: {} for name in names}
+        for enrolment in enrolments:
+            fact = facts.get(enrolment.id, {})
+            if fact.get('held'):
+                fact['attendance_rate'] = round(
+                    1 - fact['missed'] / fact['held'], 4)
+            for name in names:
+                default = (0
+                    if cls._fields[name]._type == 'integer' else None)
+                result[name][enrolment.id] = fact.get(name, default)
+        return result
+
+    @classmethod
+    def expected_sql(cls, enrolment, slot):
+        """Return the SQL expression that is true when the trainee of the
+        enrolment is expected at the slot: within the dates of an enrolment
+        that has been confirmed."""
+        return (
+            ~enrolment.state.in_(['draft', 'cancelled'])
+            & (slot.date >= Coalesce(enrolment.start_date, slot.date))
+            & (slot.date <= Coalesce(enrolment.end_date, slot.date)))
+
+    @classmethod
+    def view_attributes(cls):
+        return super().view_attributes() + [
+            ('/tree', 'visual',
+                If(Eval('state').in_(['withdrawn', 'cancelled']),
+                    'muted', '')),
+            ]
+
+    def stakeholders(self, *roles):
+        """Return the list of (role, party) to write to for the roles, each
+        party once: the persons of the contacts to notify, else the
+        organisation itself.  Without role, all of them."""
+        organisations = {
+            'prescriber': self.prescriber,
+            'employer': self.employer,
+            }
+        persons = defaultdict(list)
+        for contact in self.contacts:
+            if contact.notify:
+                persons[contact.role].append(contact.party)
+        if not roles:
+            roles = list(dict.fromkeys([*organisations, *persons]))
+        parties = {}
+        for role in roles:
+            for party in persons[role] or [organisations.get(role)]:
+                if party and party != self.trainee.party:
+                    parties.setdefault(party, role)
+        return [(role, party) for party, role in parties.items()]
+
+    @property
+    def has_prescriber(self):
+        return bool(self.stakeholders('prescriber'))
+
+    @classmethod
+    def preprocess_values(cls, mode, values):
+        pool = Pool()
+        Configuration = pool.get('training.configuration')
+        values = super().preprocess_values(mode, values)
+        if mode == 'create' and not values.get('number'):
+            company_id = values.get('company', cls.default_company())
+            if company_id is not None:
+                configuration = Configuration(1)
+                if sequence := configuration.get_multivalue(
+                        'enrolment_sequence', company=company_id):
+                    values['number'] = sequence.get()
+        return values
+
+    @classmethod
+    def validate_fields(cls, enrolments, field_names):
+        super().validate_fields(enrolments, field_names)
+        cls.check_duplicate(enrolments, field_names)
+
+    @classmethod
+    def check_duplicate(cls, enrolments, field_names=None):
+        if field_names and not field_names & {'trainee', 'session', 'state'}:
+            return
+        for sub_enrolments in grouped_slice(enrolments, 200):
+            current = defaultdict(set)
+            sub_enrolments = [
+                e for e in sub_enrolments if e.state in CURRENT_STATES]
+            for enrolment in cls.search([
+                        ('trainee', 'in',
+                            list({e.trainee.id for e in sub_enrolments})),
+                        ('session', 'in',
+                            list({e.session.id for e in sub_enrolments})),
+                        ('state', 'in', CURRENT_STATES),
+                        ], order=[]):
+                current[enrolment.trainee, enrolment.session].add(enrolment)
+            for enrolment in sub_enrolments:
+                others = current[enrolment.trainee, enrolment.session]
+                if others - {enrolment}:
+                    raise EnrolmentDuplicateError(gettext(
+                            'training_abandon.msg_enrolment_duplicate',
+                            trainee=enrolment.trainee.rec_name,
+                            session=enrolment.session.rec_name,
+                            number=next(iter(others - {enrolment})).number))
+
+    @classmethod
+    def check_modification(
+            cls, mode, enrolments, values=None, external=False):
+        super().check_modification(
+            mode, enrolments, values=values, external=external)
+        if mode == 'delete':
+            for enrolment in enrolments:
+                if enrolment.state not in {'draft', 'cancelled'}:
+                    raise AccessError(gettext(
+                            'training_abandon.msg_enrolment_delete_draft',
+                            enrolment=enrolment.rec_name))
+
+    @classmethod
+    def copy(cls, enrolments, default=None):
+        default = default.copy() if default is not None else {}
+        default.setdefault('number')
+        default.setdefault('attendances')
+        default.setdefault('follow_ups')
+        default.setdefault('cases')
+        default.setdefault('external_codes')
+        return super().copy(enrolments, default=default)
+
+    @classmethod
+    @ModelView.button
+    @Workflow.transition('draft')
+    def draft(cls, enrolments):
+        pass
+
+    @classmethod
+    @ModelView.button
+    @Workflow.transition('confirmed')
+    def confirm(cls, enrolments):
+        pass
+
+    @classmethod
+    @ModelView.button
+    @Workflow.transition('started')
+    def start(cls, enrolments):
+        cls.write(
+            [e for e in enrolments if e.state == 'suspended'],
+            {'end_date': None})
+
+    @classmethod
+    @ModelView.button
+    @Workflow.transition('completed')
+    def complete(cls, enrolments):
+        pass
+
+    @classmethod
+    @ModelView.button
+    @Workflow.transition('cancelled')
+    def cancel(cls, enrolments):
+        pass
+
+    @classmethod
+    @ModelView.button_action('training_abandon.wizard_case_open')
+    def open_case(cls, enrolments):
+        pass
+
+    @classmethod
+    @Workflow.transition('started')
+    def restart(cls, enrolments):
+        "Start again with the end date that the enrolments have"
+
+    @classmethod
+    @Workflow.transition('suspended')
+    def suspend(cls, enrolments):
+        pass
+
+    @classmethod
+    @Workflow.transition('withdrawn')
+    def withdraw(cls, enrolments):
+        pass
+
+
+class Contact(ModelSQL, ModelView):
+    __name__ = 'training.enrolment.contact'
+
+    enrolment = fields.Many2One(
+        'training.enrolment', "Enrolment", required=True, ondelete='CASCADE')
+    company = fields.Function(fields.Many2One(
+            'company.company', "Company"),
+        'on_change_with_company')
+    party = fields.Many2One(
+        'party.party', "Party", required=True, ondelete='RESTRICT',
+        context={
+            'company': Eval('company', -1),
+            },
+        depends={'company'})
+    role = fields.Selection([
+            ('prescriber', "Prescriber"),
+            ('employer', "Employer"),
+            ('funder', "Funder"),
+            ('tutor', "Tutor"),
+            ('apprenticeship_supervisor', "Apprenticeship Supervisor"),
+            ('legal_guardian', "Legal Guardian"),
+            ('trainer', "Trainer"),
+            ('disability_officer', "Disability Officer"),
+            ('mediator', "Mediator"),
+            ('other', "Other"),
+            ], "Role", required=True, sort=False)
+    notify = fields.Boolean(
+        "Notify", help="Check to write to the person.")
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls.__access__.add('enrolment')
+
+    @classmethod
+    def default_notify(cls):
+        return True
+
+    @fields.depends('enrolment', '_parent_enrolment.company')
+    def on_change_with_company(self, name=None):
+        return self.enrolment.company if self.enrolment else None
+
+    def get_rec_name(self, name):
+        return self.party.rec_name
+
+    @classmethod
+    def search_rec_name(cls, name, clause):
+        return [('party.rec_name', *clause[1:])]
+
+
+class Funding(sequence_ordered(), ModelSQL, ModelView):
+    __name__ = 'training.enrolment.funding'
+
+    enrolment = fields.Many2One(
+        'training.enrolment', "Enrolment", required=True, ondelete='CASCADE')
+    company = fields.Function(fields.Many2One(
+            'company.company', "Company"),
+        'on_change_with_company')
+    currency = fields.Function(fields.Many2One(
+            'currency.currency', "Currency"),
+        'on_change_with_currency')
+    funder = fields.Many2One(
+        'party.party', "Funder", required=True, ondelete='RESTRICT',
+        context={
+            'company': Eval('company', -1),
+            },
+        depends={'company'})
+    share = fields.Numeric(
+        "Share", digits=(1, 4),
+        domain=['OR',
+            ('share', '=', None),
+            [('share', '>=', 0), ('share', '<=', 1)],
+            ],
+        states={
+            'readonly': Bool(Eval('amount')),
+            'required': ~Eval('amount'),
+            })
+    amount = Monetary(
+        "Amount", currency='currency', digits='currency',
+        domain=['OR',
+            ('amount', '=', None),
+            ('amount', '>=', 0),
+            ],
+        states={
+            'readonly': Bool(Eval('share')),
+            'required': ~Eval('share'),
+            })
+    ceiling = Monetary(
+        "Ceiling", currency='currency', digits='currency',
+        domain=['OR',
+            ('ceiling', '=', None),
+            ('ceiling', '>=', 0),
+            ],
+        help="The most the funder pays.")
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls.__access__.add('enrolment')
+
+    @classmethod
+    def default_share(cls):
+        return Decimal(1)
+
+    @fields.depends('enrolment', '_parent_enrolment.company')
+    def on_change_with_company(self, name=None):
+        return self.enrolment.company if self.enrolment else None
+
+    @fields.depends('enrolment', '_parent_enrolment.currency')
+    def on_change_with_currency(self, name=None):
+        return self.enrolment.currency if self.enrolment else None
+
+    def get_rec_name(self, name):
+        return self.funder.rec_name
+
+    @classmethod
+    def search_rec_name(cls, name, clause):
+        return [('funder.rec_name', *clause[1:])]

@@ -1,0 +1,52 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+from trytond.exceptions import UserError, UserWarning
+from trytond.model.exceptions import ValidationError
+
+
+class TrainingValidationError(ValidationError):
+    pass
+
+
+class EnrolmentDuplicateError(ValidationError):
+    pass
+
+
+class ProcedureError(UserError):
+    pass
+
+
+class LetterValidationError(ValidationError):
+    pass
+
+
+class LetterError(UserError):
+    pass
+
+
+class CaseOpenError(UserError):
+    pass
+
+
+class CaseStepError(UserError):
+    pass
+
+
+class CaseBusyError(UserError):
+    pass
+
+
+class CaseCloseError(UserError):
+    pass
+
+
+class RecipientError(UserError):
+    pass
+
+
+class CertificateError(UserError):
+    pass
+
+
+class AttendanceUncheckedWarning(UserWarning):
+    pass

@@ -1,0 +1,448 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+import datetime as dt
+
+from trytond.i18n import gettext
+from trytond.model import (
+    Index, ModelSQL, ModelView, Unique, Workflow, fields)
+from trytond.model.exceptions import AccessError
+from trytond.pool import Pool
+from trytond.pyson import Eval, If
+from trytond.tools import timezone as tz
+from trytond.transaction import Transaction
+
+from .exceptions import TrainingValidationError
+
+
+class Session(Workflow, ModelSQL, ModelView):
+    __name__ = 'training.session'
+    _rec_name = 'number'
+
+    _states = {
+        'readonly': Eval('state').in_(['done', 'cancelled']),
+        }
+
+    number = fields.Char("Number", readonly=True)
+    course = fields.Many2One(
+        'training.course', "Course", required=True, ondelete='RESTRICT',
+        domain=[
+            ('company', 'in', [Eval('company', -1), None]),
+            ],
+        states=_states)
+    company = fields.Many2One(
+        'company.company', "Company", required=True,
+        states={
+            'readonly': _states['readonly'] | Eval('slots', [0]),
+            })
+    start_date = fields.Date(
+        "Start Date", required=True,
+        domain=[
+            If(Eval('start_date') & Eval('end_date'),
+                ('start_date', '<=', Eval('end_date', None)),
+                ()),
+            ],
+        states=_states)
+    end_date = fields.Date(
+        "End Date", required=True,
+        domain=[
+            If(Eval('start_date') & Eval('end_date'),
+                ('end_date', '>=', Eval('start_date', None)),
+                ()),
+            ],
+        states=_states)
+    location = fields.Many2One(
+        'party.address', "Location", ondelete='RESTRICT', states=_states,
+        help="Where the training takes place.")
+    trainers = fields.Many2Many(
+        'training.session-party.party', 'session', 'trainer', "Trainers",
+        context={
+            'company': Eval('company', -1),
+            },
+        states=_states, depends={'company'})
+    slots = fields.One2Many(
+        'training.session.slot', 'session', "Slots", states=_states,
+        help="The half-days or sittings for which attendance is recorded.")
+    enrolments = fields.One2Many(
+        'training.enrolment', 'session', "Enrolments",
+        domain=[
+            ('company', '=', Eval('company', -1)),
+            ],
+        states=_states)
+    procedure = fields.Many2One(
+        'training.abandon.procedure', "Abandonment Procedure",
+        ondelete='RESTRICT',
+        domain=[
+            ('company', 'in', [Eval('company', -1), None]),
+            ('state', '=', 'active'),
+            ],
+        states=_states,
+        help="The procedure that the cases of this session follow.\n"
+        "Leave empty to use the active one at the time of the case.")
+    origin = fields.Reference(
+        "Origin", selection='get_origin', readonly=True)
+    external_codes = fields.One2Many(
+        'training.external_code', 'record', "External Codes")
+    state = fields.Selection([
+            ('draft', "Draft"),
+            ('planned', "Planned"),
+            ('running', "Running"),
+            ('done', "Done"),
+            ('cancelled', "Cancelled"),
+            ], "State", readonly=True, required=True, sort=False)
+
+    del _states
+
+    @classmethod
+    def __setup__(cls):
+        cls.number.search_unaccented = False
+        super().__setup__()
+        t = cls.__table__()
+        cls._sql_indexes.add(
+            Index(
+                t, (t.state, Index.Equality(cardinality='low')),
+                where=t.state.in_(['draft', 'planned', 'running'])))
+        cls._order.insert(0, ('start_date', 'DESC'))
+        cls._transitions |= {
+            ('draft', 'planned'),
+            ('planned', 'draft'),
+            ('planned', 'running'),
+            ('running', 'planned'),
+            ('running', 'done'),
+            ('done', 'running'),
+            ('draft', 'cancelled'),
+            ('planned', 'cancelled'),
+            ('running', 'cancelled'),
+            ('cancelled', 'draft'),
+            }
+        cls._buttons.update(
+            draft={
+                'invisible': ~Eval('state').in_(['planned', 'cancelled']),
+                'icon': If(Eval('state') == 'cancelled',
+                    'tryton-undo', 'tryton-back'),
+                'depends': ['state'],
+                },
+            plan={
+                'invisible': ~Eval('state').in_(['draft', 'running']),
+                'icon': If(Eval('state') == 'running',
+                    'tryton-back', 'tryton-forward'),
+                'depends': ['state'],
+                },
+            run={
+                'invisible': ~Eval('state').in_(['planned', 'done']),
+                'icon': If(Eval('state') == 'done',
+                    'tryton-back', 'tryton-forward'),
+                'depends': ['state'],
+                },
+            do={
+                'invisible': Eval('state') != 'running',
+                'depends': ['state'],
+                },
+            cancel={
+                'invisible': ~Eval('state').in_(
+                    ['draft', 'planned', 'running']),
+                'depends': ['state'],
+                })
+
+    @classmethod
+    def default_company(cls):
+        return Transaction().context.get('company')
+
+    @classmethod
+    def default_state(cls):
+        return 'draft'
+
+    @classmethod
+    def _get_origin(cls):
+        "Return list of Model names for origin Reference"
+        return []
+
+    @classmethod
+    def get_origin(cls):
+        pool = Pool()
+        Model = pool.get('ir.model')
+        get_name = Model.get_name
+        return [(None, "")] + [(m, get_name(m)) for m in cls._get_origin()]
+
+    def get_rec_name(self, name):
+        return f'{self.number} - {self.course.rec_name}'
+
+    @classmethod
+    def search_rec_name(cls, name, clause):
+        _, operator, operand, *extra = clause
+        if operator.startswith('!') or operator.startswith('not '):
+            bool_op = 'AND'
+        else:
+            bool_op = 'OR'
+        return [bool_op,
+            ('number', operator, operand, *extra),
+            ('course.rec_name', operator, operand, *extra),
+            ]
+
+    @classmethod
+    def preprocess_values(cls, mode, values):
+        pool = Pool()
+        Configuration = pool.get('training.configuration')
+        values = super().preprocess_values(mode, values)
+        if mode == 'create' and not values.get('number'):
+            company_id = values.get('company', cls.default_company())
+            if company_id is not None:
+                configuration = Configuration(1)
+                if sequence := configuration.get_multivalue(
+                        'session_sequence', company=company_id):
+                    values['number'] = sequence.get()
+        return values
+
+    @classmethod
+    def check_modification(cls, mode, sessions, values=None, external=False):
+        super().check_modification(
+            mode, sessions, values=values, external=external)
+        if mode == 'delete':
+            for session in sessions:
+                if session.state not in {'draft', 'cancelled'}:
+                    raise AccessError(gettext(
+                            'training_abandon.msg_session_delete_draft',
+                            session=session.rec_name))
+
+    @classmethod
+    def copy(cls, sessions, default=None):
+        default = default.copy() if default is not None else {}
+        default.setdefault('number')
+        default.setdefault('slots')
+        default.setdefault('enrolments')
+        default.setdefault('origin')
+        default.setdefault('external_codes')
+        return super().copy(sessions, default=default)
+
+    @classmethod
+    @ModelView.button
+    @Workflow.transition('draft')
+    def draft(cls, sessions):
+        pass
+
+    @classmethod
+    @ModelView.button
+    @Workflow.transition('planned')
+    def plan(cls, sessions):
+        pass
+
+    @classmethod
+    @ModelView.button
+    @Workflow.transition('running')
+    def run(cls, sessions):
+        pass
+
+    @classmethod
+    @ModelView.button
+    @Workflow.transition('done')
+    def do(cls, sessions):
+        pass
+
+    @classmethod
+    @ModelView.button
+    @Workflow.transition('cancelled')
+    def cancel(cls, sessions):
+        pass
+
+
+class Session_Trainer(ModelSQL):
+    __name__ = 'training.session-party.party'
+
+    session = fields.Many2One(
+        'training.session', "Session", required=True, ondelete='CASCADE')
+    trainer = fields.Many2One(
+        'party.party', "Trainer", required=True, ondelete='RESTRICT')
+
+
+class Slot(Workflow, ModelSQL, ModelView):
+    __name__ = 'training.session.slot'
+
+    _states = {
+        'readonly': Eval('state') != 'planned',
+        }
+
+    session = fields.Many2One(
+        'training.session', "Session", required=True, ondelete='CASCADE',
+        states=_states)
+    date = fields.Date("Date", required=True, states=_states)
+    start = fields.Time(
+        "Start", required=True, format='%H:%M', states=_states,
+        help="In the time zone of the company.")
+    end = fields.Time(
+        "End", required=True, format='%H:%M', states=_states,
+        help="In the time zone of the company.")
+    start_at = fields.DateTime("Start at", readonly=True)
+    end_at = fields.DateTime("End at", readonly=True)
+    duration = fields.TimeDelta("Duration", readonly=True)
+    trainer = fields.Many2One(
+        'party.party', "Trainer", ondelete='RESTRICT')
+    uid = fields.Char(
+        "UID", readonly=True,
+        help="The identifier of the event in the calendar it comes from.")
+    attendances = fields.One2Many(
+        'training.attendance', 'slot', "Attendances",
+        states={
+            'readonly': Eval('state') != 'open',
+            })
+    state = fields.Selection([
+            ('planned', "Planned"),
+            ('open', "Open"),
+            ('held', "Held"),
+            ('cancelled', "Cancelled"),
+            ], "State", readonly=True, required=True, sort=False,
+        help="The attendance sheet is filled while the slot is open and "
+        "official once it is held.")
+
+    del _states
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls.__access__.add('session')
+        t = cls.__table__()
+        cls._sql_constraints += [
+            ('session_start_unique',
+                Unique(t, t.session, t.date, t.start, t.trainer),
+                'training_abandon.msg_slot_session_start_unique'),
+            ]
+        cls._sql_indexes.add(
+            Index(t, (t.session, Index.Equality()), (t.date, Index.Range())))
+        cls._order = [
+            ('date', 'ASC'),
+            ('start', 'ASC'),
+            ('id', None),
+            ]
+        cls._transitions |= {
+            ('planned', 'open'),
+            ('open', 'held'),
+            ('held', 'open'),
+            ('planned', 'cancelled'),
+            ('cancelled', 'planned'),
+            }
+        cls._buttons.update(
+            plan={
+                'invisible': Eval('state') != 'cancelled',
+                'depends': ['state'],
+                },
+            open={
+                'invisible': ~Eval('state').in_(['planned', 'held']),
+                'icon': If(Eval('state') == 'held',
+                    'tryton-back', 'tryton-forward'),
+                'depends': ['state'],
+                },
+            close={
+                'invisible': Eval('state') != 'open',
+                'depends': ['state'],
+                },
+            cancel={
+                'invisible': Eval('state') != 'planned',
+                'depends': ['state'],
+                })
+
+    @classmethod
+    def default_state(cls):
+        return 'planned'
+
+    def get_rec_name(self, name):
+        pool = Pool()
+        Lang = pool.get('ir.lang')
+        lang = Lang.get()
+        return '{} {} - {}'.format(
+            lang.strftime(self.date),
+            self.start.strftime('%H:%M'), self.end.strftime('%H:%M'))
+
+    @classmethod
+    def search_rec_name(cls, name, clause):
+        return [('session.rec_name', *clause[1:])]
+
+    def _at(self, time):
+        "Return the naive UTC datetime of the local time on that day"
+        timezone = tz.UTC
+        if self.session.company.timezone:
+            timezone = tz.ZoneInfo(self.session.company.timezone)
+        return (dt.datetime.combine(self.date, time, timezone)
+            .astimezone(tz.UTC)
+            .replace(tzinfo=None))
+
+    def compute_fields(self, field_names=None):
+        values = super().compute_fields(field_names=field_names)
+        if (field_names is None
+                or {'session', 'date', 'start', 'end'} & field_names):
+            computed = {
+                'start_at': self._at(self.start),
+                'end_at': self._at(self.end),
+                }
+            computed['duration'] = computed['end_at'] - computed['start_at']
+            for name, value in computed.items():
+                if getattr(self, name, None) != value:
+                    values[name] = value
+        return values
+
+    @classmethod
+    def validate_fields(cls, slots, field_names):
+        super().validate_fields(slots, field_names)
+        cls.check_times(slots, field_names)
+
+    @classmethod
+    def check_times(cls, slots, field_names=None):
+        if field_names and not (
+                field_names & {'session', 'date', 'start', 'end'}):
+            return
+        for slot in slots:
+            if slot.end <= slot.start:
+                raise TrainingValidationError(gettext(
+                        'training_abandon.msg_slot_end_before_start',
+                        slot=slot.rec_name))
+            session = slot.session
+            if not session.start_date <= slot.date <= session.end_date:
+                raise TrainingValidationError(gettext(
+                        'training_abandon.msg_slot_outside_session',
+                        slot=slot.rec_name,
+                        session=session.rec_name))
+
+    @classmethod
+    def check_modification(cls, mode, slots, values=None, external=False):
+        super().check_modification(
+            mode, slots, values=values, external=external)
+        if mode == 'delete':
+            for slot in slots:
+                if slot.state in {'open', 'held'}:
+                    raise AccessError(gettext(
+                            'training_abandon.msg_slot_delete_held',
+                            slot=slot.rec_name))
+
+    @classmethod
+    def copy(cls, slots, default=None):
+        default = default.copy() if default is not None else {}
+        default.setdefault('uid')
+        default.setdefault('attendances')
+        return super().copy(slots, default=default)
+
+    @classmethod
+    @ModelView.button
+    @Workflow.transition('planned')
+    def plan(cls, slots):
+        pass
+
+    @classmethod
+    @ModelView.button
+    @Workflow.transition('open')
+    def open(cls, slots):
+        "Start the attendance sheet: everyone expected is present by default"
+        pool = Pool()
+        Attendance = pool.get('training.attendance')
+        Attendance.create_expected(slots)
+
+    @classmethod
+    @ModelView.button
+    @Workflow.transition('held')
+    def close(cls, slots):
+        "Make the attendance sheet official"
+        pool = Pool()
+        Attendance = pool.get('training.attendance')
+        Attendance.create_expected(slots)
+
+    @classmethod
+    @ModelView.button
+    @Workflow.transition('cancelled')
+    def cancel(cls, slots):
+        pass

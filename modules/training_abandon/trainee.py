@@ -1,0 +1,78 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+from trytond.model import (
+    DeactivableMixin, ModelSQL, ModelView, Unique, fields)
+from trytond.pool import Pool
+
+
+class Trainee(DeactivableMixin, ModelSQL, ModelView):
+    __name__ = 'training.trainee'
+
+    party = fields.Many2One(
+        'party.party', "Party", required=True, ondelete='RESTRICT')
+    code = fields.Char("Code", readonly=True)
+    kind = fields.Selection([
+            ('employee', "Employee"),
+            ('apprentice', "Apprentice"),
+            ('job_seeker', "Job Seeker"),
+            ('individual', "Individual"),
+            ('other', "Other"),
+            ], "Kind", required=True, sort=False)
+    enrolments = fields.One2Many(
+        'training.enrolment', 'trainee', "Enrolments", readonly=True)
+
+    @classmethod
+    def __setup__(cls):
+        cls.code.search_unaccented = False
+        super().__setup__()
+        t = cls.__table__()
+        cls._sql_constraints += [
+            ('party_unique', Unique(t, t.party),
+                'training_abandon.msg_trainee_party_unique'),
+            ]
+        cls._order.insert(0, ('party.name', 'ASC'))
+
+    @classmethod
+    def default_kind(cls):
+        return 'employee'
+
+    def get_rec_name(self, name):
+        return self.party.rec_name
+
+    @classmethod
+    def search_rec_name(cls, name, clause):
+        _, operator, operand, *extra = clause
+        if operator.startswith('!') or operator.startswith('not '):
+            bool_op = 'AND'
+        else:
+            bool_op = 'OR'
+        return [bool_op,
+            ('party.rec_name', operator, operand, *extra),
+            ('code', operator, operand, *extra),
+            ]
+
+    @classmethod
+    def preprocess_values(cls, mode, values):
+        pool = Pool()
+        Configuration = pool.get('training.configuration')
+        values = super().preprocess_values(mode, values)
+        if mode == 'create' and not values.get('code'):
+            configuration = Configuration(1)
+            if sequence := configuration.get_multivalue('trainee_sequence'):
+                values['code'] = sequence.get()
+        return values
+
+    @classmethod
+    def copy(cls, trainees, default=None):
+        default = default.copy() if default is not None else {}
+        default.setdefault('code')
+        default.setdefault('enrolments')
+        return super().copy(trainees, default=default)
+
+    def replace_by(self, trainee):
+        "Give the enrolments to the trainee of another party"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        enrolments = Enrolment.search([('trainee', '=', self.id)])
+        Enrolment.write(enrolments, {'trainee': trainee.id})
+        self.delete([self])

@@ -1,0 +1,51 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+import datetime as dt
+from bisect import bisect_right
+
+import holidays
+
+from trytond.pool import Pool
+
+
+class WorkingCalendar:
+    """The working days of a company: neither a week-end, nor a public
+    holiday of its region, nor inside one of its closures."""
+
+    def __init__(self, company):
+        pool = Pool()
+        Configuration = pool.get('training.configuration')
+        Closure = pool.get('training.closure')
+        configuration = Configuration(1)
+        region = configuration.get_multivalue(
+            'holiday_region', company=company.id)
+        self._holidays = holidays.country_holidays(
+            'FR', subdiv=region or None)
+        closures = sorted(
+            (c.start_date, c.end_date) for c in Closure.search([
+                    ('company', '=', company.id),
+                    ], order=[]))
+        self._starts = [start for start, _ in closures]
+        self._ends = []
+        for _, end in closures:
+            self._ends.append(max([end, *self._ends[-1:]]))
+
+    def _is_closed(self, date):
+        index = bisect_right(self._starts, date) - 1
+        return index >= 0 and date <= self._ends[index]
+
+    def is_working(self, date):
+        return (date.weekday() < 5
+            and date not in self._holidays
+            and not self._is_closed(date))
+
+    def add(self, date, days):
+        """Return the date that comes that many working days after date.
+
+        With no day, it is date itself or the next working day."""
+        days = int(days)
+        while days > 0 or not self.is_working(date):
+            date += dt.timedelta(days=1)
+            if self.is_working(date):
+                days -= 1
+        return date
