@@ -1,0 +1,517 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+import datetime as dt
+import re
+
+from genshi.template import TextTemplate
+from sql.conditionals import Case as SQLCase
+
+from trytond.i18n import gettext
+from trytond.model import (
+    ModelSQL, ModelView, Unique, Workflow, fields, sequence_ordered)
+from trytond.model.exceptions import AccessError
+from trytond.pool import Pool
+from trytond.pyson import Eval
+from trytond.transaction import Transaction
+
+from .exceptions import LetterError, LetterValidationError, ProcedureError
+
+# The steps of the procedure in their order, with their labels
+STEP_KINDS = [
+    ('inform', "Inform the Prescriber"),
+    ('ask_reasons', "Ask the Reasons"),
+    ('analyse', "Analyse the Causes"),
+    ('propose', "Propose Solutions"),
+    ('exchange', "Exchange"),
+    ('follow_up', "Follow up with an Alternative"),
+    ('decide', "Validate or Invalidate"),
+    ('certify', "Have the Certificate Signed"),
+    ]
+STEP_ORDER = [kind for kind, _ in STEP_KINDS]
+CASE_STATES = [
+    ('draft', "Draft"),
+    ('informed', "Prescriber Informed"),
+    ('inquiring', "Reasons Asked"),
+    ('analysed', "Analysed"),
+    ('proposed', "Solutions Proposed"),
+    ('exchanged', "Exchanged"),
+    ('followed_up', "Followed up"),
+    ('validated', "Validated"),
+    ('invalidated', "Invalidated"),
+    ('certified', "Certified"),
+    ('closed', "Closed"),
+    ('cancelled', "Cancelled"),
+    ]
+_draft_states = {
+    'readonly': Eval('state') != 'draft',
+    }
+_child_states = {
+    'readonly': Eval('procedure_state') != 'draft',
+    }
+
+
+class Procedure(Workflow, ModelSQL, ModelView):
+    __name__ = 'training.abandon.procedure'
+
+    code = fields.Char("Code", required=True, states=_draft_states)
+    revision = fields.Char("Revision", required=True, states=_draft_states)
+    name = fields.Char(
+        "Name", required=True, translate=True, states=_draft_states)
+    date = fields.Date("Date", required=True, states=_draft_states)
+    place = fields.Char("Place", states=_draft_states)
+    company = fields.Many2One(
+        'company.company', "Company", states=_draft_states,
+        help="Leave empty to share the procedure between the companies.")
+    steps = fields.One2Many(
+        'training.abandon.procedure.step', 'procedure', "Steps",
+        states=_draft_states)
+    letters = fields.One2Many(
+        'training.abandon.procedure.letter', 'procedure', "Letters",
+        states=_draft_states)
+    reasons = fields.Many2Many(
+        'training.abandon.procedure-training.abandon.reason',
+        'procedure', 'reason', "Reasons",
+        order=[('sequence', 'ASC NULLS LAST'), ('id', 'ASC')],
+        domain=[
+            ('company', 'in', [Eval('company', -1), None]),
+            ],
+        states=_draft_states,
+        help="The reasons printed in the letter that asks for them.")
+    state = fields.Selection([
+            ('draft', "Draft"),
+            ('active', "Active"),
+            ('archived', "Archived"),
+            ], "State", readonly=True, required=True, sort=False)
+
+    @classmethod
+    def __setup__(cls):
+        cls.code.search_unaccented = False
+        super().__setup__()
+        t = cls.__table__()
+        cls._sql_constraints += [
+            ('revision_unique', Unique(t, t.code, t.revision, t.company),
+                'training_abandon.msg_procedure_revision_unique'),
+            ]
+        cls._order.insert(0, ('code', 'ASC'))
+        cls._order.insert(1, ('revision', 'DESC'))
+        cls._transitions |= {
+            ('draft', 'active'),
+            ('active', 'archived'),
+            }
+        cls._buttons.update(
+            activate={
+                'invisible': Eval('state') != 'draft',
+                'depends': ['state'],
+                },
+            archive={
+                'invisible': Eval('state') != 'active',
+                'depends': ['state'],
+                },
+            revise={
+                'invisible': Eval('state') == 'draft',
+                'depends': ['state'],
+                })
+
+    @classmethod
+    def default_company(cls):
+        return Transaction().context.get('company')
+
+    @classmethod
+    def default_date(cls):
+        pool = Pool()
+        Date = pool.get('ir.date')
+        return Date.today()
+
+    @classmethod
+    def default_state(cls):
+        return 'draft'
+
+    def get_rec_name(self, name):
+        return f'{self.code} rev {self.revision}'
+
+    @classmethod
+    def search_rec_name(cls, name, clause):
+        _, operator, operand, *extra = clause
+        if operator.startswith('!') or operator.startswith('not '):
+            bool_op = 'AND'
+        else:
+            bool_op = 'OR'
+        return [bool_op,
+            ('code', operator, operand, *extra),
+            ('revision', operator, operand, *extra),
+            ('name', operator, operand, *extra),
+            ]
+
+    @classmethod
+    def get_active(cls, company):
+        "Return the procedure in force for the company"
+        procedures = cls.search([
+                ('state', '=', 'active'),
+                ('company', 'in', [company.id, None]),
+                ])
+        own = [p for p in procedures if p.company]
+        try:
+            procedure, = own or procedures
+        except ValueError:
+            raise ProcedureError(gettext(
+                    'training_abandon.msg_procedure_active_one',
+                    company=company.rec_name,
+                    count=len(own or procedures))) from None
+        return procedure
+
+    def get_step(self, kind):
+        for step in self.steps:
+            if step.kind == kind:
+                return step
+
+    def get_letter(self, step_kind, variant, audience):
+        "Return the letter or None"
+        for letter in self.letters:
+            if ((letter.step_kind, letter.variant, letter.audience)
+                    == (step_kind, variant, audience)):
+                return letter
+
+    @classmethod
+    def check_modification(
+            cls, mode, procedures, values=None, external=False):
+        super().check_modification(
+            mode, procedures, values=values, external=external)
+        if mode in {'write', 'delete'} and external:
+            for procedure in procedures:
+                if procedure.state != 'draft':
+                    raise AccessError(gettext(
+                            'training_abandon.msg_procedure_not_draft',
+                            procedure=procedure.rec_name))
+
+    @classmethod
+    def copy(cls, procedures, default=None):
+        default = default.copy() if default is not None else {}
+        default.setdefault(
+            'revision', lambda data: cls._next_revision(data['revision']))
+        return super().copy(procedures, default=default)
+
+    @classmethod
+    def _next_revision(cls, revision):
+        "Increment the last number of the revision and keep its width"
+        number = re.search(r'(\d+)(?!.*\d)', revision)
+        if not number:
+            return f'{revision} 2'
+        following = str(int(number[1]) + 1).zfill(len(number[1]))
+        return revision[:number.start()] + following + revision[number.end():]
+
+    @classmethod
+    @ModelView.button
+    @Workflow.transition('active')
+    def activate(cls, procedures):
+        "Put the procedures in force in the place of their active revision"
+        for procedure in procedures:
+            procedure._check_complete()
+        previous = cls.search([
+                ('state', '=', 'active'),
+                ('code', 'in', [p.code for p in procedures]),
+                ])
+        codes = {(p.code, p.company) for p in procedures}
+        cls.archive([p for p in previous if (p.code, p.company) in codes])
+
+    @classmethod
+    @ModelView.button
+    @Workflow.transition('archived')
+    def archive(cls, procedures):
+        pass
+
+    @classmethod
+    @ModelView.button_action('training_abandon.act_procedure_form')
+    def revise(cls, procedures):
+        "Copy the procedures as drafts of their next revision"
+        pool = Pool()
+        Date = pool.get('ir.date')
+        revised = cls.copy(procedures, default={'date': Date.today()})
+        action = {'res_id': [p.id for p in revised]}
+        if len(revised) == 1:
+            action['views'] = [(None, 'form'), (None, 'tree')]
+        return action
+
+    def _check_complete(self):
+        kinds = [s.kind for s in self.steps]
+        if 'decide' not in kinds:
+            raise ProcedureError(gettext(
+                    'training_abandon.msg_procedure_decide_required',
+                    procedure=self.rec_name))
+        if kinds != sorted(kinds, key=STEP_ORDER.index):
+            raise ProcedureError(gettext(
+                    'training_abandon.msg_procedure_steps_order',
+                    procedure=self.rec_name))
+        for step_kind, variant, audience in self._required_letters(kinds):
+            if not self.get_letter(step_kind, variant, audience):
+                raise ProcedureError(gettext(
+                        'training_abandon.msg_procedure_letter_missing',
+                        procedure=self.rec_name,
+                        step=dict(STEP_KINDS)[step_kind],
+                        variant=variant,
+                        audience=audience))
+
+    @classmethod
+    def _required_letters(cls, kinds):
+        "Yield the step kind, variant and audience of the letters needed"
+        letters = [
+            ('inform', 'standard', 'stakeholder'),
+            ('ask_reasons', 'announced', 'trainee'),
+            ('ask_reasons', 'silent', 'trainee'),
+            ('follow_up', 'standard', 'trainee'),
+            ('follow_up', 'standard', 'stakeholder'),
+            ('certify', 'standard', 'trainee'),
+            ('certify', 'silent', 'trainee'),
+            ('certify', 'statement', 'trainee'),
+            ('certify', 'record', 'trainee'),
+            ]
+        for letter in letters:
+            if letter[0] in kinds:
+                yield letter
+
+
+class _ProcedureChildMixin:
+    __slots__ = ()
+
+    @classmethod
+    def check_modification(cls, mode, records, values=None, external=False):
+        super().check_modification(
+            mode, records, values=values, external=external)
+        if external:
+            for record in records:
+                if record.procedure.state != 'draft':
+                    raise AccessError(gettext(
+                            'training_abandon.msg_procedure_not_draft',
+                            procedure=record.procedure.rec_name))
+
+    @fields.depends('procedure', '_parent_procedure.state')
+    def on_change_with_procedure_state(self, name=None):
+        return self.procedure.state if self.procedure else None
+
+    @classmethod
+    def get_procedure_states(cls):
+        pool = Pool()
+        Procedure = pool.get('training.abandon.procedure')
+        return Procedure.fields_get(['state'])['state']['selection']
+
+
+class ProcedureStep(
+        _ProcedureChildMixin, sequence_ordered(), ModelSQL, ModelView):
+    __name__ = 'training.abandon.procedure.step'
+
+    procedure = fields.Many2One(
+        'training.abandon.procedure', "Procedure", required=True,
+        ondelete='CASCADE', states=_child_states)
+    procedure_state = fields.Function(fields.Selection(
+            'get_procedure_states', "Procedure State"),
+        'on_change_with_procedure_state')
+    kind = fields.Selection(
+        STEP_KINDS, "Kind", required=True, sort=False, states=_child_states)
+    kind_string = kind.translated('kind')
+    delay = fields.Integer(
+        "Delay", required=True,
+        domain=[
+            ('delay', '>=', 0),
+            ],
+        states=_child_states)
+    delay_unit = fields.Selection([
+            ('working_day', "Working Days"),
+            ('day', "Days"),
+            ], "Delay Unit", required=True, sort=False,
+        states=_child_states)
+    counted_from = fields.Selection([
+            ('opening', "Opening of the Case"),
+            ('previous', "Previous Step"),
+            ], "Counted from", required=True, sort=False,
+        states=_child_states)
+    required = fields.Boolean(
+        "Required", states=_child_states,
+        help="Check to let only the administrators skip the step.")
+    reminder_count = fields.Integer(
+        "Reminders",
+        domain=['OR',
+            ('reminder_count', '=', None),
+            ('reminder_count', '>=', 0),
+            ],
+        states=_child_states,
+        help="The number of times the persons who do not answer "
+        "are reminded.")
+    reminder_delay = fields.Integer(
+        "Reminder Delay",
+        domain=['OR',
+            ('reminder_delay', '=', None),
+            ('reminder_delay', '>', 0),
+            ],
+        states=_child_states,
+        help="The number of days between two reminders, in the unit of "
+        "the delay.")
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls.__access__.add('procedure')
+        t = cls.__table__()
+        cls._sql_constraints += [
+            ('kind_unique', Unique(t, t.procedure, t.kind),
+                'training_abandon.msg_procedure_step_kind_unique'),
+            ]
+
+    @classmethod
+    def default_delay_unit(cls):
+        return 'working_day'
+
+    @classmethod
+    def default_counted_from(cls):
+        return 'previous'
+
+    @classmethod
+    def default_reminder_count(cls):
+        return 0
+
+    def get_rec_name(self, name):
+        return self.kind_string
+
+    @classmethod
+    def search_rec_name(cls, name, clause):
+        return [('kind', *clause[1:])]
+
+    def compute_due_date(self, date, calendar):
+        "Return the day the step is due, counted from date"
+        if self.delay_unit == 'working_day':
+            return calendar.add(date, self.delay)
+        return date + dt.timedelta(days=self.delay)
+
+
+class ProcedureLetter(_ProcedureChildMixin, ModelSQL, ModelView):
+    __name__ = 'training.abandon.procedure.letter'
+
+    procedure = fields.Many2One(
+        'training.abandon.procedure', "Procedure", required=True,
+        ondelete='CASCADE', states=_child_states)
+    procedure_state = fields.Function(fields.Selection(
+            'get_procedure_states', "Procedure State"),
+        'on_change_with_procedure_state')
+    step_kind = fields.Selection(
+        STEP_KINDS, "Step", required=True, sort=False, states=_child_states)
+    step_kind_string = step_kind.translated('step_kind')
+    variant = fields.Selection([
+            ('standard', "Standard"),
+            ('announced', "Abandonment Announced"),
+            ('silent', "Absence without News"),
+            ('reminder', "Reminder"),
+            ('resumed', "Training Resumed"),
+            ('statement', "Document: Statement by the Trainee"),
+            ('record', "Document: Record by the Provider"),
+            ], "Variant", required=True, sort=False, states=_child_states)
+    variant_string = variant.translated('variant')
+    audience = fields.Selection([
+            ('trainee', "Trainee"),
+            ('stakeholder', "Stakeholders"),
+            ], "Audience", required=True, sort=False, states=_child_states)
+    audience_string = audience.translated('audience')
+    subject = fields.Char(
+        "Subject", required=True, translate=True, states=_child_states)
+    text = fields.Text(
+        "Text", required=True, translate=True, states=_child_states,
+        help="A plain text in which the names between ${ and } are "
+        "replaced.\nLines that begin with a dash make a list.")
+    report = fields.Many2One(
+        'ir.action.report', "Frame", required=True, ondelete='RESTRICT',
+        domain=[
+            ('model', '=', 'training.abandon.case'),
+            ],
+        states=_child_states,
+        help="The report that draws what surrounds the text.")
+    case_states = fields.MultiSelection(
+        CASE_STATES, "Case States", sort=False, states=_child_states,
+        help="The states of the case in which the letter may leave.\n"
+        "Leave empty for all of them.")
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls.__access__.add('procedure')
+        t = cls.__table__()
+        cls._sql_constraints += [
+            ('variant_unique',
+                Unique(t, t.procedure, t.step_kind, t.variant, t.audience),
+                'training_abandon.msg_procedure_letter_unique'),
+            ]
+        cls._order.insert(0, ('step_kind', 'ASC'))
+
+    @classmethod
+    def default_variant(cls):
+        return 'standard'
+
+    @classmethod
+    def default_audience(cls):
+        return 'trainee'
+
+    @classmethod
+    def default_report(cls):
+        pool = Pool()
+        ModelData = pool.get('ir.model.data')
+        ActionReport = pool.get('ir.action.report')
+        try:
+            action = ModelData.get_id('training_abandon', 'report_letter')
+        except KeyError:
+            return None
+        return ActionReport(action).id
+
+    @classmethod
+    def order_step_kind(cls, tables):
+        table, _ = tables[None]
+        return [SQLCase(
+                *((table.step_kind == kind, position)
+                    for position, kind in enumerate(STEP_ORDER)))]
+
+    def get_rec_name(self, name):
+        return ' - '.join([
+                self.procedure.rec_name, self.step_kind_string,
+                self.variant_string, self.audience_string])
+
+    @classmethod
+    def search_rec_name(cls, name, clause):
+        return [('subject', *clause[1:])]
+
+    @classmethod
+    def validate_fields(cls, letters, field_names):
+        super().validate_fields(letters, field_names)
+        cls.check_templates(letters, field_names)
+
+    @classmethod
+    def check_templates(cls, letters, field_names=None):
+        if field_names and not field_names & {'subject', 'text'}:
+            return
+        for letter in letters:
+            for text in [letter.subject, letter.text]:
+                try:
+                    TextTemplate(text)
+                except Exception as exception:
+                    raise LetterValidationError(gettext(
+                            'training_abandon.msg_letter_invalid',
+                            letter=letter.rec_name,
+                            error=exception)) from exception
+
+    def render(self, **context):
+        """Return the subject and the text in the language of the
+        transaction, with the names of context replaced."""
+        try:
+            subject = TextTemplate(self.subject).generate(**context).render()
+            text = TextTemplate(self.text).generate(**context).render()
+        except Exception as exception:
+            raise LetterError(gettext(
+                    'training_abandon.msg_letter_not_rendered',
+                    letter=self.rec_name,
+                    error=exception)) from exception
+        return ' '.join(subject.split()), text.strip() + '\n'
+
+
+class Procedure_Reason(sequence_ordered(), ModelSQL):
+    __name__ = 'training.abandon.procedure-training.abandon.reason'
+
+    procedure = fields.Many2One(
+        'training.abandon.procedure', "Procedure", required=True,
+        ondelete='CASCADE')
+    reason = fields.Many2One(
+        'training.abandon.reason', "Reason", required=True,
+        ondelete='RESTRICT')
