@@ -1,0 +1,328 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+import datetime as dt
+from collections import defaultdict
+
+from sql import Literal, Null
+from sql.aggregate import Count, Min
+from sql.conditionals import Case as SQLCase
+from sql.conditionals import Coalesce
+
+from trytond import backend
+from trytond.i18n import gettext
+from trytond.model import Index, ModelSQL, ModelView, Unique, fields
+from trytond.model.exceptions import AccessError
+from trytond.modules.company.model import employee_field
+from trytond.pool import Pool
+from trytond.pyson import Eval, If
+from trytond.tools import grouped_slice
+from trytond.tools import timezone as tz
+from trytond.transaction import Transaction
+
+from .analysis import CaseCompanyMixin
+from .procedure import STEP_KINDS
+from .working_day import WorkingCalendar
+
+BATCH = 200
+# The steps that are proven by what they record on the case itself
+RECORDED_KINDS = ['analyse', 'propose', 'exchange', 'decide']
+
+
+class Step(CaseCompanyMixin, ModelSQL, ModelView):
+    __name__ = 'training.abandon.case.step'
+
+    case = fields.Many2One(
+        'training.abandon.case', "Case", required=True, ondelete='CASCADE')
+    sequence = fields.Integer("Sequence", required=True)
+    kind = fields.Selection(STEP_KINDS, "Step", required=True, sort=False)
+    kind_string = kind.translated('kind')
+    procedure_step = fields.Many2One(
+        'training.abandon.procedure.step', "Procedure Step",
+        ondelete='RESTRICT')
+    due_date = fields.Date("Due Date")
+    state = fields.Selection([
+            ('todo', "To Do"),
+            ('done', "Done"),
+            ('skipped', "Skipped"),
+            ], "State", required=True, sort=False)
+    evidence = fields.Function(fields.Selection([
+                ('none', "None"),
+                ('pending', "Pending"),
+                ('proven', "Proven"),
+                ('failed', "Failed"),
+                ], "Evidence", sort=False,
+            help="A step is proven once its mails are sent, its certificate "
+            "issued, its answers or calls recorded."),
+        'get_evidence', searcher='search_evidence')
+    done_at = fields.DateTime("Done at")
+    done_by = employee_field("Done By", states=['todo', 'done', 'skipped'])
+    done_by_user = fields.Many2One(
+        'res.user', "Done By User", ondelete='RESTRICT')
+    skip_reason = fields.Text("Skip Reason")
+    note = fields.Text("Note")
+    mails = fields.One2Many('training.mail', 'step', "Mails", readonly=True)
+    follow_ups = fields.One2Many(
+        'training.follow_up', 'step', "Follow-Ups", readonly=True)
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls.__access__.add('case')
+        t = cls.__table__()
+        cls._sql_constraints += [
+            ('case_kind_unique', Unique(t, t.case, t.kind),
+                'training_abandon.msg_case_step_unique'),
+            ]
+        cls._sql_indexes.update({
+                Index(t, (t.case, Index.Equality())),
+                Index(
+                    t, (t.due_date, Index.Range()),
+                    where=t.state.in_(['todo'])),
+                })
+        cls._order = [
+            ('case', 'DESC'),
+            ('sequence', 'ASC'),
+            ('id', None),
+            ]
+
+    @classmethod
+    def default_state(cls):
+        return 'todo'
+
+    def get_rec_name(self, name):
+        return f'{self.case.rec_name} - {self.kind_string}'
+
+    @classmethod
+    def search_rec_name(cls, name, clause):
+        return [('case.rec_name', *clause[1:])]
+
+    @classmethod
+    def view_attributes(cls):
+        pool = Pool()
+        Date = pool.get('ir.date')
+        return super().view_attributes() + [
+            ('/tree', 'visual',
+                If((Eval('evidence') == 'failed')
+                    | ((Eval('state') == 'todo')
+                        & (Eval('due_date', dt.date.max) < Date.today())),
+                    'danger',
+                    If(Eval('state') == 'skipped', 'muted',
+                        If(Eval('evidence') == 'pending', 'warning', '')))),
+            ]
+
+    @property
+    def required(self):
+        return bool(self.procedure_step and self.procedure_step.required)
+
+    @classmethod
+    def check_modification(cls, mode, steps, values=None, external=False):
+        super().check_modification(
+            mode, steps, values=values, external=external)
+        if external or mode == 'delete':
+            for step in steps:
+                raise AccessError(gettext(
+                        'training_abandon.msg_case_modify',
+                        case=step.case.rec_name))
+
+    @classmethod
+    def plan(cls, case, calendar):
+        """Return the unsaved steps of the unsaved case, each with the day
+        it is due."""
+        steps, previous = [], case.opening_date
+        for sequence, procedure_step in enumerate(case.procedure.steps, 1):
+            step = cls(
+                sequence=sequence,
+                kind=procedure_step.kind,
+                procedure_step=procedure_step,
+                state='todo',
+                skip_reason=None)
+            step.due_date = step._compute_due_date(
+                case.opening_date, previous, calendar)
+            if step.kind == 'inform' and not case.enrolment.has_prescriber:
+                step.state = 'skipped'
+                step.skip_reason = gettext(
+                    'training_abandon.msg_step_skip_no_prescriber')
+            else:
+                previous = step.due_date
+            steps.append(step)
+        return steps
+
+    def _compute_due_date(self, opening, previous, calendar):
+        origin = previous
+        if self.procedure_step.counted_from == 'opening':
+            origin = opening
+        return self.procedure_step.compute_due_date(origin, calendar)
+
+    @classmethod
+    def reschedule(cls, cases):
+        "Compute again the days on which the steps to do of the cases are due"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        calendars, steps = {}, defaultdict(list)
+        for case in Case.browse(cases):
+            company = case.company
+            if company not in calendars:
+                calendars[company] = WorkingCalendar(company)
+            previous = case.opening_date
+            for step in case.steps:
+                if step.state != 'todo':
+                    previous = step._done_on() or previous
+                    continue
+                previous = step._compute_due_date(
+                    case.opening_date, previous, calendars[company])
+                if step.due_date != previous:
+                    steps[previous].append(step)
+        cls._write_groups(
+            (due_steps, {'due_date': due_date})
+            for due_date, due_steps in steps.items())
+
+    def _done_on(self):
+        "Return the day of the company on which the step was done, or None"
+        if not self.done_at:
+            return None
+        done_at = self.done_at.replace(tzinfo=tz.UTC)
+        if self.company.timezone:
+            done_at = done_at.astimezone(tz.ZoneInfo(self.company.timezone))
+        return done_at.date()
+
+    @classmethod
+    def complete(cls, steps, note=None):
+        cls._sign(steps, {'state': 'done', 'note': note})
+
+    @classmethod
+    def skip(cls, steps, reason):
+        cls._sign(steps, {'state': 'skipped', 'skip_reason': reason})
+
+    @classmethod
+    def _sign(cls, steps, values):
+        "Write the values on the steps with who and when"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        values = {
+            **values,
+            'done_at': Case.now(),
+            'done_by_user': Transaction().user,
+            }
+        by_employee = defaultdict(list)
+        for step in steps:
+            by_employee[step.case.current_employee()].append(step)
+        cls._write_groups(
+            (employee_steps, {
+                    **values,
+                    'done_by': employee.id if employee else None,
+                    })
+            for employee, employee_steps in by_employee.items())
+
+    @classmethod
+    def _write_groups(cls, groups):
+        "Write the values of each (steps, values) in slices"
+        actions = []
+        for steps, values in groups:
+            for sub_steps in grouped_slice(steps, BATCH):
+                actions += [list(sub_steps), values]
+        if actions:
+            cls.write(*actions)
+
+    @classmethod
+    def first_todo(cls, case_ids):
+        "Yield the case, id, kind and due date of the first steps to do"
+        cursor = Transaction().connection.cursor()
+        for sub_ids in grouped_slice(
+                case_ids, backend.MAX_QUERY_PARAMS // 2):
+            step, other = cls.__table__(), cls.__table__()
+            first = other.select(
+                other.case.as_('case'),
+                Min(other.sequence).as_('sequence'),
+                where=fields.SQL_OPERATORS['in'](other.case, list(sub_ids))
+                & (other.state == 'todo'),
+                group_by=[other.case])
+            cursor.execute(*step
+                .join(first,
+                    condition=(first.case == step.case)
+                    & (first.sequence == step.sequence))
+                .select(step.case, step.id, step.kind, step.due_date))
+            for case, id_, kind, due_date in cursor:
+                if isinstance(due_date, str):
+                    due_date = dt.date.fromisoformat(due_date)
+                yield case, id_, kind, due_date
+
+    @classmethod
+    def _evidence_query(cls):
+        """Return the query of the case, id and evidence of the steps and
+        the expression of the evidence."""
+        pool = Pool()
+        Mail = pool.get('training.mail')
+        FollowUp = pool.get('training.follow_up')
+        Certificate = pool.get('training.abandon.certificate')
+        step = cls.__table__()
+
+        mail = Mail.__table__()
+        refused = (mail.state == 'failed') | (mail.bounced_at != Null)
+        mails = mail.select(
+            mail.step.as_('step'),
+            Count(Literal(1), filter_=refused).as_('failed'),
+            Count(Literal(1), filter_=mail.state.in_(
+                    ['draft', 'queued', 'sending'])).as_('pending'),
+            Count(Literal(1), filter_=(mail.state == 'sent')
+                & (mail.bounced_at == Null)).as_('sent'),
+            Count(Literal(1), filter_=mail.state == 'cancelled'
+                ).as_('cancelled'),
+            where=mail.step != Null,
+            group_by=[mail.step])
+        follow_up = FollowUp.__table__()
+        recorded = follow_up.select(
+            follow_up.step,
+            where=(follow_up.step != Null) & (follow_up.done_at != Null))
+        certificate = Certificate.__table__()
+        issued = certificate.select(certificate.case)
+
+        evidence = SQLCase(
+            (step.state != 'done', 'none'),
+            (Coalesce(mails.failed, 0) > 0, 'failed'),
+            (Coalesce(mails.pending, 0) > 0, 'pending'),
+            ((Coalesce(mails.sent, 0) > 0)
+                | step.kind.in_(RECORDED_KINDS)
+                | step.id.in_(recorded), 'proven'),
+            (Coalesce(mails.cancelled, 0) > 0, 'failed'),
+            ((step.kind == 'certify') & step.case.in_(issued), 'proven'),
+            else_='none')
+        query = (step
+            .join(mails, 'LEFT', condition=mails.step == step.id)
+            .select(step.case, step.id, evidence.as_('evidence')))
+        return query, step, evidence
+
+    @classmethod
+    def get_evidence(cls, steps, name):
+        cursor = Transaction().connection.cursor()
+        evidences = {}
+        for sub_steps in grouped_slice(steps, backend.MAX_QUERY_PARAMS // 2):
+            query, step, _ = cls._evidence_query()
+            query.where = fields.SQL_OPERATORS['in'](
+                step.id, [s.id for s in sub_steps])
+            cursor.execute(*query)
+            evidences.update((id_, evidence) for _, id_, evidence in cursor)
+        return evidences
+
+    @classmethod
+    def evidence_by_case(cls, case_ids):
+        "Return the set of the evidences of the steps, by case id"
+        cursor = Transaction().connection.cursor()
+        evidences = defaultdict(set)
+        for sub_ids in grouped_slice(
+                case_ids, backend.MAX_QUERY_PARAMS // 2):
+            query, step, _ = cls._evidence_query()
+            query.where = fields.SQL_OPERATORS['in'](
+                step.case, list(sub_ids))
+            cursor.execute(*query)
+            for case, _, evidence in cursor:
+                evidences[case].add(evidence)
+        return evidences
+
+    @classmethod
+    def search_evidence(cls, name, clause):
+        _, operator, value = clause
+        query, step, evidence = cls._evidence_query()
+        Operator = fields.SQL_OPERATORS[operator]
+        query.columns = [step.id]
+        query.where = Operator(evidence, value)
+        return [('id', 'in', query)]

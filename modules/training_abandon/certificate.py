@@ -1,0 +1,342 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+import hashlib
+import mimetypes
+
+from trytond.i18n import gettext
+from trytond.model import ModelSQL, ModelView, Workflow, fields
+from trytond.model.exceptions import AccessError
+from trytond.modules.company import CompanyReport
+from trytond.pool import Pool, PoolMeta
+from trytond.pyson import Eval, If
+from trytond.tools import slugify
+from trytond.transaction import Transaction
+
+from .exceptions import CertificateError
+from .letter import blocks
+
+LOGO_SIZE = (600, 200)
+
+
+class Certificate(Workflow, ModelSQL, ModelView):
+    __name__ = 'training.abandon.certificate'
+
+    _signed = {
+        'readonly': ~Eval('state').in_(['issued', 'sent', 'signed']),
+        }
+
+    case = fields.Many2One(
+        'training.abandon.case', "Case", required=True, readonly=True,
+        ondelete='CASCADE')
+    kind = fields.Selection([
+            ('statement', "Statement by the Trainee"),
+            ('record', "Record by the Provider"),
+            ], "Kind", required=True, readonly=True, sort=False)
+    kind_string = kind.translated('kind')
+    document = fields.Binary(
+        "Document", filename='filename', readonly=True, required=True,
+        file_id='document_file_id', store_prefix=None)
+    document_file_id = fields.Char("Document File ID", readonly=True)
+    filename = fields.Function(fields.Char("File Name"), 'get_filename')
+    sha256 = fields.Char(
+        "SHA-256", readonly=True, required=True,
+        help="The hash of the document when it was issued.")
+    issued_at = fields.DateTime("Issued at", readonly=True, required=True)
+    signed_at = fields.DateTime("Signed at", states=_signed)
+    signed_document = fields.Binary(
+        "Signed Document", filename='signed_filename', states=_signed,
+        file_id='signed_file_id', store_prefix=None)
+    signed_file_id = fields.Char("Signed Document File ID", readonly=True)
+    signed_filename = fields.Char("Signed Document File Name")
+    evidence = fields.Text(
+        "Evidence",
+        help="How the signature, the refusal or the silence is known.")
+    mails = fields.One2Many(
+        'training.mail', 'certificate', "Mails", readonly=True)
+    state = fields.Selection([
+            ('issued', "Issued"),
+            ('sent', "Sent"),
+            ('signed', "Signed"),
+            ('refused', "Refused"),
+            ('unanswered', "Unanswered"),
+            ], "State", readonly=True, required=True, sort=False)
+
+    del _signed
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls.__access__.add('case')
+        cls._order.insert(0, ('issued_at', 'DESC'))
+        cls._transitions |= {
+            ('issued', 'sent'),
+            ('issued', 'signed'),
+            ('issued', 'refused'),
+            ('issued', 'unanswered'),
+            ('sent', 'signed'),
+            ('sent', 'refused'),
+            ('sent', 'unanswered'),
+            ('refused', 'signed'),
+            ('unanswered', 'signed'),
+            ('unanswered', 'refused'),
+            }
+        cls._buttons.update(
+            sign={
+                'invisible': Eval('state') == 'signed',
+                'depends': ['state'],
+                },
+            refuse={
+                'invisible': Eval('state').in_(['signed', 'refused']),
+                'depends': ['state'],
+                },
+            no_answer={
+                'invisible': ~Eval('state').in_(['issued', 'sent']),
+                'depends': ['state'],
+                })
+
+    @classmethod
+    def default_state(cls):
+        return 'issued'
+
+    def get_filename(self, name):
+        return slugify('-'.join([
+                    self.kind_string,
+                    self.case.enrolment.trainee.party.name or '',
+                    self.case.number])) + '.pdf'
+
+    def get_rec_name(self, name):
+        return f'{self.case.rec_name} - {self.kind_string}'
+
+    @classmethod
+    def search_rec_name(cls, name, clause):
+        return [('case.rec_name', *clause[1:])]
+
+    @classmethod
+    def view_attributes(cls):
+        return super().view_attributes() + [
+            ('/tree', 'visual',
+                If(Eval('state').in_(['issued', 'sent']), 'warning', '')),
+            ]
+
+    @classmethod
+    def check_modification(
+            cls, mode, certificates, values=None, external=False):
+        super().check_modification(
+            mode, certificates, values=values, external=external)
+        allowed = {
+            'signed_at', 'signed_document', 'signed_filename', 'evidence'}
+        if mode == 'delete' or (
+                external and (mode == 'create' or values.keys() - allowed)):
+            for certificate in certificates:
+                raise AccessError(gettext(
+                        'training_abandon.msg_case_modify',
+                        case=certificate.case.rec_name))
+
+    @classmethod
+    def copy(cls, certificates, default=None):
+        for certificate in certificates:
+            raise AccessError(gettext(
+                    'training_abandon.msg_case_copy',
+                    case=certificate.case.rec_name))
+        return []
+
+    @classmethod
+    def issue(cls, cases, get_kind):
+        """Issue the document of each case and return the certificates.
+
+        get_kind returns the kind for a case."""
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Report = pool.get('training.abandon.certificate', type='report')
+        certificates = []
+        for case in cases:
+            kind = get_kind(case)
+            document = Report.issue(case, kind)
+            certificates.append(cls(
+                    case=case,
+                    kind=kind,
+                    document=document,
+                    sha256=hashlib.sha256(document).hexdigest(),
+                    issued_at=Case.now()))
+        cls.save(certificates)
+        return certificates
+
+    @classmethod
+    @ModelView.button
+    @Workflow.transition('signed')
+    def sign(cls, certificates):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        cls.write(
+            [c for c in certificates if not c.signed_at],
+            {'signed_at': Case.now()})
+
+    @classmethod
+    @ModelView.button
+    @Workflow.transition('refused')
+    def refuse(cls, certificates):
+        pass
+
+    @classmethod
+    @ModelView.button
+    @Workflow.transition('unanswered')
+    def no_answer(cls, certificates):
+        pass
+
+    @classmethod
+    @Workflow.transition('sent')
+    def send(cls, certificates):
+        pass
+
+
+class CertificateReport(CompanyReport):
+    "The form that the trainee signs, or the record that the provider makes"
+    __name__ = 'training.abandon.certificate'
+
+    @classmethod
+    def get_context(cls, records, header, data):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        context = super().get_context(records, header, data)
+        company = context['company']
+        address = company.party.address_get()
+        context['title'] = data['title']
+        context['blocks'] = blocks(data['text'])
+        context['kind'] = data['kind']
+        context['today'] = Case.today(company)
+        context['address_lines'] = (
+            address.full_address.splitlines() if address else [])
+        context['logo'] = context['logo_width'] = context['logo_height'] = None
+        if company.logo:
+            # get_logo would store its cache in a transaction of its own
+            image, width, height = company._logo_resize(*LOGO_SIZE)
+            context['logo'] = (image, 'image/png')
+            context['logo_width'] = f'{width * 2.54 / 300:.2f}cm'
+            context['logo_height'] = f'{height * 2.54 / 300:.2f}cm'
+        return context
+
+    @classmethod
+    def issue(cls, case, kind):
+        "Return the PDF of the document of the case, as bytes"
+        pool = Pool()
+        Letter = pool.get('training.abandon.procedure.letter')
+        letter = case.procedure.get_letter('certify', kind, 'trainee')
+        if not letter:
+            raise CertificateError(gettext(
+                    'training_abandon.msg_certificate_no_text',
+                    procedure=case.procedure.rec_name))
+        party = case.enrolment.trainee.party
+        language = party.lang.code if party.lang else Transaction().language
+        with Transaction().set_context(
+                language=language, with_rec_name=False):
+            context = case._get_letter_context(party, [])
+            title, text = Letter(letter.id).render(**context)
+            extension, document, _, _ = cls.execute([case.id], {
+                    'kind': kind,
+                    'title': title,
+                    'text': text,
+                    })
+        if extension != 'pdf':
+            raise CertificateError(gettext(
+                    'training_abandon.msg_certificate_not_converted',
+                    case=case.rec_name))
+        return bytes(document)
+
+    @classmethod
+    def convert(cls, report, data, timeout=60, retry=0):
+        # The tries after the first have lost the arguments of the command
+        return super().convert(report, data, timeout=timeout, retry=retry)
+
+
+class Mail(metaclass=PoolMeta):
+    __name__ = 'training.mail'
+
+    certificate = fields.Many2One(
+        'training.abandon.certificate', "Certificate", readonly=True,
+        ondelete='RESTRICT',
+        states={
+            'invisible': ~Eval('certificate'),
+            })
+
+    @classmethod
+    def on_sent(cls, mails):
+        pool = Pool()
+        Certificate = pool.get('training.abandon.certificate')
+        super().on_sent(mails)
+        Certificate.send([m.certificate for m in mails if m.certificate])
+
+
+class Case(metaclass=PoolMeta):
+    __name__ = 'training.abandon.case'
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls._buttons.update(
+            issue_record={
+                'invisible': (
+                    (Eval('state') != 'certified')
+                    | ~Eval('certificate_state').in_(
+                        ['refused', 'unanswered'])),
+                'depends': ['state', 'certificate_state'],
+                })
+
+    certificate_state = fields.Function(fields.Selection(
+            'get_certificate_states', "Certificate State"),
+        'on_change_with_certificate_state')
+
+    @classmethod
+    def get_certificate_states(cls):
+        pool = Pool()
+        Certificate = pool.get('training.abandon.certificate')
+        return [(None, "")] + (
+            Certificate.fields_get(['state'])['state']['selection'])
+
+    @fields.depends('certificate', '_parent_certificate.state')
+    def on_change_with_certificate_state(self, name=None):
+        return self.certificate.state if self.certificate else None
+
+    @property
+    def certificate_kind(self):
+        "The kind of certificate: a silent trainee does not state anything"
+        if self.answered_at or self.origin == 'declared':
+            return 'statement'
+        return 'record'
+
+    def certificate_variant(self, kind=None):
+        "Return the variant of the letter that goes with the certificate"
+        kind = kind or self.certificate_kind
+        return 'standard' if kind == 'statement' else 'silent'
+
+    @classmethod
+    def apply_certify(cls, cases, lines, kind=None):
+        """Issue the certificate of the cases and mail it to the recipients
+        of the lines."""
+        pool = Pool()
+        Certificate = pool.get('training.abandon.certificate')
+
+        def write(cases, steps):
+            certificates = {c.case: c for c in Certificate.issue(
+                    cases, lambda c: kind or c.certificate_kind)}
+            for line in lines:
+                certificate = certificates[line['case']]
+                line['values'] = {'certificate': certificate}
+                line['attachments'] = [(
+                        certificate.filename, certificate.document,
+                        mimetypes.types_map['.pdf'])]
+            cls.create_mails(steps, lines)
+
+        return cls.apply_step(cases, 'certify', write)
+
+    @classmethod
+    @ModelView.button
+    def issue_record(cls, cases):
+        "Record the abandonment that the trainee does not state"
+        pool = Pool()
+        Certificate = pool.get('training.abandon.certificate')
+        cases = cls.lock_cases(cases)
+        Certificate.issue([
+                c for c in cases
+                if c.state == 'certified'
+                and c.certificate_state in {'refused', 'unanswered'}],
+            lambda c: 'record')

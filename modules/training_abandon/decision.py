@@ -1,0 +1,173 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+from collections import defaultdict
+
+from trytond.i18n import gettext
+from trytond.pool import Pool, PoolMeta
+
+from .case import (
+    BEFORE_SESSION_GROUNDS, GROUND_STATES, INVALID_GROUNDS, OPEN_STATES)
+from .enrolment import CURRENT_STATES
+from .exceptions import CaseStepError
+
+
+class Case(metaclass=PoolMeta):
+    __name__ = 'training.abandon.case'
+
+    @classmethod
+    def apply_decision(
+            cls, cases, decision, ground, effective_date, note=None):
+        "Validate or invalidate the abandonment of the cases, all or none"
+        pool = Pool()
+        Step = pool.get('training.abandon.case.step')
+        resumed = ground == 'resumed'
+        if resumed:
+            cases, steps = cls._take_open(cases)
+        else:
+            cases, steps = cls.take(cases, 'decide')
+        cls._check_decision(cases, decision, ground, effective_date)
+        was_validated = [c for c in cases if c.decision == 'validated']
+
+        def write(cases, steps):
+            cls._write_decision(
+                cases, decision, ground, effective_date, note)
+
+        if decision == 'validated':
+            cls._to_validated(cases, steps, write, None)
+            cls._end_enrolments(cases, ground, effective_date)
+            if ground != 'abandonment':
+                Step.skip([
+                        s for c in cls.browse(cases) for s in c.steps
+                        if s.kind == 'certify' and s.state == 'todo'],
+                    gettext('training_abandon.msg_step_skip_no_certificate'))
+        else:
+            cls._to_invalidated(cases, steps, write, None)
+            cls._restore_enrolments(was_validated)
+            if resumed:
+                cls._send_resumed(cases, steps)
+
+    @classmethod
+    def _take_open(cls, cases):
+        cases = cls.lock_cases(cases)
+        refused = [c for c in cases if c.state not in OPEN_STATES]
+        if refused:
+            raise CaseStepError(gettext(
+                    'training_abandon.msg_case_not_open',
+                    cases=cls._names(refused)))
+        return cases, {
+            c.id: s for c in cases for s in c.steps
+            if s.kind == 'decide' and s.state == 'todo'}
+
+    @classmethod
+    def _check_decision(cls, cases, decision, ground, effective_date):
+        if not decision or not ground or not effective_date:
+            raise CaseStepError(gettext(
+                    'training_abandon.msg_decision_missing'))
+        grounds = (
+            GROUND_STATES if decision == 'validated' else INVALID_GROUNDS)
+        if ground not in grounds:
+            raise CaseStepError(gettext(
+                    'training_abandon.msg_decision_ground',
+                    ground=cls._ground_label(ground)))
+        for case in cases:
+            cls._check_effective_date(
+                case, decision, ground, effective_date)
+        ended = [c for c in cases
+            if c.enrolment.state not in CURRENT_STATES]
+        if decision == 'validated' and ended:
+            raise CaseStepError(gettext(
+                    'training_abandon.msg_decision_enrolment_ended',
+                    cases=cls._names(ended)))
+
+    @classmethod
+    def _ground_label(cls, ground):
+        labels = dict(cls.fields_get(['ground'])['ground']['selection'])
+        return labels.get(ground, ground)
+
+    @classmethod
+    def _check_effective_date(cls, case, decision, ground, effective_date):
+        if effective_date > cls.today(case.company):
+            raise CaseStepError(gettext(
+                    'training_abandon.msg_decision_date_future',
+                    case=case.rec_name))
+        enrolment = case.enrolment
+        start = max(filter(None, [
+                    enrolment.start_date, enrolment.session.start_date]))
+        if (decision == 'validated'
+                and ground not in BEFORE_SESSION_GROUNDS
+                and effective_date < start):
+            raise CaseStepError(gettext(
+                    'training_abandon.msg_decision_date_before_start',
+                    case=case.rec_name,
+                    grounds=', '.join(
+                        map(cls._ground_label, BEFORE_SESSION_GROUNDS))))
+
+    @classmethod
+    def _write_decision(cls, cases, decision, ground, effective_date, note):
+        values = {
+            'decision': decision,
+            'ground': ground,
+            'effective_date': effective_date,
+            'decision_note': note,
+            }
+        groups = defaultdict(list)
+        for case in cases:
+            employee = case.current_employee()
+            previous = {}
+            if decision == 'validated':
+                previous = {
+                    'previous_enrolment_state': case.enrolment.state,
+                    'previous_end_date': case.enrolment.end_date,
+                    }
+            groups[employee, *previous.items()].append(case)
+        for (employee, *previous), group in groups.items():
+            cls.write(group, {
+                    **values, **dict(previous),
+                    'decided_by': employee.id if employee else None,
+                    })
+
+    @classmethod
+    def _end_enrolments(cls, cases, ground, effective_date):
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        end = {
+            'withdrawn': Enrolment.withdraw,
+            'cancelled': Enrolment.cancel,
+            'suspended': Enrolment.suspend,
+            }[GROUND_STATES[ground]]
+        enrolments = Enrolment.browse([c.enrolment.id for c in cases])
+        end(enrolments)
+        Enrolment.write(enrolments, {'end_date': effective_date})
+
+    @classmethod
+    def _restore_enrolments(cls, cases):
+        "Give the trainees back the enrolment that the decision ended"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        restore = {
+            'draft': Enrolment.draft,
+            'confirmed': Enrolment.confirm,
+            'suspended': Enrolment.suspend,
+            'started': Enrolment.restart,
+            }
+        by_state = defaultdict(list)
+        for case in cases:
+            by_state[case.previous_enrolment_state].append(case)
+        for state, group in by_state.items():
+            enrolments = Enrolment.browse([c.enrolment.id for c in group])
+            # The end date first, for the dates to be in order
+            Enrolment.write(*sum((
+                        [[e], {'end_date': c.previous_end_date}]
+                        for e, c in zip(enrolments, group)), []))
+            restore[state](enrolments)
+
+    @classmethod
+    def _send_resumed(cls, cases, steps):
+        "Tell the trainee and those who were told of the absence"
+        lines = [
+            line for line in cls.render_letters(
+                cls.recipients(
+                    cls.browse(cases), ['trainee', 'prescriber']),
+                'decide', lambda case: 'resumed')
+            if line['to']]
+        cls.create_mails(steps, lines)

@@ -1,0 +1,227 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+import re
+from itertools import groupby
+
+from trytond.i18n import gettext
+from trytond.modules.company import CompanyReport
+from trytond.pool import Pool, PoolMeta
+from trytond.tools import grouped_slice
+from trytond.transaction import Transaction
+
+LOGO_SIZE = (240, 80)
+_LIST_ITEM = re.compile(r'\s*[-•*]\s+(.*)')
+
+
+def blocks(text):
+    """Return the text as the list of (kind, lines) that a frame draws:
+    'paragraph' with its lines or 'list' with its items."""
+    result = []
+    for paragraph in re.split(r'\n\s*\n', text.strip()):
+        lines = [(_LIST_ITEM.match(line), line)
+            for line in paragraph.splitlines()]
+        for is_item, group in groupby(lines, key=lambda line: bool(line[0])):
+            if is_item:
+                items = [match[1] for match, _ in group]
+                if result and result[-1][0] == 'list':
+                    result[-1][1].extend(items)
+                else:
+                    result.append(('list', items))
+            else:
+                result.append(('paragraph', [line for _, line in group]))
+    return result
+
+
+class LetterReport(CompanyReport):
+    "The frame of the letters: logo, text and footer"
+    __name__ = 'training.abandon.letter'
+
+    @classmethod
+    def get_context(cls, records, header, data):
+        context = super().get_context(records, header, data)
+        context['blocks'] = blocks(data.get('text') or '')
+        context['subject'] = data.get('subject') or ''
+        context['logo'] = bool(context['company'].logo)
+        return context
+
+
+class Case(metaclass=PoolMeta):
+    __name__ = 'training.abandon.case'
+
+    @classmethod
+    def recipients(cls, cases, audiences):
+        """Return the list of (case, audience, party) to write to.
+
+        audiences is a list of 'trainee' and of roles of stakeholders, or
+        'stakeholder' for all of those to notify."""
+        result = []
+        for case in cases:
+            enrolment = case.enrolment
+            if 'trainee' in audiences:
+                result.append((case, 'trainee', enrolment.trainee.party))
+            roles = [a for a in audiences if a != 'trainee']
+            if roles:
+                if 'stakeholder' in roles:
+                    roles = []
+                for _, party in enrolment.stakeholders(*roles):
+                    result.append((case, 'stakeholder', party))
+        return result
+
+    @classmethod
+    def render_letters(cls, recipients, step_kind, get_variant):
+        """Return the list of dictionaries with the case, party, letter,
+        language, to, subject and text for the recipients.
+
+        get_variant returns the variant of the letter for a case.  The
+        recipients for whom the procedure has no letter are left out."""
+        pool = Pool()
+        Attendance = pool.get('training.attendance')
+        Lang = pool.get('ir.lang')
+        Letter = pool.get('training.abandon.procedure.letter')
+        Party = pool.get('party.party')
+        absences = Attendance.missed_slots(
+            {case.enrolment.id for case, _, _ in recipients})
+        parties = {p.id: p for p in Party.browse(
+                list({party.id for _, _, party in recipients}))}
+        default_language = Lang.get()
+        rendered = []
+        for case, audience, party in recipients:
+            party = parties[party.id]
+            letter = case.procedure.get_letter(
+                step_kind, get_variant(case), audience)
+            if not letter:
+                continue
+            language = party.lang or default_language
+            with Transaction().set_context(language=language.code):
+                context = case._get_letter_context(
+                    party, absences[case.enrolment.id])
+                subject, text = Letter(letter.id).render(**context)
+            rendered.append({
+                    'case': case,
+                    'audience': audience,
+                    'party': party,
+                    'letter': letter,
+                    'language': language,
+                    'to': party.email or None,
+                    'subject': subject,
+                    'text': text,
+                    })
+        return rendered
+
+    def _get_letter_context(self, party, absences):
+        """Return the names that the letters may use.
+
+        They are plain values and none of them tells the private reasons of
+        the trainee, because the same names serve the letters to the
+        prescribers."""
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Lang = pool.get('ir.lang')
+        lang = Lang.get()
+
+        def date(value):
+            return lang.strftime(value) if value else ''
+
+        # Browse again for the translations
+        case = Case(self.id)
+        enrolment, session = case.enrolment, case.enrolment.session
+        employee = case.current_employee()
+        address = session.location
+        return {
+            'absences': [
+                gettext('training_abandon.msg_letter_absence',
+                    date=date(day),
+                    start=start.strftime('%H:%M'),
+                    end=end.strftime('%H:%M'))
+                for day, start, end in absences],
+            'case': case.number,
+            'company': case.company.party.name,
+            'course': session.course.name,
+            'effective_date': date(case.effective_date),
+            'employee': employee.party.name if employee else '',
+            'end_date': date(session.end_date),
+            'ground': case.ground_string if case.ground else '',
+            'location': address.city or '' if address else '',
+            'opening_date': date(case.opening_date),
+            'place': case.procedure.place or '',
+            'procedure': case.procedure.name,
+            'procedure_code': case.procedure.code,
+            'procedure_revision': case.procedure.revision,
+            'proposals': [
+                p.rec_name for p in case.proposals
+                if p.state in {'proposed', 'accepted'}],
+            'reason_category': case.reason_category or '',
+            'reasons': [
+                gettext('training_abandon.msg_letter_reason_detail',
+                    reason=reason.name)
+                if reason.requires_detail else reason.name
+                for reason in case.procedure.reasons],
+            'recipient': party.name,
+            'session': session.number,
+            'start_date': date(enrolment.start_date or session.start_date),
+            'trainee': enrolment.trainee.party.name,
+            }
+
+    @classmethod
+    def create_mails(cls, steps, lines):
+        """Create the mails of the lines, one for each, and queue them.
+
+        steps are the steps proven by the mails, by case; lines are
+        dictionaries like those of render_letters, with the attachments as a
+        list of (name, data, mimetype) and values for the mail."""
+        pool = Pool()
+        Mail = pool.get('training.mail')
+        mails = []
+        for line in lines:
+            case, language = line['case'], line['language']
+            message = cls._compose(line)
+            mails.append(Mail.from_message(
+                    message,
+                    company=case.company,
+                    case=case,
+                    step=steps.get(case.id),
+                    letter=line['letter'],
+                    kind=line['letter'].step_kind,
+                    party=line['party'],
+                    language=language,
+                    body=line['text'],
+                    **line.get('values', {})))
+        for sub_mails in grouped_slice(mails, 200):
+            Mail.save(list(sub_mails))
+        Mail.queue(mails)
+        return mails
+
+    @classmethod
+    def _compose(cls, line):
+        pool = Pool()
+        ActionReport = pool.get('ir.action.report')
+        Mail = pool.get('training.mail')
+        case, letter = line['case'], line['letter']
+        report = ActionReport(letter.report.id)
+        Report = pool.get(report.report_name, type='report')
+        with Transaction().set_context(
+                language=line['language'].code, with_rec_name=False):
+            _, html, _, _ = Report.execute([case.id], {
+                    'action_id': report.id,
+                    'subject': line['subject'],
+                    'text': line['text'],
+                    })
+        logo = None
+        if case.company.logo:
+            # get_logo would store its cache in a transaction of its own
+            logo, _, _ = case.company._logo_resize(*LOGO_SIZE)
+        return Mail.compose(
+            case.company, line['party'], line['to'],
+            line['subject'], line['text'], html,
+            reply_to=case._reply_to(), logo=logo,
+            attachments=line.get('attachments'))
+
+    def _reply_to(self):
+        "Return the name and address that answers must reach, or None"
+        employee = self.current_employee()
+        parties = [self.company.party]
+        if employee:
+            parties.insert(0, employee.party)
+        for party in parties:
+            if party.email:
+                return party.name, party.email

@@ -1,0 +1,446 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+import datetime as dt
+import logging
+import smtplib
+from email import message_from_bytes, policy
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.utils import format_datetime, make_msgid, parseaddr
+
+from sql import Null
+
+import trytond.config as config
+from trytond.i18n import gettext
+from trytond.model import Index, ModelSQL, ModelView, Unique, fields
+from trytond.pool import Pool, PoolMeta
+from trytond.pyson import Eval, If
+from trytond.sendmail import get_smtp_server
+from trytond.tools import grouped_slice
+from trytond.tools.email_ import convert_ascii_email, set_from_header
+from trytond.transaction import Transaction
+
+logger = logging.getLogger(__name__)
+
+file_id = store_prefix = None
+if config.getboolean('training_abandon', 'mail_filestore', default=True):
+    file_id = 'message_file_id'
+    store_prefix = config.get(
+        'training_abandon', 'mail_store_prefix', default=None)
+
+# The time after which a mail that was being sent by a process that does not
+# say any more whether it was may be taken by another one
+LEASE = dt.timedelta(minutes=15)
+INLINE = 20
+BATCH = 200
+
+
+def _now():
+    return dt.datetime.now(dt.timezone.utc).replace(
+        tzinfo=None, microsecond=0)
+
+
+class Mail(ModelSQL, ModelView):
+    "The outbox: one mail has one address"
+    __name__ = 'training.mail'
+    _rec_name = 'subject'
+
+    company = fields.Many2One(
+        'company.company', "Company", required=True, readonly=True)
+    case = fields.Many2One(
+        'training.abandon.case', "Case", readonly=True, ondelete='RESTRICT')
+    step = fields.Many2One(
+        'training.abandon.case.step', "Step", readonly=True,
+        ondelete='RESTRICT')
+    letter = fields.Many2One(
+        'training.abandon.procedure.letter', "Letter", readonly=True,
+        ondelete='RESTRICT')
+    resource = fields.Function(
+        fields.Reference("Resource", selection='get_resources'),
+        'get_resource')
+    kind = fields.Selection('get_kinds', "Kind", required=True,
+        readonly=True, sort=False)
+    party = fields.Many2One(
+        'party.party', "Party", readonly=True, ondelete='RESTRICT',
+        context={
+            'company': Eval('company', -1),
+            },
+        depends={'company'})
+    from_ = fields.Char("From", readonly=True)
+    to = fields.Char("To", required=True, readonly=True)
+    language = fields.Many2One('ir.lang', "Language", readonly=True)
+    subject = fields.Char("Subject", required=True, readonly=True)
+    body = fields.Text("Body", readonly=True)
+    message = fields.Binary(
+        "Message", filename='filename', readonly=True,
+        file_id=file_id, store_prefix=store_prefix,
+        help="The complete message, exactly as it is given to the server.")
+    message_file_id = fields.Char("Message File ID", readonly=True)
+    filename = fields.Function(fields.Char("File Name"), 'get_filename')
+    message_id = fields.Char("Message-ID", readonly=True)
+    state = fields.Selection([
+            ('draft', "Draft"),
+            ('queued', "Queued"),
+            ('sending', "Sending"),
+            ('sent', "Sent"),
+            ('failed', "Failed"),
+            ('cancelled', "Cancelled"),
+            ], "State", required=True, readonly=True, sort=False,
+        help="A mail is sent once the mail server has accepted it.")
+    attempts = fields.Integer("Attempts", required=True, readonly=True)
+    next_attempt = fields.DateTime("Next Attempt", readonly=True)
+    smtp_reply = fields.Char(
+        "Server Reply", readonly=True,
+        help="The words of the mail server.")
+    sent_at = fields.DateTime("Sent at", readonly=True)
+    bounced_at = fields.DateTime("Bounced at", readonly=True)
+    bounce_reason = fields.Char("Bounce Reason", readonly=True)
+    email = fields.Many2One(
+        'ir.email', "Archived Email", readonly=True, ondelete='RESTRICT')
+
+    @classmethod
+    def __setup__(cls):
+        cls.message_id.search_unaccented = False
+        super().__setup__()
+        t = cls.__table__()
+        cls._sql_constraints += [
+            ('message_id_unique', Unique(t, t.message_id),
+                'training_abandon.msg_mail_message_id_unique'),
+            ]
+        cls._sql_indexes.update({
+                Index(
+                    t, (t.state, Index.Equality(cardinality='low')),
+                    where=t.state.in_(['queued', 'sending', 'failed'])),
+                Index(t, (t.message_id, Index.Equality())),
+                })
+        cls._order.insert(0, ('id', 'DESC'))
+        cls._buttons.update(
+            deliver={
+                'invisible': ~Eval('state').in_(
+                    ['queued', 'sending', 'failed']),
+                'depends': ['state'],
+                },
+            cancel={
+                'invisible': ~Eval('state').in_(
+                    ['draft', 'queued', 'failed']),
+                'depends': ['state'],
+                })
+
+    @classmethod
+    def default_company(cls):
+        return Transaction().context.get('company')
+
+    @classmethod
+    def default_state(cls):
+        return 'draft'
+
+    @classmethod
+    def default_attempts(cls):
+        return 0
+
+    @classmethod
+    def get_kinds(cls):
+        pool = Pool()
+        Letter = pool.get('training.abandon.procedure.letter')
+        return Letter.fields_get(['step_kind'])['step_kind']['selection']
+
+    @classmethod
+    def get_resources(cls):
+        pool = Pool()
+        Model = pool.get('ir.model')
+        return [(None, "")] + [
+            (m, Model.get_name(m)) for m in ['training.abandon.case']]
+
+    def get_resource(self, name):
+        return str(self.case) if self.case else None
+
+    def get_filename(self, name):
+        return f'{self.message_id.strip("<>")}.eml' if self.message_id else ''
+
+    @classmethod
+    def view_attributes(cls):
+        return super().view_attributes() + [
+            ('/tree', 'visual',
+                If(Eval('state') == 'failed', 'danger',
+                    If(Eval('state') == 'cancelled', 'muted',
+                        If(Eval('state') != 'sent', 'warning', '')))),
+            ]
+
+    @classmethod
+    def copy(cls, mails, default=None):
+        default = default.copy() if default is not None else {}
+        for name in ['message_id', 'message', 'next_attempt', 'smtp_reply',
+                'sent_at', 'bounced_at', 'bounce_reason', 'email']:
+            default.setdefault(name)
+        default.setdefault('attempts', 0)
+        default.setdefault('state', 'draft')
+        return super().copy(mails, default=default)
+
+    @classmethod
+    def sender(cls, company):
+        "Return the From address of the company"
+        address = parseaddr(config.get('email', 'from', default=''))[1]
+        return cls._address(company.party.name, address or 'noreply@localhost')
+
+    @classmethod
+    def _address(cls, name, email):
+        local, _, domain = convert_ascii_email(email).rpartition('@')
+        # A line break would begin another header
+        name = ' '.join((name or '').split())
+        return str(Address(name, local, domain))
+
+    @classmethod
+    def compose(
+            cls, company, party, to, subject, text, html,
+            reply_to=None, logo=None, attachments=None):
+        """Return the message as EmailMessage.
+
+        text and html are the two alternatives of the body; logo is the PNG
+        that html refers to as cid:logo and attachments a list of
+        (name, data, mimetype)."""
+        message = EmailMessage(policy=policy.SMTP)
+        sender = cls.sender(company)
+        set_from_header(message, sender, sender)
+        message['To'] = cls._address(party.name if party else '', to)
+        if reply_to:
+            message['Reply-To'] = cls._address(*reply_to)
+        message['Subject'] = subject
+        message['Date'] = format_datetime(
+            dt.datetime.now(dt.timezone.utc))
+        message['Message-ID'] = make_msgid(
+            domain=parseaddr(sender)[1].rpartition('@')[2])
+        message['Auto-Submitted'] = 'auto-generated'
+        message.set_content(text, cte='quoted-printable')
+        message.add_alternative(
+            html, subtype='html', cte='quoted-printable')
+        if logo:
+            message.get_payload()[-1].add_related(
+                logo, 'image', 'png', cid='<logo>',
+                disposition='inline', filename='logo.png')
+        for name, data, mimetype in attachments or []:
+            maintype, subtype = mimetype.split('/', 1)
+            message.add_attachment(
+                data, maintype=maintype, subtype=subtype, filename=name)
+        return message
+
+    @classmethod
+    def from_message(cls, message, **values):
+        """Return the unsaved mail that will deliver the message, whose bytes
+        no longer change."""
+        data = message.as_bytes()
+        if not data.endswith(b'\r\n'):
+            data += b'\r\n'
+        return cls(
+            from_=message['From'],
+            to=parseaddr(message['To'])[1],
+            subject=message['Subject'],
+            message=data,
+            message_id=message['Message-ID'],
+            state='queued',
+            **values)
+
+    @classmethod
+    def queue(cls, mails):
+        "Deliver the mails once the transaction is committed"
+        mails = list(mails)
+        if not mails:
+            return
+        if not config.getboolean('queue', 'worker', default=False):
+            # The user waits for these, the cron sends the others
+            mails = mails[:INLINE]
+        with Transaction().set_context(queue_batch=BATCH):
+            cls.__queue__.deliver(mails)
+
+    @classmethod
+    @ModelView.button
+    def deliver(cls, mails):
+        for sub_mails in grouped_slice(mails, BATCH):
+            cls._deliver(cls._claim(
+                    ['queued', 'failed'], [m.id for m in sub_mails]))
+
+    @classmethod
+    def deliver_due(cls):
+        "Deliver the mails that wait, and those a crash left half-way"
+        while ids := cls._claim(['queued']):
+            cls._deliver(ids)
+
+    @classmethod
+    @ModelView.button
+    def cancel(cls, mails):
+        cls.write([
+                m for m in mails if m.state in {'draft', 'queued', 'failed'}],
+            {'state': 'cancelled'})
+
+    @classmethod
+    def _claim(cls, states, ids=None):
+        """Take the mails in these states for this process alone, commit and
+        return their ids."""
+        transaction = Transaction()
+        database = transaction.database
+        cursor = transaction.connection.cursor()
+        table = cls.__table__()
+        now = _now()
+        where = (
+            (table.state.in_(states)
+                & ((table.next_attempt == Null)
+                    | (table.next_attempt <= now)))
+            | ((table.state == 'sending') & (table.next_attempt <= now)))
+        if ids is not None:
+            where &= fields.SQL_OPERATORS['in'](table.id, ids)
+        query = table.select(
+            table.id, where=where, order_by=[table.id.asc], limit=BATCH)
+        if database.has_select_for():
+            For = database.get_select_for_skip_locked()
+            query.for_ = For('UPDATE')
+        else:
+            # SQLite locks the database at the first change
+            cursor.execute(*table.update(
+                    [table.attempts], [table.attempts],
+                    where=table.id == Null))
+        cursor.execute(*query)
+        claimed = [id_ for id_, in cursor]
+        if claimed:
+            cursor.execute(*table.update(
+                    [table.state, table.attempts, table.next_attempt],
+                    ['sending', table.attempts + 1, now + LEASE],
+                    where=fields.SQL_OPERATORS['in'](table.id, claimed)))
+        transaction.commit()
+        return claimed
+
+    @classmethod
+    def _deliver(cls, ids):
+        """Give the claimed mails to the server over one connection and
+        commit what it answers for each of them."""
+        transaction = Transaction()
+        server = None
+        for mail in cls.browse(ids):
+            if reason := mail._get_outdated():
+                values = {'state': 'cancelled', 'smtp_reply': reason}
+            else:
+                try:
+                    if server is None:
+                        server = get_smtp_server(strict=True)
+                        server.ehlo_or_helo_if_needed()
+                    reply = mail._transmit(server)
+                except (smtplib.SMTPException, OSError) as exception:
+                    logger.info("mail %s failed", mail.id, exc_info=True)
+                    values = {
+                        'state': 'failed',
+                        'smtp_reply': _reply_text(exception),
+                        }
+                    if not isinstance(exception, smtplib.SMTPResponseException
+                            ) or exception.smtp_code == 421:
+                        server = cls._quit(server)
+                else:
+                    values = {
+                        'state': 'sent',
+                        'smtp_reply': reply,
+                        'sent_at': _now(),
+                        'email': mail._archive().id,
+                        }
+            cls.write([mail], {'next_attempt': None, **values})
+            if values['state'] == 'sent':
+                cls.on_sent([mail])
+            transaction.commit()
+        cls._quit(server)
+
+    @classmethod
+    def on_sent(cls, mails):
+        "Hook called when the server has accepted the mails"
+
+    @classmethod
+    def _quit(cls, server):
+        if server is not None:
+            try:
+                server.quit()
+            except (smtplib.SMTPException, OSError):
+                pass
+
+    def _get_outdated(self):
+        "Return the reason why the mail must not leave any more, or None"
+        if (self.letter and self.case and self.letter.case_states
+                and self.case.state not in self.letter.case_states):
+            return gettext(
+                'training_abandon.msg_mail_outdated',
+                state=self.case.state_string)
+
+    def _transmit(self, server):
+        """Give the message to the server and return its reply.
+
+        smtplib's own send_message hides partial refusals and drops the
+        reply that is the proof."""
+        sender = parseaddr(self.from_)[1]
+        code, reply = server.mail(sender)
+        if code != 250:
+            server.rset()
+            raise smtplib.SMTPSenderRefused(code, reply, sender)
+        code, reply = server.rcpt(self.to)
+        if code not in {250, 251}:
+            server.rset()
+            raise smtplib.SMTPResponseException(code, reply)
+        code, reply = server.data(self.message)
+        if code != 250:
+            server.rset()
+            raise smtplib.SMTPDataError(code, reply)
+        return _reply(code, reply)
+
+    def _archive(self):
+        "Store the mail accepted by the server on ir.email"
+        pool = Pool()
+        Attachment = pool.get('ir.attachment')
+        Email = pool.get('ir.email')
+        message = message_from_bytes(self.message, policy=policy.SMTP)
+        email = Email.from_message(
+            message, body=self.body, resource=self._archive_resource(),
+            training_mail=self)
+        email.save()
+        Attachment.save([
+                Attachment(
+                    resource=email,
+                    name=part.get_filename(),
+                    data=part.get_content())
+                for part in message.iter_attachments()])
+        return email
+
+    def _archive_resource(self):
+        return self.case or self
+
+
+def _reply(code, text):
+    if isinstance(text, bytes):
+        text = text.decode('utf-8', errors='replace')
+    return ' '.join(f'{code} {text}'.split())
+
+
+def _reply_text(exception):
+    "Return the words of the server, or of the system that did not reach it"
+    if isinstance(exception, smtplib.SMTPResponseException):
+        return _reply(exception.smtp_code, exception.smtp_error)
+    return ' '.join(str(exception).split()) or exception.__class__.__name__
+
+
+class Cron(metaclass=PoolMeta):
+    __name__ = 'ir.cron'
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls.method.selection.extend([
+                ('training.mail|deliver_due', "Deliver Training Mails"),
+                ])
+
+
+class Email(metaclass=PoolMeta):
+    __name__ = 'ir.email'
+
+    training_mail = fields.Many2One(
+        'training.mail', "Training Mail", readonly=True,
+        states={
+            'invisible': ~Eval('training_mail'),
+            })
+
+    def get_user(self, name):
+        user = super().get_user(name)
+        if self.training_mail:
+            user = None
+        return user

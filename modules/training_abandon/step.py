@@ -1,0 +1,558 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+from collections import defaultdict
+
+from trytond.i18n import gettext
+from trytond.model import ModelView, fields
+from trytond.pool import Pool, PoolMeta
+from trytond.pyson import Bool, Eval
+from trytond.transaction import Transaction
+from trytond.wizard import (
+    Button, StateAction, StateTransition, StateView, Wizard)
+
+from .case import GROUND_STATES, INVALID_GROUNDS, ORIGINS
+from .exceptions import CaseStepError
+
+
+def step_view(model, view):
+    return StateView(model, f'training_abandon.{view}', [
+            Button("Cancel", 'end', 'tryton-cancel'),
+            Button("Apply", 'apply', 'tryton-ok', default=True),
+            ])
+
+
+class StepWizard(Wizard):
+    "Base of the wizards of the steps"
+    apply = StateTransition()
+
+    @property
+    def cases(self):
+        if not self.records:
+            raise CaseStepError(gettext(
+                    'training_abandon.msg_step_no_case'))
+        return self.records
+
+    def check_line(self, case):
+        "Check that the line is for one of the cases of the wizard"
+        if case not in self.records:
+            raise CaseStepError(gettext(
+                    'training_abandon.msg_step_other_case',
+                    case=case.rec_name if case else ''))
+
+
+class Open(Wizard):
+    __name__ = 'training.abandon.case.open'
+
+    start = StateView(
+        'training.abandon.case.open.start',
+        'training_abandon.case_open_start_view_form', [
+            Button("Cancel", 'end', 'tryton-cancel'),
+            Button("Open", 'apply', 'tryton-ok', default=True),
+            ])
+    apply = StateAction('training_abandon.act_case_form')
+
+    def do_apply(self, action):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        if not self.records:
+            raise CaseStepError(gettext(
+                    'training_abandon.msg_step_no_enrolment'))
+        cases = Case.open_cases(
+            self.records, self.start.origin, self.start.date,
+            note=self.start.note)
+        action['domains'] = []
+        if len(cases) == 1:
+            action['views'].reverse()
+        return action, {'res_id': [c.id for c in cases]}
+
+
+class OpenStart(ModelView):
+    __name__ = 'training.abandon.case.open.start'
+
+    origin = fields.Selection(ORIGINS, "Origin", required=True, sort=False)
+    date = fields.Date("Date", required=True)
+    note = fields.Text("Note")
+
+    @classmethod
+    def default_origin(cls):
+        return 'absence'
+
+    @classmethod
+    def default_date(cls):
+        pool = Pool()
+        Date = pool.get('ir.date')
+        return Date.today()
+
+
+class Analyse(StepWizard):
+    __name__ = 'training.abandon.case.analyse'
+
+    start = step_view(
+        'training.abandon.case.analyse.start',
+        'case_analyse_start_view_form')
+
+    def default_start(self, fields):
+        if len(self.records) != 1:
+            return {}
+        case, = self.records
+        with Transaction().set_context(_check_access=True):
+            reasons = self.model(case.id).reasons
+        return {'reasons': [r.id for r in reasons]}
+
+    def transition_apply(self):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Cause = pool.get('training.abandon.case.cause')
+        start = self.start
+        causes = [c for c in start.causes or [] if c.cause]
+        reasons = list(start.reasons or [])
+        if not causes:
+            raise CaseStepError(gettext(
+                    'training_abandon.msg_analyse_no_cause'))
+        detailed = [r for r in reasons if r.requires_detail]
+        if detailed and not (start.reason_comment or '').strip():
+            raise CaseStepError(gettext(
+                    'training_abandon.msg_analyse_reason_detail',
+                    reason=detailed[0].rec_name))
+
+        def write(cases, steps):
+            Cause.save([
+                    Cause(
+                        case=case,
+                        cause=cause.cause,
+                        responsible=cause.responsible,
+                        note=cause.note)
+                    for case in cases for cause in causes])
+            Case.declare_reasons(cases, reasons, start.reason_comment)
+            Case.write(cases, {'analysis': start.analysis})
+
+        Case.apply_step(self.cases, 'analyse', write)
+        return 'end'
+
+
+class AnalyseStart(ModelView):
+    __name__ = 'training.abandon.case.analyse.start'
+
+    reasons = fields.Many2Many(
+        'training.abandon.reason', None, None, "Declared Reasons",
+        help="The reasons that the trainee gives.")
+    reason_comment = fields.Text(
+        "Reason Comment",
+        help="In the words of the trainee.\n"
+        "Read by the group Sensitive Reasons only.")
+    causes = fields.One2Many(
+        'training.abandon.case.cause', None, "Causes",
+        help="The causes that the analysis determines.")
+    analysis = fields.Text(
+        "Analysis", help="Read by the group Sensitive Reasons only.")
+
+
+class Propose(StepWizard):
+    __name__ = 'training.abandon.case.propose'
+
+    start = step_view(
+        'training.abandon.case.propose.start',
+        'case_propose_start_view_form')
+
+    def default_start(self, fields):
+        pool = Pool()
+        Solution = pool.get('training.abandon.solution')
+        if not self.records:
+            return {}
+        solutions = None
+        for case in self.records:
+            fitting = Solution.fitting(
+                [c.cause for c in case.causes], case.company)
+            if solutions is None:
+                solutions = fitting
+            else:
+                solutions = [s for s in solutions if s in fitting]
+        return {'suggestions': [s.id for s in solutions]}
+
+    def transition_apply(self):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Proposal = pool.get('training.abandon.proposal')
+        start = self.start
+        proposals = [
+            p for p in start.proposals or []
+            if p.solution or (p.description or '').strip()]
+        no_solution_reason = (start.no_solution_reason or '').strip()
+        if not proposals and not no_solution_reason:
+            raise CaseStepError(gettext(
+                    'training_abandon.msg_propose_nothing'))
+
+        def write(cases, steps):
+            Proposal.save([
+                    Proposal(
+                        case=case,
+                        solution=proposal.solution,
+                        description=proposal.description)
+                    for case in cases for proposal in proposals])
+            Case.write(cases, {
+                    'no_solution_reason': no_solution_reason or None})
+
+        Case.apply_step(self.cases, 'propose', write)
+        return 'end'
+
+
+class ProposeStart(ModelView):
+    __name__ = 'training.abandon.case.propose.start'
+
+    suggestions = fields.Many2Many(
+        'training.abandon.solution', None, None, "Suggested Solutions",
+        readonly=True,
+        help="The solutions that fit the causes determined.")
+    proposals = fields.One2Many(
+        'training.abandon.proposal', None, "Proposals")
+    no_solution_reason = fields.Text(
+        "Why No Solution",
+        states={
+            'required': ~Eval('proposals'),
+            'readonly': Bool(Eval('proposals')),
+            })
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls._buttons.update(
+            propose_suggestions={
+                'readonly': ~Eval('suggestions'),
+                'depends': ['suggestions'],
+                })
+
+    @ModelView.button_change('suggestions', 'proposals')
+    def propose_suggestions(self):
+        pool = Pool()
+        Proposal = pool.get('training.abandon.proposal')
+        proposals = list(self.proposals or [])
+        proposed = {p.solution for p in proposals}
+        for solution in self.suggestions or []:
+            if solution not in proposed:
+                proposals.append(Proposal(
+                        solution=solution, state=Proposal.default_state()))
+        self.proposals = proposals
+
+
+class Exchange(StepWizard):
+    __name__ = 'training.abandon.case.exchange'
+
+    start = step_view(
+        'training.abandon.case.exchange.start',
+        'case_exchange_start_view_form')
+
+    def default_start(self, fields):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        now = Case.now()
+        exchanges, responses = [], []
+        for case in self.records:
+            parties = [
+                p for _, _, p in Case.recipients(
+                    [case], ['trainee', 'prescriber'])]
+            exchanges += [{
+                    'case': case.id,
+                    'party': party.id,
+                    'kind': 'call',
+                    'at': now,
+                    } for party in parties]
+            responses += [{
+                    'case': case.id,
+                    'proposal': proposal.id,
+                    'party': party.id,
+                    'at': now,
+                    'channel': 'call',
+                    }
+                for proposal in case.proposals
+                if proposal.state == 'proposed'
+                for party in parties]
+        return {'exchanges': exchanges, 'responses': responses}
+
+    def transition_apply(self):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        exchanges = [e for e in self.start.exchanges or [] if e.outcome]
+        responses = [r for r in self.start.responses or [] if r.answer]
+        self._check(exchanges, responses)
+
+        def write(cases, steps):
+            self._record_exchanges(exchanges, steps)
+            self._record_responses(responses)
+
+        Case.apply_step(self.cases, 'exchange', write)
+        return 'end'
+
+    def _check(self, exchanges, responses):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        contacted = defaultdict(set)
+        for line in exchanges + responses:
+            self.check_line(line.case)
+            if not line.at or line.at > Case.now():
+                raise CaseStepError(gettext(
+                        'training_abandon.msg_exchange_at',
+                        case=line.case.rec_name,
+                        party=line.party.rec_name if line.party else ''))
+        for exchange in exchanges:
+            contacted[exchange.case].add(exchange.party)
+        for response in responses:
+            if response.proposal not in response.case.proposals:
+                raise CaseStepError(gettext(
+                        'training_abandon.msg_step_other_case',
+                        case=response.proposal.rec_name))
+        for case in self.cases:
+            for follow_up in case.follow_ups:
+                if follow_up.done_at:
+                    contacted[case].add(follow_up.party)
+            for role, parties in case.exchange_parties():
+                if not contacted[case].intersection(parties):
+                    raise CaseStepError(gettext(
+                            'training_abandon.msg_exchange_missing',
+                            case=case.rec_name,
+                            party=', '.join(p.rec_name for p in parties)))
+
+    def _record_exchanges(self, exchanges, steps):
+        pool = Pool()
+        FollowUp = pool.get('training.follow_up')
+        FollowUp.save([
+                FollowUp(
+                    company=exchange.case.company,
+                    enrolment=exchange.case.enrolment,
+                    case=exchange.case,
+                    step=steps[exchange.case.id],
+                    kind=exchange.kind,
+                    party=exchange.party,
+                    done_at=exchange.at,
+                    employee=exchange.case.current_employee(),
+                    outcome=exchange.outcome,
+                    note=exchange.note)
+                for exchange in exchanges])
+
+    def _record_responses(self, responses):
+        pool = Pool()
+        Proposal = pool.get('training.abandon.proposal')
+        Response = pool.get('training.abandon.proposal.response')
+        Response.save([
+                Response(
+                    proposal=response.proposal,
+                    party=response.party,
+                    answer=response.answer,
+                    at=response.at,
+                    channel=response.channel or 'other')
+                for response in responses])
+        Proposal.settle(list({r.proposal for r in responses}))
+
+
+class ExchangeStart(ModelView):
+    __name__ = 'training.abandon.case.exchange.start'
+
+    exchanges = fields.One2Many(
+        'training.abandon.case.exchange.contact', None, "Exchanges",
+        help="The lines without outcome are not recorded.")
+    responses = fields.One2Many(
+        'training.abandon.case.exchange.response', None, "Responses",
+        help="The lines without answer are not recorded.")
+
+
+class ExchangeContact(ModelView):
+    __name__ = 'training.abandon.case.exchange.contact'
+
+    case = fields.Many2One('training.abandon.case', "Case", required=True)
+    party = fields.Many2One('party.party', "Party", required=True)
+    kind = fields.Selection(
+        'get_kinds', "Kind", required=True, sort=False)
+    at = fields.DateTime("At", required=True)
+    outcome = fields.Selection('get_outcomes', "Outcome", sort=False)
+    note = fields.Text(
+        "Note", help="What was said.  Do not write any health detail.")
+
+    @classmethod
+    def default_kind(cls):
+        return 'call'
+
+    @classmethod
+    def default_at(cls):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        return Case.now()
+
+    @classmethod
+    def get_kinds(cls):
+        pool = Pool()
+        FollowUp = pool.get('training.follow_up')
+        return FollowUp.fields_get(['kind'])['kind']['selection']
+
+    @classmethod
+    def get_outcomes(cls):
+        pool = Pool()
+        FollowUp = pool.get('training.follow_up')
+        return FollowUp.fields_get(['outcome'])['outcome']['selection']
+
+
+class ExchangeResponse(ModelView):
+    __name__ = 'training.abandon.case.exchange.response'
+
+    case = fields.Many2One('training.abandon.case', "Case", required=True)
+    proposal = fields.Many2One(
+        'training.abandon.proposal', "Proposal", required=True,
+        domain=[
+            ('case', '=', Eval('case', -1)),
+            ])
+    party = fields.Many2One('party.party', "Party", required=True)
+    answer = fields.Selection('get_answers', "Answer", sort=False)
+    at = fields.DateTime("At", required=True)
+    channel = fields.Selection('get_channels', "Channel", sort=False)
+
+    @classmethod
+    def default_at(cls):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        return Case.now()
+
+    @classmethod
+    def default_channel(cls):
+        return 'call'
+
+    @classmethod
+    def get_answers(cls):
+        pool = Pool()
+        Response = pool.get('training.abandon.proposal.response')
+        return [(None, "")] + (
+            Response.fields_get(['answer'])['answer']['selection'])
+
+    @classmethod
+    def get_channels(cls):
+        pool = Pool()
+        Response = pool.get('training.abandon.proposal.response')
+        return Response.fields_get(['channel'])['channel']['selection']
+
+
+class Decide(StepWizard):
+    __name__ = 'training.abandon.case.decide'
+
+    start = step_view(
+        'training.abandon.case.decide.start',
+        'case_decide_start_view_form')
+
+    def default_start(self, fields):
+        resume = any(c.next_kind != 'decide' for c in self.records)
+        defaults = {'resume': resume}
+        if resume:
+            defaults['decision'] = 'invalidated'
+            defaults['ground'] = 'resumed'
+        return defaults
+
+    def transition_apply(self):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        start = self.start
+        Case.apply_decision(
+            self.cases, start.decision, start.ground, start.effective_date,
+            note=start.note)
+        return 'end'
+
+
+class DecideStart(ModelView):
+    __name__ = 'training.abandon.case.decide.start'
+
+    resume = fields.Boolean("Resume", readonly=True)
+    decision = fields.Selection(
+        'get_decisions', "Decision", required=True, sort=False,
+        states={
+            'readonly': Bool(Eval('resume')),
+            })
+    ground = fields.Selection(
+        'get_grounds', "Ground", required=True, sort=False,
+        states={
+            'readonly': Bool(Eval('resume')),
+            })
+    effective_date = fields.Date(
+        "Effective Date", required=True,
+        help="The last day on which the trainee is expected, or the day "
+        "the training is resumed.")
+    note = fields.Text("Note")
+
+    @classmethod
+    def default_effective_date(cls):
+        pool = Pool()
+        Date = pool.get('ir.date')
+        return Date.today()
+
+    @classmethod
+    def get_decisions(cls):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        return Case.fields_get(['decision'])['decision']['selection']
+
+    @fields.depends('decision')
+    def get_grounds(self):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        grounds = Case.fields_get(['ground'])['ground']['selection']
+        if self.decision == 'validated':
+            allowed = GROUND_STATES
+        elif self.decision == 'invalidated':
+            allowed = INVALID_GROUNDS
+        else:
+            allowed = [g for g, _ in grounds]
+        return [(g, label) for g, label in grounds
+            if g is None or g in allowed]
+
+    @fields.depends('decision', 'ground')
+    def on_change_decision(self):
+        grounds = (
+            GROUND_STATES if self.decision == 'validated'
+            else INVALID_GROUNDS)
+        if self.decision and self.ground and self.ground not in grounds:
+            self.ground = None
+
+
+class Skip(StepWizard):
+    __name__ = 'training.abandon.case.skip'
+
+    start = step_view(
+        'training.abandon.case.skip.start', 'case_skip_start_view_form')
+
+    def transition_apply(self):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        reason = (self.start.reason or '').strip()
+        if not reason:
+            raise CaseStepError(gettext(
+                    'training_abandon.msg_skip_no_reason'))
+        Case.skip_step(self.cases, reason)
+        return 'end'
+
+
+class SkipStart(ModelView):
+    __name__ = 'training.abandon.case.skip.start'
+
+    reason = fields.Text("Reason", required=True)
+
+
+class Case(metaclass=PoolMeta):
+    __name__ = 'training.abandon.case'
+
+    @classmethod
+    def declare_reasons(cls, cases, reasons, comment=None):
+        "Record the reasons that the trainees give"
+        values = {}
+        if reasons:
+            values['reasons'] = [('add', [r.id for r in reasons])]
+        if comment:
+            values['reason_comment'] = comment
+        if values:
+            cls.write(cases, values)
+        if {r.code for r in reasons} - {'no_answer'}:
+            cls.write(
+                [c for c in cases if not c.answered_at],
+                {'answered_at': cls.now()})
+
+    def exchange_parties(self):
+        """Return the list of (role, parties): one of the parties of each
+        role must be contacted, or tried, at the exchange."""
+        parties = defaultdict(list)
+        for case, audience, party in self.recipients(
+                [self], ['trainee', 'prescriber']):
+            parties[audience].append(party)
+        return list(parties.items())

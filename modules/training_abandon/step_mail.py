@@ -1,0 +1,409 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+from email.errors import MessageError
+from email.headerregistry import Address
+
+from trytond.i18n import gettext
+from trytond.model import ModelView, fields
+from trytond.pool import Pool, PoolMeta
+from trytond.pyson import Bool, Eval
+from trytond.tools.email_ import convert_ascii_email
+from trytond.transaction import Transaction
+
+from .exceptions import RecipientError
+from .step import StepWizard, step_view
+
+# The most cases of which each mail is previewed
+PREVIEW = 50
+
+
+class MailStepWizard(StepWizard):
+    "Base of the wizards of the steps that write to people"
+    _kind = None
+
+    def _audiences(self):
+        "Return the audiences to write to, see Case.recipients"
+        return ['trainee']
+
+    def _get_variant(self, case):
+        "Return the variant of the letter for the case"
+        return 'standard'
+
+    def _letters(self, cases):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        return Case.render_letters(
+            Case.recipients(cases, self._audiences()),
+            self._kind, self._get_variant)
+
+    def default_start(self, fields):
+        pool = Pool()
+        Preview = pool.get('training.abandon.case.step.mail')
+        if len(self.records) > PREVIEW:
+            previews = Preview.summarize(self._letters(self.records[:1]))
+        else:
+            previews = map(Preview.from_letter, self._letters(self.records))
+        return {'mails': list(previews)}
+
+    def transition_apply(self):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        lines, contacts = self.get_lines()
+
+        def write(cases, steps):
+            Case.record_contacts(steps, contacts)
+            Case.create_mails(steps, lines)
+
+        Case.apply_step(self.cases, self._kind, write)
+        return 'end'
+
+    def get_lines(self):
+        "Return what goes by mail and what was told by phone or letter"
+        lines, contacts = [], []
+        if len(self.cases) > PREVIEW:
+            lines = self._letters(self.cases)
+            self._check_addresses(lines)
+        else:
+            for preview in self.start.mails or []:
+                self.check_line(preview.case)
+                if not preview.send:
+                    continue
+                line = preview.to_line(
+                    self._kind, self._get_variant(preview.case))
+                if preview.channel in {None, 'email'}:
+                    preview.check_address()
+                    lines.append(line)
+                else:
+                    contacts.append({**line, 'kind': preview.channel})
+        self._check_recipients(lines + contacts)
+        return lines, contacts
+
+    def _check_recipients(self, lines):
+        "Check that someone is told for each case"
+        told = {line['case'] for line in lines}
+        for case in self.cases:
+            if case not in told:
+                raise RecipientError(gettext(
+                        'training_abandon.msg_step_no_recipient',
+                        case=case.rec_name))
+
+    def _check_addresses(self, lines):
+        lacking = dict.fromkeys(
+            line['party'].rec_name for line in lines if not line['to'])
+        if lacking:
+            raise RecipientError(gettext(
+                    'training_abandon.msg_step_no_address_many',
+                    parties='\n'.join(list(lacking)[:20])))
+
+
+class MailPreview(ModelView):
+    __name__ = 'training.abandon.case.step.mail'
+
+    case = fields.Many2One('training.abandon.case', "Case", readonly=True)
+    party = fields.Many2One('party.party', "Party", readonly=True)
+    send = fields.Boolean(
+        "Send", help="Uncheck to leave the party out.")
+    channel = fields.Selection([
+            ('email', "Email"),
+            ('call', "Phone Call"),
+            ('letter', "Letter"),
+            ], "Channel", sort=False,
+        states={
+            'readonly': ~Eval('case'),
+            },
+        help="Choose phone call or letter for a party without email "
+        "address, once you have told it that way.")
+    to = fields.Char(
+        "To",
+        states={
+            'required': (
+                Bool(Eval('case')) & Bool(Eval('send'))
+                & (Eval('channel') == 'email')),
+            'readonly': ~Eval('case') | (Eval('channel') != 'email'),
+            })
+    subject = fields.Char(
+        "Subject",
+        states={
+            'required': Bool(Eval('send')),
+            'readonly': ~Eval('case'),
+            })
+    text = fields.Text(
+        "Text",
+        states={
+            'required': Bool(Eval('send')),
+            'readonly': ~Eval('case'),
+            })
+
+    @classmethod
+    def default_send(cls):
+        return True
+
+    @classmethod
+    def default_channel(cls):
+        return 'email'
+
+    @classmethod
+    def from_letter(cls, letter):
+        "Return the default values of the preview of a rendered letter"
+        return {
+            'case': letter['case'].id,
+            'party': letter['party'].id,
+            'send': True,
+            'channel': 'email',
+            'to': letter['to'],
+            'subject': letter['subject'],
+            'text': letter['text'],
+            }
+
+    @classmethod
+    def summarize(cls, letters):
+        """Return the default values of one line per letter, as it is written
+        in the procedure, for the cases too many to be previewed."""
+        return [{
+                'send': True,
+                'channel': 'email',
+                'subject': letter.subject,
+                'text': letter.text,
+                } for letter in dict.fromkeys(x['letter'] for x in letters)]
+
+    @classmethod
+    def render_again(cls, previews, step_kind, get_variant):
+        "Return the previews with the text of another variant"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        previews = list(previews or [])
+        rendered = [p for p in previews if p.case and p.party]
+        letters = {
+            (letter['case'], letter['party']): letter
+            for letter in Case.render_letters(
+                [(p.case, 'trainee', p.party) for p in rendered],
+                step_kind, get_variant)}
+        for preview in rendered:
+            if letter := letters.get((preview.case, preview.party)):
+                preview.subject = letter['subject']
+                preview.text = letter['text']
+        return previews
+
+    def to_line(self, step_kind, variant):
+        "Return the dictionary that Case.create_mails expects"
+        pool = Pool()
+        Lang = pool.get('ir.lang')
+        audience = 'stakeholder'
+        if self.party == self.case.enrolment.trainee.party:
+            audience = 'trainee'
+        if not (self.subject or '').strip() or not (self.text or '').strip():
+            raise RecipientError(gettext(
+                    'training_abandon.msg_step_mail_empty',
+                    case=self.case.rec_name,
+                    party=self.party.rec_name))
+        return {
+            'case': self.case,
+            'party': self.party,
+            'letter': self.case.procedure.get_letter(
+                step_kind, variant, audience),
+            'language': self.party.lang or Lang.get(),
+            'to': (self.to or '').strip(),
+            'subject': ' '.join(self.subject.split()),
+            'text': self.text.strip() + '\n',
+            }
+
+    def check_address(self):
+        to = (self.to or '').strip()
+        if not to:
+            raise RecipientError(gettext(
+                    'training_abandon.msg_step_no_address',
+                    case=self.case.rec_name,
+                    party=self.party.rec_name))
+        try:
+            address = Address(addr_spec=convert_ascii_email(to))
+            address.addr_spec.encode('ascii')
+        except (ValueError, IndexError, MessageError) as exception:
+            raise RecipientError(gettext(
+                    'training_abandon.msg_step_invalid_address',
+                    address=to,
+                    party=self.party.rec_name)) from exception
+
+
+class Inform(MailStepWizard):
+    __name__ = 'training.abandon.case.inform'
+    _kind = 'inform'
+
+    start = step_view(
+        'training.abandon.case.inform.start', 'case_inform_start_view_form')
+
+    def _audiences(self):
+        return ['prescriber']
+
+
+class InformStart(ModelView):
+    __name__ = 'training.abandon.case.inform.start'
+
+    mails = fields.One2Many(
+        'training.abandon.case.step.mail', None, "Mails")
+
+
+class AskReasons(MailStepWizard):
+    __name__ = 'training.abandon.case.ask_reasons'
+    _kind = 'ask_reasons'
+
+    start = step_view(
+        'training.abandon.case.ask_reasons.start',
+        'case_ask_reasons_start_view_form')
+
+    def default_start(self, fields):
+        declared = all(c.origin == 'declared' for c in self.records)
+        self.start.declared = declared
+        return {'declared': declared, **super().default_start(fields)}
+
+    def _get_variant(self, case):
+        return self.start.variant
+
+
+class AskReasonsStart(ModelView):
+    __name__ = 'training.abandon.case.ask_reasons.start'
+
+    declared = fields.Boolean(
+        "Announced",
+        help="Check if the trainee announced the abandonment: the letter "
+        "is then another than for an absence without news.")
+    mails = fields.One2Many(
+        'training.abandon.case.step.mail', None, "Mails")
+
+    @property
+    def variant(self):
+        "The variant of the letter that asks the reasons"
+        return 'announced' if self.declared else 'silent'
+
+    @fields.depends('declared', 'mails')
+    def on_change_declared(self):
+        self.mails = MailPreview.render_again(
+            self.mails, 'ask_reasons', lambda case: self.variant)
+
+
+class FollowUp(MailStepWizard):
+    __name__ = 'training.abandon.case.follow_up'
+    _kind = 'follow_up'
+
+    start = step_view(
+        'training.abandon.case.follow_up.start',
+        'case_follow_up_start_view_form')
+
+    def _audiences(self):
+        return ['trainee', 'stakeholder']
+
+
+class FollowUpStart(ModelView):
+    __name__ = 'training.abandon.case.follow_up.start'
+
+    mails = fields.One2Many(
+        'training.abandon.case.step.mail', None, "Mails")
+
+
+class Certify(MailStepWizard):
+    __name__ = 'training.abandon.case.certify'
+    _kind = 'certify'
+
+    start = step_view(
+        'training.abandon.case.certify.start',
+        'case_certify_start_view_form')
+
+    def default_start(self, fields):
+        kinds = {c.certificate_kind for c in self.records}
+        self.start.kind = kinds.pop() if len(kinds) == 1 else None
+        return {
+            'channel': 'email',
+            'kind': self.start.kind,
+            **super().default_start(fields),
+            }
+
+    def _get_variant(self, case):
+        return case.certificate_variant(self.start.kind)
+
+    def transition_apply(self):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        start, cases = self.start, self.cases
+        if len(cases) > PREVIEW:
+            if start.channel != 'paper':
+                self._check_addresses(self._letters(cases))
+            Case.take(cases, self._kind)
+            with Transaction().set_context(queue_batch=PREVIEW):
+                Case.__queue__.certify_all(
+                    cases, start.channel, start.kind)
+            return 'end'
+        lines = []
+        if start.channel != 'paper':
+            # What is not mailed is handed over on paper
+            lines, _ = self.get_lines()
+        Case.apply_certify(cases, lines, kind=start.kind)
+        return 'end'
+
+
+class CertifyStart(ModelView):
+    __name__ = 'training.abandon.case.certify.start'
+
+    channel = fields.Selection([
+            ('email', "Email"),
+            ('paper', "Paper"),
+            ], "Channel", required=True, sort=False,
+        help="On paper, print the certificate from the case and post it.")
+    kind = fields.Selection(
+        'get_kinds', "Certificate", sort=False,
+        help="Leave empty to have the record of the provider for the "
+        "trainees who stay silent and the statement for the others.")
+    mails = fields.One2Many(
+        'training.abandon.case.step.mail', None, "Mails",
+        states={
+            'invisible': Eval('channel') == 'paper',
+            })
+
+    @classmethod
+    def default_channel(cls):
+        return 'email'
+
+    @classmethod
+    def get_kinds(cls):
+        pool = Pool()
+        Certificate = pool.get('training.abandon.certificate')
+        return [(None, "")] + (
+            Certificate.fields_get(['kind'])['kind']['selection'])
+
+    @fields.depends('kind', 'mails')
+    def on_change_kind(self):
+        self.mails = MailPreview.render_again(
+            self.mails, 'certify',
+            lambda case: case.certificate_variant(self.kind))
+
+
+class Case(metaclass=PoolMeta):
+    __name__ = 'training.abandon.case'
+
+    @classmethod
+    def record_contacts(cls, steps, contacts):
+        "Record as follow-ups the parties that were told by phone or letter"
+        pool = Pool()
+        FollowUp = pool.get('training.follow_up')
+        FollowUp.save([
+                FollowUp(
+                    company=contact['case'].company,
+                    enrolment=contact['case'].enrolment,
+                    case=contact['case'],
+                    step=steps[contact['case'].id],
+                    kind=contact['kind'],
+                    party=contact['party'],
+                    done_at=cls.now(),
+                    employee=contact['case'].current_employee(),
+                    outcome='reached' if contact['kind'] == 'call'
+                    else 'other',
+                    note=contact['subject'])
+                for contact in contacts])
+
+    @classmethod
+    def certify_all(cls, cases, channel, kind=None):
+        "Issue the certificates of many cases, in the queue"
+        lines = []
+        if channel != 'paper':
+            lines = cls.render_letters(
+                cls.recipients(cases, ['trainee']), 'certify',
+                lambda case: case.certificate_variant(kind))
+        cls.apply_certify(cases, lines, kind=kind)

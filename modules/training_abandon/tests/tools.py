@@ -1,0 +1,216 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+"What the scenarios share: records through proteus and a mail server"
+import datetime as dt
+import email.policy
+import os
+import subprocess
+import sys
+import tempfile
+from email import message_from_bytes
+
+import trytond.config as trytond_config
+from proteus import Model, Wizard
+
+_SERVER = '''
+import pathlib, socket, sys
+from aiosmtpd.controller import Controller
+
+folder = pathlib.Path(sys.argv[1])
+
+class Handler:
+    count = 0
+
+    async def handle_RCPT(self, server, session, envelope, address, options):
+        if address.startswith('refused'):
+            return '550 5.1.1 No such user here'
+        envelope.rcpt_tos.append(address)
+        return '250 OK'
+
+    async def handle_DATA(self, server, session, envelope):
+        Handler.count += 1
+        path = folder / f'{Handler.count:03}.part'
+        path.write_bytes(envelope.content)
+        path.rename(path.with_suffix('.eml'))
+        return f'250 2.0.0 Accepted as {Handler.count}'
+
+with socket.socket() as sock:
+    sock.bind(('127.0.0.1', 0))
+    port = sock.getsockname()[1]
+controller = Controller(
+    Handler(), hostname='127.0.0.1', port=port, data_size_limit=None)
+controller.start()
+print(port, flush=True)
+sys.stdin.read()
+controller.stop()
+'''
+
+
+class MailServer:
+    """A mail server in a process of its own, that stores what it accepts.
+
+    It refuses the addresses that begin with refused."""
+
+    def __init__(self):
+        self._folder = tempfile.TemporaryDirectory()
+        self._process = subprocess.Popen(
+            [sys.executable, '-c', _SERVER, self._folder.name],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.port = int(self._process.stdout.readline())
+        self.uri = f'smtp://127.0.0.1:{self.port}?timeout=10'
+
+    @property
+    def received(self):
+        "The bytes of the messages in the order of their arrival"
+        names = sorted(
+            n for n in os.listdir(self._folder.name) if n.endswith('.eml'))
+        result = []
+        for name in names:
+            with open(os.path.join(self._folder.name, name), 'rb') as file:
+                result.append(file.read())
+        return result
+
+    @property
+    def messages(self):
+        return [
+            message_from_bytes(m, policy=email.policy.default)
+            for m in self.received]
+
+    def stop(self):
+        self._process.stdin.close()
+        self._process.wait(timeout=10)
+        self._process.stdout.close()
+        self._folder.cleanup()
+
+
+def use_mail_server(server):
+    "Give the address of the mail server to trytond"
+    trytond_config.set('email', 'uri', server.uri)
+    trytond_config.set('email', 'from', 'formation@active-talents.example')
+
+
+def set_languages(*codes, config=None):
+    "Load the languages"
+    Lang = Model.get('ir.lang', config=config)
+    for lang in Lang.find([('code', 'in', list(codes))]):
+        if not lang.translatable:
+            lang.translatable = True
+            lang.save()
+
+
+def create_party(name, email=None, lang=None, config=None, **values):
+    Party = Model.get('party.party', config=config)
+    Lang = Model.get('ir.lang', config=config)
+    party = Party(name=name, **values)
+    if lang:
+        party.lang, = Lang.find([('code', '=', lang)])
+    if email:
+        mechanism = party.contact_mechanisms.new()
+        mechanism.type = 'email'
+        mechanism.value = email
+    party.save()
+    return party
+
+
+def create_session(title, start, days=2, config=None):
+    "Create a session of some days with two half-days each"
+    Course = Model.get('training.course', config=config)
+    Session = Model.get('training.session', config=config)
+    course = Course(name=title, days=days)
+    course.save()
+    session = Session(
+        course=course, start_date=start,
+        end_date=start + dt.timedelta(days=days - 1))
+    for day in range(days):
+        for begin, end in [(9, 12), (14, 17)]:
+            slot = session.slots.new()
+            slot.date = start + dt.timedelta(days=day)
+            slot.start = dt.time(begin)
+            slot.end = dt.time(end)
+    session.save()
+    session.click('plan')
+    return session
+
+
+def create_enrolment(session, party, prescriber=None, config=None, **values):
+    Trainee = Model.get('training.trainee', config=config)
+    Enrolment = Model.get('training.enrolment', config=config)
+    trainees = Trainee.find([('party', '=', party.id)])
+    if trainees:
+        trainee, = trainees
+    else:
+        trainee = Trainee(party=party)
+        trainee.save()
+    enrolment = Enrolment(
+        trainee=trainee, session=session, prescriber=prescriber, **values)
+    enrolment.save()
+    enrolment.click('confirm')
+    enrolment.click('start')
+    return enrolment
+
+
+def hold_slot(slot, absent=()):
+    "Fill and close the attendance sheet"
+    slot.click('open')
+    for attendance in slot.attendances:
+        if attendance.enrolment in absent:
+            attendance.state = 'absent'
+    slot.save()
+    slot.click('close')
+
+
+def open_case(enrolment, origin='absence', **values):
+    wizard = Wizard('training.abandon.case.open', [enrolment])
+    wizard.form.origin = origin
+    for name, value in values.items():
+        setattr(wizard.form, name, value)
+    wizard.execute('apply')
+    (case,), = wizard.actions
+    return case
+
+
+def apply(name, cases, **values):
+    "Apply the wizard of a step with the values of its form"
+    wizard = Wizard(f'training.abandon.case.{name}', cases)
+    for field, value in values.items():
+        setattr(wizard.form, field, value)
+    wizard.execute('apply')
+    for case in cases:
+        case.reload()
+
+
+def get_reason(code, config=None):
+    Reason = Model.get('training.abandon.reason', config=config)
+    reason, = Reason.find([('code', '=', code)])
+    return reason
+
+
+def analyse(cases, cause, reasons=(), **values):
+    wizard = Wizard('training.abandon.case.analyse', cases)
+    wizard.form.reasons.extend(
+        type(r)(r.id) for r in reasons)
+    wizard.form.causes.new(cause=cause)
+    for field, value in values.items():
+        setattr(wizard.form, field, value)
+    wizard.execute('apply')
+    for case in cases:
+        case.reload()
+
+
+def propose(cases, description):
+    wizard = Wizard('training.abandon.case.propose', cases)
+    wizard.form.proposals.new(description=description)
+    wizard.execute('apply')
+    for case in cases:
+        case.reload()
+
+
+def exchange(cases, answer=None):
+    wizard = Wizard('training.abandon.case.exchange', cases)
+    for line in wizard.form.exchanges:
+        line.outcome = 'reached'
+    for line in wizard.form.responses:
+        line.answer = answer
+    wizard.execute('apply')
+    for case in cases:
+        case.reload()
