@@ -180,9 +180,11 @@ class Attendance(ModelSQL, ModelView):
             cls, mode, attendances, values=None, external=False):
         super().check_modification(
             mode, attendances, values=values, external=external)
+        # An import brings the lines, then opens the sheet
+        allowed = {'planned', 'open'} if mode == 'create' else {'open'}
         if external:
             for attendance in attendances:
-                if attendance.slot.state != 'open':
+                if attendance.slot.state not in allowed:
                     raise AccessError(gettext(
                             'training_abandon.msg_attendance_sheet_not_open',
                             attendance=attendance.rec_name))

@@ -1,12 +1,10 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 import datetime as dt
-from collections import defaultdict
 
 from sql import Null
 from sql.operators import Equal
 
-from trytond import backend
 from trytond.i18n import gettext
 from trytond.model import (
     Exclude, Index, ModelSQL, ModelView, Unique, Workflow, fields)
@@ -14,14 +12,9 @@ from trytond.model.exceptions import AccessError
 from trytond.modules.company.model import employee_field
 from trytond.pool import Pool
 from trytond.pyson import Bool, Eval, If
-from trytond.tools import grouped_slice
 from trytond.transaction import Transaction, without_check_access
 
-from .enrolment import CURRENT_STATES
-from .exceptions import (
-    CaseBusyError, CaseCloseError, CaseOpenError, CaseStepError)
-from .procedure import CASE_STATES, STEP_KINDS, STEP_ORDER
-from .working_day import WorkingCalendar
+from .procedure import CASE_STATES, STEP_ORDER
 
 # The state that each step gives to the case
 STEP_STATES = {
@@ -68,7 +61,6 @@ ORIGINS = [
     ('declared', "Declared by the Trainee"),
     ('other', "Other"),
     ]
-BATCH = 200
 
 
 def _step_button(kind):
@@ -124,12 +116,12 @@ class Case(Workflow, ModelSQL, ModelView):
             'training.abandon.case.step', "Next Step"),
         'get_next_step')
     next_kind = fields.Function(fields.Selection(
-            'get_next_kinds', "Next Step"),
+            'get_next_kinds', "Next Step", readonly=True),
         'get_next_step')
     next_due_date = fields.Function(
         fields.Date("Due Date"), 'get_next_step')
     evidence = fields.Function(fields.Selection(
-            'get_evidences', "Evidence"),
+            'get_evidences', "Evidence", readonly=True),
         'get_evidence')
     reasons = fields.Many2Many(
         'training.abandon.case-training.abandon.reason',
@@ -137,7 +129,7 @@ class Case(Workflow, ModelSQL, ModelView):
     reason_comment = fields.Text("Reason Comment", readonly=True)
     answered_at = fields.DateTime(
         "Answered at", readonly=True,
-        help="When the trainee told the reasons.")
+        help="When the trainee gave the reasons.")
     causes = fields.One2Many(
         'training.abandon.case.cause', 'case', "Causes", readonly=True)
     analysis = fields.Text("Analysis", readonly=True)
@@ -359,8 +351,9 @@ class Case(Workflow, ModelSQL, ModelView):
 
     @classmethod
     def _sensitive_domain(cls, field, domain, tables):
-        # Finding the cases would tell the reasons that the rules hide
-        if Transaction().check_access and not cls._reads_sensitive():
+        # Finding the cases would tell the reasons that the rules hide; the
+        # domains are always converted without check of the access
+        if not cls._reads_sensitive():
             raise AccessError(gettext(
                     'training_abandon.msg_case_sensitive_search',
                     field=cls.__names__(field.name)['field']))
@@ -441,8 +434,6 @@ class Case(Workflow, ModelSQL, ModelView):
                     case=case.rec_name))
         return []
 
-    # Who and when
-
     @classmethod
     def today(cls, company):
         "Return the day it is for the company"
@@ -464,351 +455,9 @@ class Case(Workflow, ModelSQL, ModelView):
         if employee and employee.company == self.company:
             return employee
 
-    # Opening
-
-    @classmethod
-    def open_cases(cls, enrolments, origin, date, note=None):
-        """Open a case on each of the enrolments, all or none, and return
-        the cases."""
-        pool = Pool()
-        Configuration = pool.get('training.configuration')
-        Step = pool.get('training.abandon.case.step')
-        configuration = Configuration(1)
-
-        cls._check_open(enrolments, date)
-        by_company = defaultdict(list)
-        for enrolment in enrolments:
-            by_company[enrolment.company].append(enrolment)
-        cases = []
-        for company, company_enrolments in by_company.items():
-            calendar = WorkingCalendar(company)
-            sequence = configuration.get_multivalue(
-                'case_sequence', company=company.id)
-            numbers = sequence.get_many(len(company_enrolments))
-            procedures = {}
-            for enrolment, number in zip(company_enrolments, numbers):
-                procedure = enrolment.session.procedure
-                if not procedure:
-                    if company not in procedures:
-                        procedures[company] = cls._get_procedure(company)
-                    procedure = procedures[company]
-                case = cls(
-                    number=number,
-                    company=company,
-                    enrolment=enrolment,
-                    procedure=procedure,
-                    origin=origin,
-                    opening_date=date,
-                    note=note)
-                case.opened_by = case.current_employee()
-                case.steps = Step.plan(case, calendar)
-                cases.append(case)
-        for sub_cases in grouped_slice(cases, BATCH):
-            cls.save(list(sub_cases))
-        return cases
-
-    @classmethod
-    def _get_procedure(cls, company):
-        pool = Pool()
-        Procedure = pool.get('training.abandon.procedure')
-        return Procedure.get_active(company)
-
-    @classmethod
-    def _check_open(cls, enrolments, date):
-        refused = [e for e in enrolments if e.state not in CURRENT_STATES]
-        if refused:
-            raise CaseOpenError(gettext(
-                    'training_abandon.msg_case_open_state',
-                    enrolments=cls._names(refused)))
-        refused = [
-            e for e in enrolments if date > cls.today(e.company)]
-        if refused:
-            raise CaseOpenError(gettext(
-                    'training_abandon.msg_case_open_future',
-                    enrolments=cls._names(refused)))
-        cases = []
-        for sub_enrolments in grouped_slice(enrolments, BATCH):
-            cases += cls.search([
-                    ('enrolment', 'in', [e.id for e in sub_enrolments]),
-                    ('closed_at', '=', None),
-                    ], order=[])
-        if cases:
-            raise CaseOpenError(gettext(
-                    'training_abandon.msg_case_open_already',
-                    cases=cls._names(cases)))
-
     @classmethod
     def _names(cls, records, count=10):
         names = [f'"{r.rec_name}"' for r in records[:count]]
         if len(records) > count:
             names.append('…')
         return ', '.join(names)
-
-    # The steps
-
-    @classmethod
-    def lock_cases(cls, cases):
-        """Keep the cases for this transaction alone and return them as they
-        are now; refuse at once if somebody else has them."""
-        pool = Pool()
-        Step = pool.get('training.abandon.case.step')
-        transaction = Transaction()
-        connection = transaction.connection
-        names = cls._names(cases)
-        ids = [c.id for c in cases]
-        step_ids = [s.id for c in cases for s in c.steps]
-        try:
-            if transaction.database.has_select_for():
-                database = transaction.database
-                database.lock_records(connection, cls._table, ids)
-                database.lock_records(connection, Step._table, step_ids)
-            else:
-                # SQLite locks the database at the first change
-                table = cls.__table__()
-                connection.cursor().execute(*table.update(
-                        [table.id], [table.id], where=table.id == Null))
-        except backend.DatabaseOperationalError as exception:
-            raise CaseBusyError(gettext(
-                    'training_abandon.msg_case_busy',
-                    cases=names)) from exception
-        # Forget what was read before the lock
-        for cache in transaction.cache.values():
-            cache.clear()
-        return cls.browse(ids)
-
-    @classmethod
-    def take(cls, cases, kind):
-        """Lock the cases, check that kind is the first step they have to do
-        and return them with a dictionary of these steps by case id."""
-        cases = cls.lock_cases(cases)
-        steps, refused = {}, []
-        for case in cases:
-            step = case.next_step
-            if step and step.kind == kind and case.state in OPEN_STATES:
-                steps[case.id] = step
-            else:
-                refused.append(case)
-        if refused:
-            raise CaseStepError(gettext(
-                    'training_abandon.msg_case_step_not_next',
-                    step=dict(cls._step_labels())[kind],
-                    cases='\n'.join(
-                        c._refusal(kind) for c in refused[:10])))
-        return cases, steps
-
-    def _refusal(self, kind):
-        "Return the words that tell why the step cannot be applied"
-        labels = dict(self._step_labels())
-        for step in self.steps:
-            if step.kind == kind and step.state == 'done':
-                return gettext(
-                    'training_abandon.msg_case_step_done',
-                    case=self.rec_name,
-                    user=(step.done_by or step.done_by_user).rec_name)
-        if self.next_kind:
-            return gettext(
-                'training_abandon.msg_case_step_next',
-                case=self.rec_name, step=labels[self.next_kind])
-        return gettext(
-            'training_abandon.msg_case_no_step',
-            case=self.rec_name, state=self.state_string)
-
-    @classmethod
-    def apply_step(cls, cases, kind, write=None, done=None):
-        """Do the step of the cases, all or none, and return the steps.
-
-        write is called with the cases taken and their steps by case id,
-        inside the transition, to store what the step produces; done is a
-        dictionary of values for the steps."""
-        cases, steps = cls.take(cases, kind)
-        getattr(cls, f'_to_{STEP_STATES[kind]}')(cases, steps, write, done)
-        return steps
-
-    @classmethod
-    def _complete(cls, cases, steps, write=None, done=None):
-        pool = Pool()
-        Step = pool.get('training.abandon.case.step')
-        # The transition keeps only the cases it may change
-        steps = {c.id: steps[c.id] for c in cases if c.id in steps}
-        if write:
-            write(cases, steps)
-        Step.complete(list(steps.values()), **(done or {}))
-        Step.reschedule(cases)
-
-    @classmethod
-    @Workflow.transition('informed')
-    def _to_informed(cls, cases, *args):
-        cls._complete(cases, *args)
-
-    @classmethod
-    @Workflow.transition('inquiring')
-    def _to_inquiring(cls, cases, *args):
-        cls._complete(cases, *args)
-
-    @classmethod
-    @Workflow.transition('analysed')
-    def _to_analysed(cls, cases, *args):
-        cls._complete(cases, *args)
-
-    @classmethod
-    @Workflow.transition('proposed')
-    def _to_proposed(cls, cases, *args):
-        cls._complete(cases, *args)
-
-    @classmethod
-    @Workflow.transition('exchanged')
-    def _to_exchanged(cls, cases, *args):
-        cls._complete(cases, *args)
-
-    @classmethod
-    @Workflow.transition('followed_up')
-    def _to_followed_up(cls, cases, *args):
-        cls._complete(cases, *args)
-
-    @classmethod
-    @Workflow.transition('validated')
-    def _to_validated(cls, cases, *args):
-        cls._complete(cases, *args)
-
-    @classmethod
-    @Workflow.transition('invalidated')
-    def _to_invalidated(cls, cases, *args):
-        cls._complete(cases, *args)
-        cls._skip_rest(
-            cls.browse(cases),
-            gettext('training_abandon.msg_step_skip_invalidated'))
-        cls._end(cases)
-
-    @classmethod
-    @Workflow.transition('certified')
-    def _to_certified(cls, cases, *args):
-        cls._complete(cases, *args)
-
-    @classmethod
-    def skip_step(cls, cases, reason):
-        "Skip the first step to do of the cases, all or none"
-        pool = Pool()
-        Step = pool.get('training.abandon.case.step')
-        cases = cls.lock_cases(cases)
-        steps = [c.next_step for c in cases]
-        refused = [c for c, s in zip(cases, steps)
-            if not s or s.kind == 'decide' or c.state not in OPEN_STATES]
-        if refused:
-            raise CaseStepError(gettext(
-                    'training_abandon.msg_case_skip',
-                    cases=cls._names(refused)))
-        refused = [c for c, s in zip(cases, steps) if s.required]
-        if refused and not cls._is_administrator():
-            raise AccessError(gettext(
-                    'training_abandon.msg_case_skip_required',
-                    cases=cls._names(refused)))
-        Step.skip(steps, reason)
-        Step.reschedule(cases)
-
-    @classmethod
-    def _is_administrator(cls):
-        pool = Pool()
-        ModelData = pool.get('ir.model.data')
-        User = pool.get('res.user')
-        group = ModelData.get_id('training_abandon', 'group_training_admin')
-        return Transaction().user == 0 or group in User.get_groups()
-
-    @classmethod
-    def _skip_rest(cls, cases, reason):
-        pool = Pool()
-        Step = pool.get('training.abandon.case.step')
-        Step.skip(
-            [s for c in cases for s in c.steps if s.state == 'todo'], reason)
-
-    @classmethod
-    def _end(cls, cases):
-        "Close the cases that are over and what waits on them"
-        pool = Pool()
-        Proposal = pool.get('training.abandon.proposal')
-        cls.write(cases, {'closed_at': cls.now()})
-        Proposal.expire([p for c in cases for p in c.proposals])
-
-    @classmethod
-    @ModelView.button
-    def cancel(cls, cases):
-        cls._cancel(cls.lock_cases(cases))
-
-    @classmethod
-    @Workflow.transition('cancelled')
-    def _cancel(cls, cases):
-        pool = Pool()
-        Mail = pool.get('training.mail')
-        cls._skip_rest(
-            cases, gettext('training_abandon.msg_step_skip_cancelled'))
-        Mail.cancel([
-                m for c in cases for m in c.mails
-                if m.state in {'draft', 'queued'}])
-        cls._end(cases)
-
-    @classmethod
-    @ModelView.button
-    def close(cls, cases):
-        cls._close(cls.lock_cases(cases))
-
-    @classmethod
-    @Workflow.transition('closed')
-    def _close(cls, cases):
-        waiting = [c for c in cases
-            if c.certificate and c.certificate.state in {'issued', 'sent'}]
-        if waiting:
-            raise CaseCloseError(gettext(
-                    'training_abandon.msg_case_close_certificate',
-                    cases=cls._names(waiting)))
-        cls._skip_rest(
-            cases, gettext('training_abandon.msg_step_skip_closed'))
-        cls._end([c for c in cases if not c.closed_at])
-
-    @classmethod
-    @ModelView.button_action('training_abandon.wizard_case_inform')
-    def inform(cls, cases):
-        pass
-
-    @classmethod
-    @ModelView.button_action('training_abandon.wizard_case_ask_reasons')
-    def ask_reasons(cls, cases):
-        pass
-
-    @classmethod
-    @ModelView.button_action('training_abandon.wizard_case_analyse')
-    def analyse(cls, cases):
-        pass
-
-    @classmethod
-    @ModelView.button_action('training_abandon.wizard_case_propose')
-    def propose(cls, cases):
-        pass
-
-    @classmethod
-    @ModelView.button_action('training_abandon.wizard_case_exchange')
-    def exchange(cls, cases):
-        pass
-
-    @classmethod
-    @ModelView.button_action('training_abandon.wizard_case_follow_up')
-    def follow_up(cls, cases):
-        pass
-
-    @classmethod
-    @ModelView.button_action('training_abandon.wizard_case_decide')
-    def decide(cls, cases):
-        pass
-
-    @classmethod
-    @ModelView.button_action('training_abandon.wizard_case_decide')
-    def resume(cls, cases):
-        pass
-
-    @classmethod
-    @ModelView.button_action('training_abandon.wizard_case_certify')
-    def certify(cls, cases):
-        pass
-
-    @classmethod
-    @ModelView.button_action('training_abandon.wizard_case_skip')
-    def skip(cls, cases):
-        pass

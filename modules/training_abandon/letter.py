@@ -184,6 +184,7 @@ class Case(metaclass=PoolMeta):
                     kind=line['letter'].step_kind,
                     party=line['party'],
                     language=language,
+                    subject=line['subject'],
                     body=line['text'],
                     **line.get('values', {})))
         for sub_mails in grouped_slice(mails, 200):
@@ -210,9 +211,15 @@ class Case(metaclass=PoolMeta):
         if case.company.logo:
             # get_logo would store its cache in a transaction of its own
             logo, _, _ = case.company._logo_resize(*LOGO_SIZE)
+        with Transaction().set_context(language=line['language'].code):
+            footer = gettext(
+                'training_abandon.msg_letter_footer',
+                company=case.company.party.name,
+                code=case.procedure.code,
+                revision=case.procedure.revision)
         return Mail.compose(
             case.company, line['party'], line['to'],
-            line['subject'], line['text'], html,
+            line['subject'], f"{line['text']}\n-- \n{footer}\n", html,
             reply_to=case._reply_to(), logo=logo,
             attachments=line.get('attachments'))
 

@@ -4,9 +4,9 @@ import datetime as dt
 import logging
 import smtplib
 from email import message_from_bytes, policy
-from email.headerregistry import Address
+from email.header import Header
 from email.message import EmailMessage
-from email.utils import format_datetime, make_msgid, parseaddr
+from email.utils import format_datetime, formataddr, make_msgid, parseaddr
 
 from sql import Null
 
@@ -17,7 +17,7 @@ from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Eval, If
 from trytond.sendmail import get_smtp_server
 from trytond.tools import grouped_slice
-from trytond.tools.email_ import convert_ascii_email, set_from_header
+from trytond.tools.email_ import convert_ascii_email
 from trytond.transaction import Transaction
 
 logger = logging.getLogger(__name__)
@@ -184,10 +184,20 @@ class Mail(ModelSQL, ModelView):
 
     @classmethod
     def _address(cls, name, email):
-        local, _, domain = convert_ascii_email(email).rpartition('@')
+        email = convert_ascii_email(email)
         # A line break would begin another header
         name = ' '.join((name or '').split())
-        return str(Address(name, local, domain))
+        if name.isascii():
+            return formataddr((name, email))
+        return f'{cls._encode(name)} <{email}>'
+
+    @classmethod
+    def _encode(cls, text, header_name=None):
+        """Return the value of a header as encoded words.
+
+        The policies of email lose or double spaces where they fold."""
+        return Header(' '.join(text.split()), 'utf-8', header_name=header_name
+            ).encode(linesep='\r\n')
 
     @classmethod
     def compose(
@@ -200,11 +210,11 @@ class Mail(ModelSQL, ModelView):
         (name, data, mimetype)."""
         message = EmailMessage(policy=policy.SMTP)
         sender = cls.sender(company)
-        set_from_header(message, sender, sender)
-        message['To'] = cls._address(party.name if party else '', to)
+        message.set_raw('From', sender)
+        message.set_raw('To', cls._address(party.name if party else '', to))
         if reply_to:
-            message['Reply-To'] = cls._address(*reply_to)
-        message['Subject'] = subject
+            message.set_raw('Reply-To', cls._address(*reply_to))
+        message.set_raw('Subject', cls._encode(subject, 'Subject'))
         message['Date'] = format_datetime(
             dt.datetime.now(dt.timezone.utc))
         message['Message-ID'] = make_msgid(
@@ -233,7 +243,6 @@ class Mail(ModelSQL, ModelView):
         return cls(
             from_=message['From'],
             to=parseaddr(message['To'])[1],
-            subject=message['Subject'],
             message=data,
             message_id=message['Message-ID'],
             state='queued',

@@ -29,7 +29,7 @@ STEP_KINDS = [
     ]
 STEP_ORDER = [kind for kind, _ in STEP_KINDS]
 CASE_STATES = [
-    ('draft', "Draft"),
+    ('draft', "Opened"),
     ('informed', "Prescriber Informed"),
     ('inquiring', "Reasons Asked"),
     ('analysed', "Analysed"),
@@ -38,7 +38,7 @@ CASE_STATES = [
     ('followed_up', "Followed up"),
     ('validated', "Validated"),
     ('invalidated', "Invalidated"),
-    ('certified', "Certified"),
+    ('certified', "Certificate Issued"),
     ('closed', "Closed"),
     ('cancelled', "Cancelled"),
     ]

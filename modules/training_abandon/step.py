@@ -6,7 +6,7 @@ from trytond.i18n import gettext
 from trytond.model import ModelView, fields
 from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Bool, Eval
-from trytond.transaction import Transaction
+from trytond.transaction import check_access
 from trytond.wizard import (
     Button, StateAction, StateTransition, StateView, Wizard)
 
@@ -19,6 +19,16 @@ def step_view(model, view):
             Button("Cancel", 'end', 'tryton-cancel'),
             Button("Apply", 'apply', 'tryton-ok', default=True),
             ])
+
+
+def complete_lines(lines, *names):
+    "Return the lines of a form with None for the values not given"
+    lines = list(lines or [])
+    for line in lines:
+        for name in names:
+            if not hasattr(line, name):
+                setattr(line, name, None)
+    return lines
 
 
 class StepWizard(Wizard):
@@ -94,17 +104,19 @@ class Analyse(StepWizard):
     def default_start(self, fields):
         if len(self.records) != 1:
             return {}
-        case, = self.records
-        with Transaction().set_context(_check_access=True):
-            reasons = self.model(case.id).reasons
-        return {'reasons': [r.id for r in reasons]}
+        with check_access():
+            case, = self.model.read([self.records[0].id], ['reasons'])
+        return {'reasons': case['reasons']}
 
     def transition_apply(self):
         pool = Pool()
         Case = pool.get('training.abandon.case')
         Cause = pool.get('training.abandon.case.cause')
         start = self.start
-        causes = [c for c in start.causes or [] if c.cause]
+        causes = [
+            c for c in complete_lines(
+                start.causes, 'cause', 'responsible', 'note')
+            if c.cause]
         reasons = list(start.reasons or [])
         if not causes:
             raise CaseStepError(gettext(
@@ -120,7 +132,8 @@ class Analyse(StepWizard):
                     Cause(
                         case=case,
                         cause=cause.cause,
-                        responsible=cause.responsible,
+                        responsible=cause.responsible
+                        or Cause.default_responsible(),
                         note=cause.note)
                     for case in cases for cause in causes])
             Case.declare_reasons(cases, reasons, start.reason_comment)
@@ -175,7 +188,8 @@ class Propose(StepWizard):
         Proposal = pool.get('training.abandon.proposal')
         start = self.start
         proposals = [
-            p for p in start.proposals or []
+            p for p in complete_lines(
+                start.proposals, 'solution', 'description')
             if p.solution or (p.description or '').strip()]
         no_solution_reason = (start.no_solution_reason or '').strip()
         if not proposals and not no_solution_reason:
@@ -271,8 +285,16 @@ class Exchange(StepWizard):
     def transition_apply(self):
         pool = Pool()
         Case = pool.get('training.abandon.case')
-        exchanges = [e for e in self.start.exchanges or [] if e.outcome]
-        responses = [r for r in self.start.responses or [] if r.answer]
+        exchanges = [
+            e for e in complete_lines(
+                self.start.exchanges,
+                'case', 'party', 'kind', 'at', 'outcome', 'note')
+            if e.outcome]
+        responses = [
+            r for r in complete_lines(
+                self.start.responses,
+                'case', 'proposal', 'party', 'answer', 'at', 'channel')
+            if r.answer]
         self._check(exchanges, responses)
 
         def write(cases, steps):
@@ -320,7 +342,7 @@ class Exchange(StepWizard):
                     enrolment=exchange.case.enrolment,
                     case=exchange.case,
                     step=steps[exchange.case.id],
-                    kind=exchange.kind,
+                    kind=exchange.kind or FollowUp.default_kind(),
                     party=exchange.party,
                     done_at=exchange.at,
                     employee=exchange.case.current_employee(),

@@ -11,7 +11,7 @@ from trytond.tools.email_ import convert_ascii_email
 from trytond.transaction import Transaction
 
 from .exceptions import RecipientError
-from .step import StepWizard, step_view
+from .step import StepWizard, complete_lines, step_view
 
 # The most cases of which each mail is previewed
 PREVIEW = 50
@@ -64,7 +64,10 @@ class MailStepWizard(StepWizard):
             lines = self._letters(self.cases)
             self._check_addresses(lines)
         else:
-            for preview in self.start.mails or []:
+            for preview in complete_lines(
+                    self.start.mails,
+                    'case', 'party', 'send', 'channel', 'to', 'subject',
+                    'text'):
                 self.check_line(preview.case)
                 if not preview.send:
                     continue

@@ -1,0 +1,88 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+from collections import defaultdict
+
+from trytond.i18n import gettext
+from trytond.pool import Pool, PoolMeta
+from trytond.tools import grouped_slice
+
+from .enrolment import CURRENT_STATES
+from .exceptions import CaseOpenError
+from .working_day import WorkingCalendar
+
+BATCH = 200
+
+
+class Case(metaclass=PoolMeta):
+    __name__ = 'training.abandon.case'
+
+    @classmethod
+    def open_cases(cls, enrolments, origin, date, note=None):
+        """Open a case on each of the enrolments, all or none, and return
+        the cases."""
+        pool = Pool()
+        Configuration = pool.get('training.configuration')
+        Step = pool.get('training.abandon.case.step')
+        configuration = Configuration(1)
+
+        cls._check_open(enrolments, date)
+        by_company = defaultdict(list)
+        for enrolment in enrolments:
+            by_company[enrolment.company].append(enrolment)
+        cases = []
+        for company, company_enrolments in by_company.items():
+            calendar = WorkingCalendar(company)
+            sequence = configuration.get_multivalue(
+                'case_sequence', company=company.id)
+            numbers = sequence.get_many(len(company_enrolments))
+            procedures = {}
+            for enrolment, number in zip(company_enrolments, numbers):
+                procedure = enrolment.session.procedure
+                if not procedure:
+                    if company not in procedures:
+                        procedures[company] = cls._get_procedure(company)
+                    procedure = procedures[company]
+                case = cls(
+                    number=number,
+                    company=company,
+                    enrolment=enrolment,
+                    procedure=procedure,
+                    origin=origin,
+                    opening_date=date,
+                    note=note)
+                case.opened_by = case.current_employee()
+                case.steps = Step.plan(case, calendar)
+                cases.append(case)
+        for sub_cases in grouped_slice(cases, BATCH):
+            cls.save(list(sub_cases))
+        return cases
+
+    @classmethod
+    def _get_procedure(cls, company):
+        pool = Pool()
+        Procedure = pool.get('training.abandon.procedure')
+        return Procedure.get_active(company)
+
+    @classmethod
+    def _check_open(cls, enrolments, date):
+        refused = [e for e in enrolments if e.state not in CURRENT_STATES]
+        if refused:
+            raise CaseOpenError(gettext(
+                    'training_abandon.msg_case_open_state',
+                    enrolments=cls._names(refused)))
+        refused = [
+            e for e in enrolments if date > cls.today(e.company)]
+        if refused:
+            raise CaseOpenError(gettext(
+                    'training_abandon.msg_case_open_future',
+                    enrolments=cls._names(refused)))
+        cases = []
+        for sub_enrolments in grouped_slice(enrolments, BATCH):
+            cases += cls.search([
+                    ('enrolment', 'in', [e.id for e in sub_enrolments]),
+                    ('closed_at', '=', None),
+                    ], order=[])
+        if cases:
+            raise CaseOpenError(gettext(
+                    'training_abandon.msg_case_open_already',
+                    cases=cls._names(cases)))
