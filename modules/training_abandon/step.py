@@ -222,7 +222,6 @@ class ProposeStart(ModelView):
     no_solution_reason = fields.Text(
         "Why No Solution",
         states={
-            'required': ~Eval('proposals'),
             'readonly': Bool(Eval('proposals')),
             })
 
