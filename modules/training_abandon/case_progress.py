@@ -24,7 +24,9 @@ class Case(metaclass=PoolMeta):
         Step = pool.get('training.abandon.case.step')
         transaction = Transaction()
         connection = transaction.connection
-        names = cls._names(cases)
+        # A transaction that failed to lock does not even translate
+        busy = gettext(
+            'training_abandon.msg_case_busy', cases=cls._names(cases))
         ids = [c.id for c in cases]
         step_ids = [s.id for c in cases for s in c.steps]
         try:
@@ -38,9 +40,7 @@ class Case(metaclass=PoolMeta):
                 connection.cursor().execute(*table.update(
                         [table.id], [table.id], where=table.id == Null))
         except backend.DatabaseOperationalError as exception:
-            raise CaseBusyError(gettext(
-                    'training_abandon.msg_case_busy',
-                    cases=names)) from exception
+            raise CaseBusyError(busy) from exception
         # Forget what was read before the lock
         for cache in transaction.cache.values():
             cache.clear()
