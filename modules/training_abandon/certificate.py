@@ -309,9 +309,9 @@ class Case(metaclass=PoolMeta):
         return 'standard' if kind == 'statement' else 'silent'
 
     @classmethod
-    def apply_certify(cls, cases, lines, kind=None):
-        """Issue the certificate of the cases and mail it to the recipients
-        of the lines."""
+    def apply_certify(cls, cases, lines, contacts=(), kind=None):
+        """Issue the certificate of the cases, mail it to the recipients of
+        the lines and record the contacts told otherwise."""
         pool = Pool()
         Certificate = pool.get('training.abandon.certificate')
 
@@ -324,6 +324,7 @@ class Case(metaclass=PoolMeta):
                 line['attachments'] = [(
                         certificate.filename, certificate.document,
                         mimetypes.types_map['.pdf'])]
+            cls.record_contacts(steps, contacts)
             cls.create_mails(steps, lines)
 
         return cls.apply_step(cases, 'certify', write)

@@ -162,12 +162,24 @@ class Case(metaclass=PoolMeta):
             restore[state](enrolments)
 
     @classmethod
+    def _cancel(cls, cases):
+        validated = [
+            c for c in cases
+            if c.state in OPEN_STATES and c.decision == 'validated']
+        super()._cancel(cases)
+        cls._restore_enrolments(validated)
+
+    @classmethod
     def _send_resumed(cls, cases, steps):
         "Tell the trainee and those who were told of the absence"
+        cases = cls.browse(cases)
+        informed = [
+            c for c in cases if any(
+                s.kind == 'inform' and s.state == 'done' for s in c.steps)]
         lines = [
             line for line in cls.render_letters(
-                cls.recipients(
-                    cls.browse(cases), ['trainee', 'prescriber']),
+                cls.recipients(cases, ['trainee'])
+                + cls.recipients(informed, ['prescriber']),
                 'decide', lambda case: 'resumed')
             if line['to']]
         cls.create_mails(steps, lines)

@@ -21,8 +21,7 @@ class FollowUp(ModelSQL, ModelView):
             ('enrolment', '=', Eval('enrolment', -1)),
             ])
     step = fields.Many2One(
-        'training.abandon.case.step', "Step", readonly=True,
-        ondelete='CASCADE',
+        'training.abandon.case.step', "Step", ondelete='CASCADE',
         domain=[
             ('case', '=', Eval('case', -1)),
             ],

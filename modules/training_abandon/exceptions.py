@@ -1,6 +1,6 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
-from trytond.exceptions import UserError, UserWarning
+from trytond.exceptions import UserError
 from trytond.model.exceptions import ValidationError
 
 
@@ -45,8 +45,4 @@ class RecipientError(UserError):
 
 
 class CertificateError(UserError):
-    pass
-
-
-class AttendanceUncheckedWarning(UserWarning):
     pass

@@ -4,7 +4,9 @@ import datetime as dt
 import logging
 import smtplib
 from email import message_from_bytes, policy
+from email.errors import MessageError
 from email.header import Header
+from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime, formataddr, make_msgid, parseaddr
 
@@ -13,12 +15,16 @@ from sql import Null
 import trytond.config as config
 from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, ModelView, Unique, fields
+from trytond.model.exceptions import AccessError
 from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Eval, If
 from trytond.sendmail import get_smtp_server
 from trytond.tools import grouped_slice
 from trytond.tools.email_ import convert_ascii_email
 from trytond.transaction import Transaction
+from trytond.wizard import Button, StateTransition, StateView, Wizard
+
+from .exceptions import RecipientError
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +39,10 @@ if config.getboolean('training_abandon', 'mail_filestore', default=True):
 LEASE = dt.timedelta(minutes=15)
 INLINE = 20
 BATCH = 200
+
+
+class ServerUnreachable(Exception):
+    pass
 
 
 def _now():
@@ -118,6 +128,10 @@ class Mail(ModelSQL, ModelView):
             deliver={
                 'invisible': ~Eval('state').in_(
                     ['queued', 'sending', 'failed']),
+                'depends': ['state'],
+                },
+            send_elsewhere={
+                'invisible': Eval('state') != 'failed',
                 'depends': ['state'],
                 },
             cancel={
@@ -215,10 +229,7 @@ class Mail(ModelSQL, ModelView):
         if reply_to:
             message.set_raw('Reply-To', cls._address(*reply_to))
         message.set_raw('Subject', cls._encode(subject, 'Subject'))
-        message['Date'] = format_datetime(
-            dt.datetime.now(dt.timezone.utc))
-        message['Message-ID'] = make_msgid(
-            domain=parseaddr(sender)[1].rpartition('@')[2])
+        cls._stamp(message)
         message['Auto-Submitted'] = 'auto-generated'
         message.set_content(text, cte='quoted-printable')
         message.add_alternative(
@@ -234,16 +245,27 @@ class Mail(ModelSQL, ModelView):
         return message
 
     @classmethod
+    def _stamp(cls, message):
+        "Set the headers that make the message unique"
+        domain = parseaddr(message['From'])[1].rpartition('@')[2]
+        message['Date'] = format_datetime(
+            dt.datetime.now(dt.timezone.utc))
+        message['Message-ID'] = make_msgid(domain=domain)
+
+    @classmethod
+    def _get_bytes(cls, message):
+        "Return the bytes as the servers receive them"
+        data = message.as_bytes()
+        return data if data.endswith(b'\r\n') else data + b'\r\n'
+
+    @classmethod
     def from_message(cls, message, **values):
         """Return the unsaved mail that will deliver the message, whose bytes
         no longer change."""
-        data = message.as_bytes()
-        if not data.endswith(b'\r\n'):
-            data += b'\r\n'
         return cls(
             from_=message['From'],
             to=parseaddr(message['To'])[1],
-            message=data,
+            message=cls._get_bytes(message),
             message_id=message['Message-ID'],
             state='queued',
             **values)
@@ -279,6 +301,34 @@ class Mail(ModelSQL, ModelView):
         cls.write([
                 m for m in mails if m.state in {'draft', 'queued', 'failed'}],
             {'state': 'cancelled'})
+
+    @classmethod
+    @ModelView.button_action('training_abandon.wizard_mail_readdress')
+    def send_elsewhere(cls, mails):
+        pass
+
+    def readdress(self, to):
+        """Queue the same letter for another address in the place of this
+        mail, that failed, and return the new mail."""
+        if self.state != 'failed':
+            raise AccessError(gettext(
+                    'training_abandon.msg_mail_readdress_state',
+                    mail=self.rec_name))
+        message = message_from_bytes(self.message, policy=policy.SMTP)
+        for name in ['To', 'Date', 'Message-ID']:
+            del message[name]
+        name = self.party.name if self.party else ''
+        message.set_raw('To', self._address(name, to))
+        self._stamp(message)
+        mail, = self.copy([self], default={
+                'to': to,
+                'message': self._get_bytes(message),
+                'message_id': message['Message-ID'],
+                'state': 'queued',
+                })
+        self.cancel([self])
+        self.queue([mail])
+        return mail
 
     @classmethod
     def _claim(cls, states, ids=None):
@@ -321,16 +371,21 @@ class Mail(ModelSQL, ModelView):
         """Give the claimed mails to the server over one connection and
         commit what it answers for each of them."""
         transaction = Transaction()
-        server = None
+        server = unreachable = None
         for mail in cls.browse(ids):
             if reason := mail._get_outdated():
                 values = {'state': 'cancelled', 'smtp_reply': reason}
+            elif unreachable:
+                values = {'state': 'failed', 'smtp_reply': unreachable}
             else:
                 try:
                     if server is None:
-                        server = get_smtp_server(strict=True)
-                        server.ehlo_or_helo_if_needed()
+                        server = cls._connect()
                     reply = mail._transmit(server)
+                except ServerUnreachable as exception:
+                    # Each of the other mails would wait as long
+                    unreachable = _reply_text(exception.__cause__)
+                    values = {'state': 'failed', 'smtp_reply': unreachable}
                 except (smtplib.SMTPException, OSError) as exception:
                     logger.info("mail %s failed", mail.id, exc_info=True)
                     values = {
@@ -352,6 +407,15 @@ class Mail(ModelSQL, ModelView):
                 cls.on_sent([mail])
             transaction.commit()
         cls._quit(server)
+
+    @classmethod
+    def _connect(cls):
+        try:
+            server = get_smtp_server(strict=True)
+            server.ehlo_or_helo_if_needed()
+        except (smtplib.SMTPException, OSError) as exception:
+            raise ServerUnreachable() from exception
+        return server
 
     @classmethod
     def on_sent(cls, mails):
@@ -415,6 +479,19 @@ class Mail(ModelSQL, ModelView):
         return self.case or self
 
 
+def check_address(email, party):
+    "Raise an error if that is not an address to write to the party"
+    email = (email or '').strip()
+    try:
+        Address(addr_spec=convert_ascii_email(email)
+            ).addr_spec.encode('ascii')
+    except (ValueError, IndexError, MessageError) as exception:
+        raise RecipientError(gettext(
+                'training_abandon.msg_step_invalid_address',
+                address=email,
+                party=party.rec_name if party else '')) from exception
+
+
 def _reply(code, text):
     if isinstance(text, bytes):
         text = text.decode('utf-8', errors='replace')
@@ -426,6 +503,34 @@ def _reply_text(exception):
     if isinstance(exception, smtplib.SMTPResponseException):
         return _reply(exception.smtp_code, exception.smtp_error)
     return ' '.join(str(exception).split()) or exception.__class__.__name__
+
+
+class Readdress(Wizard):
+    __name__ = 'training.mail.readdress'
+
+    start = StateView(
+        'training.mail.readdress.start',
+        'training_abandon.mail_readdress_start_view_form', [
+            Button("Cancel", 'end', 'tryton-cancel'),
+            Button("Send", 'apply', 'tryton-ok', default=True),
+            ])
+    apply = StateTransition()
+
+    def default_start(self, fields):
+        return {
+            'to': self.record.party.email if self.record.party else None,
+            }
+
+    def transition_apply(self):
+        check_address(self.start.to, self.record.party)
+        self.record.readdress(self.start.to.strip())
+        return 'end'
+
+
+class ReaddressStart(ModelView):
+    __name__ = 'training.mail.readdress.start'
+
+    to = fields.Char("To", required=True)
 
 
 class Cron(metaclass=PoolMeta):

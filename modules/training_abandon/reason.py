@@ -1,7 +1,10 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
+from trytond.i18n import gettext
 from trytond.model import DeactivableMixin, ModelSQL, ModelView, fields, tree
 from trytond.pyson import Eval
+
+from .exceptions import TrainingValidationError
 
 
 class Reason(
@@ -34,6 +37,29 @@ class Reason(
         cls.code.search_unaccented = False
         super().__setup__()
         cls._order.insert(0, ('code', 'ASC NULLS LAST'))
+
+    @fields.depends('parent', '_parent_parent.sensitive')
+    def on_change_parent(self):
+        if self.parent and self.parent.sensitive:
+            self.sensitive = True
+
+    @classmethod
+    def validate_fields(cls, reasons, field_names):
+        super().validate_fields(reasons, field_names)
+        cls.check_sensitive(reasons, field_names)
+
+    @classmethod
+    def check_sensitive(cls, reasons, field_names=None):
+        "Check that what is under a sensitive reason is sensitive too"
+        if field_names and not field_names & {'parent', 'sensitive'}:
+            return
+        for parent in reasons:
+            for reason in [parent, *parent.children]:
+                if (reason.parent and reason.parent.sensitive
+                        and not reason.sensitive):
+                    raise TrainingValidationError(gettext(
+                            'training_abandon.msg_reason_sensitive',
+                            reason=reason.rec_name))
 
     @property
     def family(self):
@@ -76,7 +102,10 @@ class Solution(DeactivableMixin, ModelSQL, ModelView):
                 reasons.add(cause)
                 cause = cause.parent
         solutions = cls.search([
-                ('reasons', 'in', [r.id for r in reasons]),
+                ['OR',
+                    ('reasons', 'in', [r.id for r in reasons]),
+                    ('reasons', '=', None),
+                    ],
                 ('company', 'in', [company.id, None]),
                 ])
         return sorted(

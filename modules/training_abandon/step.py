@@ -323,7 +323,9 @@ class Exchange(StepWizard):
                         case=response.proposal.rec_name))
         for case in self.cases:
             for follow_up in case.follow_ups:
-                if follow_up.done_at:
+                if follow_up.done_at and (
+                        not follow_up.step
+                        or follow_up.step.kind == 'exchange'):
                     contacted[case].add(follow_up.party)
             for role, parties in case.exchange_parties():
                 if not contacted[case].intersection(parties):

@@ -1,16 +1,13 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
-from email.errors import MessageError
-from email.headerregistry import Address
-
 from trytond.i18n import gettext
 from trytond.model import ModelView, fields
 from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Bool, Eval
-from trytond.tools.email_ import convert_ascii_email
 from trytond.transaction import Transaction
 
 from .exceptions import RecipientError
+from .mail import check_address
 from .step import StepWizard, complete_lines, step_view
 
 # The most cases of which each mail is previewed
@@ -217,14 +214,7 @@ class MailPreview(ModelView):
                     'training_abandon.msg_step_no_address',
                     case=self.case.rec_name,
                     party=self.party.rec_name))
-        try:
-            address = Address(addr_spec=convert_ascii_email(to))
-            address.addr_spec.encode('ascii')
-        except (ValueError, IndexError, MessageError) as exception:
-            raise RecipientError(gettext(
-                    'training_abandon.msg_step_invalid_address',
-                    address=to,
-                    party=self.party.rec_name)) from exception
+        check_address(to, self.party)
 
 
 class Inform(MailStepWizard):
@@ -334,11 +324,10 @@ class Certify(MailStepWizard):
                 Case.__queue__.certify_all(
                     cases, start.channel, start.kind)
             return 'end'
-        lines = []
+        lines, contacts = [], []
         if start.channel != 'paper':
-            # What is not mailed is handed over on paper
-            lines, _ = self.get_lines()
-        Case.apply_certify(cases, lines, kind=start.kind)
+            lines, contacts = self.get_lines()
+        Case.apply_certify(cases, lines, contacts, kind=start.kind)
         return 'end'
 
 
