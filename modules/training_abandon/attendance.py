@@ -141,6 +141,17 @@ class Attendance(ModelSQL, ModelView):
         return values
 
     @classmethod
+    def update_missed(cls, attendances):
+        "Compute again the time missed at slots whose times changed"
+        actions = []
+        for attendance in attendances:
+            missed = attendance._missed()
+            if attendance.missed != missed:
+                actions += [[attendance], {'missed': missed}]
+        if actions:
+            cls.write(*actions)
+
+    @classmethod
     def preprocess_values(cls, mode, values):
         values = super().preprocess_values(mode, values)
         if mode == 'write' and 'state' in values:

@@ -224,7 +224,9 @@ class Case(metaclass=PoolMeta):
     @Workflow.transition('closed')
     def _close(cls, cases):
         waiting = [c for c in cases
-            if c.certificate and c.certificate.state in {'issued', 'sent'}]
+            if c.state == 'certified'
+            and c.certificate.kind == 'statement'
+            and c.certificate.state in {'issued', 'sent'}]
         if waiting:
             raise CaseCloseError(gettext(
                     'training_abandon.msg_case_close_certificate',

@@ -25,7 +25,7 @@ from .working_day import WorkingCalendar
 
 BATCH = 200
 # The steps that are proven by what they record on the case itself
-RECORDED_KINDS = ['analyse', 'propose', 'exchange', 'decide']
+RECORDED_KINDS = ['analyse', 'propose', 'decide']
 
 
 class Step(CaseCompanyMixin, ModelSQL, ModelView):

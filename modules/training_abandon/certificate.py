@@ -219,6 +219,7 @@ class CertificateReport(CompanyReport):
     def issue(cls, case, kind):
         "Return the PDF of the document of the case, as bytes"
         pool = Pool()
+        Case = pool.get('training.abandon.case')
         Letter = pool.get('training.abandon.procedure.letter')
         letter = case.procedure.get_letter('certify', kind, 'trainee')
         if not letter:
@@ -229,6 +230,8 @@ class CertificateReport(CompanyReport):
         language = party.lang.code if party.lang else Transaction().language
         with Transaction().set_context(
                 language=language, with_rec_name=False):
+            # Browse again for the translations
+            case = Case(case.id)
             context = case._get_letter_context(party, [])
             title, text = Letter(letter.id).render(**context)
             extension, document, _, _ = cls.execute([case.id], {

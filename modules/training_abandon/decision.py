@@ -8,7 +8,8 @@ from trytond.pool import Pool, PoolMeta
 from .case import (
     BEFORE_SESSION_GROUNDS, GROUND_STATES, INVALID_GROUNDS, OPEN_STATES)
 from .enrolment import CURRENT_STATES
-from .exceptions import CaseStepError
+from .exceptions import CaseStepError, RecipientError
+from .mail import check_address
 
 
 class Case(metaclass=PoolMeta):
@@ -172,14 +173,31 @@ class Case(metaclass=PoolMeta):
     @classmethod
     def _send_resumed(cls, cases, steps):
         "Tell the trainee and those who were told of the absence"
-        cases = cls.browse(cases)
-        informed = [
-            c for c in cases if any(
-                s.kind == 'inform' and s.state == 'done' for s in c.steps)]
-        lines = [
-            line for line in cls.render_letters(
-                cls.recipients(cases, ['trainee'])
-                + cls.recipients(informed, ['prescriber']),
-                'decide', lambda case: 'resumed')
-            if line['to']]
+        recipients = []
+        for case in cls.browse(cases):
+            told = case._told()
+            recipients += [
+                r for r in cls.recipients([case], ['trainee', 'stakeholder'])
+                if r[1] == 'trainee' or r[2] in told]
+        lines = cls.render_letters(
+            recipients, 'decide', lambda case: 'resumed')
+        not_told = []
+        for line in list(lines):
+            try:
+                check_address(line['to'], line['party'])
+            except RecipientError:
+                lines.remove(line)
+                not_told.append(line)
         cls.create_mails(steps, lines)
+        if not_told:
+            cls.notify_user(
+                [line['case'] for line in not_told], 'tryton-warning',
+                gettext('training_abandon.msg_decide_not_told'),
+                ', '.join(line['party'].rec_name for line in not_told))
+
+    def _told(self):
+        "Return the parties that know of the absence"
+        return {
+            m.party for m in self.mails
+            if m.state not in {'failed', 'cancelled'}} | {
+            f.party for f in self.follow_ups if f.done_at}

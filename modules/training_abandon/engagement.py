@@ -1,6 +1,8 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
+from trytond.i18n import gettext
 from trytond.model import ModelSQL, ModelView, fields
+from trytond.model.exceptions import AccessError
 from trytond.pool import Pool
 from trytond.pyson import Bool, Eval, If
 from trytond.transaction import Transaction
@@ -108,6 +110,18 @@ class FollowUp(ModelSQL, ModelView):
             ('/tree', 'visual',
                 If(~Eval('done_at', None), 'warning', '')),
             ]
+
+    @classmethod
+    def check_modification(
+            cls, mode, follow_ups, values=None, external=False):
+        super().check_modification(
+            mode, follow_ups, values=values, external=external)
+        if mode in {'write', 'delete'} and external:
+            for follow_up in follow_ups:
+                if follow_up.step and follow_up.done_at:
+                    raise AccessError(gettext(
+                            'training_abandon.msg_follow_up_recorded',
+                            follow_up=follow_up.rec_name))
 
     @classmethod
     def copy(cls, follow_ups, default=None):

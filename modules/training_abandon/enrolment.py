@@ -15,7 +15,7 @@ from trytond.pyson import Bool, Eval, If
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
-from .exceptions import EnrolmentDuplicateError
+from .exceptions import EnrolmentDuplicateError, TrainingValidationError
 
 # States in which the trainee follows, or is going to follow, the session
 CURRENT_STATES = ['draft', 'confirmed', 'started', 'suspended']
@@ -243,13 +243,6 @@ class Enrolment(Workflow, ModelSQL, ModelView):
     def search_course(cls, name, clause):
         return [('session.' + clause[0], *clause[1:])]
 
-    @fields.depends('session', 'start_date', 'end_date',
-        '_parent_session.start_date', '_parent_session.end_date')
-    def on_change_session(self):
-        if self.session:
-            self.start_date = self.session.start_date
-            self.end_date = self.session.end_date
-
     @fields.depends('employer', 'client', 'agreement_kind')
     def on_change_employer(self):
         if (self.employer
@@ -315,16 +308,17 @@ class Enrolment(Workflow, ModelSQL, ModelView):
         organisations = {
             'prescriber': self.prescriber,
             'employer': self.employer,
+            'client': self.client,
             }
         persons = defaultdict(list)
         for contact in self.contacts:
-            if contact.notify:
-                persons[contact.role].append(contact.party)
+            persons[contact.role] += (
+                [contact.party] if contact.notify else [])
         if not roles:
             roles = list(dict.fromkeys([*organisations, *persons]))
         parties = {}
         for role in roles:
-            for party in persons[role] or [organisations.get(role)]:
+            for party in persons.get(role, [organisations.get(role)]):
                 if party and party != self.trainee.party:
                     parties.setdefault(party, role)
         return [(role, party) for party, role in parties.items()]
@@ -351,6 +345,23 @@ class Enrolment(Workflow, ModelSQL, ModelView):
     def validate_fields(cls, enrolments, field_names):
         super().validate_fields(enrolments, field_names)
         cls.check_duplicate(enrolments, field_names)
+        cls.check_dates(enrolments, field_names)
+
+    @classmethod
+    def check_dates(cls, enrolments, field_names=None):
+        if field_names and not (
+                field_names & {'session', 'start_date', 'end_date'}):
+            return
+        for enrolment in enrolments:
+            session = enrolment.session
+            if (enrolment.state != 'cancelled'
+                    and ((enrolment.start_date or session.start_date)
+                        > session.end_date
+                        or (enrolment.end_date or session.end_date)
+                        < session.start_date)):
+                raise TrainingValidationError(gettext(
+                        'training_abandon.msg_enrolment_outside_session',
+                        enrolment=enrolment.rec_name))
 
     @classmethod
     def check_duplicate(cls, enrolments, field_names=None):

@@ -9,6 +9,8 @@ from trytond.pool import Pool, PoolMeta
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
+from .mail import check_address
+
 LOGO_SIZE = (240, 80)
 _LIST_ITEM = re.compile(r'\s*[-•*]\s+(.*)')
 
@@ -84,7 +86,8 @@ class Case(metaclass=PoolMeta):
         parties = {p.id: p for p in Party.browse(
                 list({party.id for _, _, party in recipients}))}
         default_language = Lang.get()
-        rendered = []
+        ids = list({case.id for case, _, _ in recipients})
+        translated, rendered = {}, []
         for case, audience, party in recipients:
             party = parties[party.id]
             letter = case.procedure.get_letter(
@@ -93,7 +96,9 @@ class Case(metaclass=PoolMeta):
                 continue
             language = party.lang or default_language
             with Transaction().set_context(language=language.code):
-                context = case._get_letter_context(
+                if language not in translated:
+                    translated[language] = {c.id: c for c in cls.browse(ids)}
+                context = translated[language][case.id]._get_letter_context(
                     party, absences[case.enrolment.id])
                 subject, text = Letter(letter.id).render(**context)
             rendered.append({
@@ -109,21 +114,20 @@ class Case(metaclass=PoolMeta):
         return rendered
 
     def _get_letter_context(self, party, absences):
-        """Return the names that the letters may use.
+        """Return the names that the letters may use, in the language in which
+        the case was browsed.
 
         They are plain values and none of them tells the private reasons of
         the trainee, because the same names serve the letters to the
         prescribers."""
         pool = Pool()
-        Case = pool.get('training.abandon.case')
         Lang = pool.get('ir.lang')
         lang = Lang.get()
 
         def date(value):
             return lang.strftime(value) if value else ''
 
-        # Browse again for the translations
-        case = Case(self.id)
+        case = self
         enrolment, session = case.enrolment, case.enrolment.session
         employee = case.current_employee()
         address = session.location
@@ -171,12 +175,16 @@ class Case(metaclass=PoolMeta):
         list of (name, data, mimetype) and values for the mail."""
         pool = Pool()
         Mail = pool.get('training.mail')
+        logos = {c: cls._get_logo(c) for c in {
+                line['case'].company for line in lines}}
         mails = []
         for line in lines:
             case, language = line['case'], line['language']
-            message = cls._compose(line)
+            check_address(line['to'], line['party'])
+            message = cls._compose(line, logos[case.company])
             mails.append(Mail.from_message(
                     message,
+                    to=line['to'],
                     company=case.company,
                     case=case,
                     step=steps.get(case.id),
@@ -193,25 +201,26 @@ class Case(metaclass=PoolMeta):
         return mails
 
     @classmethod
-    def _compose(cls, line):
-        pool = Pool()
-        ActionReport = pool.get('ir.action.report')
-        Mail = pool.get('training.mail')
-        case, letter = line['case'], line['letter']
-        report = ActionReport(letter.report.id)
-        Report = pool.get(report.report_name, type='report')
-        with Transaction().set_context(
-                language=line['language'].code, with_rec_name=False):
-            _, html, _, _ = Report.execute([case.id], {
-                    'action_id': report.id,
-                    'subject': line['subject'],
-                    'text': line['text'],
-                    })
-        logo = None
-        if case.company.logo:
+    def _get_logo(cls, company):
+        "Return the PNG of the logo of the company for the mails, or None"
+        if company.logo:
             # get_logo would store its cache in a transaction of its own
-            logo, _, _ = case.company._logo_resize(*LOGO_SIZE)
+            logo, _, _ = company._logo_resize(*LOGO_SIZE)
+            return logo
+
+    @classmethod
+    def _compose(cls, line, logo=None):
+        pool = Pool()
+        Mail = pool.get('training.mail')
+        case, report = line['case'], line['letter'].report
+        Report = pool.get(report.report_name, type='report')
         with Transaction().set_context(language=line['language'].code):
+            # Report.execute would browse and check each case again
+            html = Report.render(report, Report.get_context(
+                    [case], {'company': case.company}, {
+                        'subject': line['subject'],
+                        'text': line['text'],
+                        }))
             footer = gettext(
                 'training_abandon.msg_letter_footer',
                 company=case.company.party.name,

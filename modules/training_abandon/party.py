@@ -81,14 +81,17 @@ class Erase(metaclass=PoolMeta):
         Email = pool.get('ir.email')
         FollowUp = pool.get('training.follow_up')
         Mail = pool.get('training.mail')
+        Proposal = pool.get('training.abandon.proposal')
+        Step = pool.get('training.abandon.case.step')
         trainee = [('case.enrolment.trainee.party', '=', party_id)]
         return super().to_erase(party_id) + [
             (Attendance, [('enrolment.trainee.party', '=', party_id)], True,
                 ['justification', 'comment'],
                 [None, None]),
             (Case, [('enrolment.trainee.party', '=', party_id)], True,
-                ['note', 'reason_comment', 'analysis', 'decision_note'],
-                [None] * 4),
+                ['note', 'reason_comment', 'analysis', 'decision_note',
+                    'no_solution_reason'],
+                [None] * 5),
             (Cause, trainee, True,
                 ['note'],
                 [None]),
@@ -102,11 +105,24 @@ class Erase(metaclass=PoolMeta):
                     ], True,
                 ['note'],
                 [None]),
-            (Email, [('training_mail.party', '=', party_id)], True,
+            (Email, ['OR',
+                    ('training_mail.party', '=', party_id),
+                    ('training_mail.case.enrolment.trainee.party', '=',
+                        party_id),
+                    ], True,
                 ['recipients', 'recipients_secondary', 'recipients_hidden',
                     'subject', 'body'],
                 [None] * 5),
-            (Mail, [('party', '=', party_id)], True,
+            (Proposal, trainee, True,
+                ['description'],
+                [None]),
+            (Step, trainee, True,
+                ['note', 'skip_reason'],
+                [None, None]),
+            (Mail, ['OR',
+                    ('party', '=', party_id),
+                    ('case.enrolment.trainee.party', '=', party_id),
+                    ], True,
                 ['to', 'subject', 'body', 'message', 'message_file_id'],
                 ['****', '****', None, None, None]),
             ]

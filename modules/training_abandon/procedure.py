@@ -4,11 +4,13 @@ import datetime as dt
 import re
 
 from genshi.template import TextTemplate
+from sql import Null
 from sql.conditionals import Case as SQLCase
+from sql.operators import Equal
 
 from trytond.i18n import gettext
 from trytond.model import (
-    ModelSQL, ModelView, Unique, Workflow, fields, sequence_ordered)
+    Exclude, ModelSQL, ModelView, Unique, Workflow, fields, sequence_ordered)
 from trytond.model.exceptions import AccessError
 from trytond.pool import Pool
 from trytond.pyson import Eval
@@ -90,6 +92,11 @@ class Procedure(Workflow, ModelSQL, ModelView):
         t = cls.__table__()
         cls._sql_constraints += [
             ('revision_unique', Unique(t, t.code, t.revision, t.company),
+                'training_abandon.msg_procedure_revision_unique'),
+            ('revision_shared_unique',
+                Exclude(
+                    t, (t.code, Equal), (t.revision, Equal),
+                    where=t.company == Null),
                 'training_abandon.msg_procedure_revision_unique'),
             ]
         cls._order.insert(0, ('code', 'ASC'))
@@ -232,6 +239,8 @@ class Procedure(Workflow, ModelSQL, ModelView):
         return action
 
     def _check_complete(self):
+        pool = Pool()
+        Letter = pool.get('training.abandon.procedure.letter')
         kinds = [s.kind for s in self.steps]
         if 'decide' not in kinds:
             raise ProcedureError(gettext(
@@ -243,12 +252,14 @@ class Procedure(Workflow, ModelSQL, ModelView):
                     procedure=self.rec_name))
         for step_kind, variant, audience in self._required_letters(kinds):
             if not self.get_letter(step_kind, variant, audience):
+                letter = Letter(
+                    step_kind=step_kind, variant=variant, audience=audience)
                 raise ProcedureError(gettext(
                         'training_abandon.msg_procedure_letter_missing',
                         procedure=self.rec_name,
-                        step=dict(STEP_KINDS)[step_kind],
-                        variant=variant,
-                        audience=audience))
+                        step=letter.step_kind_string,
+                        variant=letter.variant_string,
+                        audience=letter.audience_string))
 
     @classmethod
     def _required_letters(cls, kinds):
@@ -270,7 +281,13 @@ class Procedure(Workflow, ModelSQL, ModelView):
 
 
 class _ProcedureChildMixin:
+    "What only a draft procedure may change"
     __slots__ = ()
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls.__access__.add('procedure')
 
     @classmethod
     def check_modification(cls, mode, records, values=None, external=False):
@@ -282,6 +299,14 @@ class _ProcedureChildMixin:
                     raise AccessError(gettext(
                             'training_abandon.msg_procedure_not_draft',
                             procedure=record.procedure.rec_name))
+
+
+class _ProcedureStateMixin(_ProcedureChildMixin):
+    __slots__ = ()
+
+    procedure_state = fields.Function(fields.Selection(
+            'get_procedure_states', "Procedure State"),
+        'on_change_with_procedure_state')
 
     @fields.depends('procedure', '_parent_procedure.state')
     def on_change_with_procedure_state(self, name=None):
@@ -295,15 +320,12 @@ class _ProcedureChildMixin:
 
 
 class ProcedureStep(
-        _ProcedureChildMixin, sequence_ordered(), ModelSQL, ModelView):
+        _ProcedureStateMixin, sequence_ordered(), ModelSQL, ModelView):
     __name__ = 'training.abandon.procedure.step'
 
     procedure = fields.Many2One(
         'training.abandon.procedure', "Procedure", required=True,
         ondelete='CASCADE', states=_child_states)
-    procedure_state = fields.Function(fields.Selection(
-            'get_procedure_states', "Procedure State"),
-        'on_change_with_procedure_state')
     kind = fields.Selection(
         STEP_KINDS, "Kind", required=True, sort=False, states=_child_states)
     kind_string = kind.translated('kind')
@@ -348,7 +370,6 @@ class ProcedureStep(
     @classmethod
     def __setup__(cls):
         super().__setup__()
-        cls.__access__.add('procedure')
         t = cls.__table__()
         cls._sql_constraints += [
             ('kind_unique', Unique(t, t.procedure, t.kind),
@@ -381,15 +402,12 @@ class ProcedureStep(
         return date + dt.timedelta(days=self.delay)
 
 
-class ProcedureLetter(_ProcedureChildMixin, ModelSQL, ModelView):
+class ProcedureLetter(_ProcedureStateMixin, ModelSQL, ModelView):
     __name__ = 'training.abandon.procedure.letter'
 
     procedure = fields.Many2One(
         'training.abandon.procedure', "Procedure", required=True,
         ondelete='CASCADE', states=_child_states)
-    procedure_state = fields.Function(fields.Selection(
-            'get_procedure_states', "Procedure State"),
-        'on_change_with_procedure_state')
     step_kind = fields.Selection(
         STEP_KINDS, "Step", required=True, sort=False, states=_child_states)
     step_kind_string = step_kind.translated('step_kind')
@@ -429,7 +447,6 @@ class ProcedureLetter(_ProcedureChildMixin, ModelSQL, ModelView):
     @classmethod
     def __setup__(cls):
         super().__setup__()
-        cls.__access__.add('procedure')
         t = cls.__table__()
         cls._sql_constraints += [
             ('variant_unique',
@@ -506,7 +523,7 @@ class ProcedureLetter(_ProcedureChildMixin, ModelSQL, ModelView):
         return ' '.join(subject.split()), text.strip() + '\n'
 
 
-class Procedure_Reason(sequence_ordered(), ModelSQL):
+class Procedure_Reason(_ProcedureChildMixin, sequence_ordered(), ModelSQL):
     __name__ = 'training.abandon.procedure-training.abandon.reason'
 
     procedure = fields.Many2One(

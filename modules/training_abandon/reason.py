@@ -3,6 +3,7 @@
 from trytond.i18n import gettext
 from trytond.model import DeactivableMixin, ModelSQL, ModelView, fields, tree
 from trytond.pyson import Eval
+from trytond.transaction import inactive_records
 
 from .exceptions import TrainingValidationError
 
@@ -53,13 +54,16 @@ class Reason(
         "Check that what is under a sensitive reason is sensitive too"
         if field_names and not field_names & {'parent', 'sensitive'}:
             return
-        for parent in reasons:
-            for reason in [parent, *parent.children]:
-                if (reason.parent and reason.parent.sensitive
-                        and not reason.sensitive):
-                    raise TrainingValidationError(gettext(
-                            'training_abandon.msg_reason_sensitive',
-                            reason=reason.rec_name))
+        with inactive_records():
+            children = cls.search([
+                    ('parent', 'in', [r.id for r in reasons]),
+                    ], order=[])
+        for reason in [*reasons, *children]:
+            if (reason.parent and reason.parent.sensitive
+                    and not reason.sensitive):
+                raise TrainingValidationError(gettext(
+                        'training_abandon.msg_reason_sensitive',
+                        reason=reason.rec_name))
 
     @property
     def family(self):
@@ -121,3 +125,8 @@ class Solution_Reason(ModelSQL):
     reason = fields.Many2One(
         'training.abandon.reason', "Reason", required=True,
         ondelete='CASCADE')
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls.__access__.add('solution')

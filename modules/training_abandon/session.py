@@ -2,8 +2,12 @@
 # this repository contains the full copyright notices and license terms.
 import datetime as dt
 
+from sql import Null
+from sql.operators import Equal
+
 from trytond.i18n import gettext
-from trytond.model import Index, ModelSQL, ModelView, Unique, Workflow, fields
+from trytond.model import (
+    Exclude, Index, ModelSQL, ModelView, Unique, Workflow, fields)
 from trytond.model.exceptions import AccessError
 from trytond.pool import Pool
 from trytond.pyson import Eval, If
@@ -192,6 +196,14 @@ class Session(Workflow, ModelSQL, ModelView):
         return values
 
     @classmethod
+    def validate_fields(cls, sessions, field_names):
+        pool = Pool()
+        Slot = pool.get('training.session.slot')
+        super().validate_fields(sessions, field_names)
+        if field_names is None or field_names & {'start_date', 'end_date'}:
+            Slot.check_times([s for n in sessions for s in n.slots])
+
+    @classmethod
     def check_modification(cls, mode, sessions, values=None, external=False):
         super().check_modification(
             mode, sessions, values=values, external=external)
@@ -251,6 +263,11 @@ class Session_Trainer(ModelSQL):
     trainer = fields.Many2One(
         'party.party', "Trainer", required=True, ondelete='RESTRICT')
 
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls.__access__.add('session')
+
 
 class Slot(Workflow, ModelSQL, ModelView):
     __name__ = 'training.session.slot'
@@ -301,6 +318,11 @@ class Slot(Workflow, ModelSQL, ModelView):
         cls._sql_constraints += [
             ('session_start_unique',
                 Unique(t, t.session, t.date, t.start, t.trainer),
+                'training_abandon.msg_slot_session_start_unique'),
+            ('session_start_no_trainer_unique',
+                Exclude(
+                    t, (t.session, Equal), (t.date, Equal), (t.start, Equal),
+                    where=t.trainer == Null),
                 'training_abandon.msg_slot_session_start_unique'),
             ]
         cls._sql_indexes.add(
@@ -402,12 +424,23 @@ class Slot(Workflow, ModelSQL, ModelView):
     def check_modification(cls, mode, slots, values=None, external=False):
         super().check_modification(
             mode, slots, values=values, external=external)
-        if mode == 'delete':
+        if mode == 'delete' or (
+                mode == 'write' and external
+                and values.keys() & {'session', 'date', 'start', 'end'}):
             for slot in slots:
                 if slot.state in {'open', 'held'}:
                     raise AccessError(gettext(
-                            'training_abandon.msg_slot_delete_held',
+                            'training_abandon.msg_slot_modify_held',
                             slot=slot.rec_name))
+
+    @classmethod
+    def on_modification(cls, mode, slots, field_names=None):
+        pool = Pool()
+        Attendance = pool.get('training.attendance')
+        super().on_modification(mode, slots, field_names=field_names)
+        if mode == 'write' and field_names & {'date', 'start', 'end'}:
+            Attendance.update_missed(
+                [a for s in slots for a in s.attendances])
 
     @classmethod
     def copy(cls, slots, default=None):

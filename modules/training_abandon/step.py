@@ -67,8 +67,11 @@ class Open(Wizard):
         if not self.records:
             raise CaseStepError(gettext(
                     'training_abandon.msg_step_no_enrolment'))
+        if not self.start.date:
+            raise CaseStepError(gettext(
+                    'training_abandon.msg_step_no_date'))
         cases = Case.open_cases(
-            self.records, self.start.origin, self.start.date,
+            self.records, self.start.origin or 'other', self.start.date,
             note=self.start.note)
         action['domains'] = []
         if len(cases) == 1:
@@ -169,13 +172,17 @@ class Propose(StepWizard):
 
     def default_start(self, fields):
         pool = Pool()
+        Cause = pool.get('training.abandon.case.cause')
         Solution = pool.get('training.abandon.solution')
         if not self.records:
             return {}
         solutions = None
         for case in self.records:
+            # Solutions that fit the hidden causes would tell them
+            with check_access():
+                causes = Cause.search([('case', '=', case.id)])
             fitting = Solution.fitting(
-                [c.cause for c in case.causes], case.company)
+                [c.cause for c in causes], case.company)
             if solutions is None:
                 solutions = fitting
             else:
@@ -284,6 +291,7 @@ class Exchange(StepWizard):
     def transition_apply(self):
         pool = Pool()
         Case = pool.get('training.abandon.case')
+        FollowUp = pool.get('training.follow_up')
         exchanges = [
             e for e in complete_lines(
                 self.start.exchanges,
@@ -297,6 +305,8 @@ class Exchange(StepWizard):
         self._check(exchanges, responses)
 
         def write(cases, steps):
+            for case in cases:
+                FollowUp.write(case.exchanges, {'step': steps[case.id].id})
             self._record_exchanges(exchanges, steps)
             self._record_responses(responses)
 
@@ -309,24 +319,28 @@ class Exchange(StepWizard):
         contacted = defaultdict(set)
         for line in exchanges + responses:
             self.check_line(line.case)
-            if not line.at or line.at > Case.now():
+            if not line.party:
+                raise CaseStepError(gettext(
+                        'training_abandon.msg_step_no_party',
+                        case=line.case.rec_name))
+            if (not line.at
+                    or line.at > Case.now()
+                    or line.at.date() < line.case.opening_date):
                 raise CaseStepError(gettext(
                         'training_abandon.msg_exchange_at',
                         case=line.case.rec_name,
-                        party=line.party.rec_name if line.party else ''))
+                        party=line.party.rec_name))
         for exchange in exchanges:
             contacted[exchange.case].add(exchange.party)
         for response in responses:
             if response.proposal not in response.case.proposals:
                 raise CaseStepError(gettext(
                         'training_abandon.msg_step_other_case',
-                        case=response.proposal.rec_name))
+                        case=response.proposal.rec_name
+                        if response.proposal else ''))
         for case in self.cases:
-            for follow_up in case.follow_ups:
-                if follow_up.done_at and (
-                        not follow_up.step
-                        or follow_up.step.kind == 'exchange'):
-                    contacted[case].add(follow_up.party)
+            for follow_up in case.exchanges:
+                contacted[case].add(follow_up.party)
             for role, parties in case.exchange_parties():
                 if not contacted[case].intersection(parties):
                     raise CaseStepError(gettext(
@@ -570,6 +584,15 @@ class Case(metaclass=PoolMeta):
             cls.write(
                 [c for c in cases if not c.answered_at],
                 {'answered_at': cls.now()})
+
+    @property
+    def exchanges(self):
+        "The follow-ups that count as exchanges about the proposals"
+        return [
+            f for f in self.follow_ups
+            if f.done_at and f.outcome
+            and f.done_at.date() >= self.opening_date
+            and (not f.step or f.step.kind == 'exchange')]
 
     def exchange_parties(self):
         """Return the list of (role, parties): one of the parties of each

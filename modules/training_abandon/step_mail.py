@@ -1,5 +1,6 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
+from trytond.exceptions import UserError
 from trytond.i18n import gettext
 from trytond.model import ModelView, fields
 from trytond.pool import Pool, PoolMeta
@@ -12,6 +13,16 @@ from .step import StepWizard, complete_lines, step_view
 
 # The most cases of which each mail is previewed
 PREVIEW = 50
+
+
+def selected_cases():
+    "Return the cases on which the wizard was opened"
+    pool = Pool()
+    Case = pool.get('training.abandon.case')
+    context = Transaction().context
+    if context.get('active_model') != Case.__name__:
+        return []
+    return Case.browse(context.get('active_ids') or [])
 
 
 class MailStepWizard(StepWizard):
@@ -30,14 +41,13 @@ class MailStepWizard(StepWizard):
         pool = Pool()
         Case = pool.get('training.abandon.case')
         return Case.render_letters(
-            Case.recipients(cases, self._audiences()),
-            self._kind, self._get_variant)
+            self._get_recipients(cases), self._kind, self._get_variant)
 
     def default_start(self, fields):
         pool = Pool()
         Preview = pool.get('training.abandon.case.step.mail')
         if len(self.records) > PREVIEW:
-            previews = Preview.summarize(self._letters(self.records[:1]))
+            previews = Preview.summarize(self._letters(self.records))
         else:
             previews = map(Preview.from_letter, self._letters(self.records))
         return {'mails': list(previews)}
@@ -57,17 +67,22 @@ class MailStepWizard(StepWizard):
     def get_lines(self):
         "Return what goes by mail and what was told by phone or letter"
         lines, contacts = [], []
+        previews = complete_lines(
+            self.start.mails,
+            'case', 'party', 'audience', 'send', 'channel', 'to', 'subject',
+            'text')
         if len(self.cases) > PREVIEW:
-            lines = self._letters(self.cases)
+            audiences = {p.audience for p in previews if p.send}
+            lines = [
+                line for line in self._letters(self.cases)
+                if line['audience'] in audiences]
             self._check_addresses(lines)
         else:
-            for preview in complete_lines(
-                    self.start.mails,
-                    'case', 'party', 'send', 'channel', 'to', 'subject',
-                    'text'):
-                self.check_line(preview.case)
+            for preview in previews:
                 if not preview.send:
                     continue
+                self.check_line(preview.case)
+                self._check_party(preview)
                 line = preview.to_line(
                     self._kind, self._get_variant(preview.case))
                 if preview.channel in {None, 'email'}:
@@ -77,6 +92,21 @@ class MailStepWizard(StepWizard):
                     contacts.append({**line, 'kind': preview.channel})
         self._check_recipients(lines + contacts)
         return lines, contacts
+
+    def _check_party(self, preview):
+        "Check that the case is about the party of the line"
+        parties = {
+            p for _, _, p in self._get_recipients([preview.case])}
+        if preview.party not in parties:
+            raise RecipientError(gettext(
+                    'training_abandon.msg_step_no_letter',
+                    case=preview.case.rec_name,
+                    party=preview.party.rec_name if preview.party else ''))
+
+    def _get_recipients(self, cases):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        return Case.recipients(cases, self._audiences())
 
     def _check_recipients(self, lines):
         "Check that someone is told for each case"
@@ -89,7 +119,8 @@ class MailStepWizard(StepWizard):
 
     def _check_addresses(self, lines):
         lacking = dict.fromkeys(
-            line['party'].rec_name for line in lines if not line['to'])
+            line['party'].rec_name for line in lines
+            if not line['to'])
         if lacking:
             raise RecipientError(gettext(
                     'training_abandon.msg_step_no_address_many',
@@ -101,6 +132,11 @@ class MailPreview(ModelView):
 
     case = fields.Many2One('training.abandon.case', "Case", readonly=True)
     party = fields.Many2One('party.party', "Party", readonly=True)
+    audience = fields.Selection(
+        'get_audiences', "Audience", readonly=True,
+        states={
+            'invisible': Bool(Eval('case')),
+            })
     send = fields.Boolean(
         "Send", help="Uncheck to leave the party out.")
     channel = fields.Selection([
@@ -135,6 +171,13 @@ class MailPreview(ModelView):
             })
 
     @classmethod
+    def get_audiences(cls):
+        pool = Pool()
+        Letter = pool.get('training.abandon.procedure.letter')
+        return [(None, "")] + (
+            Letter.fields_get(['audience'])['audience']['selection'])
+
+    @classmethod
     def default_send(cls):
         return True
 
@@ -148,6 +191,7 @@ class MailPreview(ModelView):
         return {
             'case': letter['case'].id,
             'party': letter['party'].id,
+            'audience': letter['audience'],
             'send': True,
             'channel': 'email',
             'to': letter['to'],
@@ -160,6 +204,7 @@ class MailPreview(ModelView):
         """Return the default values of one line per letter, as it is written
         in the procedure, for the cases too many to be previewed."""
         return [{
+                'audience': letter.audience,
                 'send': True,
                 'channel': 'email',
                 'subject': letter.subject,
@@ -167,11 +212,20 @@ class MailPreview(ModelView):
                 } for letter in dict.fromkeys(x['letter'] for x in letters)]
 
     @classmethod
-    def render_again(cls, previews, step_kind, get_variant):
-        "Return the previews with the text of another variant"
+    def render_again(cls, previews, cases, step_kind, get_variant):
+        """Return the previews with the text of another variant.
+
+        cases are those of the wizard, when they are too many to be
+        previewed one by one."""
         pool = Pool()
         Case = pool.get('training.abandon.case')
         previews = list(previews or [])
+        if len(cases) > PREVIEW:
+            return [
+                cls(**values) for values in cls.summarize(
+                    Case.render_letters(
+                        Case.recipients(cases, ['trainee']),
+                        step_kind, get_variant))]
         rendered = [p for p in previews if p.case and p.party]
         letters = {
             (letter['case'], letter['party']): letter
@@ -191,6 +245,12 @@ class MailPreview(ModelView):
         audience = 'stakeholder'
         if self.party == self.case.enrolment.trainee.party:
             audience = 'trainee'
+        letter = self.case.procedure.get_letter(step_kind, variant, audience)
+        if not letter:
+            raise RecipientError(gettext(
+                    'training_abandon.msg_step_no_letter',
+                    case=self.case.rec_name,
+                    party=self.party.rec_name if self.party else ''))
         if not (self.subject or '').strip() or not (self.text or '').strip():
             raise RecipientError(gettext(
                     'training_abandon.msg_step_mail_empty',
@@ -199,8 +259,8 @@ class MailPreview(ModelView):
         return {
             'case': self.case,
             'party': self.party,
-            'letter': self.case.procedure.get_letter(
-                step_kind, variant, audience),
+            'audience': audience,
+            'letter': letter,
             'language': self.party.lang or Lang.get(),
             'to': (self.to or '').strip(),
             'subject': ' '.join(self.subject.split()),
@@ -270,7 +330,8 @@ class AskReasonsStart(ModelView):
     @fields.depends('declared', 'mails')
     def on_change_declared(self):
         self.mails = MailPreview.render_again(
-            self.mails, 'ask_reasons', lambda case: self.variant)
+            self.mails, selected_cases(), 'ask_reasons',
+            lambda case: self.variant)
 
 
 class FollowUp(MailStepWizard):
@@ -363,7 +424,7 @@ class CertifyStart(ModelView):
     @fields.depends('kind', 'mails')
     def on_change_kind(self):
         self.mails = MailPreview.render_again(
-            self.mails, 'certify',
+            self.mails, selected_cases(), 'certify',
             lambda case: case.certificate_variant(self.kind))
 
 
@@ -392,10 +453,26 @@ class Case(metaclass=PoolMeta):
 
     @classmethod
     def certify_all(cls, cases, channel, kind=None):
-        "Issue the certificates of many cases, in the queue"
+        """Issue the certificates of many cases, in the queue, one by one;
+        the user is notified of those refused."""
+        transaction = Transaction()
         lines = []
         if channel != 'paper':
             lines = cls.render_letters(
                 cls.recipients(cases, ['trainee']), 'certify',
                 lambda case: case.certificate_variant(kind))
-        cls.apply_certify(cases, lines, kind=kind)
+        refused = []
+        for case in cases:
+            try:
+                cls.apply_certify(
+                    [case], [x for x in lines if x['case'] == case],
+                    kind=kind)
+                transaction.commit()
+            except UserError as exception:
+                transaction.rollback()
+                refused.append(str(exception))
+        if refused:
+            cls.notify_user(
+                cases, 'tryton-error',
+                gettext('training_abandon.msg_certify_refused'),
+                '\n'.join(refused))

@@ -72,6 +72,9 @@ class Trainee(DeactivableMixin, ModelSQL, ModelView):
         "Give the enrolments to the trainee of another party"
         pool = Pool()
         Enrolment = pool.get('training.enrolment')
+        ExternalCode = pool.get('training.external_code')
         enrolments = Enrolment.search([('trainee', '=', self.id)])
         Enrolment.write(enrolments, {'trainee': trainee.id})
+        codes = ExternalCode.search([('record', '=', str(self))])
+        ExternalCode.write(codes, {'record': str(trainee)})
         self.delete([self])

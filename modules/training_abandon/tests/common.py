@@ -17,8 +17,12 @@ DATE = dt.date(2026, 3, 2)
 def today(date=DATE):
     "Make it that day for the company"
     pool = Pool()
+    Case = pool.get('training.abandon.case')
     Date = pool.get('ir.date')
-    with patch.object(Date, 'today', lambda *args, **kwargs: date):
+    with patch.object(Date, 'today', lambda *args, **kwargs: date), \
+            patch.object(
+                Case, 'now',
+                lambda: dt.datetime.combine(date, dt.time(10))):
         yield
 
 

@@ -10,7 +10,7 @@ from trytond.model.modelstorage import DomainValidationError
 from trytond.modules.company.tests import (
     CompanyTestMixin, PartyCompanyCheckEraseMixin, create_company)
 from trytond.modules.party.tests import PartyCheckReplaceMixin
-from trytond.modules.training_abandon import mail as mail_module
+from trytond.modules.training_abandon import mail_delivery
 from trytond.modules.training_abandon.exceptions import (
     CaseOpenError, CaseStepError, CertificateError, EnrolmentDuplicateError,
     LetterError, LetterValidationError, ProcedureError, RecipientError,
@@ -849,7 +849,7 @@ class TrainingAbandonTestCase(
             self.assertEqual((mail.state, step.evidence), (
                     'queued', 'pending'))
             with patch.object(
-                    mail_module, 'get_smtp_server',
+                    mail_delivery, 'get_smtp_server',
                     side_effect=ConnectionRefusedError("refused")):
                 self.run_tasks()
             self.assertEqual((mail.state, mail.smtp_reply), (
@@ -862,7 +862,7 @@ class TrainingAbandonTestCase(
                         ('steps', 'where', [('evidence', '=', 'failed')])]),
                 [case])
 
-            with patch.object(mail_module, 'get_smtp_server') as get_server, \
+            with patch.object(mail_delivery, 'get_smtp_server') as get_server, \
                     patch.object(Transaction(), 'commit'):
                 server = get_server.return_value
                 server.mail.return_value = server.rcpt.return_value = (
@@ -888,7 +888,7 @@ class TrainingAbandonTestCase(
             mail, = case.mails
             run_wizard('training.abandon.case.decide', [case])
             Transaction().tasks.clear()
-            with patch.object(mail_module, 'get_smtp_server') as server, \
+            with patch.object(mail_delivery, 'get_smtp_server') as server, \
                     patch.object(Transaction(), 'commit'):
                 type(mail).deliver([mail])
                 server.assert_not_called()
