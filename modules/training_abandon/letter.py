@@ -87,10 +87,12 @@ class Case(metaclass=PoolMeta):
                 list({party.id for _, _, party in recipients}))}
         default_language = Lang.get()
         ids = list({case.id for case, _, _ in recipients})
-        translated, rendered = {}, []
+        procedures, translated, rendered = {}, {}, []
         for case, audience, party in recipients:
             party = parties[party.id]
-            letter = case.procedure.get_letter(
+            # One instance keeps its letters
+            procedure = procedures.setdefault(case.procedure, case.procedure)
+            letter = procedure.get_letter(
                 step_kind, get_variant(case), audience)
             if not letter:
                 continue
@@ -175,17 +177,18 @@ class Case(metaclass=PoolMeta):
         list of (name, data, mimetype) and values for the mail."""
         pool = Pool()
         Mail = pool.get('training.mail')
-        logos = {c: cls._get_logo(c) for c in {
-                line['case'].company for line in lines}}
+        companies = {}
         mails = []
         for line in lines:
             case, language = line['case'], line['language']
             check_address(line['to'], line['party'])
-            message = cls._compose(line, logos[case.company])
+            # One instance keeps its logo, address and contacts
+            company = companies.setdefault(case.company, case.company)
+            message = cls._compose(line, company)
             mails.append(Mail.from_message(
                     message,
                     to=line['to'],
-                    company=case.company,
+                    company=company,
                     case=case,
                     step=steps.get(case.id),
                     letter=line['letter'],
@@ -201,15 +204,7 @@ class Case(metaclass=PoolMeta):
         return mails
 
     @classmethod
-    def _get_logo(cls, company):
-        "Return the PNG of the logo of the company for the mails, or None"
-        if company.logo:
-            # get_logo would store its cache in a transaction of its own
-            logo, _, _ = company._logo_resize(*LOGO_SIZE)
-            return logo
-
-    @classmethod
-    def _compose(cls, line, logo=None):
+    def _compose(cls, line, company):
         pool = Pool()
         Mail = pool.get('training.mail')
         case, report = line['case'], line['letter'].report
@@ -217,17 +212,21 @@ class Case(metaclass=PoolMeta):
         with Transaction().set_context(language=line['language'].code):
             # Report.execute would browse and check each case again
             html = Report.render(report, Report.get_context(
-                    [case], {'company': case.company}, {
+                    [case], {'company': company}, {
                         'subject': line['subject'],
                         'text': line['text'],
                         }))
             footer = gettext(
                 'training_abandon.msg_letter_footer',
-                company=case.company.party.name,
+                company=company.party.name,
                 code=case.procedure.code,
                 revision=case.procedure.revision)
+        logo = None
+        if company.logo:
+            # get_logo would store its cache in a transaction of its own
+            logo, _, _ = company._logo_resize(*LOGO_SIZE)
         return Mail.compose(
-            case.company, line['party'], line['to'],
+            company, line['party'], line['to'],
             line['subject'], f"{line['text']}\n-- \n{footer}\n", html,
             reply_to=case._reply_to(), logo=logo,
             attachments=line.get('attachments'))

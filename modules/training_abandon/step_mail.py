@@ -78,11 +78,7 @@ class MailStepWizard(StepWizard):
                 if line['audience'] in audiences]
             self._check_addresses(lines)
         else:
-            for preview in previews:
-                if not preview.send:
-                    continue
-                self.check_line(preview.case)
-                self._check_party(preview)
+            for preview in self._prepare([p for p in previews if p.send]):
                 line = preview.to_line(
                     self._kind, self._get_variant(preview.case))
                 if preview.channel in {None, 'email'}:
@@ -93,15 +89,29 @@ class MailStepWizard(StepWizard):
         self._check_recipients(lines + contacts)
         return lines, contacts
 
-    def _check_party(self, preview):
-        "Check that the case is about the party of the line"
-        parties = {
-            p for _, _, p in self._get_recipients([preview.case])}
-        if preview.party not in parties:
-            raise RecipientError(gettext(
-                    'training_abandon.msg_step_no_letter',
-                    case=preview.case.rec_name,
-                    party=preview.party.rec_name if preview.party else ''))
+    def _prepare(self, previews):
+        """Check that the lines are about the cases and their parties, and
+        return them with instances that are read together."""
+        pool = Pool()
+        Party = pool.get('party.party')
+        recipients = {
+            (case, party)
+            for case, _, party in self._get_recipients(self.cases)}
+        for preview in previews:
+            self.check_line(preview.case)
+            if (preview.case, preview.party) not in recipients:
+                raise RecipientError(gettext(
+                        'training_abandon.msg_step_no_letter',
+                        case=preview.case.rec_name,
+                        party=preview.party.rec_name
+                        if preview.party else ''))
+        cases = {c: c for c in self.cases}
+        parties = {p: p for p in Party.browse(
+                list({p.party for p in previews}))}
+        for preview in previews:
+            preview.case = cases[preview.case]
+            preview.party = parties[preview.party]
+        return previews
 
     def _get_recipients(self, cases):
         pool = Pool()

@@ -1,8 +1,10 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 import datetime as dt
+from pathlib import Path
 from unittest.mock import patch
 
+import polib
 from lxml import etree
 
 from trytond.model.exceptions import AccessError, SQLConstraintError
@@ -862,9 +864,9 @@ class TrainingAbandonTestCase(
                         ('steps', 'where', [('evidence', '=', 'failed')])]),
                 [case])
 
-            with patch.object(mail_delivery, 'get_smtp_server') as get_server, \
+            with patch.object(mail_delivery, 'get_smtp_server') as connect, \
                     patch.object(Transaction(), 'commit'):
-                server = get_server.return_value
+                server = connect.return_value
                 server.mail.return_value = server.rcpt.return_value = (
                     250, b'OK')
                 server.data.return_value = (250, b'2.0.0 Ok: queued')
@@ -1055,6 +1057,147 @@ class TrainingAbandonTestCase(
             self.assertEqual(
                 len(Party.search([('replaced_by', '!=', None),
                             ('active', 'in', [True, False])])), 1)
+
+    @with_transaction()
+    def test_mail_lease(self):
+        "Test that a mail claimed by another process is left to it"
+        with set_up() as (company, session, prescriber):
+            case, = self.open_cases(
+                create_enrolments(session, prescriber=prescriber))
+            run_wizard('training.abandon.case.inform', [case])
+            Transaction().tasks.clear()
+            mail, = case.mails
+            Mail = type(mail)
+            with patch.object(Transaction(), 'commit'), \
+                    patch.object(mail_delivery, 'get_smtp_server') as server:
+                server.return_value.mail.return_value = (250, b'OK')
+                server.return_value.rcpt.return_value = (250, b'OK')
+                server.return_value.data.return_value = (250, b'OK')
+                claimed = Mail._claim(['queued'])
+                self.assertEqual(claimed, {mail.id: 1})
+                Mail.deliver_due()
+                server.assert_not_called()
+                # The first process does not say anything any more
+                with patch.object(
+                        Mail, '_now', lambda *args: dt.datetime.now()
+                        + mail_delivery.LEASE + DAY):
+                    Mail.deliver_due()
+                self.assertEqual((mail.state, mail.attempts), ('sent', 2))
+                # It comes back too late
+                Mail._deliver(claimed)
+                self.assertEqual(server.return_value.data.call_count, 1)
+
+    @with_transaction()
+    def test_mail_one_breaks(self):
+        "Test that a mail that breaks does not keep the others"
+        with set_up() as (company, session, prescriber):
+            cases = self.open_cases(
+                create_enrolments(session, 2, prescriber=prescriber))
+            run_wizard('training.abandon.case.inform', cases)
+            Transaction().tasks.clear()
+            mails = [m for c in cases for m in c.mails]
+            with patch.object(Transaction(), 'commit'), \
+                    patch.object(mail_delivery, 'get_smtp_server') as server:
+                server.return_value.mail.return_value = (250, b'OK')
+                server.return_value.rcpt.side_effect = [
+                    ValueError("broken"), (250, b'OK')]
+                server.return_value.data.return_value = (250, b'OK')
+                type(mails[0]).deliver(mails)
+            self.assertEqual(
+                sorted((m.state, m.smtp_reply) for m in mails),
+                [('failed', "broken"), ('sent', "250 OK")])
+
+    @with_transaction()
+    def test_apply_statements(self):
+        "Test that a mail more costs few statements more"
+        counts = {}
+        with set_up() as (company, session, prescriber):
+            for number in [5, 40]:
+                cases = self.open_cases(create_enrolments(
+                        session, number, prescriber=prescriber))
+                wizard, start = open_wizard(
+                    'training.abandon.case.inform', cases)
+                with count_statements() as statements:
+                    apply_wizard(wizard, cases, start)
+                counts[number] = len(
+                    [s for s in statements if not s.startswith('INSERT')])
+        self.assertLess((counts[40] - counts[5]) / 35, 4)
+
+    @with_transaction()
+    def test_exchange_before_opening(self):
+        "Test that an exchange is about the proposals of the case"
+        with set_up() as (company, session, prescriber):
+            case, = self.open_cases(
+                create_enrolments(session, prescriber=prescriber))
+            while case.next_kind != 'exchange':
+                type(case).skip_step([case], "Not needed")
+            wizard, start = open_wizard(
+                'training.abandon.case.exchange', [case])
+            for line in start['exchanges']:
+                line['outcome'] = 'reached'
+                line['at'] = dt.datetime.combine(DATE - DAY, dt.time(9))
+            with self.assertRaises(CaseStepError):
+                apply_wizard(wizard, [case], start)
+            first, second = start['exchanges']
+            first['at'] = second['at'] = dt.datetime.combine(
+                DATE, dt.time(9))
+            with self.assertRaisesRegex(CaseStepError, "Job Centre"):
+                apply_wizard(wizard, [case], {
+                        **start, 'exchanges': [first]})
+            apply_wizard(wizard, [case], start)
+            step, = [s for s in case.steps if s.kind == 'exchange']
+            self.assertEqual(step.evidence, 'proven')
+            self.assertEqual(len(step.follow_ups), 2)
+            user = create_user('assistant', company, 'training')
+            with as_user(user), self.assertRaises(AccessError):
+                type(case.follow_ups[0]).write(
+                    list(case.follow_ups), {'outcome': 'no_answer'})
+
+    @with_transaction()
+    def test_relation_access(self):
+        "Test that nobody changes the relations around the procedure"
+        pool = Pool()
+        with set_up() as (company, session, _):
+            outsider = create_user('outsider', company)
+            admin = create_user('admin2', company, 'training_admin')
+            for name in [
+                    'training.abandon.procedure-training.abandon.reason',
+                    'training.abandon.solution-training.abandon.reason',
+                    'training.configuration.sequence',
+                    ]:
+                Model = pool.get(name)
+                with self.subTest(name=name), as_user(outsider), \
+                        self.assertRaises(AccessError):
+                    Model.delete(Model.search([], limit=1) or Model.create([
+                                {}]))
+            Relation = pool.get(
+                'training.abandon.procedure-training.abandon.reason')
+            with as_user(admin), self.assertRaises(AccessError):
+                Relation.delete(Relation.search([], limit=1))
+
+    @with_transaction()
+    def test_french(self):
+        "Test that everything is translated in French"
+        pool = Pool()
+        Lang = pool.get('ir.lang')
+        Set = pool.get('ir.translation.set', type='wizard')
+        Translation = pool.get('ir.translation')
+        Update = pool.get('ir.translation.update', type='wizard')
+        french, = Lang.search([('code', '=', 'fr')])
+        session_id, _, _ = Set.create()
+        Set.execute(session_id, {}, 'set_')
+        session_id, _, _ = Update.create()
+        Update.execute(
+            session_id, {'start': {'language': french.id}}, 'update')
+        exported = polib.pofile(Translation.translation_export(
+                'fr', 'training_abandon').decode('utf-8'))
+        path = Path(__file__).parent.parent / 'locale' / 'fr.po'
+        translated = {
+            (e.msgctxt, e.msgid) for e in polib.pofile(str(path))
+            if e.msgstr and 'fuzzy' not in e.flags}
+        self.assertGreater(len(exported), 900)
+        self.assertFalse(
+            {(e.msgctxt, e.msgid) for e in exported} - translated)
 
     def test_blocks(self):
         "Test the paragraphs and lists of the letters"
