@@ -12,6 +12,7 @@ from trytond.model.exceptions import AccessError
 from trytond.modules.company.model import employee_field
 from trytond.pool import Pool
 from trytond.pyson import Bool, Eval, If
+from trytond.tools import timezone as tz
 from trytond.transaction import Transaction, without_check_access
 
 from .procedure import CASE_STATES, STEP_ORDER
@@ -441,6 +442,13 @@ class Case(Workflow, ModelSQL, ModelView):
         Date = pool.get('ir.date')
         with Transaction().set_context(company=company.id):
             return Date.today()
+
+    def local_date(self, at):
+        "Return the day of the company at that time"
+        at = at.replace(tzinfo=tz.UTC)
+        if self.company.timezone:
+            at = at.astimezone(tz.ZoneInfo(self.company.timezone))
+        return at.date()
 
     @classmethod
     def now(cls):

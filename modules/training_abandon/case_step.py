@@ -16,7 +16,6 @@ from trytond.modules.company.model import employee_field
 from trytond.pool import Pool
 from trytond.pyson import Eval, If
 from trytond.tools import grouped_slice
-from trytond.tools import timezone as tz
 from trytond.transaction import Transaction
 
 from .analysis import CaseCompanyMixin
@@ -178,12 +177,8 @@ class Step(CaseCompanyMixin, ModelSQL, ModelView):
 
     def _done_on(self):
         "Return the day of the company on which the step was done, or None"
-        if not self.done_at:
-            return None
-        done_at = self.done_at.replace(tzinfo=tz.UTC)
-        if self.company.timezone:
-            done_at = done_at.astimezone(tz.ZoneInfo(self.company.timezone))
-        return done_at.date()
+        if self.done_at:
+            return self.case.local_date(self.done_at)
 
     @classmethod
     def complete(cls, steps, note=None):

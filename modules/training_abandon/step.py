@@ -325,7 +325,8 @@ class Exchange(StepWizard):
                         case=line.case.rec_name))
             if (not line.at
                     or line.at > Case.now()
-                    or line.at.date() < line.case.opening_date):
+                    or line.case.local_date(line.at)
+                    < line.case.opening_date):
                 raise CaseStepError(gettext(
                         'training_abandon.msg_exchange_at',
                         case=line.case.rec_name,
@@ -591,7 +592,7 @@ class Case(metaclass=PoolMeta):
         return [
             f for f in self.follow_ups
             if f.done_at and f.outcome
-            and f.done_at.date() >= self.opening_date
+            and self.local_date(f.done_at) >= self.opening_date
             and (not f.step or f.step.kind == 'exchange')]
 
     def exchange_parties(self):

@@ -1154,6 +1154,26 @@ class TrainingAbandonTestCase(
                     list(case.follow_ups), {'outcome': 'no_answer'})
 
     @with_transaction()
+    def test_exchange_after_midnight(self):
+        "Test that days are those of the company, not of UTC"
+        with set_up() as (company, session, prescriber):
+            company.timezone = 'Europe/Paris'
+            company.save()
+            case, = self.open_cases(
+                create_enrolments(session, prescriber=prescriber),
+                date=DATE)
+            while case.next_kind != 'exchange':
+                type(case).skip_step([case], "Not needed")
+            wizard, start = open_wizard(
+                'training.abandon.case.exchange', [case])
+            for line in start['exchanges']:
+                line['outcome'] = 'reached'
+                line['at'] = dt.datetime.combine(
+                    DATE - DAY, dt.time(23, 30))
+            apply_wizard(wizard, [case], start)
+            self.assertEqual(case.state, 'exchanged')
+
+    @with_transaction()
     def test_relation_access(self):
         "Test that nobody changes the relations around the procedure"
         pool = Pool()
