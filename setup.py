@@ -102,7 +102,6 @@ setup(
     install_requires=[
         'Genshi',
         'holidays',
-        'html2text',
         'python-sql >= 1.8',
         'relatorio',
         pin('trytond'),
