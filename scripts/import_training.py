@@ -1,0 +1,168 @@
+#!/usr/bin/env python3
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+"""Import parties, sessions, enrolments and attendance from CSV files.
+
+The codes of the files are kept as external codes: the same file can be
+imported again, even after an interruption, without making doubles.
+The rows that can not be imported are written to FILE.errors.csv, which can be
+corrected and imported in its turn.
+With --database, 'python -O' makes large imports up to twice as fast."""
+
+import argparse
+import getpass
+import sys
+from pathlib import Path
+
+from lib.client import (
+    ConnectionFailed, Refused, Stopped, connect_database, connect_url,
+    use_company)
+from lib.import_attendance import Attendance
+from lib.import_enrolments import Enrolments
+from lib.import_parties import Parties
+from lib.import_sessions import Sessions
+from lib.importer import Options
+from lib.table import Errors, FormatError, Table
+
+KINDS = {
+    'parties': Parties,
+    'sessions': Sessions,
+    'enrolments': Enrolments,
+    'attendance': Attendance,
+    }
+OK, REJECTED, USAGE = 0, 1, 2
+
+
+def parse_arguments(arguments=None):
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog='\n'.join(
+            f"columns of {name}: {';'.join(kind.columns)}"
+            for name, kind in KINDS.items()))
+    server = parser.add_mutually_exclusive_group(required=True)
+    server.add_argument('--database', metavar='URI',
+        help="work in this process on the database, "
+        "like sqlite:///NAME or postgresql://user@host/NAME")
+    server.add_argument('--url',
+        help="work with a server, like https://user@host:8000/NAME/")
+    parser.add_argument('--config', metavar='FILE',
+        help="trytond.conf to use with --database")
+    parser.add_argument('--user', default='admin',
+        help="login to use with --database (default: %(default)s)")
+    parser.add_argument('--password-file', type=Path, metavar='FILE',
+        help="file whose first line is the password to use with --url "
+        "(default: in the URL, else asked)")
+    parser.add_argument('--company', metavar='NAME_OR_ID',
+        help="company to work for (default: the current one of the user)")
+    parser.add_argument('--source', default='import', metavar='NAME',
+        help="system whose codes these are (default: %(default)s)")
+    parser.add_argument('--dry-run', action='store_true',
+        help="check the file, write nothing")
+    parser.add_argument('--close', action='store_true',
+        help="close the attendance sheets, which makes them official")
+    parser.add_argument('--quiet', action='store_true',
+        help="show no progress")
+    parser.add_argument('kind', choices=KINDS)
+    parser.add_argument('file', type=Path)
+    args = parser.parse_args(arguments)
+    if args.close and args.kind != 'attendance':
+        parser.error("--close is for attendance")
+    return args
+
+
+class NoProgress:
+    def update(self, number):
+        pass
+
+    def close(self):
+        pass
+
+
+def progress_bar(total, quiet):
+    if quiet or not sys.stderr.isatty():
+        return NoProgress()
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        return NoProgress()
+    return tqdm(total=total, unit=" rows", leave=False)
+
+
+def connect(args):
+    if args.database:
+        return connect_database(args.database, args.user, args.config)
+    password = None
+    if args.password_file:
+        password = args.password_file.read_text().splitlines()[0]
+    elif not has_password(args.url) and sys.stdin.isatty():
+        password = getpass.getpass("Password: ")
+    return connect_url(args.url, password)
+
+
+def has_password(url):
+    return ':' in url.partition('://')[2].rpartition('@')[0]
+
+
+def main(arguments=None):
+    args = parse_arguments(arguments)
+    kind = KINDS[args.kind]
+    try:
+        table = Table(args.file, kind.columns, kind.required)
+        client = connect(args)
+        company = use_company(client, args.company)
+    except FormatError as exc:
+        return fail(f"{args.file}: {exc}")
+    except (ConnectionFailed, OSError) as exc:
+        return fail(exc)
+    errors = Errors(table)
+    options = Options(args.source, company, args.dry_run, args.close)
+    progress = progress_bar(len(table.rows), args.quiet)
+    importer = kind(client, table, errors, options, progress)
+    try:
+        importer.run()
+    except (OSError, Refused, Stopped) as exc:
+        progress.close()
+        print(f"The import has stopped: {exc}\nWhat is imported stays: run "
+            "the same command again to go on.", file=sys.stderr)
+        return REJECTED
+    finally:
+        progress.close()
+        client.close()
+        write_errors(errors)
+    print(summary(importer, args))
+    return REJECTED if errors else OK
+
+
+def fail(message):
+    print(message, file=sys.stderr)
+    return USAGE
+
+
+def write_errors(errors):
+    try:
+        errors.write()
+    except OSError as exc:
+        print(f"The rejected rows can not be written: {exc}",
+            file=sys.stderr)
+
+
+def summary(importer, args):
+    verb = "would be " if args.dry_run else ""
+    counts = ', '.join(
+        f"{importer.counts[name]} {verb}{name}"
+        for name in ['created', 'updated', 'unchanged'])
+    text = f"{args.file.name}: {len(importer.table.rows)} rows, {counts}"
+    if importer.errors:
+        text += (f", {len(importer.errors)} rejected, "
+            f"see {importer.errors.path}")
+    return text
+
+
+if __name__ == '__main__':
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        print("Interrupted: run the same command again to go on.",
+            file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,227 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+"Import of enrolments, with their trainees and fundings"
+
+from decimal import Decimal
+
+from . import cells
+from .client import grouped
+from .importer import Importer
+
+PARTY = 'party.party'
+TRAINEE = 'training.trainee'
+SESSION = 'training.session'
+ENROLMENT = 'training.enrolment'
+FUNDING = 'training.enrolment.funding'
+PARTIES = ['trainee', 'prescriber', 'employer', 'funder']
+CURRENT = ['draft', 'confirmed', 'started', 'suspended']
+FIELDS = {
+    'agreement': 'agreement_kind',
+    'prescriber': 'prescriber',
+    'employer': 'employer',
+    'price': 'price',
+    'start_date': 'start_date',
+    }
+
+
+class Enrolments(Importer):
+    columns = {
+        'enrolment': cells.code,
+        'session': cells.code,
+        'trainee': cells.code,
+        'trainee_kind': cells.trainee_kind,
+        'agreement': cells.agreement,
+        'prescriber': cells.code,
+        'employer': cells.code,
+        'funder': cells.code,
+        'price': cells.price,
+        'start_date': cells.date,
+        }
+    required = [
+        [['enrolment']], [['session']], [['trainee']], [['agreement']]]
+
+    def load(self, rows):
+        rows = list(self.without_doubles(rows, 'enrolment'))
+        rows = list(self.consistent(rows, 'trainee', 'trainee_kind'))
+        rows = self.set_parties(rows)
+        rows = self.set_sessions(rows)
+        rows = self.set_trainees(rows)
+        codes = self.find_codes(
+            ENROLMENT, [row['enrolment'] for row in rows])
+        rows = self.match(rows, codes)
+        self.batches(
+            [r for r in rows if r['enrolment'] not in codes],
+            self.create_enrolments)
+        self.batches(
+            [r for r in rows if r['enrolment'] in codes],
+            lambda batch: self.update_enrolments(batch, codes))
+        self.confirm([row['enrolment'] for row in rows])
+
+    def set_parties(self, rows):
+        ids = self.find_codes(
+            PARTY, [row[name] for row in rows for name in PARTIES])
+        for row in rows:
+            for name in PARTIES:
+                if row[name] is None:
+                    continue
+                row.values[name] = ids.get(row[name])
+                if row.values[name] is None and row not in self.errors:
+                    self.reject(row,
+                        "No party has this code: import the parties first.",
+                        name)
+        return [row for row in rows if row not in self.errors]
+
+    def set_sessions(self, rows):
+        ids = self.find_codes(SESSION, [row['session'] for row in rows])
+        for row in rows:
+            row.values['session'] = ids.get(row['session'])
+            if row['session'] is None:
+                self.reject(row,
+                    "No session has this code: import the sessions first.",
+                    'session')
+        return [row for row in rows if row not in self.errors]
+
+    def set_trainees(self, rows):
+        "Replace the parties by their trainees, created when missing"
+        kinds = {}
+        for row in rows:
+            kinds.setdefault(row['trainee'], row['trainee_kind'])
+            kinds[row['trainee']] = (
+                kinds[row['trainee']] or row['trainee_kind'])
+        ids = {
+            trainee['party']: trainee for trainee in self.client.read_in(
+                TRAINEE, 'party', kinds, ['party', 'kind'])}
+        pairs = [
+            ([trainee['id']], {'kind': kinds[party]})
+            for party, trainee in ids.items()
+            if kinds[party] and kinds[party] != trainee['kind']]
+        for part in grouped(pairs):
+            self.write(TRAINEE, *part)
+        ids = {party: trainee['id'] for party, trainee in ids.items()}
+        for part in grouped(party for party in kinds if party not in ids):
+            ids.update(zip(part, self.create(TRAINEE, [
+                            trainee_values(party, kinds[party])
+                            for party in part])))
+        for row in rows:
+            row.values['trainee'] = ids[row['trainee']]
+        return rows
+
+    def match(self, rows, codes):
+        """Add to codes the enrolments of the same trainee in the same
+        session, return the rows to import"""
+        new = [row for row in rows if row['enrolment'] not in codes]
+        found = {}
+        for enrolment in self.client.read_in(
+                ENROLMENT, 'trainee', [row['trainee'] for row in new],
+                ['trainee', 'session'], domain=[('state', 'in', CURRENT)]):
+            found[enrolment['trainee'], enrolment['session']] = (
+                enrolment['id'])
+        matched, seen = {}, {}
+        for row in new:
+            key = row['trainee'], row['session']
+            if other := seen.get(key):
+                self.reject(row,
+                    f"Line {other} enrols the same trainee in the same "
+                    "session under another code.", 'enrolment')
+            elif key in found:
+                matched[row['enrolment']] = found[key]
+            seen.setdefault(key, row.line)
+        self.link(ENROLMENT, matched)
+        codes.update(matched)
+        return [row for row in rows if row not in self.errors]
+
+    def create_enrolments(self, rows):
+        self.create(ENROLMENT, [self.new_enrolment(row) for row in rows])
+        for row in rows:
+            self.done(row, 'created')
+
+    def new_enrolment(self, row):
+        values = {
+            'trainee': row['trainee'],
+            'session': row['session'],
+            'company': self.company,
+            'external_codes': self.code(row['enrolment']),
+            **enrolment_values(row),
+            }
+        if row['funder']:
+            values['fundings'] = [('create', [funding(row)])]
+        return values
+
+    def update_enrolments(self, rows, codes):
+        ids = [codes[row['enrolment']] for row in rows]
+        current = {
+            enrolment['id']: dict(enrolment, fundings=[])
+            for enrolment in self.client.read_in(
+                ENROLMENT, 'id', ids,
+                ['trainee', 'session', *FIELDS.values()])}
+        for record in self.client.read_in(
+                FUNDING, 'enrolment', ids, ['enrolment', 'funder']):
+            current[record['enrolment']]['fundings'].append(record)
+        pairs, changed = [], []
+        for row, id in zip(rows, ids):
+            enrolment = current.get(id)
+            if problem := conflict(row, enrolment):
+                self.reject(row, *problem)
+                continue
+            values = {
+                name: value for name, value in enrolment_values(row).items()
+                if enrolment[name] != value}
+            if fundings := funding_changes(row, enrolment):
+                values['fundings'] = fundings
+            if values:
+                pairs.append(([id], values))
+            changed.append((row, bool(values)))
+        self.write(ENROLMENT, *pairs)
+        for row, is_changed in changed:
+            self.done(row, 'updated' if is_changed else 'unchanged')
+
+    def confirm(self, codes):
+        ids = self.find_codes(ENROLMENT, codes).values()
+        self.click(ENROLMENT, 'confirm', [
+                enrolment['id'] for enrolment in self.client.read_in(
+                    ENROLMENT, 'id', ids, ['id'],
+                    domain=[('state', '=', 'draft')])])
+
+
+def conflict(row, enrolment):
+    if not enrolment:
+        return (
+            "The enrolment of this code has been deleted: delete its "
+            "external code.", 'enrolment')
+    for name in ['trainee', 'session']:
+        if enrolment[name] != row[name]:
+            return (
+                f"The enrolment of this code has another {name}: use a new "
+                "code for a new enrolment.", name)
+    funders = {record['funder'] for record in enrolment['fundings']}
+    if len(funders) > 1 and row['funder'] not in {None, *funders}:
+        return (
+            "The enrolment has several fundings: change them by hand.",
+            'funder')
+
+
+def trainee_values(party, kind):
+    values = {'party': party}
+    if kind:
+        values['kind'] = kind
+    return values
+
+
+def enrolment_values(row):
+    return {
+        field: row[name] for name, field in FIELDS.items()
+        if row[name] is not None}
+
+
+def funding(row):
+    return {'funder': row['funder'], 'share': Decimal(1)}
+
+
+def funding_changes(row, enrolment):
+    if not row['funder'] or row['funder'] in {
+            record['funder'] for record in enrolment['fundings']}:
+        return []
+    if not enrolment['fundings']:
+        return [('create', [funding(row)])]
+    old, = enrolment['fundings']
+    return [('write', [old['id']], {'funder': row['funder']})]

@@ -1,0 +1,206 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+"""Reads the tables that spreadsheets and other programs export, and writes
+the rows that are rejected beside them."""
+
+import csv
+import io
+import re
+from collections import Counter
+from pathlib import Path
+
+DELIMITERS = ';,\t'
+# Columns of the file of errors: such a file can be imported once corrected
+ERROR_COLUMNS = ['line', 'column', 'reason']
+FORMULA = re.compile(r'[=+@-]')
+EXCEL_TEXT = re.compile(r'="(.*)"', re.S)
+
+
+class FormatError(Exception):
+    "The file as a whole can not be read"
+
+
+class Rejected(Exception):
+    "A row that can not be imported, with the column to look at"
+
+    def __init__(self, reason, column=''):
+        super().__init__(reason)
+        self.reason = reason
+        self.column = column
+
+
+class Row:
+    __slots__ = ('line', 'raw', 'cells', 'values')
+
+    def __init__(self, line, raw, cells):
+        self.line = line
+        self.raw = raw
+        self.cells = cells
+        self.values = {}
+
+    def __getitem__(self, name):
+        return self.values.get(name)
+
+
+class Table:
+    "The header and the rows of a CSV file"
+
+    def __init__(self, path, columns, required):
+        self.path = Path(path)
+        text = decode(self.path)
+        self.delimiter, text, self.first_line = detect_delimiter(text)
+        self.header = None
+        self.rows = []
+        self.too_long = []
+        self._read(text, columns, required)
+
+    def _read(self, text, columns, required):
+        reader = csv.reader(
+            io.StringIO(text, newline=''), delimiter=self.delimiter,
+            strict=True)
+        line = self.first_line
+        try:
+            for raw in reader:
+                if any(cell.strip() for cell in raw):
+                    if self.header is None:
+                        self.header = check_header(raw, columns, required)
+                    else:
+                        self._add(line, raw)
+                line = self.first_line + reader.line_num
+        except csv.Error as exc:
+            raise FormatError(
+                f"line {line}: {exc}. Look for a quote that is not closed "
+                "or not doubled inside a cell.") from exc
+        if self.header is None:
+            raise FormatError(
+                "the file is empty: its first line must name the columns, "
+                f"among {';'.join(columns)}")
+
+    def _add(self, line, raw):
+        cells = {
+            name: clean(cell) for name, cell in zip(self.header, raw)
+            if name and name not in ERROR_COLUMNS}
+        row = Row(line, raw, cells)
+        self.rows.append(row)
+        if any(cell.strip() for cell in raw[len(self.header):]):
+            self.too_long.append(row)
+
+
+def decode(path):
+    content = path.read_bytes()
+    if path.suffix.lower() == '.ics' or content.startswith(b'BEGIN:VCALENDAR'):
+        raise FormatError(
+            "calendar files (.ics) are not supported yet: "
+            "export the sessions as CSV.")
+    if content.startswith((b'PK\x03\x04', b'\xd0\xcf\x11\xe0')):
+        raise FormatError(
+            "this is a workbook: save it as CSV from the spreadsheet.")
+    if content.startswith((b'\xff\xfe', b'\xfe\xff')):
+        return _decode(content, 'utf-16')
+    for encoding in ['utf-8-sig', 'cp1252']:
+        try:
+            text = content.decode(encoding)
+            break
+        except UnicodeDecodeError:
+            continue
+    else:
+        text = content.decode('latin-1')
+    if '\0' in text:
+        raise FormatError("this is not a text file: save it as CSV.")
+    return text
+
+
+def _decode(content, encoding):
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as exc:
+        raise FormatError(f"the text is not valid {encoding}.") from exc
+
+
+def detect_delimiter(text):
+    "Return the delimiter, the text without 'sep=' and its first line number"
+    first, _, rest = text.partition('\n')
+    if match := re.fullmatch(r'"?sep=(.)"?\s*', first, re.I):
+        return match[1], rest, 2
+    lines = (line for line in text.splitlines() if line.strip(' ;,\t'))
+    header = re.sub(r'"[^"]*"', '', next(lines, ''))
+    delimiter = max(DELIMITERS, key=header.count)
+    return delimiter, text, 1
+
+
+def check_header(raw, columns, required):
+    header = [name.strip().lower() for name in raw]
+    while header and not header[-1]:
+        header.pop()
+    expected = f"The columns are {';'.join(columns)}"
+    unknown = [
+        raw[i].strip() or f"(without name, number {i + 1})"
+        for i, name in enumerate(header)
+        if name not in columns and name not in ERROR_COLUMNS]
+    if unknown:
+        raise FormatError(
+            f"unknown columns: {', '.join(unknown)}. {expected}.")
+    if double := [n for n, count in Counter(header).items() if count > 1]:
+        raise FormatError(
+            f"columns named twice: {', '.join(double)}. {expected}.")
+    for names in required:
+        if not any(set(alternative) <= set(header) for alternative in names):
+            needed = ' or '.join(' and '.join(a) for a in names)
+            raise FormatError(f"missing columns: {needed}. {expected}.")
+    return header
+
+
+def clean(cell):
+    "The text of a cell without what spreadsheets add to keep it as text"
+    cell = cell.replace('\xa0', ' ').strip()
+    if match := EXCEL_TEXT.fullmatch(cell):
+        return match[1].strip()
+    if cell.startswith("'") and FORMULA.match(cell[1:]):
+        return cell[1:].strip()
+    return cell
+
+
+def _inert(cell):
+    "A cell that a spreadsheet does not compute"
+    return f"'{cell}" if FORMULA.match(cell) else cell
+
+
+class Errors:
+    "The rejected rows, written to FILE.errors.csv"
+
+    def __init__(self, table):
+        self.table = table
+        self.path = table.path.with_name(table.path.name + '.errors.csv')
+        self._rejected = {}
+
+    def __len__(self):
+        return len(self._rejected)
+
+    def __contains__(self, row):
+        return row.line in self._rejected
+
+    def add(self, row, reason, column=''):
+        _, problems = self._rejected.setdefault(row.line, (row, []))
+        if (column, reason) not in problems:
+            problems.append((column, reason))
+
+    def write(self):
+        self.path.unlink(missing_ok=True)
+        if not self._rejected:
+            return
+        with open(
+                self.path, 'w', encoding='utf-8-sig', newline='') as output:
+            writer = csv.writer(
+                output, delimiter=self.table.delimiter, lineterminator='\n')
+            names = [
+                (i, name) for i, name in enumerate(self.table.header)
+                if name and name not in ERROR_COLUMNS]
+            writer.writerow(ERROR_COLUMNS + [name for _, name in names])
+            for line, (row, problems) in sorted(self._rejected.items()):
+                writer.writerow([
+                        line,
+                        ', '.join(dict.fromkeys(c for c, _ in problems if c)),
+                        ' '.join(reason for _, reason in problems),
+                        ] + [
+                        _inert(row.raw[i]) if i < len(row.raw) else ''
+                        for i, _ in names])

@@ -1,0 +1,179 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+"What scripts/import_training.py accepts as tables and cells"
+
+import datetime as dt
+import sys
+import tempfile
+import unittest
+from decimal import Decimal
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'scripts'))
+from lib import cells  # noqa: E402
+from lib.table import Errors, FormatError, Rejected, Table  # noqa: E402
+
+COLUMNS = ['code', 'name', 'phone']
+REQUIRED = [[['code']], [['name']]]
+
+
+class TableTestCase(unittest.TestCase):
+    "Test the reading of tables"
+
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.path = Path(directory.name) / 'table.csv'
+
+    def read(self, content, name=None, required=REQUIRED):
+        if isinstance(content, str):
+            content = content.encode('utf-8')
+        path = self.path.with_name(name) if name else self.path
+        path.write_bytes(content)
+        return Table(path, COLUMNS, required)
+
+    def rows(self, content):
+        return [row.cells for row in self.read(content).rows]
+
+    def test_encodings(self):
+        text = "code;name\n1;Éloïse œuvre 1 €\n"
+        for encoding in ['utf-8', 'utf-8-sig', 'cp1252', 'utf-16']:
+            with self.subTest(encoding=encoding):
+                self.assertEqual(
+                    self.rows(text.encode(encoding)),
+                    [{'code': '1', 'name': "Éloïse œuvre 1 €"}])
+
+    def test_delimiters(self):
+        for delimiter in [';', ',', '\t']:
+            with self.subTest(delimiter=delimiter):
+                self.assertEqual(
+                    self.rows(delimiter.join(['code', 'name']) + '\n'
+                        + delimiter.join(['1', '"a;b,c"']) + '\n'),
+                    [{'code': '1', 'name': 'a;b,c'}])
+
+    def test_excel_habits(self):
+        self.assertEqual(
+            self.rows(
+                'sep=;\r\n'
+                ' Code ;NAME;phone;;\r\n'
+                '="007";"say ""hi""";\'+33 1;;\r\n'
+                ';;;;\r\n'
+                '\r\n'
+                '8;"two\r\nlines"\r\n'),
+            [
+                {'code': '007', 'name': 'say "hi"', 'phone': '+33 1'},
+                {'code': '8', 'name': "two\r\nlines"},
+                ])
+
+    def test_lines(self):
+        table = self.read('sep=;\ncode;name\n\n1;"a\nb"\n2;c\n')
+        self.assertEqual([row.line for row in table.rows], [4, 6])
+
+    def test_too_long(self):
+        table = self.read('code;name\n1;a;b\n2;c;\n')
+        self.assertEqual(table.too_long, table.rows[:1])
+
+    def test_wrong_headers(self):
+        for content, reason in [
+                ('', "the file is empty"),
+                ('code;nom\n', "unknown columns: nom"),
+                ('code;;name\n', "without name, number 2"),
+                ('code;phone\n', "missing columns: name"),
+                ('code;name;code\n', "columns named twice: code"),
+                ('1;Paul\n', "unknown columns"),
+                ('code;name\n1;"a\n', "line 2"),
+                ('code;name\n1;"a"b\n', "line 2"),
+                (b'PK\x03\x04', "workbook"),
+                (b'co\0de;name\n', "not a text file"),
+                (b'BEGIN:VCALENDAR\n', "not supported yet")]:
+            with self.subTest(content=content):
+                with self.assertRaisesRegex(FormatError, reason):
+                    self.read(content)
+
+    def test_calendar(self):
+        with self.assertRaisesRegex(FormatError, "not supported yet"):
+            self.read('code;name\n', 'sessions.ics')
+
+    def test_errors_can_be_imported(self):
+        table = self.read('code;name;phone\n1;=A1;+33 1\n2;b;c\n')
+        errors = Errors(table)
+        errors.add(table.rows[0], "It is a formula.", 'name')
+        errors.add(table.rows[0], "It is wrong.")
+        errors.write()
+
+        content = errors.path.read_text('utf-8-sig')
+        self.assertEqual(
+            content,
+            "line;column;reason;code;name;phone\n"
+            "2;name;It is a formula. It is wrong.;1;'=A1;'+33 1\n")
+        again = Table(errors.path, COLUMNS, REQUIRED)
+        self.assertEqual(
+            [row.cells for row in again.rows],
+            [{'code': '1', 'name': '=A1', 'phone': '+33 1'}])
+
+    def test_no_error_removes_file(self):
+        table = self.read('code;name\n1;a\n')
+        errors = Errors(table)
+        errors.path.write_text("of another time")
+        errors.write()
+        self.assertFalse(errors.path.exists())
+
+
+class CellTestCase(unittest.TestCase):
+    "Test the conversion of cells"
+
+    def test_accepted(self):
+        for convert, cell, value in [
+                (cells.label, "D'Arcy-N'Guyen", "D'Arcy-N'Guyen"),
+                (cells.label, "two \n  words", "two words"),
+                (cells.email, 'a.b+c@d.example.org', 'a.b+c@d.example.org'),
+                (cells.phone, '+33 (0)6.39-98 12 34', '+33 (0)6.39-98 12 34'),
+                (cells.siret, '732 829 320 00074', '73282932000074'),
+                (cells.siret, '35600000049837', '35600000049837'),
+                (cells.date, '2026-02-01', dt.date(2026, 2, 1)),
+                (cells.date, '01/02/2026', dt.date(2026, 2, 1)),
+                (cells.date, '2026-02-01 00:00:00', dt.date(2026, 2, 1)),
+                (cells.time, '9:05', dt.time(9, 5)),
+                (cells.time, '09h30', dt.time(9, 30)),
+                (cells.time, '14h', dt.time(14, 0)),
+                (cells.price, '1 234,5', Decimal('1234.50')),
+                (cells.price, '1.234,50 €', Decimal('1234.50')),
+                (cells.price, '1234.5', Decimal('1234.50')),
+                (cells.hours, '7,5', dt.timedelta(hours=7, minutes=30)),
+                (cells.hours, '35 h', dt.timedelta(hours=35)),
+                (cells.hours, '7:30', dt.timedelta(hours=7, minutes=30)),
+                (cells.minutes, '15 min', dt.timedelta(minutes=15)),
+                (cells.status, 'A', 'absent'),
+                (cells.status, 'Présente', 'present'),
+                (cells.status, '0', 'absent'),
+                (cells.status, 'LEFT_EARLY', 'left_early'),
+                (cells.status, 'excusé', 'excused'),
+                (cells.kind, 'Société', 'organisation'),
+                (cells.agreement, 'Apprentissage', 'apprenticeship'),
+                (cells.trainee_kind, "demandeur d'emploi", 'job_seeker')]:
+            with self.subTest(cell=cell):
+                self.assertEqual(convert(cell), value)
+
+    def test_rejected(self):
+        for convert, cell in [
+                (cells.label, '=HYPERLINK("x")'),
+                (cells.label, '+1'),
+                (cells.label, '#REF!'),
+                (cells.code, '=A1'),
+                (cells.email, 'a@b'),
+                (cells.email, 'a@b.org, c@d.org'),
+                (cells.phone, 'ask'),
+                (cells.siret, '73282932000075'),
+                (cells.siret, '732829320'),
+                (cells.date, '2026-02-30'),
+                (cells.date, '02/13/2026'),
+                (cells.date, '45000'),
+                (cells.time, '25:00'),
+                (cells.time, 'noon'),
+                (cells.price, '-1'),
+                (cells.price, 'NaN'),
+                (cells.price, '1,234'),
+                (cells.status, 'X')]:
+            with self.subTest(cell=cell):
+                with self.assertRaises(Rejected):
+                    convert(cell)

@@ -1,0 +1,423 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+"What scripts/import_training.py makes of its files"
+
+import csv
+import datetime as dt
+import sys
+import tempfile
+import unittest
+from decimal import Decimal
+from pathlib import Path
+
+from proteus import Model
+from trytond.modules.company.tests.tools import create_company
+from trytond.tests.test_tryton import drop_db
+from trytond.tests.tools import activate_modules
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'scripts'))
+from import_training import KINDS, NoProgress  # noqa: E402
+from lib.client import Client, Refused, use_company  # noqa: E402
+from lib.importer import Options  # noqa: E402
+from lib.table import Errors, Table  # noqa: E402
+
+PARTIES = """\
+code;name;kind;email;phone;lang;street;postal_code;city;siret
+E1;Ateliers;organisation;contact@a.example.org;;fr;ZI;06510;Carros;\
+732 829 320 00074
+F1;OPCO;organisation;;;;;;;
+P1;Éloïse D'Arcy-N'Guyen;personne;e@a.example.org;+33 6 39 98 00 01;fr;;;;
+P2;Paul Petit;personne;paul@a.example.org;;fr;;;;
+X1;Trainer;personne;;;;;;;
+"""
+SESSIONS = """\
+session;course;title;modality;hours;date;start;end;location;trainer;uid
+S1;C1;Excel;présentiel;7;05/01/2026;09:00;12:30;Salle 1;X1;u1
+S1;C1;;;;05/01/2026;13:30;17:00;Salle 1;X1;u2
+S1;C1;;;;06/01/2026;09:00;12:30;Salle 1;X1;u3
+"""
+ENROLMENTS = """\
+enrolment;session;trainee;trainee_kind;agreement;prescriber;employer;funder;\
+price;start_date
+I1;S1;P1;salarié;convention;E1;E1;F1;1 450,50;
+I2;S1;P2;;cpf;;;;;06/01/2026
+"""
+ATTENDANCE = """\
+enrolment;date;start;status;minutes;comment
+I1;05/01/2026;09:00;A;;
+I1;05/01/2026;13:30;R;15;train
+I1;06/01/2026;09:00;P;;
+I2;06/01/2026;09:00;E;;
+"""
+FILES = {
+    'parties': PARTIES,
+    'sessions': SESSIONS,
+    'enrolments': ENROLMENTS,
+    'attendance': ATTENDANCE,
+    }
+
+
+class ImportTestCase(unittest.TestCase):
+    "Test the import"
+
+    def setUp(self):
+        config = activate_modules('training_abandon', create_company)
+        self.addCleanup(drop_db)
+        self.client = Client(config)
+        self.company = use_company(self.client)
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.directory = Path(directory.name)
+
+    def load(self, kind, content=None, **options):
+        "Import the content, return the counts and the rejected rows"
+        path = self.directory / f'{kind}.csv'
+        path.write_text(content or FILES[kind], encoding='utf-8')
+        Kind = KINDS[kind]
+        table = Table(path, Kind.columns, Kind.required)
+        errors = Errors(table)
+        importer = Kind(
+            self.client, table, errors,
+            Options(company=self.company, **options), NoProgress())
+        importer.run()
+        errors.write()
+        rejected = []
+        if errors.path.exists():
+            with open(errors.path, encoding='utf-8-sig', newline='') as file:
+                rejected = list(csv.DictReader(
+                        file, delimiter=table.delimiter))
+        counts = {k: v for k, v in importer.counts.items() if v}
+        self.assertEqual(
+            sum(counts.values()) + len(rejected), len(table.rows))
+        return counts, rejected
+
+    def load_until(self, last, **options):
+        for kind in FILES:
+            result = self.load(kind, **options)
+            if kind == last:
+                return result
+
+    def find(self, model, *domain):
+        return Model.get(model).find(list(domain), order=[('id', 'ASC')])
+
+    def party(self, name):
+        party, = self.find('party.party', ('name', '=', name))
+        return party
+
+    def assertRejected(self, rejected, *expected):
+        self.assertEqual(
+            [(r['line'], r['column']) for r in rejected], list(expected))
+
+    def test_parties(self):
+        self.assertEqual(self.load('parties'), ({'created': 5}, []))
+
+        company = self.party("Ateliers")
+        identifier, = company.identifiers
+        self.assertEqual(identifier.type, 'fr_siret')
+        self.assertEqual(identifier.code, '732 829 320 00074')
+        self.assertEqual(identifier.address.city, "Carros")
+        self.assertEqual(company.email, 'contact@a.example.org')
+        address, = company.addresses
+        self.assertEqual(
+            (address.street, address.postal_code, address.city),
+            ('ZI', '06510', "Carros"))
+        person = self.party("Éloïse D'Arcy-N'Guyen")
+        self.assertEqual(person.lang.code, 'fr')
+        self.assertEqual(person.mobile, '+33 6 39 98 00 01')
+
+    def test_again(self):
+        "Importing again changes nothing"
+        for options in [{}, {'close': True}]:
+            self.load_until('attendance', **options)
+            counts = {
+                model: len(self.find(model)) for model in [
+                    'party.party', 'training.external_code',
+                    'training.session.slot', 'training.enrolment',
+                    'training.attendance']}
+            for kind in FILES:
+                (name,), rejected = self.load(kind, **options)
+                self.assertEqual((name, rejected), ('unchanged', []))
+            for model, count in counts.items():
+                self.assertEqual(len(self.find(model)), count)
+
+    def test_dry_run(self):
+        self.assertEqual(
+            self.load('parties', dry_run=True), ({'created': 5}, []))
+        self.assertFalse(self.find('training.external_code'))
+        self.load('parties')
+        self.assertEqual(
+            self.load('sessions', dry_run=True), ({'created': 3}, []))
+        self.assertFalse(self.find('training.session'))
+        self.load('sessions')
+        self.load('enrolments', dry_run=True)
+        self.assertFalse(self.find('training.enrolment'))
+        self.assertFalse(self.find('training.trainee'))
+        self.load('enrolments')
+        self.load('attendance', dry_run=True)
+        self.assertFalse(self.find('training.attendance'))
+
+    def test_parties_matched(self):
+        "Parties known by SIRET or e-mail and name are not created"
+        Identifier = Model.get('party.identifier')
+        Party = Model.get('party.party')
+        company = Party(name="Ateliers du Mercantour")
+        company.addresses.new()
+        company.save()
+        Identifier(
+            party=company, address=company.addresses[0], type='fr_siret',
+            code='732 829 320 00074').save()
+        person = Party(name="ELOISE d'arcy-n'guyen")
+        person.contact_mechanisms.new(
+            type='email', value='E@a.example.org')
+        person.save()
+
+        counts, _ = self.load('parties')
+
+        self.assertEqual(counts, {'created': 3, 'updated': 2})
+        company.reload()
+        self.assertEqual(company.name, "Ateliers")
+        code, = company.external_codes
+        self.assertEqual((code.source, code.code), ('import', 'E1'))
+        person.reload()
+        self.assertEqual(person.name, "Éloïse D'Arcy-N'Guyen")
+
+    def test_parties_same_file(self):
+        "Two codes of one party in the same file"
+        counts, rejected = self.load('parties', (
+                "code,name,email\n"
+                "1,Paul Petit,p@a.example.org\n"
+                "2,PAUL PETIT,P@A.example.org\n"
+                "3,Paul Petit,other@a.example.org\n"))
+        self.assertEqual(rejected, [])
+        self.assertEqual(counts, {'created': 2, 'updated': 1})
+
+    def test_parties_ambiguous(self):
+        Party = Model.get('party.party')
+        for _ in range(2):
+            party = Party(name="Paul Petit")
+            party.contact_mechanisms.new(
+                type='email', value='paul@a.example.org')
+            party.save()
+
+        counts, rejected = self.load('parties')
+
+        self.assertEqual(counts, {'created': 4})
+        self.assertRejected(rejected, ('5', 'email'))
+
+    def test_parties_person_with_siret_of_company(self):
+        self.load('parties')
+        counts, rejected = self.load('parties', (
+                "code;name;kind;siret\n"
+                "9;Anne Onyme;personne;73282932000074\n"))
+        self.assertEqual(counts, {})
+        self.assertRejected(rejected, ('2', 'siret'))
+
+    def test_parties_update(self):
+        "Cells overwrite, blanks do not"
+        self.load('parties')
+        counts, rejected = self.load('parties', (
+                "code;name;email;phone;street;city\n"
+                "E1;Ateliers SA;new@a.example.org;04 93 00 00 00;;Nice\n"))
+        self.assertEqual((counts, rejected), ({'updated': 1}, []))
+        company = self.party("Ateliers SA")
+        self.assertEqual(
+            [m.value for m in company.contact_mechanisms],
+            ['new@a.example.org', '04 93 00 00 00'])
+        address, = company.addresses
+        self.assertEqual((address.street, address.city), ('ZI', "Nice"))
+
+    def test_parties_rejected(self):
+        counts, rejected = self.load('parties', (
+                "code;name;email;lang;siret;country\n"
+                "1;=A1;;;;\n"
+                "2;;;;;\n"
+                "3;C;wrong;;123;\n"
+                "4;D;;xx;;\n"
+                "5;E;;;;Nowhere\n"
+                "6;F;;;;;;too many\n"
+                "7;G;;;;\n"
+                "7;H;;;;\n"
+                "8;I;;;;\n"))
+        self.assertEqual(counts, {'created': 2})
+        self.assertRejected(rejected,
+            ('2', 'name'), ('3', 'name'), ('4', 'email, siret'),
+            ('5', 'lang'), ('6', 'country'), ('7', ''), ('9', 'code'))
+
+    def test_sources(self):
+        "The codes of one source are not those of another one"
+        self.load('parties', "code;name\n1;A\n")
+        self.load('parties', "code;name\n1;B\n", source='other')
+        self.party("A")
+        self.party("B")
+
+    def test_server_refusal(self):
+        "The row that the server refuses does not take others with it"
+        create = self.client.create
+
+        def refuse(model, values):
+            if any(v.get('name') == "Name 137" for v in values):
+                raise Refused("Not that one.")
+            return create(model, values)
+        self.client.create = refuse
+
+        counts, rejected = self.load('parties', 'code;name\n' + ''.join(
+                f'{i};Name {i}\n' for i in range(300)))
+
+        self.assertEqual(counts, {'created': 299})
+        self.assertRejected(rejected, ('139', ''))
+
+    def test_sessions(self):
+        self.load('parties')
+        self.assertEqual(self.load('sessions'), ({'created': 3}, []))
+
+        session, = self.find('training.session')
+        self.assertEqual(session.course.name, "Excel")
+        self.assertEqual(session.course.modality, 'onsite')
+        self.assertEqual(session.course.duration, dt.timedelta(hours=7))
+        self.assertEqual(session.start_date, dt.date(2026, 1, 5))
+        self.assertEqual(session.end_date, dt.date(2026, 1, 6))
+        self.assertEqual(session.state, 'planned')
+        self.assertEqual(session.location.street, "Salle 1")
+        self.assertEqual([p.name for p in session.trainers], ["Trainer"])
+        self.assertEqual([s.uid for s in session.slots], ['u1', 'u2', 'u3'])
+
+    def test_sessions_update(self):
+        self.load('parties')
+        self.load('sessions')
+        counts, rejected = self.load('sessions', (
+                "session;course;date;start;end;uid\n"
+                "S1;C1;05/01/2026;09:00;12:00;u1\n"
+                "S1;C1;07/01/2026;13:30;17:00;u2\n"
+                "S1;C1;02/01/2026;09:00;12:30;u4\n"))
+        self.assertEqual(
+            (counts, rejected), ({'created': 1, 'updated': 2}, []))
+        session, = self.find('training.session')
+        self.assertEqual(
+            [(s.uid, s.date.day, s.end.hour) for s in session.slots],
+            [('u4', 2, 12), ('u1', 5, 12), ('u3', 6, 12), ('u2', 7, 17)])
+        self.assertEqual(session.start_date, dt.date(2026, 1, 2))
+        self.assertEqual(session.end_date, dt.date(2026, 1, 7))
+
+    def test_sessions_rejected(self):
+        counts, rejected = self.load('sessions', (
+                "session;course;title;date;start;end;trainer\n"
+                "S1;C1;Excel;05/01/2026;09:00;08:00;\n"
+                "S1;C1;Word;05/01/2026;09:00;10:00;\n"
+                "S1;C1;Excel;05/01/2026;10:00;12:00;\n"
+                "S1;C2;Writer;05/01/2026;13:00;14:00;\n"
+                "S2;C3;;05/01/2026;13:00;14:00;\n"
+                "S1;C1;;05/01/2026;14:00;15:00;NOBODY\n"))
+        self.assertEqual(counts, {'created': 1})
+        self.assertRejected(rejected,
+            ('2', 'end'), ('4', 'title'), ('5', 'course'), ('6', 'title'),
+            ('7', 'trainer'))
+
+    def test_enrolments(self):
+        self.assertEqual(
+            self.load_until('enrolments'), ({'created': 2}, []))
+
+        first, second = self.find('training.enrolment')
+        self.assertEqual(
+            first.trainee.party.name, "Éloïse D'Arcy-N'Guyen")
+        self.assertEqual(first.trainee.kind, 'employee')
+        self.assertEqual(first.agreement_kind, 'agreement')
+        self.assertEqual(first.prescriber.name, "Ateliers")
+        self.assertEqual(first.employer.name, "Ateliers")
+        self.assertEqual(first.price, Decimal('1450.50'))
+        self.assertEqual(first.state, 'confirmed')
+        funding, = first.fundings
+        self.assertEqual(funding.funder.name, "OPCO")
+        self.assertEqual(funding.share, 1)
+        self.assertEqual(second.start_date, dt.date(2026, 1, 6))
+        self.assertEqual(second.fundings, [])
+
+    def test_enrolments_update(self):
+        self.load_until('enrolments')
+        counts, rejected = self.load('enrolments', (
+                "enrolment;session;trainee;agreement;prescriber;funder;price\n"
+                "I1;S1;P1;convention;F1;E1;\n"
+                "I2;S1;P2;cpf;;;10\n"))
+        self.assertEqual((counts, rejected), ({'updated': 2}, []))
+        first, second = self.find('training.enrolment')
+        self.assertEqual(first.prescriber.name, "OPCO")
+        self.assertEqual(first.price, Decimal('1450.50'))
+        funding, = first.fundings
+        self.assertEqual(funding.funder.name, "Ateliers")
+        self.assertEqual(second.price, Decimal(10))
+
+    def test_enrolments_rejected(self):
+        self.load_until('enrolments')
+        counts, rejected = self.load('enrolments', (
+                "enrolment;session;trainee;agreement;funder\n"
+                "I1;S1;P2;convention;\n"
+                "I3;S9;P1;convention;\n"
+                "I4;S1;P9;convention;\n"
+                "I5;S1;P1;;\n"
+                "I6;S1;X1;contrat;NOBODY\n"
+                "I7;S1;X1;contrat;\n"
+                "I8;S1;X1;contrat;\n"))
+        self.assertEqual(counts, {'created': 1})
+        self.assertRejected(rejected,
+            ('2', 'trainee'), ('3', 'session'), ('4', 'trainee'),
+            ('5', 'agreement'), ('6', 'funder'), ('8', 'enrolment'))
+
+    def test_attendance(self):
+        self.assertEqual(
+            self.load_until('attendance'), ({'created': 4}, []))
+
+        attendances = self.find('training.attendance')
+        self.assertEqual(
+            sorted((a.enrolment.id, a.slot.uid, a.state, a.source)
+                for a in attendances),
+            sorted((e.id, uid, state, 'import') for e, uid, state in zip(
+                    [attendances[0].enrolment] * 3
+                    + [self.find('training.enrolment')[1]],
+                    ['u1', 'u2', 'u3', 'u3'],
+                    ['absent', 'late', 'present', 'excused'])))
+        late, = [a for a in attendances if a.state == 'late']
+        self.assertEqual(late.late_by, dt.timedelta(minutes=15))
+        self.assertEqual(late.comment, "train")
+        self.assertEqual(
+            {s.state for s in self.find('training.session.slot')}, {'open'})
+        self.assertEqual(
+            [e.state for e in self.find('training.enrolment')],
+            ['started', 'confirmed'])
+
+    def test_attendance_close(self):
+        self.load_until('attendance', close=True)
+        self.assertEqual(
+            {s.state for s in self.find('training.session.slot')}, {'held'})
+        enrolment, _ = self.find('training.enrolment')
+        self.assertEqual(enrolment.absence_count, 1)
+
+    def test_attendance_correction(self):
+        "A sheet that is official is corrected and stays official"
+        self.load_until('attendance', close=True)
+        counts, rejected = self.load('attendance', (
+                "email;session;date;start;status\n"
+                "E@a.example.org;S1;2026-01-05;09:00;excusé\n"
+                "e@a.example.org;S1;2026-01-05;13:30;present\n"))
+        self.assertEqual((counts, rejected), ({'updated': 2}, []))
+        self.assertEqual(
+            {s.state for s in self.find('training.session.slot')}, {'held'})
+        enrolment, _ = self.find('training.enrolment')
+        self.assertEqual(enrolment.absence_count, 0)
+        self.assertEqual(enrolment.late_count, 0)
+
+    def test_attendance_rejected(self):
+        self.load_until('enrolments')
+        counts, rejected = self.load('attendance', (
+                "enrolment;date;start;status;minutes\n"
+                "I9;05/01/2026;09:00;P;\n"
+                "I1;05/01/2026;10:00;P;\n"
+                "I2;05/01/2026;09:00;P;\n"
+                "I1;05/01/2026;09:00;?;\n"
+                "I1;05/01/2026;09:00;A;10\n"
+                "I1;05/01/2026;13:30;R;1000\n"
+                "I1;06/01/2026;09:00;R;10\n"
+                "I1;06/01/2026;09:00;A;\n"))
+        self.assertEqual(counts, {'created': 1})
+        self.assertRejected(rejected,
+            ('2', 'enrolment'), ('3', 'date'), ('4', 'date'),
+            ('5', 'status'), ('6', 'minutes'), ('7', ''),
+            ('9', 'enrolment'))
