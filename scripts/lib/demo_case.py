@@ -1,0 +1,221 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+"""One case of the demo through the eight steps, as its users do it
+
+python -m lib.demo_case DATABASE CONFIG DIRECTORY"""
+
+import datetime as dt
+import sys
+import time
+from email import message_from_bytes, policy
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from proteus import Model, Wizard
+from proteus import config as pconfig
+
+SOURCE = 'demo'
+CASE = 'training.abandon.case'
+# From how many absences in a row somebody is written to
+ABSENCES = 3
+
+
+class Demo:
+
+    def __init__(self, database, config_file, directory):
+        self.directory = Path(directory)
+        self.configs = {
+            login: pconfig.set_trytond(
+                database, user=login, config_file=config_file)
+            for login in ['assistant', 'administrateur']}
+
+    def model(self, name, login='assistant'):
+        return Model.get(name, config=self.configs[login])
+
+    def wizard(self, name, login='assistant'):
+        case = self.model(CASE, login)(self.case.id)
+        return Wizard(
+            f'{CASE}.{name}', [case], config=self.configs[login])
+
+    def run(self):
+        enrolments = self.worth_following()
+        self.followed, *others = enrolments
+        self.add_contact()
+        self.case = self.open(self.followed)
+        self.eight_steps()
+        self.case.reload()
+        self.save_certificate()
+        # An overdue case and one to do, for the first screen
+        for enrolment, days in zip(others, [9, 3]):
+            self.open(enrolment, days)
+        self.wait_for_mails()
+        return self.summary()
+
+    def worth_following(self):
+        "The enrolments with many absences, first one with a prescriber"
+        Enrolment = self.model('training.enrolment')
+        enrolments = [
+            enrolment for enrolment in Enrolment.find(
+                [('state', 'in', ['confirmed', 'started'])],
+                order=[('id', 'ASC')])
+            if (enrolment.consecutive_absences or 0) >= ABSENCES]
+        if not any(enrolment.prescriber for enrolment in enrolments):
+            sys.exit("The data of the demo have nobody to write to.")
+        return sorted(
+            enrolments, key=lambda e: (
+                not e.prescriber, not e.last_presence, e.id))
+
+    def add_contact(self):
+        "Name the adviser who follows the trainee for the prescriber"
+        Code = self.model('training.external_code')
+        code, = Code.find([
+                ('source', '=', SOURCE), ('model', '=', 'party.party'),
+                ('code', '=', 'C-FT')])
+        self.followed.contacts.new(party=code.record, role='prescriber')
+        self.followed.save()
+
+    def open(self, enrolment, days=0):
+        "Open a case since some days, return it"
+        wizard = Wizard(
+            f'{CASE}.open', [enrolment], config=self.configs['assistant'])
+        wizard.form.origin = 'absence'
+        wizard.form.date -= dt.timedelta(days=days)
+        wizard.execute('apply')
+        return wizard.actions[0][0]
+
+    def eight_steps(self):
+        self.wizard('inform').execute('apply')
+        self.wizard('ask_reasons').execute('apply')
+        self.analyse()
+        self.propose()
+        self.exchange()
+        self.wizard('follow_up').execute('apply')
+        self.decide()
+        certify = self.wizard('certify')
+        certify.form.channel = 'email'
+        certify.execute('apply')
+        Case = self.model(CASE)
+        case = Case(self.case.id)
+        case.certificate.click('sign')
+        Case(case.id).click('close')
+
+    def analyse(self):
+        wizard = self.wizard('analyse', 'administrateur')
+        wizard.form.reasons.append(self.reason('reason_time_lack'))
+        wizard.form.causes.new(
+            cause=self.reason('reason_employment'), responsible='trainee')
+        wizard.form.analysis = (
+            "Horaires de la formation incompatibles avec un emploi repris "
+            "en cours de session.")
+        wizard.execute('apply')
+
+    def reason(self, name, login='administrateur'):
+        ModelData = self.model('ir.model.data', login)
+        return self.model('training.abandon.reason', login)(
+            ModelData.get_id(
+                'training_abandon', name, self.configs[login].context))
+
+    def propose(self):
+        wizard = self.wizard('propose', 'administrateur')
+        Solution = self.model('training.abandon.solution', 'administrateur')
+        solution = (wizard.form.suggestions or Solution.find([], limit=1))[0]
+        wizard.form.proposals.new(
+            solution=Solution(solution.id),
+            description="Reprise sur la prochaine session, en soirée.")
+        wizard.execute('apply')
+
+    def exchange(self):
+        wizard = self.wizard('exchange')
+        for exchange in wizard.form.exchanges:
+            exchange.outcome = 'reached'
+            exchange.note = "Proposition expliquée par téléphone."
+        for response in wizard.form.responses:
+            response.answer = 'refused'
+        wizard.execute('apply')
+
+    def decide(self):
+        wizard = self.wizard('decide', 'administrateur')
+        wizard.form.decision = 'validated'
+        wizard.form.ground = 'abandonment'
+        wizard.execute('apply')
+
+    def save_certificate(self):
+        certificate = self.model(CASE)(self.case.id).certificate
+        (self.directory / 'attestation.pdf').write_bytes(certificate.document)
+
+    def wait_for_mails(self, timeout=10):
+        "The files appear a moment after the server has accepted the mails"
+        expected = {mail.message_id for mail in self.mails()}
+        end = time.monotonic() + timeout
+        while expected - set(self.files()) and time.monotonic() < end:
+            time.sleep(0.1)
+        if missing := expected - set(self.files()):
+            sys.exit(f"{len(missing)} mails have not arrived: see the mails "
+                "of the case.")
+
+    def mails(self):
+        return self.model(CASE)(self.case.id).mails
+
+    def files(self):
+        "The files received, by message-id"
+        result = {}
+        for path in sorted((self.directory / 'mails').glob('*.eml')):
+            message = message_from_bytes(
+                path.read_bytes(), policy=policy.default)
+            result[str(message['Message-ID']).strip()] = path
+        return result
+
+    def summary(self):
+        case = self.model(CASE, 'administrateur')(self.case.id)
+        enrolment = case.enrolment
+        yield f"Dossier {case.rec_name}"
+        yield f"Formation : {enrolment.session.rec_name}"
+        yield f"Procédure : {case.procedure.rec_name}"
+        yield ''
+        files = self.files()
+        for number, step in enumerate(
+                sorted(case.steps, key=lambda s: (s.sequence, s.id)), 1):
+            yield from self.step_lines(number, step, files)
+        yield ''
+        certificate = case.certificate
+        yield (f"Attestation : attestation.pdf, SHA-256 "
+            f"{certificate.sha256}, {label(certificate, 'state')}")
+        yield (f"Décision : {label(case, 'decision')}, "
+            f"{label(case, 'ground')}, "
+            f"effet le {case.effective_date:%d/%m/%Y}")
+        yield f"État du dossier : {label(case, 'state')}"
+        yield f"État de l'inscription : {label(enrolment, 'state')}"
+
+    def step_lines(self, number, step, files):
+        who = step.done_by.rec_name if step.done_by else '-'
+        when = '-'
+        if step.done_at:
+            at = step.done_at.replace(tzinfo=ZoneInfo('UTC')).astimezone(
+                ZoneInfo(step.company.timezone))
+            when = f'{at:%d/%m/%Y %H:%M}'
+        yield (f"{number}. {label(step, 'kind')} : {label(step, 'state')}, "
+            f"{who}, {when}, preuve : {label(step, 'evidence')}")
+        for mail in sorted(step.mails, key=lambda m: m.id):
+            file = files.get(mail.message_id)
+            yield (f"     {file.name if file else '(non reçu)'} : "
+                f"« {mail.subject} », {label(mail, 'state')}, "
+                f"{mail.smtp_reply}")
+
+
+def label(record, name):
+    "The label of a selection in the language of the user"
+    value = getattr(record, name)
+    selection = record._fields[name]['selection']
+    if not isinstance(selection, list):
+        selection = getattr(record._proxy, selection)(record._config.context)
+    return dict(selection).get(value) or value or '-'
+
+
+def main(database, config_file, directory):
+    text = '\n'.join(Demo(database, config_file, directory).run()) + '\n'
+    (Path(directory) / 'summary.txt').write_text(text, encoding='utf-8')
+    print(text, end='')
+
+
+if __name__ == '__main__':
+    main(*sys.argv[1:])

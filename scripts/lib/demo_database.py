@@ -1,0 +1,43 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+"""Drop and create the PostgreSQL database of the demo
+
+python -m lib.demo_database URI"""
+
+import sys
+import urllib.parse
+
+import psycopg
+from psycopg import sql
+
+# Only a database with this comment is ever dropped
+MARK = 'training_abandon demo'
+
+
+def main(uri):
+    parts = urllib.parse.urlsplit(uri)
+    name = parts.path.strip('/')
+    try:
+        connection = psycopg.connect(
+            parts._replace(path='/postgres').geturl(), autocommit=True)
+    except psycopg.OperationalError as exc:
+        sys.exit(f"PostgreSQL does not answer: {exc}")
+    with connection:
+        found = connection.execute(
+            "SELECT shobj_description(oid, 'pg_database') "
+            "FROM pg_database WHERE datname = %s", [name]).fetchone()
+        if found and found[0] != MARK:
+            sys.exit(f"The database {name} is not one of the demo: choose "
+                "another name, or drop it yourself.")
+        name = sql.Identifier(name)
+        connection.execute(sql.SQL(
+                'DROP DATABASE IF EXISTS {} WITH (FORCE)').format(name))
+        connection.execute(sql.SQL(
+                "CREATE DATABASE {} TEMPLATE template0 ENCODING 'unicode'"
+                ).format(name))
+        connection.execute(sql.SQL('COMMENT ON DATABASE {} IS {}').format(
+                name, sql.Literal(MARK)))
+
+
+if __name__ == '__main__':
+    main(*sys.argv[1:])
