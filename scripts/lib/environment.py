@@ -1,0 +1,265 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+"""What the scripts need of the machine.
+
+Only the standard library is used here: nothing is installed yet when this
+module runs.
+"""
+
+import fcntl
+import glob
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+MODULE = ROOT / 'modules' / 'training_abandon'
+VENV = ROOT / '.venv'
+VAR = ROOT / 'var'
+PYTHON = VENV / 'bin' / 'python'
+MINIMUM = (3, 10)
+CONVERT_COMMAND = (
+    'soffice "-env:UserInstallation=file://%(directory)s/lo" --headless '
+    '--nolockcheck --nodefault --norestore '
+    '--convert-to "%(output_extension)s" --outdir "%(directory)s" '
+    '"%(input_path)s"')
+
+
+class Missing(Exception):
+    "A part that is needed and that we could not get"
+
+
+def postgresql_binary(name):
+    "Path of a PostgreSQL server binary, which Debian keeps out of PATH"
+    if path := shutil.which(name):
+        return path
+
+    def version(path):
+        return float(Path(path).parts[-3])
+    found = glob.glob(f'/usr/lib/postgresql/*/bin/{name}')
+    return max(found, key=version, default=None)
+
+
+def chromium_binary():
+    for name in ['chromium', 'chromium-browser', 'google-chrome']:
+        if path := shutil.which(name):
+            return path
+
+
+def _has_fonts():
+    if not shutil.which('fc-list'):
+        return False
+    return bool(subprocess.run(
+            ['fc-list'], capture_output=True, check=False).stdout.strip())
+
+
+def _has_venv():
+    return not subprocess.run(
+        [sys.executable, '-c', 'import ensurepip, venv'],
+        stderr=subprocess.DEVNULL, check=False).returncode
+
+
+# name: (is it there?, Debian packages)
+SYSTEM = {
+    'python-venv': (_has_venv, ['python3-venv']),
+    'postgresql': (
+        lambda: postgresql_binary('initdb') and postgresql_binary('pg_ctl'),
+        ['postgresql']),
+    'libreoffice': (
+        lambda: shutil.which('soffice'), ['libreoffice-writer']),
+    'poppler': (lambda: shutil.which('pdftotext'), ['poppler-utils']),
+    'fonts': (
+        _has_fonts, ['fontconfig', 'fonts-dejavu', 'fonts-liberation']),
+    'chromium': (chromium_binary, ['chromium']),
+    'npm': (
+        lambda: shutil.which('npm') and shutil.which('node'),
+        ['nodejs', 'npm']),
+    }
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def check_python():
+    if sys.version_info < MINIMUM:
+        raise Missing(
+            f"Python {'.'.join(map(str, MINIMUM))} or newer is needed and "
+            f"this is {sys.version.split()[0]}: install a newer python3.")
+
+
+def missing_parts(names):
+    return [n for n in names if not SYSTEM[n][0]()]
+
+
+def assume_yes(yes=False):
+    return yes or os.environ.get('CI', '').lower() in {'1', 'true'}
+
+
+def ensure_system(names, yes=False):
+    "Install the missing system parts, return the names still missing"
+    missing = missing_parts(names)
+    if not missing:
+        return []
+    packages = sorted({p for n in missing for p in SYSTEM[n][1]})
+    say(f"Missing system packages: {' '.join(packages)}")
+    if not shutil.which('apt-get'):
+        say("There is no apt-get here: install them by hand.")
+        return missing
+    if (prefix := _privilege(packages, yes)) is None:
+        return missing
+    _apt_install(prefix, packages)
+    return missing_parts(missing)
+
+
+def _privilege(packages, yes):
+    "Command prefix that makes us root, None if we may not be it"
+    if not os.geteuid():
+        return []
+    command = f"sudo apt-get install {' '.join(packages)}"
+    if not shutil.which('sudo'):
+        say(f"As root: {command[5:]}")
+        return None
+    if assume_yes(yes):
+        return ['sudo', '-n'] if not sys.stdin.isatty() else ['sudo']
+    if not sys.stdin.isatty():
+        say(f"Install them with: {command}\nor use --yes.")
+        return None
+    if input(f"Run '{command}'? [y/N] ").strip().lower() not in {
+            'y', 'yes', 'o', 'oui'}:
+        return None
+    return ['sudo']
+
+
+def _apt_install(prefix, packages):
+    say("Installing them with apt-get…")
+    log = VAR / 'apt.log'
+    log.parent.mkdir(parents=True, exist_ok=True)
+    apt = prefix + ['env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', '-q']
+    with open(log, 'wb') as output:
+        for arguments in [
+                ['update'],
+                ['install', '-y', '--no-install-recommends', *packages]]:
+            code = subprocess.run(
+                apt + arguments, stdout=output, stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL, check=False).returncode
+            if code:
+                say(f"apt-get {arguments[0]} failed, see {log}")
+                return
+
+
+def require_system(names, yes=False):
+    if missing := ensure_system(names, yes):
+        packages = ' '.join(p for n in missing for p in SYSTEM[n][1])
+        raise Missing(f"Missing: {', '.join(missing)}. "
+            f"Install with: apt-get install {packages}")
+
+
+def ensure_venv(extras):
+    "Create or update .venv with the module in development mode and extras"
+    check_python()
+    VAR.mkdir(exist_ok=True)
+    with open(VAR / 'venv.lock', 'w') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _update_venv(set(extras))
+
+
+def _update_venv(extras):
+    stamp = VENV / 'installed'
+    key = _venv_key()
+    if stamp.exists() and PYTHON.exists():
+        old_key, *old_extras = stamp.read_text().split()
+        if old_key == key and extras <= set(old_extras):
+            return
+        if old_key == key:
+            extras |= set(old_extras)
+    if not PYTHON.exists():
+        say("Creating the virtual environment .venv…")
+        run([sys.executable, '-m', 'venv', '--clear', VENV], 'venv')
+        pip('install', '--upgrade', 'pip', 'setuptools', 'wheel')
+    say(f"Installing the Python packages ({', '.join(sorted(extras))})…")
+    pip('install', '--editable', f"{ROOT}[{','.join(sorted(extras))}]")
+    stamp.write_text(' '.join([key, *sorted(extras)]))
+
+
+def _venv_key():
+    key = hashlib.sha256(sys.version.encode())
+    for path in [ROOT / 'setup.py', MODULE / 'tryton.cfg']:
+        key.update(path.read_bytes())
+    return key.hexdigest()
+
+
+def pip(*arguments, python=PYTHON):
+    run([python, '-m', 'pip', '--disable-pip-version-check', *arguments],
+        'pip', "Is the network (or the package index) within reach?")
+
+
+def run(command, name, hint='', **options):
+    "Run a command with its output in var/NAME.log, shown only on failure"
+    log = VAR / f'{name}.log'
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with open(log, 'wb') as output:
+        code = subprocess.run(
+            list(map(str, command)), stdout=output,
+            stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+            check=False, **options).returncode
+    if code:
+        sys.stderr.write(tail(log))
+        program = ' '.join(map(str, command))
+        raise Missing(f"'{program}' failed ({code}), see {log}. {hint}")
+
+
+def tail(path, lines=60):
+    if not path.exists():
+        return ''
+    content = path.read_text(encoding='utf-8', errors='replace')
+    return '\n'.join(content.splitlines()[-lines:]) + '\n'
+
+
+def clean_environ(**extra):
+    "Environment without the settings of another Tryton or Python"
+    environ = {
+        key: value for key, value in os.environ.items()
+        if not key.startswith(('TRYTOND_', 'PYTHON', 'DB_'))}
+    environ['PATH'] = os.pathsep.join(
+        [str(PYTHON.parent), environ.get('PATH', os.defpath)])
+    environ.update(
+        TRYTOND_REPORT__CONVERT_COMMAND=CONVERT_COMMAND, **extra)
+    return environ
+
+
+def raise_on_sigterm():
+    "Make a termination run the clean-up, as Ctrl-C does"
+    def handler(number, frame):
+        sys.exit(128 + number)
+    signal.signal(signal.SIGTERM, handler)
+    signal.signal(signal.SIGHUP, handler)
+
+
+@contextmanager
+def process_group(command, **options):
+    "Start a command in a process group that is gone afterwards"
+    process = subprocess.Popen(
+        list(map(str, command)), start_new_session=True, **options)
+    try:
+        yield process
+    finally:
+        stop_group(process)
+
+
+def stop_group(process, timeout=5):
+    for number in [signal.SIGTERM, signal.SIGKILL]:
+        try:
+            os.killpg(process.pid, number)
+        except ProcessLookupError:
+            break
+        try:
+            process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            continue
+    process.wait()
