@@ -154,7 +154,9 @@ class Attendance(ModelSQL, ModelView):
     @classmethod
     def preprocess_values(cls, mode, values):
         values = super().preprocess_values(mode, values)
-        if mode == 'write' and 'state' in values:
+        if mode == 'create' and values.get('state') == 'present':
+            values['missed'] = ZERO
+        elif mode == 'write' and 'state' in values:
             # The line has been looked at
             values.setdefault('source', 'sheet')
         return values
