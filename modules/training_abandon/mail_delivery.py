@@ -81,7 +81,7 @@ class Mail(metaclass=PoolMeta):
     def readdress(self, to):
         """Queue the same letter for another address in the place of this
         mail, that failed, and return the new mail."""
-        self.lock([self])
+        self.lock()
         if self.state != 'failed':
             raise AccessError(gettext(
                     'training_abandon.msg_mail_readdress_state',
