@@ -148,6 +148,7 @@ class Attendance(ModelSQL, ModelView):
             missed = attendance._missed()
             if attendance.missed != missed:
                 actions += [[attendance], {'missed': missed}]
+        cls.check_missed(attendances)
         if actions:
             cls.write(*actions)
 

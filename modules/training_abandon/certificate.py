@@ -312,7 +312,8 @@ class Case(metaclass=PoolMeta):
         return 'standard' if kind == 'statement' else 'silent'
 
     @classmethod
-    def apply_certify(cls, cases, lines, contacts=(), kind=None):
+    def apply_certify(
+            cls, cases, lines, contacts=(), kind=None, queue=True):
         """Issue the certificate of the cases, mail it to the recipients of
         the lines and record the contacts told otherwise."""
         pool = Pool()
@@ -328,7 +329,7 @@ class Case(metaclass=PoolMeta):
                         certificate.filename, certificate.document,
                         mimetypes.types_map['.pdf'])]
             cls.record_contacts(steps, contacts)
-            cls.create_mails(steps, lines)
+            cls.create_mails(steps, lines, queue=queue)
 
         return cls.apply_step(cases, 'certify', write)
 

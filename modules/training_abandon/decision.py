@@ -27,7 +27,7 @@ class Case(metaclass=PoolMeta):
         else:
             cases, steps = cls.take(cases, 'decide')
         cls._check_decision(cases, decision, ground, effective_date)
-        was_validated = [c for c in cases if c.decision == 'validated']
+        ended = [c for c in cases if c.has_ended_enrolment]
 
         def write(cases, steps):
             cls._write_decision(
@@ -43,7 +43,7 @@ class Case(metaclass=PoolMeta):
                     gettext('training_abandon.msg_step_skip_no_certificate'))
         else:
             cls._to_invalidated(cases, steps, write, None)
-            cls._restore_enrolments(was_validated)
+            cls._restore_enrolments(ended)
             if resumed:
                 cls._send_resumed(cases, steps)
 
@@ -164,11 +164,17 @@ class Case(metaclass=PoolMeta):
 
     @classmethod
     def _cancel(cls, cases):
-        validated = [
+        ended = [
             c for c in cases
-            if c.state in OPEN_STATES and c.decision == 'validated']
+            if c.state in OPEN_STATES and c.has_ended_enrolment]
         super()._cancel(cases)
-        cls._restore_enrolments(validated)
+        cls._restore_enrolments(ended)
+
+    @property
+    def has_ended_enrolment(self):
+        "If the enrolment still is as the decision of the case left it"
+        return (self.decision == 'validated'
+            and self.enrolment.state == GROUND_STATES[self.ground])
 
     @classmethod
     def _send_resumed(cls, cases, steps):
@@ -199,5 +205,8 @@ class Case(metaclass=PoolMeta):
         "Return the parties that know of the absence"
         return {
             m.party for m in self.mails
-            if m.state not in {'failed', 'cancelled'}} | {
-            f.party for f in self.follow_ups if f.done_at}
+            if m.state not in {'failed', 'cancelled'}
+            and not m.bounced_at} | {
+            f.party for f in self.follow_ups
+            if f.done_at
+            and f.outcome not in {None, 'no_answer', 'wrong_contact'}}

@@ -169,7 +169,7 @@ class Case(metaclass=PoolMeta):
             }
 
     @classmethod
-    def create_mails(cls, steps, lines):
+    def create_mails(cls, steps, lines, queue=True):
         """Create the mails of the lines, one for each, and queue them.
 
         steps are the steps proven by the mails, by case; lines are
@@ -200,7 +200,8 @@ class Case(metaclass=PoolMeta):
                     **line.get('values', {})))
         for sub_mails in grouped_slice(mails, 200):
             Mail.save(list(sub_mails))
-        Mail.queue(mails)
+        if queue:
+            Mail.queue(mails)
         return mails
 
     @classmethod

@@ -15,6 +15,7 @@ from trytond.model.exceptions import AccessError
 from trytond.pool import Pool, PoolMeta
 from trytond.sendmail import get_smtp_server
 from trytond.tools import grouped_slice
+from trytond.tools.email_ import convert_ascii_email
 from trytond.transaction import Transaction
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
@@ -64,7 +65,8 @@ class Mail(metaclass=PoolMeta):
         cls._archive([m.id for m in cls.search([
                         ('state', '=', 'sent'),
                         ('email', '=', None),
-                        ], limit=BATCH)])
+                        ('message_id', '!=', None),
+                        ], order=[('id', 'ASC')], limit=BATCH)])
 
     @classmethod
     @ModelView.button
@@ -86,6 +88,8 @@ class Mail(metaclass=PoolMeta):
             raise AccessError(gettext(
                     'training_abandon.msg_mail_readdress_state',
                     mail=self.rec_name))
+        if reason := self._get_outdated():
+            raise AccessError(reason)
         message = message_from_bytes(self.message, policy=policy.SMTP)
         for name in ['To', 'Date', 'Message-ID']:
             del message[name]
@@ -235,7 +239,7 @@ class Mail(metaclass=PoolMeta):
         if code != 250:
             server.rset()
             raise smtplib.SMTPSenderRefused(code, reply, sender)
-        code, reply = server.rcpt(self.to)
+        code, reply = server.rcpt(convert_ascii_email(self.to))
         if code not in {250, 251}:
             server.rset()
             raise smtplib.SMTPResponseException(code, reply)

@@ -123,6 +123,7 @@ class Erase(metaclass=PoolMeta):
                     ('party', '=', party_id),
                     ('case.enrolment.trainee.party', '=', party_id),
                     ], True,
-                ['to', 'subject', 'body', 'message', 'message_file_id'],
-                ['****', '****', None, None, None]),
+                ['to', 'subject', 'body', 'message', 'message_file_id',
+                    'message_id'],
+                ['****', '****', None, None, None, None]),
             ]

@@ -198,10 +198,13 @@ class Session(Workflow, ModelSQL, ModelView):
     @classmethod
     def validate_fields(cls, sessions, field_names):
         pool = Pool()
+        Enrolment = pool.get('training.enrolment')
         Slot = pool.get('training.session.slot')
         super().validate_fields(sessions, field_names)
         if field_names is None or field_names & {'start_date', 'end_date'}:
             Slot.check_times([s for n in sessions for s in n.slots])
+            Enrolment.check_dates(
+                [e for n in sessions for e in n.enrolments])
 
     @classmethod
     def check_modification(cls, mode, sessions, values=None, external=False):

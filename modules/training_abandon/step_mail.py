@@ -389,7 +389,7 @@ class Certify(MailStepWizard):
         start, cases = self.start, self.cases
         if len(cases) > PREVIEW:
             if start.channel != 'paper':
-                self._check_addresses(self._letters(cases))
+                self.get_lines()
             Case.take(cases, self._kind)
             with Transaction().set_context(queue_batch=PREVIEW):
                 Case.__queue__.certify_all(
@@ -465,22 +465,35 @@ class Case(metaclass=PoolMeta):
     def certify_all(cls, cases, channel, kind=None):
         """Issue the certificates of many cases, in the queue, one by one;
         the user is notified of those refused."""
+        pool = Pool()
+        Mail = pool.get('training.mail')
         transaction = Transaction()
+        # The task may be run again after some of the cases
+        cases = [
+            c for c in cls.browse(cases)
+            if any(s.kind == 'certify' and s.state == 'todo'
+                for s in c.steps)]
         lines = []
         if channel != 'paper':
             lines = cls.render_letters(
                 cls.recipients(cases, ['trainee']), 'certify',
                 lambda case: case.certificate_variant(kind))
-        refused = []
+        certified, refused = [], []
         for case in cases:
             try:
                 cls.apply_certify(
                     [case], [x for x in lines if x['case'] == case],
-                    kind=kind)
+                    kind=kind, queue=False)
                 transaction.commit()
+                certified.append(case)
             except UserError as exception:
                 transaction.rollback()
                 refused.append(str(exception))
+        Mail.queue(Mail.search([
+                    ('case', 'in', [c.id for c in certified]),
+                    ('kind', '=', 'certify'),
+                    ('state', '=', 'queued'),
+                    ]))
         if refused:
             cls.notify_user(
                 cases, 'tryton-error',
