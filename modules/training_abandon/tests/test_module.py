@@ -801,6 +801,44 @@ class TrainingAbandonTestCase(
             self.assertFalse(Certificate.search([]))
 
     @with_transaction()
+    def test_certify_many(self):
+        "Test the certificates of many cases: one by one, told if refused"
+        pool = Pool()
+        Certificate = pool.get('training.abandon.certificate')
+        Report = pool.get('training.abandon.certificate', type='report')
+        with set_up() as (company, session, _):
+            cases = []
+            for enrolment in create_enrolments(session, 3):
+                cases.append(self.get_to_decision(enrolment))
+                self.decide(cases[-1])
+            Transaction().tasks.clear()
+            Case = type(cases[0])
+            with patch.object(Transaction(), 'commit'), \
+                    patch.object(Transaction(), 'rollback'), \
+                    patch.object(Report, 'convert') as convert:
+                convert.side_effect = [
+                    ('pdf', b'%PDF 1'), ('odt', b'no'), ('pdf', b'%PDF 3'),
+                    ('pdf', b'%PDF 2')]
+                Case.certify_all(cases, 'email')
+                self.assertEqual(
+                    [c.state for c in Case.browse(cases)],
+                    ['certified', 'validated', 'certified'])
+                notification, = Transaction().user_notifications
+                self.assertIn("LibreOffice", notification.description)
+                # One task delivers the mails of all
+                self.assertEqual(len(Transaction().tasks), 1)
+                Case.certify_all(cases, 'email')
+            self.assertEqual(
+                [c.state for c in Case.browse(cases)], ['certified'] * 3)
+            self.assertEqual(len(Transaction().user_notifications), 1)
+            self.assertEqual(
+                sorted(c.document for c in Certificate.search([])),
+                [b'%PDF 1', b'%PDF 2', b'%PDF 3'])
+            self.assertEqual(
+                [len(c.mails) for c in Case.browse(cases)], [1, 1, 1])
+            Transaction().user_notifications.clear()
+
+    @with_transaction()
     def test_certificate_record(self):
         "Test the paper record for a silent trainee and its outcomes"
         with set_up() as (company, session, _):
