@@ -84,25 +84,23 @@ class Case(metaclass=PoolMeta):
             case=self.rec_name, state=self.state_string)
 
     @classmethod
-    def apply_step(cls, cases, kind, write=None, done=None):
+    def apply_step(cls, cases, kind, write):
         """Do the step of the cases, all or none, and return the steps.
 
         write is called with the cases taken and their steps by case id,
-        inside the transition, to store what the step produces; done is a
-        dictionary of values for the steps."""
+        inside the transition, to store what the step produces."""
         cases, steps = cls.take(cases, kind)
-        getattr(cls, f'_to_{STEP_STATES[kind]}')(cases, steps, write, done)
+        getattr(cls, f'_to_{STEP_STATES[kind]}')(cases, steps, write)
         return steps
 
     @classmethod
-    def _complete(cls, cases, steps, write=None, done=None):
+    def _complete(cls, cases, steps, write):
         pool = Pool()
         Step = pool.get('training.abandon.case.step')
         # The transition keeps only the cases it may change
         steps = {c.id: steps[c.id] for c in cases if c.id in steps}
-        if write:
-            write(cases, steps)
-        Step.complete(list(steps.values()), **(done or {}))
+        write(cases, steps)
+        Step.complete(list(steps.values()))
         Step.reschedule(cases)
 
     @classmethod

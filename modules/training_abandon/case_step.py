@@ -58,7 +58,6 @@ class Step(CaseCompanyMixin, ModelSQL, ModelView):
     done_by_user = fields.Many2One(
         'res.user', "Done By User", ondelete='RESTRICT')
     skip_reason = fields.Text("Skip Reason")
-    note = fields.Text("Note")
     mails = fields.One2Many('training.mail', 'step', "Mails", readonly=True)
     follow_ups = fields.One2Many(
         'training.follow_up', 'step', "Follow-Ups", readonly=True)
@@ -181,8 +180,8 @@ class Step(CaseCompanyMixin, ModelSQL, ModelView):
             return self.case.local_date(self.done_at)
 
     @classmethod
-    def complete(cls, steps, note=None):
-        cls._sign(steps, {'state': 'done', 'note': note})
+    def complete(cls, steps):
+        cls._sign(steps, {'state': 'done'})
 
     @classmethod
     def skip(cls, steps, reason):

@@ -34,7 +34,7 @@ class Case(metaclass=PoolMeta):
                 cases, decision, ground, effective_date, note)
 
         if decision == 'validated':
-            cls._to_validated(cases, steps, write, None)
+            cls._to_validated(cases, steps, write)
             cls._end_enrolments(cases, ground, effective_date)
             if ground != 'abandonment':
                 Step.skip([
@@ -42,7 +42,7 @@ class Case(metaclass=PoolMeta):
                         if s.kind == 'certify' and s.state == 'todo'],
                     gettext('training_abandon.msg_step_skip_no_certificate'))
         else:
-            cls._to_invalidated(cases, steps, write, None)
+            cls._to_invalidated(cases, steps, write)
             cls._restore_enrolments(ended)
             if resumed:
                 cls._send_resumed(cases, steps)

@@ -129,9 +129,8 @@ class Case(metaclass=PoolMeta):
         def date(value):
             return lang.strftime(value) if value else ''
 
-        case = self
-        enrolment, session = case.enrolment, case.enrolment.session
-        employee = case.current_employee()
+        enrolment, session = self.enrolment, self.enrolment.session
+        employee = self.current_employee()
         address = session.location
         return {
             'absences': [
@@ -140,28 +139,28 @@ class Case(metaclass=PoolMeta):
                     start=start.strftime('%H:%M'),
                     end=end.strftime('%H:%M'))
                 for day, start, end in absences],
-            'case': case.number,
-            'company': case.company.party.name,
+            'case': self.number,
+            'company': self.company.party.name,
             'course': session.course.name,
-            'effective_date': date(case.effective_date),
+            'effective_date': date(self.effective_date),
             'employee': employee.party.name if employee else '',
             'end_date': date(session.end_date),
-            'ground': case.ground_string if case.ground else '',
+            'ground': self.ground_string if self.ground else '',
             'location': address.city or '' if address else '',
-            'opening_date': date(case.opening_date),
-            'place': case.procedure.place or '',
-            'procedure': case.procedure.name,
-            'procedure_code': case.procedure.code,
-            'procedure_revision': case.procedure.revision,
+            'opening_date': date(self.opening_date),
+            'place': self.procedure.place or '',
+            'procedure': self.procedure.name,
+            'procedure_code': self.procedure.code,
+            'procedure_revision': self.procedure.revision,
             'proposals': [
-                p.rec_name for p in case.proposals
+                p.rec_name for p in self.proposals
                 if p.state in {'proposed', 'accepted'}],
-            'reason_category': case.reason_category or '',
+            'reason_category': self.reason_category or '',
             'reasons': [
                 gettext('training_abandon.msg_letter_reason_detail',
                     reason=reason.name)
                 if reason.requires_detail else reason.name
-                for reason in case.procedure.reasons],
+                for reason in self.procedure.reasons],
             'recipient': party.name,
             'session': session.number,
             'start_date': date(enrolment.start_date or session.start_date),
@@ -177,14 +176,15 @@ class Case(metaclass=PoolMeta):
         list of (name, data, mimetype) and values for the mail."""
         pool = Pool()
         Mail = pool.get('training.mail')
-        companies = {}
-        mails = []
+        companies, logos, mails = {}, {}, []
         for line in lines:
             case, language = line['case'], line['language']
             check_address(line['to'], line['party'])
             # One instance keeps its logo, address and contacts
             company = companies.setdefault(case.company, case.company)
-            message = cls._compose(line, company)
+            if company not in logos:
+                logos[company] = cls._get_logo(company)
+            message = cls._compose(line, company, logos[company])
             mails.append(Mail.from_message(
                     message,
                     to=line['to'],
@@ -205,7 +205,15 @@ class Case(metaclass=PoolMeta):
         return mails
 
     @classmethod
-    def _compose(cls, line, company):
+    def _get_logo(cls, company):
+        "Return the PNG of the logo of the company for the mails, or None"
+        if company.logo:
+            # get_logo would store its cache in a transaction of its own
+            logo, _, _ = company._logo_resize(*LOGO_SIZE)
+            return logo
+
+    @classmethod
+    def _compose(cls, line, company, logo):
         pool = Pool()
         Mail = pool.get('training.mail')
         case, report = line['case'], line['letter'].report
@@ -222,10 +230,6 @@ class Case(metaclass=PoolMeta):
                 company=company.party.name,
                 code=case.procedure.code,
                 revision=case.procedure.revision)
-        logo = None
-        if company.logo:
-            # get_logo would store its cache in a transaction of its own
-            logo, _, _ = company._logo_resize(*LOGO_SIZE)
         return Mail.compose(
             company, line['party'], line['to'],
             line['subject'], f"{line['text']}\n-- \n{footer}\n", html,
