@@ -4,7 +4,10 @@
 """Writes the exports of an imaginary French training provider.
 
 Everything depends on the arguments only: the same day gives the same files.
-The persons, companies and SIRET are invented."""
+The persons, companies and SIRET are invented.
+
+parties, sessions, enrolments and attendance are for import_training.py;
+courses, contacts and closures tell what these files have no column for."""
 
 import argparse
 import csv
@@ -13,92 +16,33 @@ import unicodedata
 from pathlib import Path
 from random import Random
 
-MORNING = ('09:00', '12:30')
-AFTERNOON = ('13:30', '17:00')
-BANK_HOLIDAYS = {
-    (1, 1), (1, 5), (8, 5), (14, 7), (15, 8), (1, 11), (11, 11), (25, 12)}
+import holidays
+from catalogue import (
+    CLOSURES, COMPANIES, COURSES, FIRST_NAMES, FUNDERS, LAST_NAMES, LOCATIONS,
+    PRESCRIBERS, TRAINERS, TUTORS)
 
-# code, title, modality, hours, days, weekdays, price
-COURSES = [
-    ('BUR-EXC', "Excel avancé et tableaux de bord", 'présentiel', 35, 5,
-        (0, 1, 2, 3, 4), 1450),
-    ('TP-SA', "Titre professionnel Secrétaire assistant", 'mixte', 210, 30,
-        (0, 1, 3), 3900),
-    ('APP-MCO', "BTS Management commercial opérationnel", 'présentiel', 140,
-        20, (3, 4), 7200),
-    ('LAN-ANG', "Anglais professionnel B1 vers B2", 'distanciel', 42, 6,
-        (1, 3), 1680),
-    ('SEC-SST', "Sauveteur secouriste du travail", 'présentiel', 14, 2,
-        (0, 1), 520),
-    ('NUM-WEB', "Développer un site avec WordPress", 'mixte', 70, 10,
-        (0, 2), 2600),
-    ('MAN-EQU', "Manager une équipe de proximité", 'présentiel', 21, 3,
-        (1, 2, 3), 1290),
-    ('CPT-PAI', "Gestionnaire de paie", 'mixte', 182, 26, (0, 1, 2), 4300),
-    ('VEN-NEG', "Techniques de vente et négociation", 'présentiel', 28, 4,
-        (0, 1), 1380),
-    ('BIL-COM', "Bilan de compétences", 'mixte', 24, 4, (4,), 1800),
-    ]
-# Days from the day of the export to the start of each session
-STARTS = [-23, -44, -58, -13, -75, 12]
-LOCATIONS = [
-    "Salle Matisse, 12 avenue Jean-Médecin, 06000 Nice",
-    "Salle Chagall, 12 avenue Jean-Médecin, 06000 Nice",
-    "Campus Arénas, 455 promenade des Anglais, 06200 Nice",
-    ]
-TRAINERS = [
-    "Hélène Vidal", "Marc Bertolini", "Samira Benali", "Olivier Castel",
-    "Nadège Perrin"]
-COMPANIES = [
-    ("Ateliers du Mercantour", 'mercantour', "ZI Carros, 1re avenue",
-        '06510', "Carros"),
-    ("Azur Logistique", 'azur-logistique', "27 route de Grenoble",
-        '06200', "Nice"),
-    ("Boulangeries Riviera", 'riviera', "8 rue Gioffredo", '06000', "Nice"),
-    ("Clinique des Oliviers", 'oliviers', "3 chemin de la Lauvette",
-        '06300', "Nice"),
-    ("Hôtel Belle Rive", 'bellerive', "21 quai Rauba Capeu", '06300',
-        "Nice"),
-    ("Menuiserie Giraud & Fils", 'giraud', "64 boulevard de la Madeleine",
-        '06000', "Nice"),
-    ("Sud Télécom Services", 'sudtelecom', "1300 route des Crêtes", '06560',
-        "Valbonne"),
-    ("Vinci Fleurs", 'vincifleurs', "MIN Saint-Augustin", '06200', "Nice"),
-    ]
-FUNDERS = [
-    ('F-ATLAS', "OPCO Atlas", 'atlas'),
-    ('F-AKTO', "AKTO", 'akto'),
-    ('F-EP', "OPCO Entreprises de proximité", 'opcoep'),
-    ('F-CDC', "Caisse des dépôts (CPF)", 'cpf'),
-    ('F-SUD', "Région Sud", 'region-sud'),
-    ]
-PRESCRIBERS = [
-    ('P-FT', "France Travail Nice La Plaine", 'francetravail'),
-    ('P-ML', "Mission Locale Nice Côte d'Azur", 'missionlocale'),
-    ]
-ADVISERS = [
-    ('C-FT', "Sandrine Roux", 'francetravail'),
-    ('C-ML', "Karim Haddad", 'missionlocale'),
-    ]
-TUTORS = ["Bruno Escoffier", "Laurence Maurel", "Thierry Navarro"]
-FIRST_NAMES = [
-    "Adèle", "Aïcha", "Antoine", "Baptiste", "Camille", "Chloé", "Clément",
-    "Diane", "Dylan", "Élodie", "Émile", "Fatou", "Florian", "Gaëlle",
-    "Hugo", "Inès", "Jérôme", "Jules", "Kévin", "Laëtitia", "Léa", "Loïc",
-    "Lucas", "Manon", "Mathéo", "Mehdi", "Mélanie", "Nadia", "Nathan",
-    "Noémie", "Océane", "Pauline", "Quentin", "Rachid", "Romane", "Sacha",
-    "Solène", "Théo", "Valentin", "Yasmine", "Zoé"]
-LAST_NAMES = [
-    "Agnelli", "Barbier", "Benoît", "Blanc", "Bonnet", "Carlotti", "Chevalier",
-    "Da Silva", "Delmas", "Diallo", "Dupré", "Fabre", "Ferrero", "Garnier",
-    "Gauthier", "Giordano", "Guérin", "Hamidi", "Jacquet", "Lambert",
-    "Le Goff", "Lopez", "Marchetti", "Marin", "Mercier", "Moreau", "Nguyen",
-    "Olivieri", "Pastor", "Petit", "Raybaud", "Renard", "Rivière", "Rossi",
-    "Sanchez", "Tessier", "Traoré", "Vasseur", "Viale", "Zerbib"]
+FILES = [
+    'parties', 'sessions', 'enrolments', 'attendance', 'courses', 'contacts',
+    'closures']
+SESSIONS = 3 * len(COURSES)
+BANK_HOLIDAYS = holidays.country_holidays('FR')
 # The first one who leaves, by a name that programs must get through
 FOLLOWED = "Éloïse D'Arcy-N'Guyen"
-# What happens to the first trainees of the running sessions
-STORIES = ['leaves', 'no_show', 'late', 'irregular', 'sick']
+# The mail server of the demo does not know the mailboxes of this host
+CLOSED_HOST = 'boite-fermee.example.org'
+# What happens to the first trainees of the running sessions, in turn
+STORIES = [
+    'leaves', 'late', 'leaves', 'unreachable', 'irregular', 'leaves',
+    'no_show', 'leaves', 'sick', 'leaves']
+# Half-days of a running session behind us for the stories to be told
+TOLD = 6
+WORDS = {
+    'agreement': 'convention',
+    'contract': 'contrat',
+    'cpf': 'cpf',
+    'apprenticeship': 'apprentissage',
+    'public_funding': 'financement public',
+    }
 
 
 def main():
@@ -106,13 +50,13 @@ def main():
     parser.add_argument('directory', type=Path)
     parser.add_argument('--day', type=dt.date.fromisoformat, required=True,
         help="day of the export, as YYYY-MM-DD")
-    parser.add_argument('--sessions', type=int, default=6,
+    parser.add_argument('--sessions', type=int, default=SESSIONS,
         help="number of sessions (default: %(default)s)")
     parser.add_argument('--seed', default='DR-AT014')
     args = parser.parse_args()
     args.directory.mkdir(parents=True, exist_ok=True)
     export = Export(args.day, args.sessions, args.seed)
-    for name in ['parties', 'sessions', 'enrolments', 'attendance']:
+    for name in FILES:
         write(args.directory / f'{name}.csv', getattr(export, name)())
 
 
@@ -126,49 +70,49 @@ def write(path, rows):
 
 class Export:
 
-    def __init__(self, day, sessions, seed):
+    def __init__(self, day, sessions=SESSIONS, seed='DR-AT014'):
         self.day = day
-        self.random = Random(seed)
+        self.seed = seed
         self.persons = {}
-        self._sirets = set()
-        self._sessions = [self._session(i) for i in range(sessions)]
+        self._addresses = set()
+        self._sessions = self._plan(sessions)
         self._enrolments = [
             enrolment for session in self._sessions
             for enrolment in self._enrol(session)]
 
     def parties(self):
+        sirens = Sirens(self.seed)
         rows = [
-            organisation(f'E{i:03}', name, host, siret(self._siren()),
-                street, postal_code, city)
-            for i, (name, host, street, postal_code, city)
-            in enumerate(COMPANIES, 1)]
+            organisation(
+                f'E{i:03}', company.name, company.host, next(sirens),
+                company.street, company.postal_code, company.city)
+            for i, company in enumerate(COMPANIES, 1)]
         rows += [
-            organisation(code, name, host, siret(self._siren()))
-            for code, name, host in FUNDERS + PRESCRIBERS]
+            organisation(code, name, host, next(sirens))
+            for code, name, host, *_ in FUNDERS + PRESCRIBERS]
         rows += [
-            person(code, name, f'{host}.example.net')
-            for code, name, host in ADVISERS]
+            person(code, name, f'{host}.example.org')
+            for _, _, host, code, name in PRESCRIBERS]
         rows += [
-            person(f'T{i:03}', name, 'tuteurs.example.org')
-            for i, name in enumerate(TUTORS, 1)]
+            person(f'T{i:03}', name, f'{company.host}.example.org')
+            for i, (name, company) in enumerate(zip(TUTORS, COMPANIES), 1)]
         rows += [
             person(f'X{i:03}', name, 'formateurs.example.org')
             for i, name in enumerate(TRAINERS, 1)]
         return rows + [
-            person(code, name, 'stagiaires.example.org', phone)
-            for code, (name, phone) in self.persons.items()]
+            person(code, *values) for code, values in self.persons.items()]
 
     def sessions(self):
         rows = []
         for session in self._sessions:
-            code, title, modality, hours, *_ = session['course']
+            course = session['course']
             for date, (start, end) in session['slots']:
                 rows.append({
                         'session': session['code'],
-                        'course': code,
-                        'title': title,
-                        'modality': modality,
-                        'hours': hours,
+                        'course': course.code,
+                        'title': course.title,
+                        'modality': course.modality,
+                        'hours': hours(course),
                         'date': french(date),
                         'start': start,
                         'end': end,
@@ -187,12 +131,11 @@ class Export:
     def attendance(self):
         rows = []
         for enrolment in self._enrolments:
-            slots = [
-                slot for slot in enrolment['_session']['slots']
-                if slot[0] < self.day]
-            for i, (date, (start, _)) in enumerate(slots):
-                status, minutes, comment = self._presence(
-                    enrolment['_story'], i, len(slots))
+            presence = Presence(
+                enrolment['_story'], enrolment['_slots'],
+                Random(f"{self.seed} {enrolment['enrolment']}"))
+            for i, (date, (start, _)) in enumerate(enrolment['_slots']):
+                status, minutes, comment = presence[i]
                 rows.append({
                         'enrolment': enrolment['enrolment'],
                         'date': french(date),
@@ -203,106 +146,205 @@ class Export:
                         })
         return rows
 
-    def _siren(self):
-        while True:
-            siren = checked(f'0000{self.random.randrange(10 ** 4):04}')
-            if siren not in self._sirets:
-                self._sirets.add(siren)
-                return siren
+    def courses(self):
+        return [
+            {'course': course.code, 'kind': course.kind}
+            for course in COURSES
+            if any(s['course'] == course for s in self._sessions)]
+
+    def contacts(self):
+        advisers = {code: adviser for code, *_, adviser, _ in PRESCRIBERS}
+        rows = []
+        for enrolment in self._enrolments:
+            kind = enrolment['_agreement']
+            tutor = enrolment['employer'].replace('E', 'T')
+            if kind == 'public_funding':
+                party, role = advisers[enrolment['prescriber']], 'prescriber'
+            elif kind == 'apprenticeship':
+                party, role = tutor, 'apprenticeship_supervisor'
+            elif kind == 'agreement':
+                party, role = tutor, 'tutor'
+            else:
+                continue
+            rows.append({
+                    'enrolment': enrolment['enrolment'],
+                    'party': party,
+                    'role': role,
+                    })
+        return rows
+
+    def closures(self):
+        years = {date.year for s in self._sessions for date, _ in s['slots']}
+        return [{
+                'name': f'{name} {year}',
+                'start_date': french(dt.date(year, *start)),
+                'end_date': french(dt.date(year, *end)),
+                }
+            for year in sorted(years) for name, start, end in CLOSURES]
+
+    def _plan(self, count):
+        "The sessions in the order of their start"
+        sessions = [self._session(i) for i in range(count)]
+        sessions.sort(key=lambda s: s['slots'][0])
+        for number, session in enumerate(sessions, 1):
+            year = session['slots'][0][0].year
+            session['code'] = f'S{year}-{number:03}'
+        return sessions
 
     def _session(self, index):
-        start = self.day + dt.timedelta(
-            days=STARTS[index % len(STARTS)] - index // len(STARTS) * 9)
-        courses = min(len(COURSES), max(4, index * 2 // 3 + 1))
-        course = COURSES[index % courses]
-        *_, days, weekdays, _ = course
+        "Each course has a session that runs, one that ended, one that comes"
+        course = COURSES[index % len(COURSES)]
+        turn = index // len(COURSES)
+        gap = dt.timedelta(days=7 + 5 * (index % 7) + 30 * (turn // 3))
+        done = {0: max(1, course.days // 2), 1: course.days, 2: 0}[turn % 3]
+        before, after = {
+            0: (self.day, self.day),
+            1: (self.day - gap, None),
+            2: (None, self.day + gap),
+            }[turn % 3]
+        dates = training_days(before, done, course.weekdays, -1)
+        dates += training_days(
+            after, course.days - done, course.weekdays, 1)
         return {
-            'code': f'S{self.day.year}-{index + 1:03}',
+            'index': index,
             'course': course,
-            'slots': [
-                (date, time) for date in working_days(start, days, weekdays)
-                for time in [MORNING, AFTERNOON]],
+            'slots': [(date, time) for date in dates for time in course.times],
             'location': LOCATIONS[index % len(LOCATIONS)],
             'trainer': f'X{index % len(TRAINERS) + 1:03}',
             }
 
     def _enrol(self, session):
-        running = (
-            session['slots'][0][0] < self.day <= session['slots'][-1][0])
-        stories = STORIES if running else []
-        for i in range(self.random.randint(5, 9)):
+        # The order of the sessions depends on the day
+        self.random = Random(f"{self.seed} {session['index']}")
+        stories = self._stories(session)
+        for i in range(self.random.randint(*session['course'].sizes)):
             story = stories[i] if i < len(stories) else 'regular'
+            followed = not session['index'] and not i
+            agreement = self._agreement(session['course'], followed)
+            start = None
+            if story == 'regular' and self.random.random() < .03:
+                # Enrolled after the others
+                start = session['slots'][len(session['slots']) // 4][0]
             yield {
                 'enrolment': f"{session['code']}-{i + 1:02}",
                 'session': session['code'],
-                'trainee': self._person(story),
-                **self._agreement(session['course'], story),
-                'price': f"{session['course'][-1]},00",
-                'start_date': '',
-                '_session': session,
+                'trainee': self._person(session, story, followed),
+                **agreement,
+                'price': f"{session['course'].price},00",
+                'start_date': french(start) if start else '',
+                '_slots': [
+                    slot for slot in session['slots']
+                    if (start or dt.date.min) <= slot[0] < self.day],
                 '_story': story,
                 }
 
-    def _person(self, story):
-        names = {name for name, _ in self.persons.values()}
-        name = FOLLOWED if story == 'leaves' else ''
-        while not name or name in names:
+    def _stories(self, session):
+        past = [slot for slot in session['slots'] if slot[0] < self.day]
+        if len(past) < TOLD:
+            return []
+        elif past == session['slots']:
+            return ['leaves'] if session['index'] % 4 == 1 else []
+        return [
+            STORIES[(2 * session['index'] + i) % len(STORIES)]
+            for i in range(2)]
+
+    def _person(self, session, story, followed):
+        "The code of a person, new or who comes back after a first session"
+        if session['slots'][0][0] > self.day and self.random.random() < .08:
+            if code := self._former(session):
+                return code
+        name = FOLLOWED if followed else ''
+        while not name or address(name) in self._addresses:
             name = (f"{self.random.choice(FIRST_NAMES)} "
                 f"{self.random.choice(LAST_NAMES)}")
+        self._addresses.add(address(name))
+        host = 'stagiaires.example.org'
+        if story == 'unreachable':
+            host = CLOSED_HOST
         code = f'{len(self.persons) + 1:05}'
-        phone = ' '.join(
-            f'{self.random.randrange(100):02}' for _ in range(3))
-        self.persons[code] = name, f'+33 6 39 98 {phone[:5]}'
+        phone = ' '.join(f'{self.random.randrange(100):02}' for _ in range(2))
+        self.persons[code] = name, host, f'+33 6 39 98 {phone}'
+        session.setdefault('trainees', set()).add(code)
         return code
 
-    def _agreement(self, course, story):
-        job_seeker = agreement(
-            "demandeur d'emploi", 'financement public',
-            self.random.choice(['P-FT', 'P-ML']), '', 'F-SUD')
-        company = f'E{self.random.randrange(len(COMPANIES)) + 1:03}'
-        if course[0].startswith('APP-'):
-            return agreement(
-                'apprenti', 'apprentissage', company, company, 'F-EP')
-        elif story == 'leaves':
-            return dict(job_seeker, prescriber='P-FT')
-        return self.random.choice([
-                agreement('salarié', 'convention', company, company,
-                    self.random.choice(['F-ATLAS', 'F-AKTO'])),
-                job_seeker,
-                agreement('particulier', 'cpf', '', '', 'F-CDC'),
-                agreement('particulier', 'contrat', '', '', ''),
-                ])
+    def _former(self, session):
+        trainees = sorted(
+            code for s in self._sessions
+            if s['slots'][-1][0] < self.day for code in s.get('trainees', []))
+        if trainees:
+            code = self.random.choice(trainees)
+            if code not in session.setdefault('trainees', set()):
+                session['trainees'].add(code)
+                return code
 
-    def _presence(self, story, index, count):
+    def _agreement(self, course, followed):
+        kind = self.random.choice(course.agreements)
+        index = self.random.randrange(len(COMPANIES))
+        company, funder = f'E{index + 1:03}', COMPANIES[index].funder
+        prescriber = self.random.choice(PRESCRIBERS)[0]
+        if followed:
+            kind, prescriber = 'public_funding', 'P-FT'
+        trainee_kind, *parties = {
+            'agreement': ('salarié', company, company, funder),
+            'contract': ('particulier', '', '', ''),
+            'cpf': ('particulier', '', '', 'F-CDC'),
+            'apprenticeship': ('apprenti', company, company, funder),
+            'public_funding': ("demandeur d'emploi", prescriber, '', 'F-SUD'),
+            }[kind]
+        return {
+            'trainee_kind': trainee_kind,
+            'agreement': WORDS[kind],
+            **dict(zip(['prescriber', 'employer', 'funder'], parties)),
+            '_agreement': kind,
+            }
+
+
+class Presence:
+    "The status, minutes and comment of a trainee at each of the past slots"
+
+    def __init__(self, story, slots, random):
+        self.story = story
+        self.slots = slots
+        self.random = random
+        # From where the absences do not stop any more
+        self.left = len(slots) - random.choice([4, 5, 6])
+        self.absent_days = {
+            date for date in sorted({date for date, _ in slots})
+            if random.random() < (.35 if story == 'irregular' else .01)}
+
+    def __getitem__(self, index):
+        date, _ = self.slots[index]
         chance = self.random.random()
-        comment = ''
-        if story == 'leaves' and index >= count - 4:
-            return 'A', '', "Injoignable" if index == count - 1 else ''
-        elif story == 'no_show':
-            return 'A', '', comment
-        elif story == 'late' and chance < .5:
-            return 'R', self.random.choice([10, 15, 20, 30, 45]), comment
-        elif story == 'irregular' and chance < .4:
-            return 'A', '', comment
-        elif story == 'sick' and count - 6 <= index < count - 2:
+        last = index == len(self.slots) - 1
+        if self.story in {'leaves', 'unreachable'} and index >= self.left:
+            return 'A', '', "Injoignable" if last else ''
+        elif self.story == 'no_show':
+            return 'A', '', "Jamais venu" if last else ''
+        elif self.story == 'sick' and not 2 < len(self.slots) - index <= 8:
+            pass
+        elif self.story == 'sick':
             return 'E', '', "Arrêt de travail"
-        elif chance < .02:
-            return 'A', '', comment
+        elif date in self.absent_days:
+            return 'A', '', ''
+        elif self.story == 'late' and chance < .6:
+            return 'R', self.random.choice([10, 15, 20, 30, 45]), ''
+        if chance < .03:
+            return 'R', self.random.choice([5, 10, 15]), ''
+        elif chance < .04:
+            return 'D', 30, "Rendez-vous"
         elif chance < .05:
-            return 'R', self.random.choice([5, 10, 15]), comment
-        elif chance < .06:
-            return 'D', 30, comment
-        return 'P', '', comment
+            return 'E', '', "Convocation présentée"
+        return 'P', '', ''
 
 
-def agreement(kind, name, prescriber, employer, funder):
-    return {
-        'trainee_kind': kind,
-        'agreement': name,
-        'prescriber': prescriber,
-        'employer': employer,
-        'funder': funder,
-        }
+class Sirens:
+    "SIRET of companies that do not exist"
+
+    def __init__(self, seed):
+        self.numbers = iter(Random(seed).sample(range(10 ** 4), 100))
+
+    def __next__(self):
+        return siret(checked(f'0000{next(self.numbers):04}'))
 
 
 def organisation(
@@ -311,7 +353,7 @@ def organisation(
         'code': code,
         'name': name,
         'kind': 'organisation',
-        'email': f'contact@{host}.example.net',
+        'email': f'contact@{host}.example.org',
         'phone': '',
         'lang': 'fr',
         'street': street,
@@ -360,14 +402,31 @@ def siret(siren):
     return checked(f'{siren}0001')
 
 
-def working_days(start, count, weekdays):
+def is_training_day(date):
+    return (date.weekday() < 5
+        and date not in BANK_HOLIDAYS
+        and not any(
+            start <= (date.month, date.day) <= end
+            for _, start, end in CLOSURES))
+
+
+def training_days(date, count, weekdays, step):
+    "Days from date, or before it when step is negative, in their order"
     days = []
+    if step < 0 and count:
+        date -= dt.timedelta(days=1)
     while len(days) < count:
-        if (start.weekday() in weekdays
-                and (start.day, start.month) not in BANK_HOLIDAYS):
-            days.append(start)
-        start += dt.timedelta(days=1)
-    return days
+        if date.weekday() in weekdays and is_training_day(date):
+            days.append(date)
+        date += dt.timedelta(days=step)
+    return sorted(days)
+
+
+def hours(course):
+    minutes = sum(
+        (int(end[:2]) - int(start[:2])) * 60 + int(end[3:]) - int(start[3:])
+        for start, end in course.times)
+    return f'{course.days * minutes / 60:g}'.replace('.', ',')
 
 
 def french(date):
