@@ -131,3 +131,8 @@ LAST_NAMES = [
     "Le Goff", "Lopez", "Marchetti", "Marin", "Mercier", "Moreau", "Nguyen",
     "Olivieri", "Pastor", "Petit", "Raybaud", "Renard", "Rivière", "Rossi",
     "Sanchez", "Tessier", "Traoré", "Vasseur", "Viale", "Zerbib"]
+# The one whose case goes through the eight steps, by a name that programs
+# must get through
+FOLLOWED = "Éloïse D'Arcy-N'Guyen"
+# The mail server of the demo does not know the mailboxes of this host
+CLOSED_HOST = 'boite-fermee.example.org'

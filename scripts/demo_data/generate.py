@@ -18,24 +18,21 @@ from random import Random
 
 import holidays
 from catalogue import (
-    CLOSURES, COMPANIES, COURSES, FIRST_NAMES, FUNDERS, LAST_NAMES, LOCATIONS,
-    PRESCRIBERS, TRAINERS, TUTORS)
+    CLOSED_HOST, CLOSURES, COMPANIES, COURSES, FIRST_NAMES, FOLLOWED, FUNDERS,
+    LAST_NAMES, LOCATIONS, PRESCRIBERS, TRAINERS, TUTORS)
 
 FILES = [
     'parties', 'sessions', 'enrolments', 'attendance', 'courses', 'contacts',
     'closures']
 SESSIONS = 3 * len(COURSES)
 BANK_HOLIDAYS = holidays.country_holidays('FR')
-# The first one who leaves, by a name that programs must get through
-FOLLOWED = "Éloïse D'Arcy-N'Guyen"
-# The mail server of the demo does not know the mailboxes of this host
-CLOSED_HOST = 'boite-fermee.example.org'
 # What happens to the first trainees of the running sessions, in turn
 STORIES = [
     'leaves', 'late', 'leaves', 'unreachable', 'irregular', 'leaves',
     'no_show', 'leaves', 'sick', 'leaves']
 # Half-days of a running session behind us for the stories to be told
 TOLD = 6
+TOLD_BY_SESSION = 4
 WORDS = {
     'agreement': 'convention',
     'contract': 'contrat',
@@ -76,9 +73,10 @@ class Export:
         self.persons = {}
         self._addresses = set()
         self._sessions = self._plan(sessions)
-        self._enrolments = [
-            enrolment for session in self._sessions
-            for enrolment in self._enrol(session)]
+        self._enrolments = []
+        for session in self._sessions:
+            for enrolment in self._enrol(session):
+                self._enrolments.append(enrolment)
 
     def parties(self):
         sirens = Sirens(self.seed)
@@ -228,10 +226,13 @@ class Export:
             yield {
                 'enrolment': f"{session['code']}-{i + 1:02}",
                 'session': session['code'],
-                'trainee': self._person(session, story, followed),
+                'trainee': (
+                    self._former(session, agreement['trainee_kind'])
+                    or self._person(story, followed)),
                 **agreement,
                 'price': f"{session['course'].price},00",
                 'start_date': french(start) if start else '',
+                '_session': session,
                 '_slots': [
                     slot for slot in session['slots']
                     if (start or dt.date.min) <= slot[0] < self.day],
@@ -245,14 +246,24 @@ class Export:
         elif past == session['slots']:
             return ['leaves'] if session['index'] % 4 == 1 else []
         return [
-            STORIES[(2 * session['index'] + i) % len(STORIES)]
-            for i in range(2)]
+            STORIES[(TOLD_BY_SESSION * session['index'] + i) % len(STORIES)]
+            for i in range(TOLD_BY_SESSION)]
 
-    def _person(self, session, story, followed):
-        "The code of a person, new or who comes back after a first session"
-        if session['slots'][0][0] > self.day and self.random.random() < .08:
-            if code := self._former(session):
-                return code
+    def _former(self, session, kind):
+        "The code of a person who comes back after a first session, or None"
+        if session['slots'][0][0] <= self.day or self.random.random() > .08:
+            return None
+        former = [
+            e['trainee'] for e in self._enrolments
+            if e['trainee_kind'] == kind and e['_slots']
+            and e['_session']['slots'][-1][0] < self.day]
+        trainee = self.random.choice(former) if former else None
+        if any(e['trainee'] == trainee and e['_session'] is session
+                for e in self._enrolments):
+            return None
+        return trainee
+
+    def _person(self, story, followed):
         name = FOLLOWED if followed else ''
         while not name or address(name) in self._addresses:
             name = (f"{self.random.choice(FIRST_NAMES)} "
@@ -264,18 +275,7 @@ class Export:
         code = f'{len(self.persons) + 1:05}'
         phone = ' '.join(f'{self.random.randrange(100):02}' for _ in range(2))
         self.persons[code] = name, host, f'+33 6 39 98 {phone}'
-        session.setdefault('trainees', set()).add(code)
         return code
-
-    def _former(self, session):
-        trainees = sorted(
-            code for s in self._sessions
-            if s['slots'][-1][0] < self.day for code in s.get('trainees', []))
-        if trainees:
-            code = self.random.choice(trainees)
-            if code not in session.setdefault('trainees', set()):
-                session['trainees'].add(code)
-                return code
 
     def _agreement(self, course, followed):
         kind = self.random.choice(course.agreements)
@@ -307,7 +307,7 @@ class Presence:
         self.slots = slots
         self.random = random
         # From where the absences do not stop any more
-        self.left = len(slots) - random.choice([4, 5, 6])
+        self.left = max(2, len(slots) - random.choice([4, 5, 6, 8, 12]))
         self.absent_days = {
             date for date in sorted({date for date, _ in slots})
             if random.random() < (.35 if story == 'irregular' else .01)}

@@ -1,23 +1,28 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
-"""One case of the demo through the eight steps, as its users do it
+"""The cases of the demo, as its users make them: one through the eight steps
+and the others that the day brings
 
 python -m lib.demo_case DATABASE CONFIG DIRECTORY"""
 
-import datetime as dt
 import sys
 import time
 from email import message_from_bytes, policy
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from demo_data.catalogue import FOLLOWED
+
 from proteus import Model, Wizard
 from proteus import config as pconfig
 
-SOURCE = 'demo'
-CASE = 'training.abandon.case'
-# From how many absences in a row somebody is written to
-ABSENCES = 3
+from .demo_training import ABSENCES
+from .demo_work import CASE, ENROLMENT, Work
+
+FACTS = [
+    'prescriber', 'consecutive_absences', 'last_presence', 'late_count',
+    'attendance_rate', 'session.state', 'session.start_date',
+    'trainee.party.name', 'trainee.party.email']
 
 
 class Demo:
@@ -37,49 +42,31 @@ class Demo:
         return Wizard(
             f'{CASE}.{name}', [case], config=self.configs[login])
 
+    def search_read(self, model, domain, *names):
+        config = self.configs['assistant']
+        return config.get_proxy(model).search_read(
+            domain, 0, None, [('id', 'ASC')], list(names), config.context)
+
     def run(self):
-        enrolments = self.worth_following()
-        self.followed, *others = enrolments
-        self.add_contact()
-        self.case = self.open(self.followed)
+        enrolments = self.search_read(
+            ENROLMENT, [('state', 'in', ['confirmed', 'started'])], *FACTS)
+        followed, = [e for e in enrolments if is_followed(e)]
+        self.case = self.open(followed['id'])
         self.eight_steps()
         self.case.reload()
         self.save_certificate()
-        # An overdue case and one to do, for the first screen
-        for enrolment, days in zip(others, [9, 3]):
-            self.open(enrolment, days)
+        Work(self, [e for e in enrolments if not is_followed(e)]).run()
         self.wait_for_mails()
         return self.summary()
 
-    def worth_following(self):
-        "The enrolments with many absences, first one with a prescriber"
-        Enrolment = self.model('training.enrolment')
-        enrolments = [
-            enrolment for enrolment in Enrolment.find(
-                [('state', 'in', ['confirmed', 'started'])],
-                order=[('id', 'ASC')])
-            if (enrolment.consecutive_absences or 0) >= ABSENCES]
-        if not any(enrolment.prescriber for enrolment in enrolments):
-            sys.exit("The data of the demo have nobody to write to.")
-        return sorted(
-            enrolments, key=lambda e: (
-                not e.prescriber, not e.last_presence, e.id))
+    def is_absent(self, enrolment):
+        return (enrolment['consecutive_absences'] or 0) >= ABSENCES
 
-    def add_contact(self):
-        "Name the adviser who follows the trainee for the prescriber"
-        Code = self.model('training.external_code')
-        code, = Code.find([
-                ('source', '=', SOURCE), ('model', '=', 'party.party'),
-                ('code', '=', 'C-FT')])
-        self.followed.contacts.new(party=code.record, role='prescriber')
-        self.followed.save()
-
-    def open(self, enrolment, days=0):
-        "Open a case since some days, return it"
+    def open(self, enrolment):
         wizard = Wizard(
-            f'{CASE}.open', [enrolment], config=self.configs['assistant'])
+            f'{CASE}.open', [self.model(ENROLMENT)(enrolment)],
+            config=self.configs['assistant'])
         wizard.form.origin = 'absence'
-        wizard.form.date -= dt.timedelta(days=days)
         wizard.execute('apply')
         return wizard.actions[0][0]
 
@@ -150,11 +137,13 @@ class Demo:
         while expected - set(self.files()) and time.monotonic() < end:
             time.sleep(0.1)
         if missing := expected - set(self.files()):
-            sys.exit(f"{len(missing)} mails have not arrived: see the mails "
-                "of the case.")
+            sys.exit(f"{len(missing)} mails sent have not arrived in "
+                f"{self.directory / 'mails'}")
 
     def mails(self):
-        return self.model(CASE)(self.case.id).mails
+        return [
+            mail for mail in self.model('training.mail').find([])
+            if mail.state == 'sent']
 
     def files(self):
         "The files received, by message-id"
@@ -185,6 +174,18 @@ class Demo:
             f"effet le {case.effective_date:%d/%m/%Y}")
         yield f"État du dossier : {label(case, 'state')}"
         yield f"État de l'inscription : {label(enrolment, 'state')}"
+        yield ''
+        yield "Autres dossiers :"
+        for other in self.model(CASE).find(
+                [('id', '!=', case.id)], order=[('id', 'ASC')]):
+            yield from self.other_lines(other)
+
+    def other_lines(self, case):
+        line = f"  {case.rec_name} : {label(case, 'state')}"
+        if case.next_step:
+            line += (f", à faire : {label(case, 'next_kind')} "
+                f"pour le {case.next_due_date:%d/%m/%Y}")
+        yield line
 
     def step_lines(self, number, step, files):
         who = step.done_by.rec_name if step.done_by else '-'
@@ -200,6 +201,10 @@ class Demo:
             yield (f"     {file.name if file else '(non reçu)'} : "
                 f"« {mail.subject} », {label(mail, 'state')}, "
                 f"{mail.smtp_reply}")
+
+
+def is_followed(enrolment):
+    return enrolment['trainee.']['party.']['name'] == FOLLOWED
 
 
 def label(record, name):

@@ -2,6 +2,9 @@
 # this repository contains the full copyright notices and license terms.
 """A mail server that keeps what it receives, byte for byte, in a folder
 
+It refuses the addresses of the host CLOSED_HOST, as a server that does not
+know the mailboxes.
+
 python -m lib.mail_server PORT DIRECTORY"""
 
 import asyncio
@@ -11,6 +14,7 @@ import sys
 from pathlib import Path
 
 from aiosmtpd.smtp import SMTP
+from demo_data.catalogue import CLOSED_HOST
 
 
 class Keep:
@@ -19,6 +23,13 @@ class Keep:
     def __init__(self, directory):
         self.directory = Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
+
+    async def handle_RCPT(
+            self, server, session, envelope, address, options):
+        if address.lower().endswith(f'@{CLOSED_HOST}'):
+            return f'550 5.1.1 <{address}>: mailbox unknown'
+        envelope.rcpt_tos.append(address)
+        return '250 2.1.5 OK'
 
     async def handle_DATA(self, server, session, envelope):
         for recipient in envelope.rcpt_tos:
