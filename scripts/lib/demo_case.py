@@ -18,6 +18,7 @@ from proteus import config as pconfig
 
 from .demo_training import ABSENCES
 from .demo_work import CASE, ENROLMENT, Work
+from .environment import refuse
 
 FACTS = [
     'prescriber', 'consecutive_absences', 'last_presence', 'late_count',
@@ -137,7 +138,7 @@ class Demo:
         while expected - set(self.files()) and time.monotonic() < end:
             time.sleep(0.1)
         if missing := expected - set(self.files()):
-            sys.exit(f"{len(missing)} mails sent have not arrived in "
+            refuse(f"{len(missing)} mails sent have not arrived in "
                 f"{self.directory / 'mails'}")
 
     def mails(self):

@@ -10,6 +10,8 @@ import urllib.parse
 import psycopg
 from psycopg import sql
 
+from .environment import refuse
+
 # Only a database with this comment is ever dropped
 MARK = 'training_abandon demo'
 
@@ -18,25 +20,32 @@ def main(uri):
     parts = urllib.parse.urlsplit(uri)
     name = parts.path.strip('/')
     try:
-        connection = psycopg.connect(
-            parts._replace(path='/postgres').geturl(), autocommit=True)
+        with psycopg.connect(
+                parts._replace(path='/postgres').geturl(), autocommit=True,
+                connect_timeout=10) as connection:
+            create(connection, name)
     except psycopg.OperationalError as exc:
-        sys.exit(f"PostgreSQL does not answer: {exc}")
-    with connection:
-        found = connection.execute(
-            "SELECT shobj_description(oid, 'pg_database') "
-            "FROM pg_database WHERE datname = %s", [name]).fetchone()
-        if found and found[0] != MARK:
-            sys.exit(f"The database {name} is not one of the demo: choose "
-                "another name, or drop it yourself.")
-        name = sql.Identifier(name)
-        connection.execute(sql.SQL(
-                'DROP DATABASE IF EXISTS {} WITH (FORCE)').format(name))
-        connection.execute(sql.SQL(
-                "CREATE DATABASE {} TEMPLATE template0 ENCODING 'unicode'"
-                ).format(name))
-        connection.execute(sql.SQL('COMMENT ON DATABASE {} IS {}').format(
-                name, sql.Literal(MARK)))
+        refuse("The PostgreSQL server does not answer: start it, or correct "
+            f"the URI of --database ({exc})")
+    except psycopg.Error as exc:
+        refuse(f"PostgreSQL refuses to create the database {name}: {exc}")
+
+
+def create(connection, name):
+    found = connection.execute(
+        "SELECT shobj_description(oid, 'pg_database') "
+        "FROM pg_database WHERE datname = %s", [name]).fetchone()
+    if found and found[0] != MARK:
+        refuse(f"The database {name} is not one of the demo: choose another "
+            "name, or drop it yourself.")
+    name = sql.Identifier(name)
+    connection.execute(sql.SQL(
+            'DROP DATABASE IF EXISTS {} WITH (FORCE)').format(name))
+    connection.execute(sql.SQL(
+            "CREATE DATABASE {} TEMPLATE template0 ENCODING 'unicode'"
+            ).format(name))
+    connection.execute(sql.SQL('COMMENT ON DATABASE {} IS {}').format(
+            name, sql.Literal(MARK)))
 
 
 if __name__ == '__main__':

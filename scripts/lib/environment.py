@@ -10,10 +10,12 @@ import fcntl
 import glob
 import hashlib
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,6 +25,8 @@ VENV = ROOT / '.venv'
 VAR = ROOT / 'var'
 PYTHON = VENV / 'bin' / 'python'
 MINIMUM = (3, 10)
+# Exit code of our programs whose last line says all
+REFUSED = 3
 CONVERT_COMMAND = (
     'soffice "-env:UserInstallation=file://%(directory)s/lo" --headless '
     '--nolockcheck --nodefault --norestore '
@@ -178,13 +182,20 @@ def _update_venv(extras):
             return
         if old_key == key:
             extras |= set(old_extras)
-    if not PYTHON.exists():
+    if not stamp.exists() and not _has_pip():
         say("Creating the virtual environment .venv…")
         run([sys.executable, '-m', 'venv', '--clear', VENV], 'venv')
         pip('install', '--upgrade', 'pip', 'setuptools', 'wheel')
     say(f"Installing the Python packages ({', '.join(sorted(extras))})…")
     pip('install', '--editable', f"{ROOT}[{','.join(sorted(extras))}]")
     stamp.write_text(' '.join([key, *sorted(extras)]))
+
+
+def _has_pip():
+    "If there is a virtual environment whose creation has come to its end"
+    return PYTHON.exists() and not subprocess.run(
+        [PYTHON, '-m', 'pip', '--version'], stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL, check=False).returncode
 
 
 def _venv_key():
@@ -196,29 +207,68 @@ def _venv_key():
 
 def pip(*arguments, python=PYTHON):
     run([python, '-m', 'pip', '--disable-pip-version-check', *arguments],
-        'pip', "Is the network (or the package index) within reach?")
+        'pip')
 
 
-def run(command, name, hint='', **options):
+# What the programs say, what it means and what to do
+KNOWN = [
+    (r'No space left on device|ENOSPC|disk is full|Errno 28\b|Disk quota',
+        "The disk is full: free some space, then run this command again."),
+    (r'Retrying \(Retry|No matching distribution found|ProxyError'
+        r'|ConnectTimeout',
+        "The Python package index is out of reach: connect this machine to "
+        "the network, or set PIP_INDEX_URL, then run this command again."),
+    (r'ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT|ENETUNREACH|ERR_SOCKET',
+        "The npm registry is out of reach: connect this machine to the "
+        "network, then run this command again."),
+    ]
+
+
+def known_cause(text):
+    "What makes a program fail with such an output, None if not known"
+    for pattern, sentence in KNOWN:
+        if re.search(pattern, text):
+            return sentence
+    if is_disk_full():
+        return KNOWN[0][1]
+
+
+def is_disk_full():
+    # The log of the failure may have been the first file without room
+    return any(
+        shutil.disk_usage(path).free < 1024 ** 2
+        for path in {ROOT, tempfile.gettempdir()})
+
+
+def refuse(reason):
+    "End one of our programs with a reason, for run() to show only that"
+    print(' '.join(str(reason).split()), file=sys.stderr)
+    sys.exit(REFUSED)
+
+
+def run(command, name, **options):
     "Run a command with its output in var/NAME.log, shown only on failure"
     log = VAR / f'{name}.log'
     log.parent.mkdir(parents=True, exist_ok=True)
-    with open(log, 'wb') as output:
-        code = subprocess.run(
-            list(map(str, command)), stdout=output,
-            stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-            check=False, **options).returncode
-    if code:
+    with open(log, 'wb') as output, process_group(
+            command, stdout=output, stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL, **options) as process:
+        code = process.wait()
+    if code == REFUSED:
+        raise Missing(tail(log, 1).strip())
+    elif code:
+        if cause := known_cause(tail(log, None)):
+            raise Missing(f"{cause}\nThe details are in {log}")
         sys.stderr.write(tail(log))
         program = ' '.join(map(str, command))
-        raise Missing(f"'{program}' failed ({code}), see {log}. {hint}")
+        raise Missing(f"'{program}' failed ({code}), see {log}")
 
 
 def tail(path, lines=60):
     if not path.exists():
         return ''
     content = path.read_text(encoding='utf-8', errors='replace')
-    return '\n'.join(content.splitlines()[-lines:]) + '\n'
+    return '\n'.join(content.splitlines()[-(lines or 0):]) + '\n'
 
 
 def clean_environ(**extra):
@@ -234,11 +284,30 @@ def clean_environ(**extra):
 
 
 def raise_on_sigterm():
-    "Make a termination run the clean-up, as Ctrl-C does"
+    """Make a termination run the clean-up, as Ctrl-C does, and let nothing
+    interrupt that clean-up"""
+    numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+
     def handler(number, frame):
+        for other in numbers:
+            signal.signal(other, signal.SIG_IGN)
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
         sys.exit(128 + number)
-    signal.signal(signal.SIGTERM, handler)
-    signal.signal(signal.SIGHUP, handler)
+    for number in numbers:
+        signal.signal(number, handler)
+
+
+@contextmanager
+def only_one(path, message):
+    "Refuse to go on while another process is inside for the same path"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, 'a') as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as exc:
+            raise Missing(message) from exc
+        yield
 
 
 @contextmanager

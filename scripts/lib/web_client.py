@@ -2,9 +2,7 @@
 # this repository contains the full copyright notices and license terms.
 "The Tryton web client, from npm"
 
-import json
 import shutil
-import subprocess
 
 from .environment import VAR, Missing, run, say
 
@@ -22,23 +20,13 @@ def ensure():
     say(f"Installing the web client tryton-sao {VERSION}…")
     shutil.rmtree(DIRECTORY, ignore_errors=True)
     DIRECTORY.mkdir(parents=True)
-    run(['tar', 'xzf', _pack(), '-C', DIRECTORY], 'npm')
+    run(['npm', 'pack', f'tryton-sao@{VERSION}'], 'npm', cwd=DIRECTORY)
+    archive, = DIRECTORY.glob('*.tgz')
+    run(['tar', 'xzf', archive, '-C', DIRECTORY], 'npm')
     # index.html wants node_modules inside of the package
     command = [
         'npm', 'install', '--production', '--legacy-peer-deps',
         '--no-audit', '--no-fund']
-    run(command, 'npm', "Is the npm registry within reach?", cwd=root)
+    run(command, 'npm', cwd=root)
     (DIRECTORY / 'complete').touch()
     return root
-
-
-def _pack():
-    result = subprocess.run(
-        ['npm', 'pack', '--json', f'tryton-sao@{VERSION}'], cwd=DIRECTORY,
-        capture_output=True, text=True, check=False)
-    if result.returncode:
-        raise Missing(
-            f"'npm pack tryton-sao@{VERSION}' failed: "
-            f"{result.stderr.strip()} Is the npm registry within reach?")
-    package, = json.loads(result.stdout)
-    return DIRECTORY / package['filename']
