@@ -29,7 +29,7 @@ BANK_HOLIDAYS = holidays.country_holidays('FR')
 # What happens to the first trainees of the running sessions, in turn
 STORIES = [
     'leaves', 'late', 'leaves', 'unreachable', 'irregular', 'leaves',
-    'no_show', 'leaves', 'sick', 'leaves']
+    'no_show', 'leaves', 'sick', 'leaves', 'late', 'leaves']
 # Half-days of a running session behind us for the stories to be told
 TOLD = 6
 TOLD_BY_SESSION = 4
