@@ -212,7 +212,8 @@ class DemoDataTestCase(unittest.TestCase):
             absent = {
                 code for code, s in statuses.items()
                 if s[-3:] == ['A', 'A', 'A']}
-            self.assertGreaterEqual(len(absent), 15)
+            # More than the cases of the demo, to leave some to be found
+            self.assertGreater(len(absent), 18)
             self.assertLess(len(absent), 30)
             late = [s for s in statuses.values()
                 if s.count('R') >= 4 and s.count('R') > len(s) / 4]

@@ -29,10 +29,11 @@ BANK_HOLIDAYS = holidays.country_holidays('FR')
 # What happens to the first trainees of the running sessions, in turn
 STORIES = [
     'leaves', 'late', 'leaves', 'unreachable', 'irregular', 'leaves',
-    'no_show', 'leaves', 'sick', 'leaves', 'late', 'leaves']
+    'no_show', 'leaves', 'sick', 'leaves', 'late', 'leaves', 'regular',
+    'leaves', 'irregular']
 # Half-days of a running session behind us for the stories to be told
 TOLD = 6
-TOLD_BY_SESSION = 4
+TOLD_BY_SESSION = 5
 WORDS = {
     'agreement': 'convention',
     'contract': 'contrat',

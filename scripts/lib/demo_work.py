@@ -24,16 +24,15 @@ PLAN = [
     ('followed up', 'follow_up'),
     ('exchanged', 'exchange'),
     ('proposed', 'propose'),
-    ('overdue', None),
     ('analysed', 'analyse'),
     ('resumed', 'ask_reasons'),
-    ('waiting', 'ask_reasons'),
     ('waiting', 'ask_reasons'),
     ('informed', 'inform'),
     ('skipped', None),
     ('cancelled', 'inform'),
     ('new', None),
     ]
+# The same, with those whose mail is refused or whose session is over
 LAST = {**dict(PLAN), 'unreachable': 'ask_reasons', 'closed': 'certify'}
 # Days after the last presence on which a case is opened
 PATIENCE = 3
