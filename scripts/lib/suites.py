@@ -154,7 +154,7 @@ def faults(full=False):
 
 def browser(full=False):
     screens = VAR / 'screens'
-    screens.mkdir(parents=True, exist_ok=True)
+    clean(screens)
     with _database_environ('sqlite://', None, full) as env:
         return pytest([TESTS / 'browser'], dict(env,
                 TEST_CHROMIUM=chromium_binary(),
@@ -237,14 +237,14 @@ def _activate(admin, directory, env):
         connection.close()
 
 
-# name: (function, system parts)
+# name: (function, system parts), the longest first
 SUITES = {
-    'flake8': (flake8, []),
     'postgresql': (postgresql, ['postgresql', *REPORT]),
     'sqlite': (sqlite, REPORT),
+    'browser': (browser, ['chromium', 'npm', *REPORT]),
     'package': (package, []),
     'faults': (faults, ['postgresql', *REPORT]),
-    'browser': (browser, ['chromium', 'npm', *REPORT]),
+    'flake8': (flake8, []),
     }
 
 

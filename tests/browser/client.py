@@ -95,42 +95,82 @@ class Client:
         return self.dialog if self.dialog.count() else self.pane
 
     @property
-    def title(self):
-        return self.pane.locator('.toolbar .title').first.get_attribute(
-            'title')
+    def tabs(self):
+        return self.page.locator('#tablist > li')
+
+    @property
+    def view_type(self):
+        "The type of the view of the current tab"
+        return self.page.locator('#tabcontent').get_attribute(
+            'data-view-type')
 
     # The menu
 
     def open_menu(self, *path):
-        "Open the last of these entries of the menu"
-        position = -1
-        for name in path[:-1]:
-            position = self.menu_names().index(name, position + 1)
-            self._expand(position)
-        position = self.menu_names().index(path[-1], position + 1)
-        self._menu_row(position).locator('.column-char').click()
+        """Open the last of these entries of the menu in the place of the
+        tabs"""
+        self.close_tabs()
+        row = self.menu_rows.nth(self._find_menu(path))
+        row.locator('.column-char').click()
         self.ready()
+
+    @property
+    def menu_rows(self):
+        return self.page.locator('#menu tbody tr')
 
     def menu_names(self):
         return [
             name.strip() for name in
-            self.page.locator('#menu tbody .column-char').all_inner_texts()]
+            self.menu_rows.locator('.column-char').all_inner_texts()]
 
-    def _menu_row(self, position):
-        return self.page.locator('#menu tbody tr').nth(position)
+    def menu_paths(self, *path):
+        "The paths of the entries without child from this one"
+        position = self._find_menu(path)
+        if not self._has_children(position):
+            return [path]
+        self._expand(position)
+        names, indents = self.menu_names(), self._menu_indents()
+        result = []
+        for name, indent in zip(names[position + 1:], indents[position + 1:]):
+            if indent <= indents[position]:
+                break
+            elif indent == indents[position + 1]:
+                result += self.menu_paths(*path, name)
+        return result
+
+    def _find_menu(self, path):
+        "Expand the parents of the entry and return its position"
+        position = self.menu_names().index(path[0])
+        for name in path[1:]:
+            self._expand(position)
+            position = self.menu_names().index(name, position + 1)
+        return position
 
     def _expand(self, position):
-        indents = self.page.locator('#menu tbody .expander img').evaluate_all(
-            'images => images.map(e => parseFloat(e.style.marginLeft))')
+        indents = self._menu_indents()
         if indents[position] >= (indents + [0])[position + 1]:
-            self._menu_row(position).locator('.expander img').click()
+            self._expander(position).locator('img').click()
             self.ready()
+
+    def _expander(self, position):
+        return self.menu_rows.nth(position).locator('.expander')
+
+    def _has_children(self, position):
+        return self._expander(position).evaluate(
+            "e => e.style.visibility == 'visible'")
+
+    def _menu_indents(self):
+        return self.menu_rows.locator('.expander img').evaluate_all(
+            'images => images.map(e => parseFloat(e.style.marginLeft))')
 
     # The tab
 
     def toolbar(self, name):
-        self.pane.locator(f'.toolbar .btn-toolbar button[id={name}]').click()
+        self._toolbar_button(name).click()
         self.ready()
+
+    def _toolbar_button(self, name):
+        return self.pane.locator(f'.toolbar .btn-toolbar button[id={name}]')
 
     def action(self, label):
         "Launch the action on the records selected"
@@ -139,10 +179,17 @@ class Client:
             has_text=label).click()
         self.ready()
 
-    def close_tab(self):
-        self.pane.locator('.navbar-brand').click()
-        self.pane.locator('.toolbar a[id=close]').click()
-        self.ready()
+    def close_tabs(self):
+        while self.tabs.count():
+            self.tabs.first.locator('.close').click()
+            self.ready()
+
+    def can_switch(self):
+        return self._toolbar_button('switch_').is_enabled()
+
+    def switch(self):
+        "Go to the next view of the tab"
+        self.toolbar('switch_')
 
     def filters(self):
         "The tabs above the list"
@@ -162,8 +209,13 @@ class Client:
         self.rows(text).first.locator('td:visible').nth(2).dblclick()
         self.ready()
 
+    def select_row(self):
+        self.rows().first.locator('td:visible').nth(2).click()
+        self.ready()
+
     def fields(self, name):
-        return self.front.locator(f'[name="{name}"]:visible')
+        return self.front.locator(
+            f':is(input, select, textarea)[name="{name}"]:visible')
 
     def field(self, name):
         return self.fields(name).first

@@ -7,6 +7,7 @@ mail_server.py PORT DIRECTORY"""
 import sys
 
 from aiosmtpd.controller import Controller
+
 from lib.mail_server import Keep
 
 REFUSAL = '550 5.1.1 No such user here'

@@ -7,6 +7,7 @@ import datetime as dt
 from trytond.modules.training_abandon.tests import tools
 
 ADVISER = 'adviser@example.com'
+SECRET = "Hospitalisation prolongée"
 
 
 class Training:
@@ -23,11 +24,11 @@ class Training:
         for slot in self.session.slots[:4]:
             tools.hold_slot(slot, absent=[enrolment])
 
-    def enrol(self, name, address=None, prescriber=None):
-        address = address or f"{name.split()[0].lower()}@example.com"
+    def enrol(self, name, prescriber=None):
+        trainee = tools.create_party(
+            name, email='trainee@example.com', lang='fr')
         return tools.create_enrolment(
-            self.session, tools.create_party(name, email=address, lang='fr'),
-            prescriber=prescriber or self.adviser)
+            self.session, trainee, prescriber=prescriber or self.adviser)
 
     def case(self, name, days=0, **values):
         "Return the case opened for a new enrolment since some days"
@@ -35,24 +36,30 @@ class Training:
             self.enrol(name, **values),
             date=self.today - dt.timedelta(days=days))
 
-    def asked(self, *args, **values):
-        "Return the case of a trainee who was asked for the reasons"
+    def case_at(self, kind, *args, **values):
+        "Return the case whose next step is of that kind"
         case = self.case(*args, **values)
+        for step in self.steps(case):
+            if step == kind:
+                return case
+
+    def steps(self, case):
+        "Yield the kind of each step before doing it"
+        yield 'inform'
         tools.apply('inform', [case])
+        yield 'ask_reasons'
         tools.apply('ask_reasons', [case])
-        return case
-
-    def analysed(self, name):
-        case = self.asked(name)
-        tools.analyse([case], tools.get_reason('health'))
-        return case
-
-    def abandoned(self, name):
-        "Return the case that waits for its certificate"
-        case = self.analysed(name)
+        yield 'analyse'
+        reason = tools.get_reason('health')
+        tools.analyse(
+            [case], reason, [reason], reason_comment=SECRET, analysis=SECRET)
+        yield 'propose'
         tools.propose([case], "Reprise sur la prochaine session.")
+        yield 'exchange'
         tools.exchange([case], answer='refused')
+        yield 'follow_up'
         tools.apply('follow_up', [case])
+        yield 'decide'
         tools.apply(
             'decide', [case], decision='validated', ground='abandonment')
-        return case
+        yield 'certify'

@@ -1,0 +1,62 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+"Every screen of the module opened in the web client"
+
+from playwright.sync_api import expect
+
+from .test_steps import open_case
+
+
+def test_menu(client, training):
+    "Test each entry of the menu with its views, its filters and its pages"
+    training.case_at('certify', "Léa Bonnet", days=9)
+    client.login('administrateur')
+    paths = client.menu_paths("Formation")
+    assert len(paths) > 10
+    for number, path in enumerate(paths, 1):
+        client.open_menu(*path)
+        expect(client.tabs).to_have_count(1)
+        visit(client, f'menu-{number:02}')
+        assert not client.errors, path
+
+
+def visit(client, name):
+    "Show the filters and the views of the current tab"
+    show_tabs(client)
+    seen = set()
+    while client.view_type not in seen:
+        seen.add(client.view_type)
+        client.screenshot(f'{name}-{client.view_type}')
+        if client.view_type == 'tree':
+            if not client.rows().count():
+                return
+            client.select_row()
+        elif client.view_type == 'form':
+            show_tabs(client)
+        if not client.can_switch():
+            return
+        client.switch()
+
+
+def show_tabs(client):
+    "Show one after the other what is behind the tabs"
+    tabs = client.filters()
+    for position in range(tabs.count()):
+        tabs.nth(position).click()
+        client.ready()
+
+
+def test_wizards(client, training):
+    "Test that the first form of each wizard opens"
+    case = training.case("Paul Rousseau")
+    client.login('assistant')
+    open_case(client, "Paul Rousseau")
+    for number, kind in enumerate(training.steps(case), 1):
+        client.toolbar('reload')
+        for button in [kind, 'skip'] if kind != 'decide' else [kind]:
+            client.press(button)
+            expect(client.dialog.get_by_role(
+                    'button', name="Appliquer", exact=True)).to_be_visible()
+            client.screenshot(f'wizard-{number}-{button}')
+            client.answer("Annuler")
+            expect(client.page.locator('.modal.in')).to_have_count(0)
