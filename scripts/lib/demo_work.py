@@ -52,7 +52,7 @@ ANALYSES = [
         "Le positionnement initial a surestimé le niveau.",
         "Deux séances de soutien avant de rejoindre le groupe."),
     ]
-# Days from now, kind, outcome and note of the calls to those who are often
+# Working days from now, kind, outcome and note of the calls to those often
 # late or absent
 CALLS = [
     (-2, 'call', 'reached', "Retards dus aux horaires du train de Cannes."),
@@ -109,8 +109,10 @@ class Work:
             wizard.execute('apply')
             for (_, name), case in zip(chosen, wizard.actions[0]):
                 self.cases[name].append(case.id)
+                # Only who has answered has something to sign
                 self.analyses[case.id] = ANALYSES[
-                    len(self.analyses) % len(ANALYSES)]
+                    1 if name == 'certified'
+                    else len(self.analyses) % len(ANALYSES)]
 
     def next(self, kind, ids):
         "The cases among ids whose next step is of that kind"
@@ -187,9 +189,9 @@ class Work:
 
     def sign(self, ids):
         Certificate = self.demo.model(CERTIFICATE)
-        for certificate in Certificate.find([
-                    ('case', 'in', ids), ('kind', '=', 'statement')]):
-            certificate.click('sign')
+        for certificate in Certificate.find([('case', 'in', ids)]):
+            certificate.click(
+                'sign' if certificate.kind == 'statement' else 'no_answer')
 
     def click(self, button, ids):
         Case = self.demo.model(CASE)
@@ -198,13 +200,12 @@ class Work:
     def call(self, enrolments):
         FollowUp = self.demo.model(FOLLOW_UP)
         Enrolment = self.demo.model(ENROLMENT)
-        now = dt.datetime.now(dt.timezone.utc).replace(
-            tzinfo=None, minute=0, second=0, microsecond=0)
         follow_ups = []
         for enrolment, (days, kind, outcome, note) in zip(enrolments, CALLS):
             follow_up = FollowUp(enrolment=Enrolment(enrolment['id']))
             follow_up.kind = kind
-            follow_up.planned_at = now + dt.timedelta(days=days)
+            follow_up.planned_at = dt.datetime.combine(
+                working_day(days), dt.time(9))
             if outcome:
                 follow_up.done_at = follow_up.planned_at
                 follow_up.outcome = outcome
@@ -225,6 +226,17 @@ def choose(enrolments):
             yield enrolment, 'unreachable'
         elif names:
             yield enrolment, names.pop(0)
+
+
+def working_day(count):
+    "The day that many working days from now, before if negative"
+    date = dt.date.today()
+    step = dt.timedelta(days=1 if count > 0 else -1)
+    for _ in range(abs(count)):
+        date += step
+        while date.weekday() >= 5:
+            date += step
+    return date
 
 
 def needs_call(enrolment):
