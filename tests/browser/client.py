@@ -62,7 +62,7 @@ class Client:
     def ready(self):
         "Wait until the client has nothing more to do"
         self.page.evaluate('window.idle_turns = 0')
-        self.page.wait_for_function(IDLE, polling=50)
+        self.page.wait_for_function(IDLE, polling=20)
 
     def show_login(self):
         self.page.goto(self.url)
@@ -176,7 +176,7 @@ class Client:
         "Launch the action on the records selected"
         self.toolbar('action')
         self.pane.locator('.btn-toolbar .dropdown-menu:visible a').filter(
-            has_text=label).click()
+            has_text=label).first.click()
         self.ready()
 
     def close_tabs(self):
@@ -185,11 +185,8 @@ class Client:
             self.ready()
 
     def can_switch(self):
+        "Return if the tab has another view to show"
         return self._toolbar_button('switch_').is_enabled()
-
-    def switch(self):
-        "Go to the next view of the tab"
-        self.toolbar('switch_')
 
     def filters(self):
         "The tabs above the list"
@@ -206,12 +203,18 @@ class Client:
         return rows.filter(has_text=text) if text else rows
 
     def open_row(self, text=None):
-        self.rows(text).first.locator('td:visible').nth(2).dblclick()
+        self._cell(text).dblclick()
         self.ready()
 
     def select_row(self):
-        self.rows().first.locator('td:visible').nth(2).click()
+        self._cell().click()
         self.ready()
+
+    def _cell(self, text=None):
+        "The first cell of the row that is not a link"
+        links = self.page.locator('.column-many2one, .column-reference')
+        return self.rows(text).first.locator('td[data-title]:visible').filter(
+            has_not=links).first
 
     def fields(self, name):
         return self.front.locator(
@@ -224,10 +227,6 @@ class Client:
         field = self.field(name)
         field.fill(value)
         field.press('Tab')
-        self.ready()
-
-    def select(self, name, label):
-        self.field(name).select_option(label=label)
         self.ready()
 
     def notebook(self, name):

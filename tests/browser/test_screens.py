@@ -4,12 +4,15 @@
 
 from playwright.sync_api import expect
 
+from trytond.modules.training_abandon.tests import tools
+
 from .test_steps import open_case
 
 
 def test_menu(client, training):
     "Test each entry of the menu with its views, its filters and its pages"
-    training.case_at('certify', "Léa Bonnet", days=9)
+    case = training.case_at('certify', "Léa Bonnet", days=9)
+    tools.apply('certify', [case], channel='email')
     client.login('administrateur')
     paths = client.menu_paths("Formation")
     assert len(paths) > 10
@@ -35,7 +38,7 @@ def visit(client, name):
             show_tabs(client)
         if not client.can_switch():
             return
-        client.switch()
+        client.toolbar('switch_')
 
 
 def show_tabs(client):
