@@ -155,8 +155,14 @@ class Attendance(ModelSQL, ModelView):
     @classmethod
     def preprocess_values(cls, mode, values):
         values = super().preprocess_values(mode, values)
-        if mode == 'create' and values.get('state') == 'present':
-            values['missed'] = ZERO
+        if mode == 'create':
+            # The other states need the slot
+            if values.get('state') == 'present':
+                values['missed'] = ZERO
+            elif values.get('state') in {'late', 'left_early'}:
+                values['missed'] = (
+                    (values.get('late_by') or ZERO)
+                    + (values.get('left_by') or ZERO))
         elif mode == 'write' and 'state' in values:
             # The line has been looked at
             values.setdefault('source', 'sheet')
@@ -174,7 +180,8 @@ class Attendance(ModelSQL, ModelView):
                 field_names & {'slot', 'state', 'late_by', 'left_by'}):
             return
         for attendance in attendances:
-            if attendance._missed() > attendance.slot.duration:
+            if (attendance.state in {'late', 'left_early'}
+                    and attendance._missed() > attendance.slot.duration):
                 raise TrainingValidationError(gettext(
                         'training_abandon.msg_attendance_missed_too_long',
                         attendance=attendance.rec_name))
@@ -183,11 +190,31 @@ class Attendance(ModelSQL, ModelView):
     def check_session(cls, attendances, field_names=None):
         if field_names and not field_names & {'slot', 'enrolment'}:
             return
-        for attendance in attendances:
-            if attendance.slot.session != attendance.enrolment.session:
+        cursor = Transaction().connection.cursor()
+        for sub_attendances in grouped_slice(attendances, BATCH):
+            cursor.execute(*cls._other_session_query(
+                    [a.id for a in sub_attendances]))
+            for id_, in cursor:
                 raise TrainingValidationError(gettext(
                         'training_abandon.msg_attendance_other_session',
-                        attendance=attendance.rec_name))
+                        attendance=cls(id_).rec_name))
+
+    @classmethod
+    def _other_session_query(cls, ids):
+        "Return the query of the ids whose slot is not of the session"
+        pool = Pool()
+        Slot = pool.get('training.session.slot')
+        Enrolment = pool.get('training.enrolment')
+        attendance = cls.__table__()
+        slot = Slot.__table__()
+        enrolment = Enrolment.__table__()
+        return (attendance
+            .join(slot, condition=slot.id == attendance.slot)
+            .join(enrolment, condition=enrolment.id == attendance.enrolment)
+            .select(
+                attendance.id,
+                where=fields.SQL_OPERATORS['in'](attendance.id, ids)
+                & (slot.session != enrolment.session)))
 
     @classmethod
     def check_modification(

@@ -17,6 +17,7 @@ SLOT = 'training.session.slot'
 MINUTES = {'late': 'late_by', 'left_early': 'left_by'}
 FIELDS = ['state', 'late_by', 'left_by', 'comment', 'source']
 ATTENDED = {'present', 'late', 'left_early'}
+MISSED = {'absent', 'excused'}
 # Slots whose attendances are read at once
 SLOTS = 20
 
@@ -115,7 +116,7 @@ class Attendance(Importer):
             (slot['session'], slot['date'], slot['start']): slot
             for slot in self.client.read_in(
                 SLOT, 'session', sessions,
-                ['session', 'date', 'start', 'state'], size=10)}
+                ['session', 'date', 'start', 'duration', 'state'], size=10)}
         for row in rows:
             slot = slots.get((
                     row['enrolment_']['session'], row['date'], row['start']))
@@ -178,11 +179,7 @@ class Attendance(Importer):
                 self.done(row, 'updated' if changes(row) else 'unchanged')
 
     def create_attendances(self, rows):
-        self.create(ATTENDANCE, [{
-                    'enrolment': row['enrolment'],
-                    'slot': row['slot'],
-                    **attendance_values(row),
-                    } for row in rows])
+        self.create(ATTENDANCE, [new_attendance(row) for row in rows])
 
     def start(self, rows):
         "Who has attended has started, and so has the session"
@@ -212,6 +209,18 @@ def expected(row):
         enrolment['state'] not in {'draft', 'cancelled'}
         and row['date'] >= (enrolment['start_date'] or dt.date.min)
         and row['date'] <= (enrolment['end_date'] or dt.date.max))
+
+
+def new_attendance(row):
+    values = {
+        'enrolment': row['enrolment'],
+        'slot': row['slot'],
+        **attendance_values(row),
+        }
+    if row['status'] in MISSED:
+        # The server would write it after
+        values['missed'] = row['slot_']['duration']
+    return values
 
 
 def attendance_values(row):

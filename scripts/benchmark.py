@@ -1,0 +1,123 @@
+#!/usr/bin/env python3
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+"""Measure the performance bars on a new database
+
+Each bar is a ratio: the rate of the module against the rate of a baseline,
+measured beside it on the same machine and database."""
+
+import argparse
+import json
+import sys
+import tempfile
+import urllib.parse
+from contextlib import contextmanager
+from pathlib import Path
+
+from lib.benchmark import NAMES
+from lib.environment import (
+    PYTHON, ROOT, Missing, clean_environ, ensure_venv, raise_on_sigterm, run,
+    say)
+
+SCRIPTS = ROOT / 'scripts'
+COLUMNS = '{:28} {:>7} {:>8} {:>8} {:>9} {:>6} {:>5} {:>3}'
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(
+        prog='scripts/benchmark.py',
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('names', metavar='NAME', nargs='*',
+        help=f"benchmark among {', '.join(NAMES)} (default: all)")
+    parser.add_argument('--database', metavar='URI',
+        help="like postgresql://user@host/NAME (default: SQLite in a "
+        "temporary directory); the database is dropped")
+    parser.add_argument('--json', type=Path, metavar='FILE',
+        help="write the measures to this file")
+    args = parser.parse_args()
+    if unknown := set(args.names) - set(NAMES):
+        parser.error(f"unknown benchmark: {', '.join(sorted(unknown))}")
+    if args.database:
+        parts = urllib.parse.urlsplit(args.database)
+        if parts.scheme != 'postgresql' or not parts.path.strip('/'):
+            parser.error(
+                "the database must be like postgresql://user@host/NAME")
+    return args
+
+
+@contextmanager
+def new_database(uri, environ):
+    "Yield the URI and the configuration of a new database with the module"
+    with tempfile.TemporaryDirectory(prefix='training-bench-') as directory:
+        directory = Path(directory)
+        if uri:
+            run([PYTHON, '-m', 'lib.demo_database', uri], 'benchmark',
+                env=environ)
+        else:
+            uri = 'sqlite:///benchmark'
+            (directory / 'benchmark.sqlite').touch()
+        parts = urllib.parse.urlsplit(uri)
+        config = directory / 'trytond.conf'
+        config.write_text('\n'.join([
+                    '[database]',
+                    f'uri = {parts.scheme}://{parts.netloc}',
+                    f'path = {directory}',
+                    '']))
+        password = directory / 'password'
+        password.write_text('benchmark-password')
+        command = [
+            PYTHON.with_name('trytond-admin'), '-c', config,
+            '-d', parts.path.strip('/'), '--all', '-u', 'training_abandon',
+            '--activate-dependencies', '--email', 'admin@example.com']
+        run(command, 'benchmark',
+            env=dict(environ, TRYTONPASSFILE=str(password)))
+        yield uri, config
+
+
+def measures(names, database):
+    environ = clean_environ(PYTHONPATH=str(SCRIPTS))
+    for name in names:
+        say(f"{name}: creating the database…")
+        with new_database(database, environ) as (uri, config):
+            say(f"{name}: measuring…")
+            result = config.with_name('result.json')
+            run([PYTHON, '-m', 'lib.benchmark', name, uri, config, result],
+                'benchmark', env=environ)
+            yield from json.loads(result.read_text())
+
+
+def table(measures):
+    lines = [COLUMNS.format(
+            'name', 'rows', 'seconds', 'rows/s', 'baseline', 'ratio', 'bar',
+            'ok')]
+    for m in measures:
+        lines.append(COLUMNS.format(
+                m['name'], m['rows'], f"{m['seconds']:.2f}",
+                f"{m['rate']:.0f}", f"{m['baseline_rate']:.0f}",
+                f"{m['ratio']:.2f}", f"{m['bar']:.2f}",
+                'yes' if m['ok'] else 'NO'))
+    return '\n'.join(lines)
+
+
+def main():
+    args = parse_arguments()
+    raise_on_sigterm()
+    try:
+        ensure_venv({'demo'})
+        result = list(measures(args.names or NAMES, args.database))
+        if args.json:
+            args.json.write_text(json.dumps(result, indent=2) + '\n')
+    except (Missing, OSError) as exc:
+        say(f"scripts/benchmark.py: {exc}")
+        return 1
+    say(table(result))
+    return 0 if all(m['ok'] for m in result) else 1
+
+
+if __name__ == '__main__':
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        say("Interrupted")
+        sys.exit(130)
