@@ -94,10 +94,20 @@ def connect(args):
         return connect_database(args.database, args.user, args.config)
     password = None
     if args.password_file:
-        password = args.password_file.read_text().splitlines()[0]
+        password = read_password(args.password_file)
     elif not has_password(args.url) and sys.stdin.isatty():
         password = getpass.getpass("Password: ")
     return connect_url(args.url, password)
+
+
+def read_password(path):
+    try:
+        return path.read_text().splitlines()[0]
+    except OSError as exc:
+        raise ConnectionFailed(f"{path}: {exc.strerror}.") from exc
+    except (IndexError, UnicodeDecodeError) as exc:
+        raise ConnectionFailed(
+            f"{path}: its first line must be the password.") from exc
 
 
 def has_password(url):
@@ -115,6 +125,9 @@ def main(arguments=None):
         return fail(f"{args.file}: {exc}")
     except (ConnectionFailed, OSError) as exc:
         return fail(exc)
+    except (Refused, Stopped) as exc:
+        client.close()
+        return fail(f"Nothing is imported: {exc}")
     errors = Errors(table)
     options = Options(args.source, company, args.dry_run, args.close)
     progress = progress_bar(len(table.rows), args.quiet)
@@ -143,7 +156,9 @@ def write_errors(errors):
     try:
         errors.write()
     except OSError as exc:
-        print(f"The rejected rows can not be written: {exc}",
+        # They must be told all the same
+        print(f"{errors.path} can not be written: {exc.strerror}. The "
+            "rejected rows are:", *errors.lines(), sep='\n',
             file=sys.stderr)
 
 
@@ -154,8 +169,9 @@ def summary(importer, args):
         for name in ['created', 'updated', 'unchanged'])
     text = f"{args.file.name}: {len(importer.table.rows)} rows, {counts}"
     if importer.errors:
-        text += (f", {len(importer.errors)} rejected, "
-            f"see {importer.errors.path}")
+        text += f", {len(importer.errors)} rejected"
+        if importer.errors.path.is_file():
+            text += f", see {importer.errors.path}"
     return text
 
 

@@ -8,6 +8,7 @@ import tempfile
 import unittest
 from decimal import Decimal
 from pathlib import Path
+from unittest.mock import patch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'scripts'))
 from lib import cells  # noqa: E402
@@ -80,7 +81,17 @@ class TableTestCase(unittest.TestCase):
                 ('code;;name\n', "without name, number 2"),
                 ('code;phone\n', "missing columns: name"),
                 ('code;name;code\n', "columns named twice: code"),
-                ('1;Paul\n', "unknown columns"),
+                ('1;Paul\n', "unknown columns: 1, Paul; "
+                    "missing columns: code, name"),
+                ('code;nom\n', "unknown columns: nom; "
+                    "missing columns: name"),
+                ('code,name\n1,"' + 'a' * 200000 + '"\n', "line 2"),
+                ('code;name\n1;a\0b\n', "not a text file"),
+                ('code;name\n1;a\0b\n'.encode('utf-16'), "not a text file"),
+                ('code;name\n'.encode('utf-16-le'), "not a text file"),
+                (b'\xff\xfec', "not valid UTF-16"),
+                (b'\xef\xbb\xbf', "the file is empty"),
+                (' \n;;\n', "the file is empty"),
                 ('code;name\n1;"a\n', "line 2"),
                 ('code;name\n1;"a"b\n', "line 2"),
                 (b'PK\x03\x04', "workbook"),
@@ -90,26 +101,48 @@ class TableTestCase(unittest.TestCase):
                 with self.assertRaisesRegex(FormatError, reason):
                     self.read(content)
 
+    def test_not_readable(self):
+        with self.assertRaisesRegex(FormatError, "No such file"):
+            Table(self.path, COLUMNS, REQUIRED)
+        with self.assertRaisesRegex(FormatError, "Is a directory"):
+            Table(self.path.parent, COLUMNS, REQUIRED)
+        with patch.object(
+                Path, 'read_bytes',
+                side_effect=PermissionError(13, "Permission denied")):
+            with self.assertRaisesRegex(FormatError, "Permission denied"):
+                Table(self.path, COLUMNS, REQUIRED)
+
     def test_calendar(self):
         with self.assertRaisesRegex(FormatError, "not supported yet"):
             self.read('code;name\n', 'sessions.ics')
 
     def test_errors_can_be_imported(self):
-        table = self.read('code;name;phone\n1;=A1;+33 1\n2;b;c\n')
+        table = self.read(
+            'code;name;phone\n1;=A1;+33 1\n2;b;c\n-1;@x;"\t=1"\n')
         errors = Errors(table)
         errors.add(table.rows[0], "It is a formula.", 'name')
         errors.add(table.rows[0], "It is wrong.")
+        errors.add(table.rows[2], "They are wrong.", 'code')
         errors.write()
 
         content = errors.path.read_text('utf-8-sig')
         self.assertEqual(
             content,
             "line;column;reason;code;name;phone\n"
-            "2;name;It is a formula. It is wrong.;1;'=A1;'+33 1\n")
+            "2;name;It is a formula. It is wrong.;1;'=A1;'+33 1\n"
+            "4;code;They are wrong.;'-1;'@x;'\t=1\n")
         again = Table(errors.path, COLUMNS, REQUIRED)
         self.assertEqual(
             [row.cells for row in again.rows],
-            [{'code': '1', 'name': '=A1', 'phone': '+33 1'}])
+            [
+                {'code': '1', 'name': '=A1', 'phone': '+33 1'},
+                {'code': '-1', 'name': '@x', 'phone': '=1'},
+                ])
+        self.assertEqual(list(errors.lines()), [
+                "line 2, name: It is a formula.",
+                "line 2, row: It is wrong.",
+                "line 4, code: They are wrong.",
+                ])
 
     def test_no_error_removes_file(self):
         table = self.read('code;name\n1;a\n')
@@ -126,6 +159,9 @@ class CellTestCase(unittest.TestCase):
         for convert, cell, value in [
                 (cells.label, "D'Arcy-N'Guyen", "D'Arcy-N'Guyen"),
                 (cells.label, "two \n  words", "two words"),
+                (cells.text, '=1+1', '=1+1'),
+                (cells.text, "-\r\n@a", "- @a"),
+                (cells.code, '-1', '-1'),
                 (cells.email, 'a.b+c@d.example.org', 'a.b+c@d.example.org'),
                 (cells.phone, '+33 (0)6.39-98 12 34', '+33 (0)6.39-98 12 34'),
                 (cells.siret, '732 829 320 00074', '73282932000074'),
@@ -139,6 +175,7 @@ class CellTestCase(unittest.TestCase):
                 (cells.price, '1 234,5', Decimal('1234.50')),
                 (cells.price, '1.234,50 €', Decimal('1234.50')),
                 (cells.price, '1234.5', Decimal('1234.50')),
+                (cells.price, '1\u202f234,5', Decimal('1234.50')),
                 (cells.hours, '7,5', dt.timedelta(hours=7, minutes=30)),
                 (cells.hours, '35 h', dt.timedelta(hours=35)),
                 (cells.hours, '7:30', dt.timedelta(hours=7, minutes=30)),
@@ -160,11 +197,21 @@ class CellTestCase(unittest.TestCase):
                 (cells.label, '+1'),
                 (cells.label, '#REF!'),
                 (cells.code, '=A1'),
+                (cells.code, 'a' * 201),
+                (cells.label, 'a' * 1001),
+                (cells.email, 'a' * 201 + '@a.example.org'),
+                (cells.phone, '1' * 201),
+                (cells.check_text, 'a\x0bb'),
+                (cells.check_text, 'a\uffff'),
+                (cells.date, '5/1/26'),
+                (cells.date, '2026/01/05'),
                 (cells.email, 'a@b'),
                 (cells.email, 'a@b.org, c@d.org'),
                 (cells.phone, 'ask'),
                 (cells.siret, '73282932000075'),
                 (cells.siret, '732829320'),
+                (cells.siret, '7282932000074'),
+                (cells.siret, '7,32829E+13'),
                 (cells.date, '2026-02-30'),
                 (cells.date, '02/13/2026'),
                 (cells.date, '45000'),
@@ -172,8 +219,28 @@ class CellTestCase(unittest.TestCase):
                 (cells.time, 'noon'),
                 (cells.price, '-1'),
                 (cells.price, 'NaN'),
+                (cells.price, 'Infinity'),
+                (cells.price, '1E400'),
+                (cells.price, '1_000'),
+                (cells.price, '9' * 30),
+                (cells.price, '1.2.3'),
+                (cells.hours, '9' * 30),
+                (cells.hours, '9' * 30 + ':00'),
+                (cells.minutes, '9' * 30),
                 (cells.price, '1,234'),
                 (cells.status, 'X')]:
             with self.subTest(cell=cell):
                 with self.assertRaises(Rejected):
                     convert(cell)
+
+    def test_lost_zeros(self):
+        for cell in ['7282932000074', '7,32829E+13', '7.32829e13']:
+            with self.subTest(cell=cell):
+                with self.assertRaisesRegex(Rejected, "spreadsheet"):
+                    cells.siret(cell)
+
+    def test_message_of_huge_cell(self):
+        "A huge cell does not fill the screen"
+        with self.assertRaises(Rejected) as context:
+            cells.date('a' * 100000)
+        self.assertLess(len(context.exception.reason), 150)

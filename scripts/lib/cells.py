@@ -5,12 +5,17 @@
 import datetime as dt
 import re
 import unicodedata
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
-from .table import FORMULA, Rejected
+from .table import FORMULA, Rejected, shorten
 
 EMAIL = re.compile(r'[^@\s,;<>()]+@[^@\s,;<>()]+\.[^@\s,;<>().]{2,}')
 LA_POSTE = '356000000'
+# XML can not tell the other ones
+CONTROL = re.compile(
+    '[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]')
+MAX_CODE, MAX_LABEL = 200, 1000
+MAX_NUMBER = 10 ** 9
 
 
 def fold(text):
@@ -20,22 +25,43 @@ def fold(text):
     return ' '.join(text.casefold().split())
 
 
+def check_text(cell):
+    if match := CONTROL.search(cell):
+        raise Rejected("The cell has an invisible character "
+            f"(U+{ord(match[0]):04X}): delete it.")
+
+
+def check_length(cell, maximum):
+    if len(cell) > maximum:
+        raise Rejected(
+            f"{show(cell)} is too long: {len(cell)} characters and "
+            f"the most is {maximum}.")
+
+
+def show(cell):
+    return f"'{shorten(cell)}'"
+
+
 def text(cell):
-    return cell
+    "Any text, on one line"
+    return ' '.join(cell.split())
 
 
 def code(cell):
     if cell.startswith(('=', '@')):
-        raise Rejected(f"'{cell}' looks like a formula: give its result.")
+        raise Rejected(
+            f"{show(cell)} looks like a formula: give its result.")
+    check_length(cell, MAX_CODE)
     return ' '.join(cell.split())
 
 
 def label(cell):
     "A name: one line, not the formula that a spreadsheet left"
+    check_length(cell, MAX_LABEL)
     if FORMULA.match(cell):
-        raise Rejected(f"'{cell}' looks like a formula: give its result.")
+        raise Rejected(f"{show(cell)} looks like a formula: give its result.")
     if cell.startswith('#') and cell.rstrip('!?').isupper():
-        raise Rejected(f"'{cell}' is the error of a formula.")
+        raise Rejected(f"{show(cell)} is the error of a formula.")
     return ' '.join(cell.split())
 
 
@@ -46,14 +72,16 @@ def multiline(cell):
 
 def email(cell):
     cell = cell.removeprefix('mailto:')
+    check_length(cell, MAX_CODE)
     if not EMAIL.fullmatch(cell):
-        raise Rejected(f"'{cell}' is not one e-mail address.")
+        raise Rejected(f"{show(cell)} is not one e-mail address.")
     return cell
 
 
 def phone(cell):
+    check_length(cell, MAX_CODE)
     if re.search(r'[^\d\s()./+-]', cell) or len(re.sub(r'\D', '', cell)) < 4:
-        raise Rejected(f"'{cell}' is not a phone number.")
+        raise Rejected(f"{show(cell)} is not a phone number.")
     return ' '.join(cell.split())
 
 
@@ -63,12 +91,19 @@ def compact_phone(value):
 
 def siret(cell):
     number = re.sub(r'[\s.-]', '', cell)
-    if not re.fullmatch(r'\d{14}', number):
-        raise Rejected(f"'{cell}' is not a SIRET: it has 14 digits.")
+    if not re.fullmatch(r'[0-9]{14}', number):
+        hint = ""
+        if re.fullmatch(r'[0-9]{10,13}', number):
+            hint = (" A spreadsheet drops the zeros at the start: make the "
+                "column a text.")
+        elif re.fullmatch(r'[0-9][.,]?[0-9]*E\+?[0-9]+', cell, re.I):
+            hint = " A spreadsheet has rounded it: make the column a text."
+        raise Rejected(
+            f"{show(cell)} is not a SIRET: it has 14 digits.{hint}")
     if not (luhn(number) or (number.startswith(LA_POSTE)
                 and not sum(map(int, number)) % 5)):
         raise Rejected(
-            f"'{cell}' is not a SIRET: its check digit is wrong, look for "
+            f"{show(cell)} is not a SIRET: its check digit is wrong, look for "
             "a typing mistake.")
     return number
 
@@ -88,7 +123,7 @@ def date(cell):
         except ValueError:
             continue
     raise Rejected(
-        f"'{cell}' is not a date: write YYYY-MM-DD or DD/MM/YYYY.")
+        f"{show(cell)} is not a date: write YYYY-MM-DD or DD/MM/YYYY.")
 
 
 def time(cell):
@@ -96,7 +131,7 @@ def time(cell):
     try:
         return dt.time(int(match[1]), int(match[2] or 0))
     except (TypeError, ValueError) as exc:
-        raise Rejected(f"'{cell}' is not a time: write HH:MM.") from exc
+        raise Rejected(f"{show(cell)} is not a time: write HH:MM.") from exc
 
 
 def number(cell):
@@ -104,24 +139,25 @@ def number(cell):
     if ',' in value:
         # French writes 1.234,50
         value = value.replace('.', '').replace(',', '.')
-    try:
-        result = Decimal(value)
-    except InvalidOperation as exc:
-        raise Rejected(f"'{cell}' is not a number.") from exc
-    if not result.is_finite() or result < 0:
-        raise Rejected(f"'{cell}' must be zero or more.")
+    if re.fullmatch(r'-[0-9.]+', value):
+        raise Rejected(f"{show(cell)} must be zero or more.")
+    if not re.fullmatch(r'[0-9]+(\.[0-9]*)?|\.[0-9]+', value):
+        raise Rejected(f"{show(cell)} is not a number.")
+    result = Decimal(value)
+    if result >= MAX_NUMBER:
+        raise Rejected(f"{show(cell)} is too large.")
     return result
 
 
 def price(cell):
     result = number(cell)
     if result != round(result, 2):
-        raise Rejected(f"'{cell}' has more than two decimals.")
+        raise Rejected(f"{show(cell)} has more than two decimals.")
     return round(result, 2)
 
 
 def hours(cell):
-    if match := re.fullmatch(r'(\d+)[:hH](\d{2})', cell):
+    if match := re.fullmatch(r'(\d{1,5})[:hH](\d{2})', cell):
         return dt.timedelta(hours=int(match[1]), minutes=int(match[2]))
     value = number(re.sub(r'\s*(h|heures?|hours?)$', '', cell, flags=re.I))
     return dt.timedelta(minutes=int(round(value * 60)))
@@ -144,7 +180,7 @@ def choice(**words):
             return values[fold(cell.replace('_', ' '))]
         except KeyError as exc:
             raise Rejected(
-                f"'{cell}' is not one of {', '.join(words)}.") from exc
+                f"{show(cell)} is not one of {', '.join(words)}.") from exc
     return convert
 
 

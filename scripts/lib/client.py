@@ -2,11 +2,14 @@
 # this repository contains the full copyright notices and license terms.
 "Calls to a Tryton server, in process or over the network, with proteus"
 
+import configparser
 import logging
 import os
 import urllib.parse
 import xmlrpc.client
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from http.client import HTTPException
+from xml.parsers.expat import ExpatError
 
 from proteus import config as pconfig
 
@@ -14,6 +17,13 @@ from proteus import config as pconfig
 BATCH = 200
 # Codes of UserError, UserWarning and ConcurrencyException
 REFUSALS = {1, 2, 4}
+# What answers is not a server of Tryton, or stops in the middle
+NO_ANSWER = (xmlrpc.client.ResponseError, HTTPException, ExpatError)
+
+
+UNKNOWN_MODEL = (
+    "the server does not know {model}: activate the module training_abandon "
+    "in this database.")
 
 
 class Refused(Exception):
@@ -39,16 +49,24 @@ class Client:
 
     def __init__(self, config, close=lambda: None):
         self.config = config
-        self.close = close
+        self._close = close
         # No warning can be answered here
         config.skip_warning = True
         self.context = config.context
         self._proxies = {}
-        self._refusals = _refusals()
+        self._refusals, self._failures = _exceptions()
+
+    def close(self):
+        # The server may have stopped before
+        with suppress(OSError, xmlrpc.client.Error, *NO_ANSWER):
+            self._close()
 
     def proxy(self, model):
         if model not in self._proxies:
-            self._proxies[model] = self.config.get_proxy(model)
+            try:
+                self._proxies[model] = self.config.get_proxy(model)
+            except KeyError as exc:
+                raise Stopped(UNKNOWN_MODEL.format(model=model)) from exc
         return self._proxies[model]
 
     def call(self, model, method, *args, **context):
@@ -61,8 +79,12 @@ class Client:
             raise Stopped(f"the server fails: {exc.faultString}") from exc
         except xmlrpc.client.ProtocolError as exc:
             raise Stopped(f"the server fails: {exc.errmsg}") from exc
+        except NO_ANSWER as exc:
+            raise Stopped("the server gives no valid answer.") from exc
         except self._refusals as exc:
             raise Refused(_message(str(exc))) from exc
+        except self._failures as exc:
+            raise Stopped(f"the database fails: {exc}") from exc
 
     def search_read(self, model, domain, names, **context):
         return self.call(
@@ -92,13 +114,17 @@ class Client:
             self.call(model, button, part)
 
 
-def _refusals():
-    "Exceptions of a server in process that are meant for the user"
+def _exceptions():
+    """Exceptions of a server in process that are meant for the user, and
+    those of its database"""
     try:
+        from trytond import backend
         from trytond.exceptions import TrytonException
     except ImportError:
-        return ()
-    return (TrytonException,)
+        return (), ()
+    return (TrytonException,), (
+        backend.DatabaseOperationalError, backend.DatabaseDataError,
+        backend.DatabaseIntegrityError, backend.DatabaseTimeoutError)
 
 
 def _message(text):
@@ -120,11 +146,15 @@ def connect_database(database, user='admin', config_file=None):
     if config_file:
         if not os.path.exists(config_file):
             raise ConnectionFailed(f"There is no file {config_file}.")
-        config.update_etc(config_file)
-    parts = urllib.parse.urlsplit(database)
-    if parts.scheme:
-        config.set('database', 'uri', f'{parts.scheme}://{parts.netloc}')
+        try:
+            config.update_etc(config_file)
+        except (configparser.Error, UnicodeDecodeError) as exc:
+            raise ConnectionFailed(
+                f"{config_file} is not a configuration: {exc}") from exc
     try:
+        parts = urllib.parse.urlsplit(database)
+        if parts.scheme:
+            config.set('database', 'uri', f'{parts.scheme}://{parts.netloc}')
         return Client(pconfig.set_trytond(database, user))
     except IndexError as exc:
         raise ConnectionFailed(f"There is no user '{user}'.") from exc
@@ -137,9 +167,14 @@ def connect_database(database, user='admin', config_file=None):
 
 def connect_url(url, password=None):
     "Return a client of the server at https://user:password@host/database/"
-    parts = urllib.parse.urlsplit(url)
+    try:
+        parts = urllib.parse.urlsplit(url)
+        parts.port
+    except ValueError:
+        parts = urllib.parse.urlsplit('')
     database = parts.path.strip('/').removesuffix('/rpc')
-    if parts.scheme not in {'http', 'https'} or not database:
+    if (parts.scheme not in {'http', 'https'} or not parts.hostname
+            or not database):
         raise ConnectionFailed(
             "The URL must be like https://user@host:port/database/")
     user = urllib.parse.unquote(parts.username or 'admin')
@@ -162,7 +197,9 @@ def connect_url(url, password=None):
             503: "the server does not know this database",
             }.get(exc.errcode, exc.errmsg)
     except OSError as exc:
-        reason = exc
+        reason = exc.strerror or exc
+    except NO_ANSWER:
+        reason = "what answers there is not a Tryton server"
     raise ConnectionFailed(
         f"No connection to {_without_password(url)}: {reason}")
 

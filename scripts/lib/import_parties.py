@@ -2,10 +2,12 @@
 # this repository contains the full copyright notices and license terms.
 "Import of people and organisations"
 
+import re
 from collections import defaultdict
 
 from . import cells
 from .importer import MECHANISM, Importer
+from .table import Rejected
 
 MODEL = 'party.party'
 IDENTIFIER = 'party.identifier'
@@ -33,6 +35,16 @@ class Parties(Importer):
         'siret': cells.siret,
         }
     required = [[['code']], [['name']]]
+
+    def check(self, row):
+        super().check(row)
+        # Elsewhere the codes may have 4 digits
+        if (re.fullmatch(r'[0-9]{1,4}', row['postal_code'] or '')
+                and cells.fold(row['country']) in {'', 'france', 'fr'}):
+            raise Rejected(
+                f"'{row['postal_code']}' is not a French postal code: a "
+                "spreadsheet drops the zeros at the start, make the column "
+                "a text; or give the country.", 'postal_code')
 
     def load(self, rows):
         rows = list(self.without_doubles(rows, 'code'))

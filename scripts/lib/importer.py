@@ -5,6 +5,7 @@
 import re
 from collections import Counter
 
+from .cells import check_text
 from .client import BATCH, Refused, grouped
 from .table import Rejected
 
@@ -66,6 +67,7 @@ class Importer:
             if not cell:
                 continue
             try:
+                check_text(cell)
                 row.values[name] = self.columns[name](cell)
             except Rejected as exc:
                 self.errors.add(row, exc.reason, name)

@@ -12,7 +12,7 @@ from pathlib import Path
 DELIMITERS = ';,\t'
 # Columns of the file of errors: such a file can be imported once corrected
 ERROR_COLUMNS = ['line', 'column', 'reason']
-FORMULA = re.compile(r'[=+@-]')
+FORMULA = re.compile(r'\s*[=+@-]')
 EXCEL_TEXT = re.compile(r'="(.*)"', re.S)
 
 
@@ -47,7 +47,7 @@ class Table:
 
     def __init__(self, path, columns, required):
         self.path = Path(path)
-        text = decode(self.path)
+        text = read_text(self.path)
         self.delimiter, text, self.first_line = detect_delimiter(text)
         self.header = None
         self.rows = []
@@ -86,8 +86,11 @@ class Table:
             self.too_long.append(row)
 
 
-def decode(path):
-    content = path.read_bytes()
+def read_text(path):
+    try:
+        content = path.read_bytes()
+    except OSError as exc:
+        raise FormatError(f"{exc.strerror}.") from exc
     if path.suffix.lower() == '.ics' or content.startswith(b'BEGIN:VCALENDAR'):
         raise FormatError(
             "calendar files (.ics) are not supported yet: "
@@ -95,26 +98,23 @@ def decode(path):
     if content.startswith((b'PK\x03\x04', b'\xd0\xcf\x11\xe0')):
         raise FormatError(
             "this is a workbook: save it as CSV from the spreadsheet.")
-    if content.startswith((b'\xff\xfe', b'\xfe\xff')):
-        return _decode(content, 'utf-16')
-    for encoding in ['utf-8-sig', 'cp1252']:
-        try:
-            text = content.decode(encoding)
-            break
-        except UnicodeDecodeError:
-            continue
-    else:
-        text = content.decode('latin-1')
+    text = decode(content)
     if '\0' in text:
         raise FormatError("this is not a text file: save it as CSV.")
     return text
 
 
-def _decode(content, encoding):
-    try:
-        return content.decode(encoding)
-    except UnicodeDecodeError as exc:
-        raise FormatError(f"the text is not valid {encoding}.") from exc
+def decode(content):
+    if content.startswith((b'\xff\xfe', b'\xfe\xff')):
+        encodings = ['utf-16']
+    else:
+        encodings = ['utf-8-sig', 'cp1252', 'latin-1']
+    for encoding in encodings:
+        try:
+            return content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    raise FormatError("the text is not valid UTF-16: save it as CSV UTF-8.")
 
 
 def detect_delimiter(text):
@@ -132,22 +132,30 @@ def check_header(raw, columns, required):
     header = [name.strip().lower() for name in raw]
     while header and not header[-1]:
         header.pop()
-    expected = f"The columns are {';'.join(columns)}"
-    unknown = [
-        raw[i].strip() or f"(without name, number {i + 1})"
-        for i, name in enumerate(header)
-        if name not in columns and name not in ERROR_COLUMNS]
-    if unknown:
+    problems = {
+        "unknown columns": [
+            shorten(raw[i]) or f"(without name, number {i + 1})"
+            for i, name in enumerate(header)
+            if name not in columns and name not in ERROR_COLUMNS],
+        "columns named twice": [
+            n for n, count in Counter(header).items() if n and count > 1],
+        "missing columns": [
+            ' or '.join(' and '.join(a) for a in names) for names in required
+            if not any(set(a) <= set(header) for a in names)],
+        }
+    if any(problems.values()):
+        problems = '; '.join(
+            f"{problem}: {', '.join(names)}"
+            for problem, names in problems.items() if names)
         raise FormatError(
-            f"unknown columns: {', '.join(unknown)}. {expected}.")
-    if double := [n for n, count in Counter(header).items() if count > 1]:
-        raise FormatError(
-            f"columns named twice: {', '.join(double)}. {expected}.")
-    for names in required:
-        if not any(set(alternative) <= set(header) for alternative in names):
-            needed = ' or '.join(' and '.join(a) for a in names)
-            raise FormatError(f"missing columns: {needed}. {expected}.")
+            f"{problems}. The columns are {';'.join(columns)}.")
     return header
+
+
+def shorten(text, length=50):
+    "The beginning of the text, to show in a message"
+    text = ' '.join(text.split())
+    return text if len(text) <= length else f'{text[:length]}…'
 
 
 def clean(cell):
@@ -183,6 +191,12 @@ class Errors:
         _, problems = self._rejected.setdefault(row.line, (row, []))
         if (column, reason) not in problems:
             problems.append((column, reason))
+
+    def lines(self):
+        "What is wrong, one line by problem"
+        for line, (_, problems) in sorted(self._rejected.items()):
+            for column, reason in problems:
+                yield f"line {line}, {column or 'row'}: {reason}"
 
     def write(self):
         self.path.unlink(missing_ok=True)
