@@ -7,17 +7,23 @@ import datetime as dt
 import sys
 import tempfile
 import unittest
+from contextlib import ExitStack, contextmanager
 from decimal import Decimal
 from pathlib import Path
+from unittest.mock import patch
 
 from proteus import Model
 from trytond.modules.company.tests.tools import create_company
+from trytond.modules.training_abandon.tests.common import count_statements
+from trytond.rpc import RPC
 from trytond.tests.test_tryton import drop_db
 from trytond.tests.tools import activate_modules
+from trytond.transaction import Transaction
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'scripts'))
 from import_training import KINDS, NoProgress  # noqa: E402
-from lib.client import Client, Refused, use_company  # noqa: E402
+from lib.benchmark_import import Data  # noqa: E402
+from lib.client import BATCH, Client, Refused, use_company  # noqa: E402
 from lib.importer import Options  # noqa: E402
 from lib.table import Errors, Table  # noqa: E402
 
@@ -55,6 +61,30 @@ FILES = {
     'enrolments': ENROLMENTS,
     'attendance': ATTENDANCE,
     }
+
+
+@contextmanager
+def count_reads():
+    "Yield the list of the SQL statements by which the calls read"
+    reads, stack = [], ExitStack()
+    convert, stop = RPC.convert, Transaction.stop
+
+    def start_counting(*args, **kwargs):
+        stack.statements = stack.enter_context(count_statements())
+        return convert(*args, **kwargs)
+
+    def stop_counting(*args):
+        stack.close()
+        reads.extend(
+            s for s in stack.statements
+            if not s.startswith(('INSERT', 'UPDATE')))
+        stack.statements = []
+        return stop(*args)
+
+    stack.statements = []
+    with patch.object(RPC, 'convert', start_counting), \
+            patch.object(Transaction, 'stop', stop_counting):
+        yield reads
 
 
 class ImportTestCase(unittest.TestCase):
@@ -403,6 +433,17 @@ class ImportTestCase(unittest.TestCase):
         enrolment, _ = self.find('training.enrolment')
         self.assertEqual(enrolment.absence_count, 0)
         self.assertEqual(enrolment.late_count, 0)
+
+    def test_attendance_statements(self):
+        "Rows are read by batches, whether they are new or known"
+        data = Data(self.client)
+        path = data.prepare('L', 1000)
+        for outcome in ['created', 'unchanged']:
+            with count_reads() as statements:
+                data.load(path, outcome, 1000)
+            with self.subTest(outcome=outcome):
+                self.assertLessEqual(
+                    len(statements), 100 + 20 * 1000 / BATCH)
 
     def test_attendance_rejected(self):
         self.load_until('enrolments')

@@ -5,6 +5,7 @@
 import configparser
 import logging
 import os
+import re
 import urllib.parse
 import xmlrpc.client
 from contextlib import ExitStack, suppress
@@ -150,7 +151,8 @@ def connect_database(database, user='admin', config_file=None):
             config.update_etc(config_file)
         except (configparser.Error, UnicodeDecodeError) as exc:
             raise ConnectionFailed(
-                f"{config_file} is not a configuration: {exc}") from exc
+                f"{config_file} is not a configuration: "
+                f"{str(exc).splitlines()[0]}") from exc
     try:
         parts = urllib.parse.urlsplit(database)
         if parts.scheme:
@@ -205,10 +207,7 @@ def connect_url(url, password=None):
 
 
 def _without_password(url):
-    parts = urllib.parse.urlsplit(url)
-    if not parts.password:
-        return url
-    return url.replace(f':{parts.password}@', ':***@')
+    return re.sub('(//[^:/]*):.*@', r'\1:***@', url)
 
 
 def use_company(client, name=None):
