@@ -443,12 +443,16 @@ class Case(Workflow, ModelSQL, ModelView):
         with Transaction().set_context(company=company.id):
             return Date.today()
 
-    def local_date(self, at):
-        "Return the day of the company at that time"
+    def local_datetime(self, at):
+        "Return what the clock of the company shows at that time"
         at = at.replace(tzinfo=tz.UTC)
         if self.company.timezone:
             at = at.astimezone(tz.ZoneInfo(self.company.timezone))
-        return at.date()
+        return at
+
+    def local_date(self, at):
+        "Return the day of the company at that time"
+        return self.local_datetime(at).date()
 
     @classmethod
     def now(cls):

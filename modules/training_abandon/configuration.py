@@ -1,5 +1,7 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
+import datetime as dt
+
 import holidays
 
 from trytond.model import ModelSingleton, ModelSQL, ModelView, fields
@@ -8,6 +10,8 @@ from trytond.modules.company.model import (
 from trytond.pool import Pool
 from trytond.pyson import Eval, Id
 
+# As long as most mail servers do
+MAIL_RETRY_TIME = dt.timedelta(days=5)
 SEQUENCES = ['trainee', 'session', 'enrolment', 'case']
 
 
@@ -58,6 +62,10 @@ class Configuration(
             help="The French region whose public holidays are not "
             "working days.\n"
             "Leave empty for those common to the whole of France."))
+    mail_retry_time = fields.MultiValue(fields.TimeDelta(
+            "Retry Mails For", required=True,
+            help="The time after which a mail that the mail server does not "
+            "take fails."))
 
     @classmethod
     def multivalue_model(cls, field):
@@ -66,6 +74,8 @@ class Configuration(
             return pool.get('training.configuration.sequence')
         elif field == 'holiday_region':
             return pool.get('training.configuration.calendar')
+        elif field == 'mail_retry_time':
+            return pool.get('training.configuration.mail')
         return super().multivalue_model(field)
 
     @classmethod
@@ -83,6 +93,10 @@ class Configuration(
     @classmethod
     def default_case_sequence(cls, **pattern):
         return default_sequence('sequence_case')
+
+    @classmethod
+    def default_mail_retry_time(cls, **pattern):
+        return MAIL_RETRY_TIME
 
     @classmethod
     def get_holiday_regions(cls):
@@ -134,3 +148,13 @@ class ConfigurationCalendar(CompanyValueMixin, ModelSQL):
             if code not in names or len(name) > len(names[code]):
                 names[code] = name
         return [(None, "")] + sorted(names.items(), key=lambda i: i[1])
+
+
+class ConfigurationMail(CompanyValueMixin, ModelSQL):
+    __name__ = 'training.configuration.mail'
+
+    mail_retry_time = fields.TimeDelta("Retry Mails For", required=True)
+
+    @classmethod
+    def default_mail_retry_time(cls):
+        return MAIL_RETRY_TIME

@@ -2,12 +2,15 @@
 # this repository contains the full copyright notices and license terms.
 import datetime as dt
 import logging
+import socket
 from email import policy
 from email.errors import MessageError
 from email.header import Header
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime, formataddr, make_msgid, parseaddr
+
+from sql import Null
 
 import trytond.config as config
 from trytond.i18n import gettext
@@ -26,6 +29,9 @@ if config.getboolean('training_abandon', 'mail_filestore', default=True):
     file_id = 'message_file_id'
     store_prefix = config.get(
         'training_abandon', 'mail_store_prefix', default=None)
+
+# The states from which a mail leaves by itself
+WAITING = ['queued', 'sending']
 
 
 class Mail(ModelSQL, ModelView):
@@ -76,13 +82,28 @@ class Mail(ModelSQL, ModelView):
             ], "State", required=True, readonly=True, sort=False,
         help="A mail is sent once the mail server has accepted it.")
     attempts = fields.Integer("Attempts", required=True, readonly=True)
-    next_attempt = fields.DateTime("Next Attempt", readonly=True)
+    next_attempt = fields.DateTime(
+        "Next Attempt", readonly=True,
+        help="While the mail is being sent, the time at which another "
+        "process may take it over.")
+    retry_until = fields.DateTime(
+        "Retry Until", readonly=True,
+        help="The mail fails if the mail server has not taken it by then.")
+    unavailable_since = fields.DateTime(
+        "Server Unavailable Since", readonly=True)
     smtp_reply = fields.Char(
         "Server Reply", readonly=True,
         help="The words of the mail server.")
     sent_at = fields.DateTime("Sent at", readonly=True)
     bounced_at = fields.DateTime("Bounced at", readonly=True)
     bounce_reason = fields.Char("Bounce Reason", readonly=True)
+    held = fields.Function(
+        fields.Boolean("Held"), 'get_held', searcher='search_held')
+    hold_notice = fields.Function(
+        fields.Text("Held", states={
+                'invisible': ~Eval('held'),
+                }),
+        'get_hold_notice')
     email = fields.Many2One(
         'ir.email', "Archived Email", readonly=True, ondelete='RESTRICT')
 
@@ -97,8 +118,14 @@ class Mail(ModelSQL, ModelView):
             ]
         cls._sql_indexes.update({
                 Index(
+                    t, (t.next_attempt, Index.Range()),
+                    where=t.state.in_(WAITING)),
+                Index(
                     t, (t.state, Index.Equality(cardinality='low')),
-                    where=t.state.in_(['queued', 'sending', 'failed'])),
+                    where=t.state.in_(['failed'])),
+                Index(
+                    t, (t.id, Index.Range()),
+                    where=(t.state == 'sent') & (t.email == Null)),
                 Index(t, (t.message_id, Index.Equality())),
                 })
         cls._order.insert(0, ('id', 'DESC'))
@@ -155,6 +182,52 @@ class Mail(ModelSQL, ModelView):
         return f'{self.message_id.strip("<>")}.eml' if self.message_id else ''
 
     @classmethod
+    def _live_name(cls):
+        "Return the name of the running database as the option live tells it"
+        return f'{Transaction().database.name}@{socket.gethostname()}'
+
+    @classmethod
+    def is_live(cls):
+        """Return if the running database is the one that sends.
+
+        A copy of the database or of the configuration writes to nobody."""
+        live = config.get('training_abandon', 'live', default='') or ''
+        return live.strip() == cls._live_name()
+
+    @classmethod
+    def get_held(cls, mails, name):
+        live = cls.is_live()
+        return {m.id: not live and m.state in WAITING for m in mails}
+
+    @classmethod
+    def search_held(cls, name, clause):
+        _, operator, value = clause
+        values = value if operator in {'in', 'not in'} else [value]
+        searched = {
+            held for held in [True, False]
+            if (held in map(bool, values)) == (operator in {'=', 'in'})}
+        waiting = [] if cls.is_live() else WAITING
+        return ['OR',
+            ('state', 'in', waiting if True in searched else []),
+            ('state', 'not in', waiting) if False in searched else (
+                'state', 'in', []),
+            ]
+
+    def get_hold_notice(self, name):
+        return self._hold_reason() if self.held else None
+
+    @classmethod
+    def _hold_reason(cls):
+        return gettext(
+            'training_abandon.msg_mail_hold_reason', name=cls._live_name())
+
+    @classmethod
+    def preview_notice(cls):
+        "Return what to tell who is about to create mails, or None"
+        if not cls.is_live():
+            return gettext('training_abandon.msg_mail_hold_preview')
+
+    @classmethod
     def view_attributes(cls):
         return super().view_attributes() + [
             ('/tree', 'visual',
@@ -166,8 +239,9 @@ class Mail(ModelSQL, ModelView):
     @classmethod
     def copy(cls, mails, default=None):
         default = default.copy() if default is not None else {}
-        for name in ['message_id', 'message', 'next_attempt', 'smtp_reply',
-                'sent_at', 'bounced_at', 'bounce_reason', 'email']:
+        for name in ['message_id', 'message', 'next_attempt', 'retry_until',
+                'unavailable_since', 'smtp_reply', 'sent_at', 'bounced_at',
+                'bounce_reason', 'email']:
             default.setdefault(name)
         default.setdefault('attempts', 0)
         default.setdefault('state', 'draft')
@@ -251,6 +325,23 @@ class Mail(ModelSQL, ModelView):
             message_id=message['Message-ID'],
             state='queued',
             **values)
+
+
+class HoldNoticeMixin:
+    "The notice on a form from which mails will be created"
+    __slots__ = ()
+
+    hold_notice = fields.Text(
+        "Held", readonly=True,
+        states={
+            'invisible': ~Eval('hold_notice'),
+            })
+
+    @classmethod
+    def default_hold_notice(cls):
+        pool = Pool()
+        Mail = pool.get('training.mail')
+        return Mail.preview_notice()
 
 
 def check_address(email, party):

@@ -2,36 +2,45 @@
 # this repository contains the full copyright notices and license terms.
 import datetime as dt
 import logging
-import smtplib
+import time
+from collections import defaultdict
 from email import message_from_bytes, policy
 from email.utils import parseaddr
 
-from sql import Null
+from sql import Column, Null
 
 import trytond.config as config
+from trytond import backend
 from trytond.i18n import gettext
 from trytond.model import ModelView, fields
 from trytond.model.exceptions import AccessError
 from trytond.pool import Pool, PoolMeta
 from trytond.sendmail import get_smtp_server
 from trytond.tools import grouped_slice
-from trytond.tools.email_ import convert_ascii_email
 from trytond.transaction import Transaction
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
-from .mail import check_address
+from .mail import WAITING, HoldNoticeMixin, check_address
+from .mail_server import (
+    Delayed, Interrupted, MailServer, Refused, Unavailable, exception_words,
+    server_uri)
 
 logger = logging.getLogger(__name__)
 
 # The time after which a mail that was being sent by a process that does not
 # say any more whether it was may be taken by another one
 LEASE = dt.timedelta(minutes=15)
+# The delays before the second attempt, the third…
+DELAYS = [dt.timedelta(minutes=m) for m in [1, 5, 15, 60, 240]]
+# The time after which the scheduled action leaves the rest to the next time
+DURATION = dt.timedelta(minutes=10)
+# The seconds to wait for the database to store what has been done
+RECORD_WAITS = [1, 2, 4, 8, 16, 30]
 INLINE = 20
 BATCH = 200
-
-
-class ServerUnreachable(Exception):
-    pass
+ARCHIVE = 50
+# The most mails listed in a notification
+NOTIFIED = 10
 
 
 class Mail(metaclass=PoolMeta):
@@ -41,27 +50,52 @@ class Mail(metaclass=PoolMeta):
     def queue(cls, mails):
         "Deliver the mails once the transaction is committed"
         mails = list(mails)
-        if not mails:
+        if not mails or not cls.is_live():
             return
         if not config.getboolean('queue', 'worker', default=False):
             # The user waits for these, the cron sends the others
             mails = mails[:INLINE]
         with Transaction().set_context(queue_batch=BATCH):
-            cls.__queue__.deliver(mails)
+            cls.__queue__.deliver_queued(mails)
 
     @classmethod
     @ModelView.button
     def deliver(cls, mails):
+        failed = [m for m in mails if m.state == 'failed']
+        for sub_mails in grouped_slice(failed, BATCH):
+            cls.write(list(sub_mails), {
+                    'state': 'queued',
+                    'next_attempt': None,
+                    'retry_until': None,
+                    'unavailable_since': None,
+                    })
+        if cls.is_live():
+            cls.deliver_queued(mails)
+        elif waiting := [m for m in mails if m.state in WAITING]:
+            cls.notify_user(
+                waiting, 'tryton-warning',
+                gettext('training_abandon.msg_mail_held'),
+                cls._hold_reason())
+
+    @classmethod
+    def deliver_queued(cls, mails):
+        "Deliver the mails that wait, even for another attempt"
         for sub_mails in grouped_slice(mails, BATCH):
-            cls._deliver(cls._claim(
-                    ['queued', 'failed'], [m.id for m in sub_mails]))
+            ids = [m.id for m in sub_mails]
+            if not cls._deliver(cls._claim(ids)):
+                break
 
     @classmethod
     def deliver_due(cls):
         """Deliver the mails that wait and those a crash left half-way, then
-        archive the sent ones that could not be."""
-        while ids := cls._claim(['queued']):
-            cls._deliver(ids)
+        archive the sent ones that could not be.
+
+        What is left after a while, or when the server takes no mails, is
+        for the next time."""
+        until = cls._now() + DURATION
+        while cls._now() < until and (claimed := cls._claim()):
+            if not cls._deliver(claimed, until):
+                break
         cls._archive([m.id for m in cls.search([
                         ('state', '=', 'sent'),
                         ('email', '=', None),
@@ -73,7 +107,7 @@ class Mail(metaclass=PoolMeta):
     def cancel(cls, mails):
         cls.write([
                 m for m in mails if m.state in {'draft', 'queued', 'failed'}],
-            {'state': 'cancelled'})
+            {'state': 'cancelled', 'next_attempt': None})
 
     @classmethod
     @ModelView.button_action('training_abandon.wizard_mail_readdress')
@@ -107,32 +141,32 @@ class Mail(metaclass=PoolMeta):
         return mail
 
     @classmethod
-    def _claim(cls, states, ids=None):
-        """Take the mails in these states for this process alone, commit and
-        return their ids with the number of the attempt."""
+    def _claim(cls, ids=None):
+        """Take the mails that wait for this process alone, commit and return
+        their ids with the number of the attempt.
+
+        Without ids, take those whose next attempt is due."""
         transaction = Transaction()
+        if not cls.is_live():
+            return {}
         database = transaction.database
         cursor = transaction.connection.cursor()
         table = cls.__table__()
         now = cls._now()
-        where = (
-            (table.state.in_(states)
-                & ((table.next_attempt == Null)
-                    | (table.next_attempt <= now)))
-            | ((table.state == 'sending') & (table.next_attempt <= now)))
+        due = (table.next_attempt == Null) | (table.next_attempt <= now)
+        if ids is not None:
+            due |= table.state == 'queued'
+        where = table.state.in_(WAITING) & due
         if ids is not None:
             where &= fields.SQL_OPERATORS['in'](table.id, ids)
         query = table.select(
             table.id, table.attempts + 1, where=where,
-            order_by=[table.id.asc], limit=BATCH)
+            order_by=[table.next_attempt.asc.nulls_first, table.id.asc],
+            limit=BATCH)
         if database.has_select_for():
             For = database.get_select_for_skip_locked()
             query.for_ = For('UPDATE')
-        else:
-            # SQLite locks the database at the first change
-            cursor.execute(*table.update(
-                    [table.attempts], [table.attempts],
-                    where=table.id == Null))
+        cls._begin()
         cursor.execute(*query)
         claimed = dict(cursor)
         if claimed:
@@ -144,82 +178,180 @@ class Mail(metaclass=PoolMeta):
         transaction.commit()
         return claimed
 
-    def _keep(self, attempt):
-        """Keep the mail claimed for that attempt for another while and
-        return if nobody else has taken it meanwhile."""
+    @classmethod
+    def _begin(cls):
+        "Lock the database that has no lock on rows, as its first change does"
         transaction = Transaction()
-        cursor = transaction.connection.cursor()
-        table = self.__table__()
-        where = (
-            (table.id == self.id)
-            & (table.state == 'sending')
-            & (table.attempts == attempt))
-        cursor.execute(*table.update(
-                [table.next_attempt], [self._now() + LEASE], where=where))
-        cursor.execute(*table.select(table.id, where=where))
-        kept = bool(cursor.fetchone())
-        transaction.commit()
-        return kept
+        if not transaction.database.has_select_for():
+            table = cls.__table__()
+            transaction.connection.cursor().execute(*table.update(
+                    [table.attempts], [table.attempts],
+                    where=table.id == Null))
 
     @classmethod
-    def _deliver(cls, claimed):
-        """Give the claimed mails to the server over one connection and
-        commit what it answers for each of them."""
-        transaction = Transaction()
-        server = unreachable = None
-        for mail in cls.browse(list(claimed)):
-            if not mail._keep(claimed[mail.id]):
+    def _deliver(cls, claimed, until=None):
+        """Give the claimed mails to the server over one connection, commit
+        what it answers for each of them and return if it takes more.
+
+        The mails that are left after until wait for the next time."""
+        server = MailServer(cls._connect)
+        left, failed, unavailable = dict(claimed), [], []
+        kept_at = None
+        while left:
+            now = cls._now()
+            if until and now >= until:
+                cls._release(left)
+                break
+            if kept_at is None or now >= kept_at + LEASE / 3:
+                cls._keep(left)
+                kept_at = now
+            id_, attempt = next(iter(left.items()))
+            del left[id_]
+            # What is read here is as it is after the last commit
+            mail = cls(id_)
+            if mail.state != 'sending' or mail.attempts != attempt:
                 continue
-            if reason := mail._get_outdated():
-                values = {'state': 'cancelled', 'smtp_reply': reason}
-            elif unreachable:
-                values = {'state': 'failed', 'smtp_reply': unreachable}
-            else:
-                try:
-                    if server is None:
-                        server = cls._connect()
-                    reply = mail._transmit(server)
-                except ServerUnreachable as exception:
-                    # Each of the other mails would wait as long
-                    unreachable = _reply_text(exception.__cause__)
-                    values = {'state': 'failed', 'smtp_reply': unreachable}
-                except Exception as exception:
-                    # One mail must not keep the others from leaving
-                    logger.info("mail %s failed", mail.id, exc_info=True)
-                    values = {
-                        'state': 'failed',
-                        'smtp_reply': _reply_text(exception),
-                        }
-                    if not isinstance(exception, smtplib.SMTPResponseException
-                            ) or exception.smtp_code == 421:
-                        server = cls._quit(server)
-                else:
-                    values = {
-                        'state': 'sent',
-                        'smtp_reply': reply,
-                        'sent_at': cls._now(),
-                        }
-            cls.write([mail], {'next_attempt': None, **values})
-            transaction.commit()
-        cls._quit(server)
+            known = mail.unavailable_since
+            values = mail._attempt(server)
+            cls._record(id_, attempt, values)
+            if values['state'] == 'failed':
+                failed.append(id_)
+            elif values.get('unavailable_since') and not known:
+                unavailable.append(id_)
+        server.close()
         cls._archive(claimed)
+        cls.notify_failed(cls.browse(failed))
+        cls._notify_unavailable(cls.browse(unavailable))
+        Transaction().commit()
+        return server.available
 
     @classmethod
     def _connect(cls):
-        try:
-            server = get_smtp_server(strict=True)
-            server.ehlo_or_helo_if_needed()
-        except (smtplib.SMTPException, OSError) as exception:
-            raise ServerUnreachable() from exception
-        return server
+        return get_smtp_server(server_uri(), strict=True)
 
     @classmethod
-    def _quit(cls, server):
-        if server is not None:
-            try:
-                server.quit()
-            except (smtplib.SMTPException, OSError):
-                pass
+    def _keep(cls, claimed):
+        "Keep the claimed mails for another while"
+        cls._update(claimed, {'next_attempt': cls._now() + LEASE})
+
+    @classmethod
+    def _release(cls, claimed):
+        "Leave the claimed mails to another process"
+        cls._update(claimed, {'state': 'queued', 'next_attempt': None})
+
+    @classmethod
+    def _update(cls, claimed, values):
+        """Write the values on the claimed mails that no other process has
+        taken meanwhile, and commit."""
+        table = cls.__table__()
+        by_attempt = defaultdict(list)
+        for id_, attempt in claimed.items():
+            by_attempt[attempt].append(id_)
+        cls._write(values, *(
+                fields.SQL_OPERATORS['in'](table.id, ids)
+                & (table.state == 'sending')
+                & (table.attempts == attempt)
+                for attempt, ids in by_attempt.items()), table=table)
+
+    @classmethod
+    def _write(cls, values, *wheres, table):
+        # The ORM would read each of the mails again
+        transaction = Transaction()
+        cursor = transaction.connection.cursor()
+        for where in wheres:
+            cursor.execute(*table.update(
+                    [Column(table, name) for name in values],
+                    list(values.values()), where=where))
+        transaction.commit()
+
+    def _attempt(self, server):
+        """Try to give the mail to the server and return the values to store
+        on the mail."""
+        if reason := self._get_outdated():
+            return self._end('cancelled', reason)
+        sender, recipient = parseaddr(self.from_)[1], self.to
+        message, file_id = self.message, self.message_file_id
+        # Do not keep a transaction open while the server thinks
+        Transaction().commit()
+        try:
+            if file_id and not message:
+                raise Delayed(gettext(
+                        'training_abandon.msg_mail_message_unreadable'))
+            reply = server.send(sender, recipient, message)
+        except Refused as exception:
+            return self._end('failed', str(exception))
+        except Delayed as exception:
+            return self._delay(exception)
+        except Exception as exception:
+            # One mail must not keep the others from leaving
+            logger.error("mail %s failed", self.id, exc_info=True)
+            return self._end('failed', exception_words(exception))
+        return {
+            **self._end('sent', reply),
+            'sent_at': self._now(),
+            }
+
+    def _end(self, state, words):
+        return {
+            'state': state,
+            'smtp_reply': words,
+            'next_attempt': None,
+            'retry_until': None,
+            'unavailable_since': None,
+            }
+
+    def _delay(self, exception):
+        "Return the values of the mail that is to be tried again, or given up"
+        pool = Pool()
+        Configuration = pool.get('training.configuration')
+        now, words, until = self._now(), str(exception), self.retry_until
+        if not until:
+            until = now + Configuration(1).get_multivalue(
+                'mail_retry_time', company=self.company.id)
+        elif until <= now:
+            return self._end('failed', words)
+        number = 1 if isinstance(exception, Interrupted) else self.attempts
+        delay = DELAYS[min(number, len(DELAYS)) - 1]
+        since = None
+        if isinstance(exception, Unavailable):
+            since = self.unavailable_since or now
+        return {
+            'state': 'queued',
+            'smtp_reply': words,
+            'next_attempt': min(now + delay, until),
+            'retry_until': until,
+            'unavailable_since': since,
+            }
+
+    @classmethod
+    def _record(cls, id_, attempt, values):
+        """Store what became of the mail, if need be once the database answers
+        again: the server does not take back its words."""
+        def write():
+            if values['state'] == 'sent':
+                # Whoever has the mail now, it has left
+                table = cls.__table__()
+                cls._write(
+                    values, (table.id == id_) & (table.state != 'sent'),
+                    table=table)
+            else:
+                cls._update({id_: attempt}, values)
+
+        transaction = Transaction()
+        try:
+            write()
+        except backend.DatabaseOperationalError:
+            logger.warning("mail %s recorded later", id_, exc_info=True)
+            for wait in RECORD_WAITS:
+                time.sleep(wait)
+                try:
+                    with transaction.new_transaction():
+                        write()
+                    break
+                except backend.DatabaseOperationalError:
+                    continue
+            else:
+                raise
 
     def _get_outdated(self):
         "Return the reason why the mail must not leave any more, or None"
@@ -229,80 +361,116 @@ class Mail(metaclass=PoolMeta):
                 'training_abandon.msg_mail_outdated',
                 state=self.case.state_string)
 
-    def _transmit(self, server):
-        """Give the message to the server and return its reply.
-
-        smtplib's own send_message hides partial refusals and drops the
-        reply that is the proof."""
-        sender = parseaddr(self.from_)[1]
-        code, reply = server.mail(sender)
-        if code != 250:
-            server.rset()
-            raise smtplib.SMTPSenderRefused(code, reply, sender)
-        code, reply = server.rcpt(convert_ascii_email(self.to))
-        if code not in {250, 251}:
-            server.rset()
-            raise smtplib.SMTPResponseException(code, reply)
-        code, reply = server.data(self.message)
-        if code != 250:
-            server.rset()
-            raise smtplib.SMTPDataError(code, reply)
-        return _reply(code, reply)
-
     @classmethod
-    def _archive(cls, ids):
+    def _archive(cls, ids, size=ARCHIVE):
         """Archive the sent mails on ir.email.
 
         The reply of the server is committed before: what is sent stays so
         even if it cannot be archived yet."""
         transaction = Transaction()
-        for mail in cls.browse(list(ids)):
-            if mail.state != 'sent' or mail.email:
-                continue
+        for sub_ids in grouped_slice(list(ids), size):
+            sub_ids = list(sub_ids)
             try:
-                cls.write([mail], {'email': mail._create_email().id})
-                cls.on_sent([mail])
+                cls._begin()
+                cls._create_emails([
+                        m for m in cls.browse(sub_ids)
+                        if m.state == 'sent' and not m.email])
                 transaction.commit()
             except Exception:
-                logger.error("mail %s not archived", mail.id, exc_info=True)
                 transaction.rollback()
+                if len(sub_ids) > 1:
+                    cls._archive(sub_ids, size=1)
+                else:
+                    logger.error(
+                        "mail %s not archived", sub_ids[0], exc_info=True)
 
     @classmethod
     def on_sent(cls, mails):
         "Hook called once the server has accepted the mails"
 
-    def _create_email(self):
+    @classmethod
+    def _create_emails(cls, mails):
         pool = Pool()
         Attachment = pool.get('ir.attachment')
         Email = pool.get('ir.email')
-        message = message_from_bytes(self.message, policy=policy.SMTP)
-        email = Email.from_message(
-            message, body=self.body, resource=self._email_resource(),
-            training_mail=self)
-        email.save()
+        messages = [
+            message_from_bytes(m.message, policy=policy.SMTP) for m in mails]
+        emails = [
+            Email.from_message(
+                message, body=mail.body, resource=mail._email_resource(),
+                training_mail=mail)
+            for mail, message in zip(mails, messages)]
+        Email.save(emails)
         Attachment.save([
                 Attachment(
                     resource=email,
                     name=part.get_filename(),
                     data=part.get_content())
+                for email, message in zip(emails, messages)
                 for part in message.iter_attachments()])
-        return email
+        for mail, email in zip(mails, emails):
+            mail.email = email
+        cls.save(mails)
+        cls.on_sent(mails)
 
     def _email_resource(self):
         return self.case or self
 
+    @classmethod
+    def notify_failed(cls, mails):
+        "Tell the owners of the cases which mails have failed, and why"
+        def describe(cases):
+            return (
+                gettext('training_abandon.msg_mail_failed'),
+                cls._describe(mails, cases))
 
-def _reply(code, text):
-    if isinstance(text, bytes):
-        text = text.decode('utf-8', errors='replace')
-    return ' '.join(f'{code} {text}'.split())
+        cls._notify_owners(mails, describe)
 
+    @classmethod
+    def _notify_unavailable(cls, mails):
+        """Tell the owners of the cases since when the server takes no mails,
+        unless another of their mails already waits for it."""
+        pool = Pool()
+        Lang = pool.get('ir.lang')
+        mails = [m for m in mails if m.unavailable_since]
+        if not mails:
+            return
+        earlier = cls.search([
+                ('state', '=', 'queued'),
+                ('unavailable_since', '!=', None),
+                ('id', 'not in', [m.id for m in mails]),
+                ], order=[('unavailable_since', 'ASC')], limit=BATCH)
+        told = {m.case.owner for m in earlier if m.case}
+        since = min(m.unavailable_since for m in [*mails, *earlier])
 
-def _reply_text(exception):
-    "Return the words of the server, or of the system that did not reach it"
-    if isinstance(exception, smtplib.SMTPResponseException):
-        return _reply(exception.smtp_code, exception.smtp_error)
-    return ' '.join(str(exception).split()) or exception.__class__.__name__
+        def describe(cases):
+            return (
+                gettext('training_abandon.msg_mail_unavailable',
+                    since=Lang.get().strftime(
+                        cases[0].local_datetime(since), '%x %H:%M')),
+                cls._describe(mails, cases))
+
+        cls._notify_owners(
+            [m for m in mails if m.case and m.case.owner not in told],
+            describe)
+
+    @classmethod
+    def _notify_owners(cls, mails, describe):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        cases = list(dict.fromkeys(m.case for m in mails if m.case))
+        if cases:
+            Case.notify_owners(cases, describe)
+
+    @classmethod
+    def _describe(cls, mails, cases):
+        "Return the lines about the mails of the cases"
+        lines = [
+            f'{m.case.rec_name}, {m.to}: {m.smtp_reply or ""}'
+            for m in mails if m.case in cases]
+        if len(lines) > NOTIFIED:
+            lines[NOTIFIED:] = ['…']
+        return '\n'.join(lines)
 
 
 class Readdress(Wizard):
@@ -327,7 +495,7 @@ class Readdress(Wizard):
         return 'end'
 
 
-class ReaddressStart(ModelView):
+class ReaddressStart(HoldNoticeMixin, ModelView):
     __name__ = 'training.mail.readdress.start'
 
     to = fields.Char("To", required=True)

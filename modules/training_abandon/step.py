@@ -12,6 +12,7 @@ from trytond.wizard import (
 
 from .case import GROUND_STATES, INVALID_GROUNDS, ORIGINS
 from .exceptions import CaseStepError
+from .mail import HoldNoticeMixin
 
 
 def step_view(model, view):
@@ -490,7 +491,7 @@ class Decide(StepWizard):
         return 'end'
 
 
-class DecideStart(ModelView):
+class DecideStart(HoldNoticeMixin, ModelView):
     __name__ = 'training.abandon.case.decide.start'
 
     resume = fields.Boolean("Resume", readonly=True)
@@ -509,6 +510,13 @@ class DecideStart(ModelView):
         help="The last day on which the trainee is expected, or the day "
         "the training is resumed.")
     note = fields.Text("Note")
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        # Only the resumption is announced
+        cls.hold_notice.states['invisible'] |= (
+            Eval('decision') != 'invalidated')
 
     @classmethod
     def default_effective_date(cls):

@@ -8,7 +8,7 @@ from trytond.pyson import Bool, Eval
 from trytond.transaction import Transaction
 
 from .exceptions import RecipientError
-from .mail import check_address
+from .mail import HoldNoticeMixin, check_address
 from .step import StepWizard, complete_lines, step_view
 
 # The most cases of which each mail is previewed
@@ -298,7 +298,7 @@ class Inform(MailStepWizard):
         return ['prescriber']
 
 
-class InformStart(ModelView):
+class InformStart(HoldNoticeMixin, ModelView):
     __name__ = 'training.abandon.case.inform.start'
 
     mails = fields.One2Many(
@@ -322,7 +322,7 @@ class AskReasons(MailStepWizard):
         return self.start.variant
 
 
-class AskReasonsStart(ModelView):
+class AskReasonsStart(HoldNoticeMixin, ModelView):
     __name__ = 'training.abandon.case.ask_reasons.start'
 
     declared = fields.Boolean(
@@ -356,7 +356,7 @@ class FollowUp(MailStepWizard):
         return ['trainee', 'stakeholder']
 
 
-class FollowUpStart(ModelView):
+class FollowUpStart(HoldNoticeMixin, ModelView):
     __name__ = 'training.abandon.case.follow_up.start'
 
     mails = fields.One2Many(
@@ -402,7 +402,7 @@ class Certify(MailStepWizard):
         return 'end'
 
 
-class CertifyStart(ModelView):
+class CertifyStart(HoldNoticeMixin, ModelView):
     __name__ = 'training.abandon.case.certify.start'
 
     channel = fields.Selection([

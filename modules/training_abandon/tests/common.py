@@ -2,10 +2,13 @@
 # this repository contains the full copyright notices and license terms.
 "What the unit tests share: records through the pool and SQL counting"
 import datetime as dt
+import socket
 from contextlib import contextmanager
 from unittest.mock import patch
 
+import trytond.config as config
 from trytond.modules.company.tests import create_company, create_employee
+from trytond.modules.training_abandon import mail_delivery
 from trytond.pool import Pool
 from trytond.transaction import Transaction
 
@@ -24,6 +27,54 @@ def today(date=DATE):
                 Case, 'now',
                 lambda: dt.datetime.combine(date, dt.time(10))):
         yield
+
+
+@contextmanager
+def live(value=None):
+    "Make the database the one that sends, or the one of the value"
+    if value is None:
+        value = f'{Transaction().database.name}@{socket.gethostname()}'
+    if not config.has_section('training_abandon'):
+        config.add_section('training_abandon')
+    previous = config.get('training_abandon', 'live', default='')
+    config.set('training_abandon', 'live', value)
+    try:
+        yield
+    finally:
+        config.set('training_abandon', 'live', previous)
+
+
+@contextmanager
+def without_commit():
+    "Keep the transaction of the test, forgetting what has been read"
+    transaction = Transaction()
+
+    def commit():
+        for cache in transaction.cache.values():
+            cache.clear()
+        transaction.counter += 1
+
+    with patch.object(transaction, 'commit', commit):
+        yield
+
+
+@contextmanager
+def mail_server(**replies):
+    """Have a fake mail server.
+
+    replies are what the methods of smtplib.SMTP return, or the list of what
+    they return and raise one call after the other."""
+    with without_commit(), \
+            patch.object(mail_delivery, 'get_smtp_server') as connect:
+        server = connect.return_value
+        server.connect = connect
+        for name in ['mail', 'rcpt', 'data']:
+            reply = replies.get(name, (250, b'OK'))
+            if isinstance(reply, list):
+                getattr(server, name).side_effect = reply
+            else:
+                getattr(server, name).return_value = reply
+        yield server
 
 
 class _Counting:
@@ -169,7 +220,8 @@ def set_up(prescriber=True):
             'employees': [('add', [employee.id])],
             'employee': employee.id,
             })
-    with Transaction().set_context(User.get_preferences(context_only=True)):
+    with live(), Transaction().set_context(
+            User.get_preferences(context_only=True)):
         with today(DATE + dt.timedelta(days=1)):
             yield company, create_session(company), create_party(
                 "Job Centre", 'adviser@example.com')

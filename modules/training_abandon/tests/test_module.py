@@ -12,7 +12,6 @@ from trytond.model.modelstorage import DomainValidationError
 from trytond.modules.company.tests import (
     CompanyTestMixin, PartyCompanyCheckEraseMixin, create_company)
 from trytond.modules.party.tests import PartyCheckReplaceMixin
-from trytond.modules.training_abandon import mail_delivery
 from trytond.modules.training_abandon.exceptions import (
     CaseOpenError, CaseStepError, CertificateError, EnrolmentDuplicateError,
     LetterError, LetterValidationError, ProcedureError, RecipientError,
@@ -876,66 +875,6 @@ class TrainingAbandonTestCase(
                 task.run()
 
     @with_transaction()
-    def test_mail_server_down(self):
-        "Test that a mail that no server accepted is not sent"
-        pool = Pool()
-        Email = pool.get('ir.email')
-        with set_up() as (company, session, prescriber):
-            case, = self.open_cases(
-                create_enrolments(session, prescriber=prescriber))
-            run_wizard('training.abandon.case.inform', [case])
-            mail, = case.mails
-            step = case.steps[0]
-            self.assertEqual((mail.state, step.evidence), (
-                    'queued', 'pending'))
-            with patch.object(
-                    mail_delivery, 'get_smtp_server',
-                    side_effect=ConnectionRefusedError("refused")):
-                self.run_tasks()
-            self.assertEqual((mail.state, mail.smtp_reply), (
-                    'failed', "refused"))
-            self.assertEqual(step.evidence, 'failed')
-            self.assertFalse(Email.search([]))
-            # The case is again among those to do
-            self.assertEqual(
-                type(case).search([
-                        ('steps', 'where', [('evidence', '=', 'failed')])]),
-                [case])
-
-            with patch.object(mail_delivery, 'get_smtp_server') as connect, \
-                    patch.object(Transaction(), 'commit'):
-                server = connect.return_value
-                server.mail.return_value = server.rcpt.return_value = (
-                    250, b'OK')
-                server.data.return_value = (250, b'2.0.0 Ok: queued')
-                type(mail).deliver([mail])
-            self.assertEqual((mail.state, mail.smtp_reply), (
-                    'sent', "250 2.0.0 Ok: queued"))
-            self.assertEqual(step.evidence, 'proven')
-            email, = Email.search([])
-            self.assertEqual(email.body, mail.body)
-            self.assertEqual(email.message_id, mail.message_id)
-            server.data.assert_called_once_with(mail.message)
-
-    @with_transaction()
-    def test_mail_outdated(self):
-        "Test that a mail does not leave once the case is over"
-        with set_up() as (company, session, prescriber):
-            case, = self.open_cases(
-                create_enrolments(session, prescriber=prescriber))
-            run_wizard('training.abandon.case.inform', [case])
-            Transaction().tasks.clear()
-            mail, = case.mails
-            run_wizard('training.abandon.case.decide', [case])
-            Transaction().tasks.clear()
-            with patch.object(mail_delivery, 'get_smtp_server') as server, \
-                    patch.object(Transaction(), 'commit'):
-                type(mail).deliver([mail])
-                server.assert_not_called()
-            self.assertEqual(mail.state, 'cancelled')
-            self.assertIn("Invalidated", mail.smtp_reply)
-
-    @with_transaction()
     def test_sensitive(self):
         "Test who reads and searches the sensitive reasons"
         pool = Pool()
@@ -1095,55 +1034,6 @@ class TrainingAbandonTestCase(
             self.assertEqual(
                 len(Party.search([('replaced_by', '!=', None),
                             ('active', 'in', [True, False])])), 1)
-
-    @with_transaction()
-    def test_mail_lease(self):
-        "Test that a mail claimed by another process is left to it"
-        with set_up() as (company, session, prescriber):
-            case, = self.open_cases(
-                create_enrolments(session, prescriber=prescriber))
-            run_wizard('training.abandon.case.inform', [case])
-            Transaction().tasks.clear()
-            mail, = case.mails
-            Mail = type(mail)
-            with patch.object(Transaction(), 'commit'), \
-                    patch.object(mail_delivery, 'get_smtp_server') as server:
-                server.return_value.mail.return_value = (250, b'OK')
-                server.return_value.rcpt.return_value = (250, b'OK')
-                server.return_value.data.return_value = (250, b'OK')
-                claimed = Mail._claim(['queued'])
-                self.assertEqual(claimed, {mail.id: 1})
-                Mail.deliver_due()
-                server.assert_not_called()
-                # The first process does not say anything any more
-                with patch.object(
-                        Mail, '_now', lambda *args: dt.datetime.now()
-                        + mail_delivery.LEASE + DAY):
-                    Mail.deliver_due()
-                self.assertEqual((mail.state, mail.attempts), ('sent', 2))
-                # It comes back too late
-                Mail._deliver(claimed)
-                self.assertEqual(server.return_value.data.call_count, 1)
-
-    @with_transaction()
-    def test_mail_one_breaks(self):
-        "Test that a mail that breaks does not keep the others"
-        with set_up() as (company, session, prescriber):
-            cases = self.open_cases(
-                create_enrolments(session, 2, prescriber=prescriber))
-            run_wizard('training.abandon.case.inform', cases)
-            Transaction().tasks.clear()
-            mails = [m for c in cases for m in c.mails]
-            with patch.object(Transaction(), 'commit'), \
-                    patch.object(mail_delivery, 'get_smtp_server') as server:
-                server.return_value.mail.return_value = (250, b'OK')
-                server.return_value.rcpt.side_effect = [
-                    ValueError("broken"), (250, b'OK')]
-                server.return_value.data.return_value = (250, b'OK')
-                type(mails[0]).deliver(mails)
-            self.assertEqual(
-                sorted((m.state, m.smtp_reply) for m in mails),
-                [('failed', "broken"), ('sent', "250 OK")])
 
     @with_transaction()
     def test_apply_statements(self):

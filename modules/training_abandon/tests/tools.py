@@ -4,6 +4,7 @@
 import datetime as dt
 import email.policy
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -11,6 +12,7 @@ from email import message_from_bytes
 
 import trytond.config as trytond_config
 from proteus import Model, Wizard
+from proteus.config import get_config
 
 _SERVER = '''
 import pathlib, socket, sys
@@ -83,10 +85,22 @@ class MailServer:
         self._folder.cleanup()
 
 
-def use_mail_server(server):
-    "Give the address of the mail server to trytond"
+def use_mail_server(server, config=None):
+    """Give the address of the mail server to trytond and make the database
+    the one that sends."""
+    config = config or get_config()
     trytond_config.set('email', 'uri', server.uri)
     trytond_config.set('email', 'from', 'formation@active-talents.example')
+    set_live(config.database_name)
+
+
+def set_live(database_name):
+    "Make the database the one that sends, or none"
+    if not trytond_config.has_section('training_abandon'):
+        trytond_config.add_section('training_abandon')
+    trytond_config.set(
+        'training_abandon', 'live',
+        f'{database_name}@{socket.gethostname()}' if database_name else '')
 
 
 def set_languages(*codes, config=None):
