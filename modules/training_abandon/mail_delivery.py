@@ -213,7 +213,7 @@ class Mail(metaclass=PoolMeta):
                 continue
             known = mail.unavailable_since
             values = mail._attempt(server)
-            cls._record(id_, attempt, values)
+            cls._store(id_, attempt, values)
             if values['state'] == 'failed':
                 failed.append(id_)
             elif values.get('unavailable_since') and not known:
@@ -324,7 +324,7 @@ class Mail(metaclass=PoolMeta):
             }
 
     @classmethod
-    def _record(cls, id_, attempt, values):
+    def _store(cls, id_, attempt, values):
         """Store what became of the mail, if need be once the database answers
         again: the server does not take back its words."""
         def write():

@@ -864,16 +864,6 @@ class TrainingAbandonTestCase(
                     type(case).close([case])
                     self.assertEqual(case.state, 'closed')
 
-    def run_tasks(self):
-        "Run the tasks of the queue as after the commit"
-        pool = Pool()
-        Queue = pool.get('ir.queue')
-        transaction = Transaction()
-        while transaction.tasks:
-            task = Queue(transaction.tasks.pop())
-            with patch.object(transaction, 'commit'):
-                task.run()
-
     @with_transaction()
     def test_sensitive(self):
         "Test who reads and searches the sensitive reasons"

@@ -1,0 +1,541 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+import datetime as dt
+import smtplib
+import unittest
+from contextlib import contextmanager
+from unittest.mock import patch
+
+from trytond import backend
+from trytond.model.exceptions import AccessError
+from trytond.modules.training_abandon import mail_delivery
+from trytond.modules.training_abandon.configuration import MAIL_RETRY_TIME
+from trytond.pool import Pool
+from trytond.tests.test_tryton import activate_module, with_transaction
+from trytond.transaction import Transaction
+
+from .common import (
+    DATE, count_statements, create_enrolments, create_user, live, mail_server,
+    open_wizard, run_wizard, set_up)
+
+OK = (250, b'OK')
+MINUTE = dt.timedelta(minutes=1)
+NOW = dt.datetime.combine(DATE, dt.time(10))
+
+
+@contextmanager
+def at(time):
+    pool = Pool()
+    Mail = pool.get('training.mail')
+    with patch.object(Mail, '_now', lambda *args: time):
+        yield
+
+
+class MailDeliveryTestCase(unittest.TestCase):
+    "Test the delivery of the mails"
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        activate_module('training_abandon')
+
+    @contextmanager
+    def queued(self, count=1):
+        "Yield the queued mails of as many cases"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Mail = pool.get('training.mail')
+        with set_up() as (company, session, prescriber), at(NOW):
+            cases = Case.browse(Case.open_cases(
+                    create_enrolments(session, count, prescriber),
+                    'absence', DATE))
+            run_wizard('training.abandon.case.inform', cases)
+            Transaction().tasks.clear()
+            yield Mail.search([], order=[('id', 'ASC')])
+
+    def states(self, mails):
+        return [(m.state, m.smtp_reply) for m in mails]
+
+    def notified(self):
+        "Return the labels and descriptions of the notifications"
+        return [
+            (n.user.login, n.label, n.description)
+            for n in Transaction().user_notifications]
+
+    @with_transaction()
+    def test_sent(self):
+        "Test a mail that is sent, byte for byte, and archived"
+        pool = Pool()
+        Email = pool.get('ir.email')
+        with self.queued() as (mail,), mail_server(
+                data=(250, b'2.0.0 Ok: queued')) as server:
+            self.assertEqual(mail.step.evidence, 'pending')
+            type(mail).deliver_due()
+            self.assertEqual(
+                self.states([mail]), [('sent', "250 2.0.0 Ok: queued")])
+            self.assertEqual((mail.sent_at, mail.next_attempt), (NOW, None))
+            self.assertEqual(mail.step.evidence, 'proven')
+            email, = Email.search([])
+            self.assertEqual(mail.email, email)
+            self.assertEqual(email.body, mail.body)
+            self.assertEqual(email.message_id, mail.message_id)
+            server.data.assert_called_once_with(mail.message)
+
+    @with_transaction()
+    def test_refused(self):
+        "Test that a refusal is final, with the words, and told once"
+        with self.queued(3) as mails, mail_server(
+                rcpt=[(550, b'5.1.1 No such user'), OK, OK],
+                data=[(554, b'5.7.1 Spam'), OK]) as server:
+            type(mails[0]).deliver_due()
+            self.assertEqual(self.states(mails), [
+                    ('failed', "550 5.1.1 No such user"),
+                    ('failed', "554 5.7.1 Spam"),
+                    ('sent', "250 OK")])
+            self.assertEqual(
+                [m.step.evidence for m in mails],
+                ['failed', 'failed', 'proven'])
+            self.assertEqual(server.connect.call_count, 1)
+            # Each is taken back before the next
+            self.assertEqual(server.rset.call_count, 2)
+            (_, label, description), = self.notified()
+            self.assertIn("No such user", description)
+            self.assertIn("Spam", description)
+            type(mails[0]).deliver_due()
+            self.assertEqual(server.mail.call_count, 3)
+
+    @with_transaction()
+    def test_delayed(self):
+        "Test that a mail that the server delays is retried, then given up"
+        with self.queued() as (mail,), mail_server(
+                rcpt=(450, b'4.2.0 Greylisted')) as server:
+            Mail = type(mail)
+            Mail.deliver_due()
+            self.assertEqual(
+                self.states([mail]), [('queued', "450 4.2.0 Greylisted")])
+            self.assertEqual(mail.step.evidence, 'pending')
+            self.assertEqual(mail.next_attempt, NOW + MINUTE)
+            self.assertEqual(mail.retry_until, NOW + MAIL_RETRY_TIME)
+            self.assertFalse(self.notified())
+
+            Mail.deliver_due()
+            self.assertEqual(server.rcpt.call_count, 1)
+
+            delays = []
+            while mail.state == 'queued':
+                time = mail.next_attempt
+                with at(time):
+                    Mail.deliver_due()
+                if mail.next_attempt:
+                    delays.append((mail.next_attempt - time) // MINUTE)
+            self.assertEqual(delays[:6], [5, 15, 60, 240, 240, 240])
+            self.assertEqual(time, NOW + MAIL_RETRY_TIME)
+            self.assertEqual(
+                self.states([mail]), [('failed', "450 4.2.0 Greylisted")])
+            self.assertEqual(mail.step.evidence, 'failed')
+            self.assertEqual(len(self.notified()), 1)
+
+    @with_transaction()
+    def test_delayed_button(self):
+        "Test that the user sends at once, and a failed mail again"
+        with self.queued() as (mail,), mail_server(rcpt=[
+                    (450, b'Later'), (450, b'Later'), (550, b'No'), OK,
+                    ]) as server:
+            Mail, message_id = type(mail), mail.message_id
+            Mail.deliver_due()
+            Mail.deliver([mail])
+            self.assertEqual(mail.attempts, 2)
+            self.assertEqual(mail.state, 'queued')
+            Mail.deliver([mail])
+            self.assertEqual(mail.state, 'failed')
+            with at(NOW + 2 * MAIL_RETRY_TIME):
+                Mail.deliver([mail])
+            self.assertEqual(mail.state, 'sent')
+            self.assertEqual(mail.message_id, message_id)
+            server.data.assert_called_once_with(mail.message)
+
+    @with_transaction()
+    def test_retry_time(self):
+        "Test the time after which the configuration gives a mail up"
+        pool = Pool()
+        Configuration = pool.get('training.configuration')
+        configuration = Configuration(1)
+        configuration.mail_retry_time = dt.timedelta(hours=1)
+        configuration.save()
+        with self.queued() as (mail,), mail_server(rcpt=(450, b'Later')):
+            type(mail).deliver_due()
+            self.assertEqual(mail.retry_until, NOW + 60 * MINUTE)
+
+    @with_transaction()
+    def test_unavailable(self):
+        "Test that all the mails wait for a server that cannot be reached"
+        pool = Pool()
+        Email = pool.get('ir.email')
+        for exception, words in [
+                (ConnectionRefusedError("refused"), "refused"),
+                (smtplib.SMTPAuthenticationError(535, b'5.7.8 Password'),
+                    "535 5.7.8 Password"),
+                (smtplib.SMTPNotSupportedError("No STARTTLS"), "No STARTTLS"),
+                (TypeError("The option tmeout"), "The option tmeout"),
+                ]:
+            with self.subTest(words=words), self.queued(2) as mails:
+                mails = mails[-2:]
+                with mail_server() as server:
+                    server.connect.side_effect = exception
+                    type(mails[0]).deliver(mails)
+                    self.assertEqual(server.connect.call_count, 1)
+                self.assertEqual(
+                    self.states(mails), [('queued', words)] * 2)
+                self.assertEqual([m.attempts for m in mails], [1, 1])
+                self.assertEqual(
+                    [m.unavailable_since for m in mails], [NOW, NOW])
+                self.assertFalse(Email.search([]))
+                type(mails[0]).cancel(mails)
+
+    @with_transaction()
+    def test_unavailable_notified(self):
+        "Test that each owner is told once that the server is unavailable"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        with self.queued(3) as mails:
+            Mail, company = type(mails[0]), mails[0].company
+            owners = [
+                create_user(name, company, 'training')
+                for name in ['first', 'second']]
+            for mail, owner in zip(mails, owners + owners[:1]):
+                Case.write([mail.case], {'owner': owner.employee.id})
+            with mail_server() as server:
+                server.connect.side_effect = OSError("refused")
+                Mail.deliver([mails[0]])
+                (login, label, description), = self.notified()
+                self.assertEqual(login, 'first')
+                self.assertIn("03/02/2026\xa010:00", label)
+                self.assertIn("refused", description)
+                # Neither again for the same mail nor for another
+                with at(NOW + MINUTE):
+                    Mail.deliver_due()
+                self.assertEqual(
+                    [(n[0], n[1]) for n in self.notified()],
+                    [('first', label), ('second', label)])
+                with at(NOW + 10 * MINUTE):
+                    Mail.deliver_due()
+                self.assertEqual(len(self.notified()), 2)
+                self.assertEqual(mails[0].unavailable_since, NOW)
+            with mail_server(), at(NOW + 60 * MINUTE):
+                Mail.deliver_due()
+                self.assertEqual({m.state for m in mails}, {'sent'})
+                self.assertFalse(mails[0].unavailable_since)
+
+    @with_transaction()
+    def test_unavailable_due(self):
+        "Test that the scheduled action tries one batch without server"
+        with self.queued(3) as mails, mail_server() as server, \
+                patch.object(mail_delivery, 'BATCH', 2):
+            server.connect.side_effect = OSError("refused")
+            type(mails[0]).deliver_due()
+            self.assertEqual(server.connect.call_count, 1)
+            self.assertEqual([m.attempts for m in mails], [1, 1, 0])
+            self.assertEqual({m.state for m in mails}, {'queued'})
+
+    @with_transaction()
+    def test_sender_refused(self):
+        "Test that a refused sender is asked once and fails no mail"
+        with self.queued(2) as mails, mail_server(
+                mail=(550, b'5.7.1 Sender refused')) as server:
+            type(mails[0]).deliver_due()
+            self.assertEqual(
+                self.states(mails),
+                [('queued', "550 5.7.1 Sender refused")] * 2)
+            self.assertEqual(server.mail.call_count, 1)
+            self.assertEqual(len(self.notified()), 1)
+
+    @with_transaction()
+    def test_authentication_required(self):
+        "Test that a recipient is not to blame for a lack of password"
+        with self.queued(2) as mails, mail_server(
+                rcpt=(530, b'5.7.0 Authentication required')) as server:
+            type(mails[0]).deliver_due()
+            self.assertEqual({m.state for m in mails}, {'queued'})
+            self.assertEqual(server.rcpt.call_count, 1)
+
+    @with_transaction()
+    def test_connection_lost(self):
+        "Test that the rest leaves over another connection, once"
+        lost = smtplib.SMTPServerDisconnected("Connection closed")
+        with self.queued(4) as mails:
+            for replies, states, connections in [
+                    ([lost, OK, OK, OK],
+                        ['queued', 'sent', 'sent', 'sent'], 2),
+                    ([(421, b'Too many'), OK, (421, b'Too many'), OK],
+                        ['queued', 'sent', 'queued', 'sent'], 3),
+                    ([lost, (421, b'Too many')],
+                        ['queued', 'queued', 'queued', 'queued'], 2),
+                    ]:
+                with self.subTest(replies=replies), \
+                        mail_server(data=replies) as server:
+                    Mail = type(mails[0])
+                    Mail.write(mails, {
+                            'state': 'queued',
+                            'next_attempt': None,
+                            'unavailable_since': None,
+                            })
+                    Mail.deliver_due()
+                    self.assertEqual([m.state for m in mails], states)
+                    self.assertEqual(server.connect.call_count, connections)
+            # Those that were not tried wait the least
+            self.assertEqual(
+                [(m.next_attempt - NOW) // MINUTE for m in mails],
+                [15, 15, 1, 1])
+
+    @with_transaction()
+    def test_one_breaks(self):
+        "Test that a mail that breaks does not keep the others"
+        with self.queued(2) as mails, mail_server(
+                rcpt=[ValueError("broken"), OK]):
+            type(mails[0]).deliver(mails)
+            self.assertEqual(
+                self.states(mails),
+                [('failed', "broken"), ('sent', "250 OK")])
+
+    @with_transaction()
+    def test_message_unreadable(self):
+        "Test that a message that cannot be read is not sent empty"
+        pool = Pool()
+        Mail = pool.get('training.mail')
+        with self.queued() as (mail,), mail_server() as server:
+            with patch.object(Mail, 'message', None, create=True):
+                Mail.deliver_due()
+            self.assertEqual(mail.state, 'queued')
+            self.assertIn("file store", mail.smtp_reply)
+            server.connect.assert_not_called()
+
+    @with_transaction()
+    def test_outdated(self):
+        "Test that the case is read at the moment its mail is sent"
+        with self.queued(2) as mails:
+            first, second = mails
+            case = second.case
+
+            def data(message):
+                run_wizard('training.abandon.case.decide', [case])
+                Transaction().tasks.clear()
+                return OK
+
+            with mail_server() as server:
+                server.data.side_effect = data
+                type(first).deliver_due()
+                self.assertEqual(
+                    [m.state for m in mails], ['sent', 'cancelled'])
+                self.assertIn("Invalidated", second.smtp_reply)
+                self.assertEqual(server.data.call_count, 1)
+
+    @with_transaction()
+    def test_lease(self):
+        "Test that a mail claimed by another process is left to it"
+        with self.queued(2) as mails, mail_server() as server:
+            Mail = type(mails[0])
+            claimed = Mail._claim()
+            self.assertEqual(claimed, {m.id: 1 for m in mails})
+            Mail.deliver_due()
+            Mail.deliver(mails)
+            server.connect.assert_not_called()
+            # The first process does not say anything any more
+            with at(NOW + mail_delivery.LEASE + MINUTE):
+                Mail.deliver_due()
+            self.assertEqual(
+                [(m.state, m.attempts) for m in mails], [('sent', 2)] * 2)
+            # It comes back too late
+            Mail._deliver(claimed)
+            self.assertEqual(server.data.call_count, 2)
+
+    @with_transaction()
+    def test_lease_kept(self):
+        "Test that the mails of a slow batch are kept"
+        with self.queued(3) as mails:
+            Mail = type(mails[0])
+            now, claims = [NOW], []
+
+            def data(message):
+                now[0] += mail_delivery.LEASE / 2
+                claims.append(Mail._claim())
+                return OK
+
+            with patch.object(Mail, '_now', lambda *args: now[0]), \
+                    mail_server() as server:
+                server.data.side_effect = data
+                Mail.deliver(mails)
+            self.assertEqual(claims, [{}, {}, {}])
+            self.assertEqual({m.state for m in mails}, {'sent'})
+
+    @with_transaction()
+    def test_lease_lost(self):
+        "Test that a process that comes back late tells what it knows"
+        for reply, state in [((450, b'Later'), 'sending'), (OK, 'sent')]:
+            with self.subTest(reply=reply), self.queued() as mails:
+                mail, Mail = mails[-1], type(mails[-1])
+
+                def data(message):
+                    with at(NOW + mail_delivery.LEASE + MINUTE):
+                        self.assertTrue(Mail._claim())
+                    return reply
+
+                with mail_server() as server:
+                    server.data.side_effect = data
+                    Mail.deliver([mail])
+                self.assertEqual((mail.state, mail.attempts), (state, 2))
+                Mail.write([mail], {'state': 'cancelled'})
+
+    @with_transaction()
+    def test_due_ends(self):
+        "Test that the scheduled action leaves the rest to the next time"
+        with self.queued(3) as mails:
+            Mail = type(mails[0])
+            now = [NOW]
+
+            def data(message):
+                now[0] += mail_delivery.DURATION / 2
+                return OK
+
+            with patch.object(Mail, '_now', lambda *args: now[0]), \
+                    mail_server() as server:
+                server.data.side_effect = data
+                Mail.deliver_due()
+                self.assertEqual(
+                    [m.state for m in mails], ['sent', 'sent', 'queued'])
+                Mail.deliver_due()
+                self.assertEqual({m.state for m in mails}, {'sent'})
+
+    @with_transaction()
+    def test_database_lost(self):
+        "Test that what the server accepted is recorded in the end"
+        with self.queued() as (mail,), mail_server():
+            Mail = type(mail)
+            write, calls = Mail._write, []
+
+            def fail_once(values, *args, **kwargs):
+                if values.get('state') == 'sent':
+                    calls.append(values)
+                    if len(calls) < 3:
+                        raise backend.DatabaseOperationalError("gone")
+                return write(values, *args, **kwargs)
+
+            with patch.object(Mail, '_write', fail_once), \
+                    patch.object(mail_delivery.time, 'sleep'), \
+                    patch.object(Transaction(), 'new_transaction'):
+                Mail.deliver_due()
+            self.assertEqual(mail.state, 'sent')
+            self.assertEqual(len(calls), 3)
+
+    @with_transaction()
+    def test_archive(self):
+        "Test that a mail that cannot be archived stays sent, and the others"
+        pool = Pool()
+        Mail = pool.get('training.mail')
+        with self.queued(2) as mails, mail_server():
+            resource = Mail._email_resource
+
+            def fail(mail):
+                if mail == mails[0]:
+                    raise OSError("disk full")
+                return resource(mail)
+
+            with patch.object(Mail, '_email_resource', fail), \
+                    patch.object(Transaction(), 'rollback'):
+                Mail.deliver_due()
+            self.assertEqual({m.state for m in mails}, {'sent'})
+            self.assertEqual([bool(m.email) for m in mails], [False, True])
+            Mail.deliver_due()
+            self.assertTrue(mails[0].email)
+
+    @with_transaction()
+    def test_held(self):
+        "Test that a copy of the database or its configuration holds"
+        pool = Pool()
+        Mail = pool.get('training.mail')
+        with self.queued(2) as mails, mail_server() as server:
+            name = Mail._live_name()
+            database, host = name.split('@')
+            for value in ['', database, f'{database}@other', f'x@{host}']:
+                with self.subTest(live=value), live(value):
+                    self.assertFalse(Mail.is_live())
+                    Mail.queue(mails)
+                    self.assertFalse(Transaction().tasks)
+                    Mail.deliver_due()
+                    Mail.deliver_queued(mails)
+                    Mail.deliver(mails)
+                    server.connect.assert_not_called()
+                    self.assertEqual(
+                        [(m.state, m.attempts, m.held) for m in mails],
+                        [('queued', 0, True)] * 2)
+                    self.assertEqual(mails[0].step.evidence, 'pending')
+                    self.assertIn(name, mails[0].hold_notice)
+                    for domain, found in [
+                            (('held', '=', True), 2),
+                            (('held', '!=', True), 0),
+                            (('held', '=', False), 0),
+                            (('held', 'in', [True, False]), 2)]:
+                        self.assertEqual(
+                            Mail.search([domain], count=True), found)
+                    self.assertIn("held", self.notified()[-1][1])
+            self.assertFalse(mails[0].held)
+            self.assertFalse(mails[0].hold_notice)
+            self.assertFalse(Mail.search([('held', '=', True)]))
+            # They leave where they still may
+            run_wizard('training.abandon.case.decide', [mails[1].case])
+            Transaction().tasks.clear()
+            Mail.deliver_due()
+            self.assertEqual(
+                [m.state for m in mails], ['sent', 'cancelled'])
+
+    @with_transaction()
+    def test_held_failed(self):
+        "Test that a failed mail sent again from a copy waits"
+        with self.queued() as (mail,), mail_server(rcpt=(550, b'No')):
+            type(mail).deliver_due()
+            with live(''):
+                self.assertFalse(mail.held)
+                type(mail).deliver([mail])
+                self.assertEqual((mail.state, mail.held), ('queued', True))
+
+    @with_transaction()
+    def test_hold_preview(self):
+        "Test that the forms tell that the mails will be held"
+        with self.queued() as (mail,):
+            case = mail.case
+            _, start = open_wizard(
+                'training.abandon.case.ask_reasons', [case])
+            self.assertFalse(start['hold_notice'])
+            with live(''):
+                wizard, start = open_wizard(
+                    'training.abandon.case.ask_reasons', [case])
+                self.assertIn("held", start['hold_notice'])
+
+    @with_transaction()
+    def test_cancel(self):
+        "Test that a mail that waits or has failed can be given up"
+        with self.queued() as (mail,), mail_server(
+                rcpt=(450, b'Later')) as server:
+            Mail = type(mail)
+            Mail.deliver_due()
+            Mail.cancel([mail])
+            self.assertEqual(
+                (mail.state, mail.next_attempt), ('cancelled', None))
+            self.assertEqual(mail.step.evidence, 'failed')
+            with at(NOW + MINUTE):
+                Mail.deliver_due()
+                Mail.deliver([mail])
+            self.assertEqual(server.rcpt.call_count, 1)
+            with self.assertRaises(AccessError):
+                mail.readdress('other@example.com')
+
+    @with_transaction()
+    def test_statements(self):
+        "Test that a mail more costs few statements more"
+        counts = {}
+        for number in [5, 25]:
+            with self.queued(number) as mails, mail_server(), \
+                    count_statements() as statements:
+                type(mails[0]).deliver_due()
+            counts[number] = len(statements)
+            self.assertEqual({m.state for m in mails}, {'sent'})
+        self.assertLessEqual((counts[25] - counts[5]) / 20, 12)
