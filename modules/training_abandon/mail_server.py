@@ -75,9 +75,10 @@ class MailServer:
             self._smtp = self._connect()
             self._smtp.ehlo_or_helo_if_needed()
         except Exception as exception:
-            logger.warning("mail server not available", exc_info=True)
+            words = exception_words(exception)
+            logger.warning("mail server not available: %s", words)
             self.close()
-            self._failure = Unavailable(exception_words(exception))
+            self._failure = Unavailable(words)
             raise self._failure from exception
 
     def _transmit(self, sender, recipient, message):

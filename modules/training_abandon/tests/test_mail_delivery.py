@@ -323,7 +323,7 @@ class MailDeliveryTestCase(unittest.TestCase):
 
             with mail_server() as server:
                 server.data.side_effect = data
-                type(first).deliver_due()
+                type(first).deliver(mails)
                 self.assertEqual(
                     [m.state for m in mails], ['sent', 'cancelled'])
                 self.assertIn("Invalidated", second.smtp_reply)
@@ -477,6 +477,7 @@ class MailDeliveryTestCase(unittest.TestCase):
                         self.assertEqual(
                             Mail.search([domain], count=True), found)
                     self.assertIn("held", self.notified()[-1][1])
+            mails = Mail.browse(mails)
             self.assertFalse(mails[0].held)
             self.assertFalse(mails[0].hold_notice)
             self.assertFalse(Mail.search([('held', '=', True)]))
