@@ -196,13 +196,13 @@ class Mail(metaclass=PoolMeta):
         The mails that are left after until wait for the next time."""
         server = MailServer(cls._connect)
         left, failed, unavailable = dict(claimed), [], []
-        kept_at = None
+        kept_at = cls._now()
         while left:
             now = cls._now()
             if until and now >= until:
                 cls._release(left)
                 break
-            if kept_at is None or now >= kept_at + LEASE / 3:
+            if now >= kept_at + LEASE / 3:
                 cls._keep(left)
                 kept_at = now
             id_, attempt = next(iter(left.items()))
@@ -270,11 +270,11 @@ class Mail(metaclass=PoolMeta):
         if reason := self._get_outdated():
             return self._end('cancelled', reason)
         sender, recipient = parseaddr(self.from_)[1], self.to
-        message, file_id = self.message, self.message_file_id
+        message = self.message
         # Do not keep a transaction open while the server thinks
         Transaction().commit()
         try:
-            if file_id and not message:
+            if not message:
                 raise Delayed(gettext(
                         'training_abandon.msg_mail_message_unreadable'))
             reply = server.send(sender, recipient, message)
@@ -419,6 +419,8 @@ class Mail(metaclass=PoolMeta):
     @classmethod
     def notify_failed(cls, mails):
         "Tell the owners of the cases which mails have failed, and why"
+        mails = [m for m in mails if m.state == 'failed' or m.bounced_at]
+
         def describe(cases):
             return (
                 gettext('training_abandon.msg_mail_failed'),
@@ -466,7 +468,7 @@ class Mail(metaclass=PoolMeta):
     def _describe(cls, mails, cases):
         "Return the lines about the mails of the cases"
         lines = [
-            f'{m.case.rec_name}, {m.to}: {m.smtp_reply or ""}'
+            f'{m.case.rec_name}, {m.to}: {m.bounce_reason or m.smtp_reply}'
             for m in mails if m.case in cases]
         if len(lines) > NOTIFIED:
             lines[NOTIFIED:] = ['…']

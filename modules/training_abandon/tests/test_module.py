@@ -290,7 +290,7 @@ class TrainingAbandonTestCase(
             self.open_cases([second])
             with self.assertRaises(CaseOpenError):
                 self.open_cases([second, third])
-            self.assertEqual(Case.search([], count=True), 1)
+            self.assertEqual(len(Case.search([])), 1)
 
     @with_transaction()
     def test_open_no_procedure(self):
