@@ -85,7 +85,7 @@ setup(
             'tryton.cfg', '*.xml', '*.fodt', '*.html', 'view/*.xml',
             'locale/*.po', 'locale/override/*.po', 'report/*.fodt',
             'report/*.html', 'icons/*.svg', 'icons/LICENSE'],
-        f'{PACKAGE}.tests': ['*.rst', '*.json'],
+        f'{PACKAGE}.tests': ['*.rst', '*.json', 'inbound/*.eml'],
         },
     classifiers=[
         'Development Status :: 3 - Alpha',
@@ -101,6 +101,7 @@ setup(
     python_requires='>=3.10',
     install_requires=[
         'Genshi',
+        'html2text',
         'holidays',
         'python-sql >= 1.8',
         'relatorio',

@@ -251,7 +251,8 @@ class Step(CaseCompanyMixin, ModelSQL, ModelView):
         step = cls.__table__()
 
         mail = Mail.__table__()
-        refused = (mail.state == 'failed') | (mail.bounced_at != Null)
+        refused = (mail.state == 'failed') | (
+            (mail.bounced_at != Null) & (mail.replaced_by == Null))
         mails = mail.select(
             mail.step.as_('step'),
             Count(Literal(1), filter_=refused).as_('failed'),

@@ -109,7 +109,7 @@ class Case(metaclass=PoolMeta):
                     'party': party,
                     'letter': letter,
                     'language': language,
-                    'to': party.email or None,
+                    'to': party.reachable_email,
                     'subject': subject,
                     'text': text,
                     })

@@ -16,7 +16,7 @@ import trytond.config as config
 from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, ModelView, Unique, fields
 from trytond.pool import Pool, PoolMeta
-from trytond.pyson import Eval, If
+from trytond.pyson import Bool, Eval, If
 from trytond.tools.email_ import convert_ascii_email
 from trytond.transaction import Transaction
 
@@ -104,6 +104,9 @@ class Mail(ModelSQL, ModelView):
                 'invisible': ~Eval('held'),
                 }),
         'get_hold_notice')
+    replaced_by = fields.Many2One(
+        'training.mail', "Replaced by", readonly=True, ondelete='RESTRICT',
+        help="The same letter, sent to another address.")
     email = fields.Many2One(
         'ir.email', "Archived Email", readonly=True, ondelete='RESTRICT')
 
@@ -136,8 +139,10 @@ class Mail(ModelSQL, ModelView):
                 'depends': ['state'],
                 },
             send_elsewhere={
-                'invisible': Eval('state') != 'failed',
-                'depends': ['state'],
+                'invisible': (
+                    (Eval('state') != 'failed')
+                    & (~Eval('bounced_at') | Bool(Eval('replaced_by')))),
+                'depends': ['state', 'bounced_at', 'replaced_by'],
                 },
             cancel={
                 'invisible': ~Eval('state').in_(
@@ -231,7 +236,9 @@ class Mail(ModelSQL, ModelView):
     def view_attributes(cls):
         return super().view_attributes() + [
             ('/tree', 'visual',
-                If(Eval('state') == 'failed', 'danger',
+                If((Eval('state') == 'failed')
+                    | (Bool(Eval('bounced_at')) & ~Eval('replaced_by')),
+                    'danger',
                     If(Eval('state') == 'cancelled', 'muted',
                         If(Eval('state') != 'sent', 'warning', '')))),
             ]
@@ -241,7 +248,7 @@ class Mail(ModelSQL, ModelView):
         default = default.copy() if default is not None else {}
         for name in ['message_id', 'message', 'next_attempt', 'retry_until',
                 'unavailable_since', 'smtp_reply', 'sent_at', 'bounced_at',
-                'bounce_reason', 'email']:
+                'bounce_reason', 'replaced_by', 'email']:
             default.setdefault(name)
         default.setdefault('attempts', 0)
         default.setdefault('state', 'draft')
@@ -319,12 +326,16 @@ class Mail(ModelSQL, ModelView):
     def from_message(cls, message, **values):
         """Return the unsaved mail that will deliver the message, whose bytes
         no longer change."""
-        return cls(
-            from_=message['From'],
-            message=cls._get_bytes(message),
-            message_id=message['Message-ID'],
-            state='queued',
-            **values)
+        return cls(state='queued', **cls.message_values(message), **values)
+
+    @classmethod
+    def message_values(cls, message):
+        "Return the values of the mail that come from its message"
+        return {
+            'from_': message['From'],
+            'message': cls._get_bytes(message),
+            'message_id': message['Message-ID'],
+            }
 
 
 class HoldNoticeMixin:

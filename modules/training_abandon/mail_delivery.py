@@ -116,9 +116,10 @@ class Mail(metaclass=PoolMeta):
 
     def readdress(self, to):
         """Queue the same letter for another address in the place of this
-        mail, that failed, and return the new mail."""
+        mail, that failed or bounced, and return the new mail."""
         self.lock()
-        if self.state != 'failed':
+        if self.state != 'failed' and (
+                not self.bounced_at or self.replaced_by):
             raise AccessError(gettext(
                     'training_abandon.msg_mail_readdress_state',
                     mail=self.rec_name))
@@ -132,10 +133,10 @@ class Mail(metaclass=PoolMeta):
         self._stamp(message)
         mail, = self.copy([self], default={
                 'to': to,
-                'message': self._get_bytes(message),
-                'message_id': message['Message-ID'],
                 'state': 'queued',
+                **self.message_values(message),
                 })
+        self.write([self], {'replaced_by': mail.id})
         self.cancel([self])
         self.queue([mail])
         return mail
@@ -488,7 +489,8 @@ class Readdress(Wizard):
 
     def default_start(self, fields):
         return {
-            'to': self.record.party.email if self.record.party else None,
+            'to': (self.record.party.reachable_email
+                if self.record.party else None),
             }
 
     def transition_apply(self):

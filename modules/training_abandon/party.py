@@ -1,9 +1,11 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 from trytond.i18n import gettext
-from trytond.model import fields
+from trytond.model import ModelView, fields
 from trytond.modules.party.exceptions import EraseError
 from trytond.pool import Pool, PoolMeta
+from trytond.pyson import Bool, Eval, If
+from trytond.tools import escape_wildcard
 
 
 class Party(metaclass=PoolMeta):
@@ -17,6 +19,87 @@ class Party(metaclass=PoolMeta):
         default = default.copy() if default is not None else {}
         default.setdefault('external_codes')
         return super().copy(parties, default=default)
+
+    @property
+    def reachable_email(self):
+        "The first email address that did not bounce, or None"
+        for mechanism in self.contact_mechanisms:
+            if mechanism.type == 'email' and not mechanism.bounced_at:
+                return mechanism.value
+
+
+class ContactMechanism(metaclass=PoolMeta):
+    __name__ = 'party.contact_mechanism'
+
+    bounced_at = fields.DateTime(
+        "Bounced at", readonly=True,
+        states={
+            'invisible': ~Eval('bounced_at'),
+            },
+        help="When a mail to the address came back: the letters of the "
+        "procedure are not written to it any more.")
+    bounce_reason = fields.Char(
+        "Bounce Reason", readonly=True,
+        states={
+            'invisible': ~Eval('bounced_at'),
+            })
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls._buttons.update(
+            trust={
+                'invisible': ~Eval('bounced_at'),
+                'depends': ['bounced_at'],
+                })
+
+    @classmethod
+    def view_attributes(cls):
+        return super().view_attributes() + [
+            ('/tree', 'visual', If(Bool(Eval('bounced_at')), 'danger', '')),
+            ]
+
+    @classmethod
+    def preprocess_values(cls, mode, values):
+        values = super().preprocess_values(mode, values)
+        if mode == 'write' and 'value' in values:
+            values = {'bounced_at': None, 'bounce_reason': None, **values}
+        return values
+
+    @classmethod
+    def copy(cls, mechanisms, default=None):
+        default = default.copy() if default is not None else {}
+        default.setdefault('bounced_at')
+        default.setdefault('bounce_reason')
+        return super().copy(mechanisms, default=default)
+
+    @classmethod
+    @ModelView.button
+    def trust(cls, mechanisms):
+        "Write again to the addresses"
+        cls.write(mechanisms, {'bounced_at': None, 'bounce_reason': None})
+
+    @classmethod
+    def with_address(cls, address):
+        "Return the contact mechanisms of the email address"
+        if not address:
+            return []
+        return cls.search([
+                ('type', '=', 'email'),
+                ('value_compact', 'ilike', escape_wildcard(address)),
+                ])
+
+    @classmethod
+    def bounce(cls, address, at, reason):
+        cls.write(cls.with_address(address), {
+                'bounced_at': at,
+                'bounce_reason': reason,
+                })
+
+    @classmethod
+    def trust_address(cls, address):
+        "Write again to the address, from which somebody writes"
+        cls.trust([m for m in cls.with_address(address) if m.bounced_at])
 
 
 class Replace(metaclass=PoolMeta):
@@ -36,6 +119,7 @@ class Replace(metaclass=PoolMeta):
             ('training.follow_up', 'party'),
             ('training.abandon.proposal.response', 'party'),
             ('training.mail', 'party'),
+            ('training.mail.reply', 'party'),
             ('training.external_code', 'record'),
             ]
 
@@ -82,6 +166,7 @@ class Erase(metaclass=PoolMeta):
         FollowUp = pool.get('training.follow_up')
         Mail = pool.get('training.mail')
         Proposal = pool.get('training.abandon.proposal')
+        Reply = pool.get('training.mail.reply')
         Step = pool.get('training.abandon.case.step')
         trainee = [('case.enrolment.trainee.party', '=', party_id)]
         return super().to_erase(party_id) + [
@@ -124,6 +209,14 @@ class Erase(metaclass=PoolMeta):
                     ('case.enrolment.trainee.party', '=', party_id),
                     ], True,
                 ['to', 'subject', 'body', 'message', 'message_file_id',
-                    'message_id'],
-                ['****', '****', None, None, None, None]),
+                    'message_id', 'reply_token'],
+                ['****', '****'] + [None] * 5),
+            # The Message-ID stays: the message may be fetched again
+            (Reply, ['OR',
+                    ('party', '=', party_id),
+                    ('case.enrolment.trainee.party', '=', party_id),
+                    ], True,
+                ['from_', 'to', 'subject', 'text', 'body', 'server_reply',
+                    'message', 'message_file_id'],
+                [None] * 8),
             ]

@@ -1,18 +1,33 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
+import re
+import secrets
+from email.utils import parseaddr
+
 import trytond.config as config
 from trytond.i18n import gettext
-from trytond.model import (
-    Index, ModelSQL, ModelView, Unique, Workflow, fields)
+from trytond.model import Index, ModelSQL, ModelView, Unique, Workflow, fields
 from trytond.model.exceptions import AccessError
-from trytond.pool import Pool
-from trytond.pyson import Eval, If
+from trytond.pool import Pool, PoolMeta
+from trytond.pyson import Bool, Eval, If
+from trytond.rpc import RPC
+from trytond.transaction import Transaction, without_check_access
+
+from .exceptions import RecipientError
+from .reply_message import read_message, token_hash
+from .reply_text import recognise
 
 file_id = store_prefix = None
 if config.getboolean('training_abandon', 'mail_filestore', default=True):
     file_id = 'message_file_id'
     store_prefix = config.get(
         'training_abandon', 'mail_store_prefix', default=None)
+
+# The smallest picture that is not taken for a logo
+LOGO_SIZE = 20_000
+# What the token leaves of the 64 characters before the @
+LOCAL_SIZE = 31
+_LOCAL = r"[\w.!#$%&'*/=?^`{|}~-]+"
 
 
 class Reply(Workflow, ModelSQL, ModelView):
@@ -47,6 +62,12 @@ class Reply(Workflow, ModelSQL, ModelView):
             ('unknown', "Unknown"),
             ], "Kind", required=True, readonly=True, sort=False)
     kind_string = kind.translated('kind')
+    server_reply = fields.Char(
+        "Server Reply", readonly=True,
+        states={
+            'invisible': ~Eval('kind').in_(['bounce', 'delay']),
+        },
+        help="The words of the mail server that bounced the mail.")
     other_sender = fields.Boolean(
         "Other Sender", readonly=True,
         help="The address of the sender is none of those of the party: "
@@ -54,6 +75,15 @@ class Reply(Workflow, ModelSQL, ModelView):
     counted = fields.Boolean(
         "Counted", readonly=True,
         help="It counts as an answer of the party.")
+    has_scan = fields.Boolean(
+        "Scan", readonly=True,
+        help="A document or a picture is attached.")
+    certificate = fields.Function(fields.Many2One(
+            'training.abandon.certificate', "Certificate"),
+        'on_change_with_certificate')
+    certificate_state = fields.Function(fields.Selection(
+            'get_certificate_states', "Certificate State"),
+        'on_change_with_certificate_state')
     text = fields.Text(
         "Text", readonly=True,
         help="What is new in the message, without what it quotes.\n"
@@ -115,7 +145,25 @@ class Reply(Workflow, ModelSQL, ModelView):
             reopen={
                 'invisible': Eval('state') == 'new',
                 'depends': ['state'],
+                },
+            attach={
+                'invisible': Bool(Eval('case')),
+                'depends': ['case'],
+                },
+            confirm={
+                'invisible': (
+                    Eval('counted') | ~Eval('party') | ~Eval('case')
+                    | ~Eval('kind').in_(['answer', 'auto_reply'])),
+                'depends': ['counted', 'party', 'case', 'kind'],
+                },
+            sign={
+                'invisible': (
+                    ~Eval('has_scan') | ~Eval('certificate')
+                    | (Eval('certificate_state') == 'signed')),
+                'depends': ['has_scan', 'certificate', 'certificate_state'],
                 })
+        cls.__rpc__.update(
+            receive=RPC(readonly=False))
 
     @classmethod
     def default_kind(cls):
@@ -173,6 +221,261 @@ class Reply(Workflow, ModelSQL, ModelView):
     def reopen(cls, replies):
         pass
 
+    @classmethod
+    @ModelView.button_action('training_abandon.wizard_reply_attach')
+    def attach(cls, replies):
+        pass
+
+    @classmethod
+    @ModelView.button
+    def confirm(cls, replies):
+        "Count as answers of the parties what does not look so"
+        cls._count([
+                r for r in replies if r.case and r.party and not r.counted])
+
+    @classmethod
+    @ModelView.button_action('training_abandon.wizard_reply_sign')
+    def sign(cls, replies):
+        pass
+
+    @fields.depends('mail', '_parent_mail.certificate')
+    def on_change_with_certificate(self, name=None):
+        return self.mail.certificate if self.mail else None
+
+    @classmethod
+    def get_certificate_states(cls):
+        pool = Pool()
+        Certificate = pool.get('training.abandon.certificate')
+        return [(None, "")] + (
+            Certificate.fields_get(['state'])['state']['selection'])
+
+    @fields.depends(
+        'mail', '_parent_mail.certificate', methods=[
+            'on_change_with_certificate'])
+    def on_change_with_certificate_state(self, name=None):
+        certificate = self.on_change_with_certificate()
+        return certificate.state if certificate else None
+
+    @classmethod
+    def receive(cls, data):
+        """Record a raw message for who has no provider to post it, and
+        return the id of its reply."""
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        if not Case._is_administrator():
+            raise AccessError(gettext('training_abandon.msg_reply_receive'))
+        return cls.from_message(data).id
+
+    @classmethod
+    @without_check_access
+    def from_message(cls, data):
+        """Record the raw message and return its reply.
+
+        The same message is recorded once."""
+        pool = Pool()
+        Attachment = pool.get('ir.attachment')
+        message = read_message(bytes(data))
+        replies = cls.search([
+                ('message_id', '=', message.identifier)], limit=1)
+        if replies:
+            return replies[0]
+        reply = cls._from_message(message, cls._find_mail(message))
+        reply.save()
+        Attachment.save([
+                Attachment(resource=reply, name=name, data=content)
+                for name, content, _ in message.attachments])
+        if reply.kind == 'bounce':
+            reply._bounce(message.bounce)
+        elif reply.kind == 'answer' and not reply.other_sender:
+            cls._count([reply])
+        reply._notify()
+        return reply
+
+    @classmethod
+    def _find_mail(cls, message):
+        "Return the mail that the message answers or bounces, or None"
+        pool = Pool()
+        Mail = pool.get('training.mail')
+        mails = Mail.search([
+                ('reply_token', 'in', list(map(token_hash, message.tokens))),
+                ], limit=1)
+        if not mails and message.answered:
+            found = {m.message_id: m for m in Mail.search([
+                        ('message_id', 'in', message.answered)])}
+            mails = [found[i] for i in message.answered if i in found]
+        return mails[0] if mails else None
+
+    @classmethod
+    def _from_message(cls, message, mail):
+        "Return the unsaved reply"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        now = Case.now()
+        reply = cls(
+            mail=mail,
+            from_=message.from_,
+            to=message.to,
+            subject=message.subject,
+            received_at=min(message.received_at or now, now),
+            message_id=message.identifier,
+            message=message.data,
+            body=message.body,
+            text=message.text,
+            has_scan=any(
+                _is_scan(type_, content)
+                for _, content, type_ in message.attachments),
+            kind=cls._get_kind(message, mail),
+            other_sender=False,
+            counted=False)
+        if message.bounce:
+            reply.server_reply = message.bounce.reason
+        parties = cls._parties_of(message.from_)
+        if mail:
+            reply.company, reply.case = mail.company, mail.case
+            reply.party = mail.party
+            if mail.sent_at and reply.received_at < mail.sent_at:
+                reply.received_at = now
+            if reply.kind == 'answer':
+                reply.other_sender = (
+                    message.from_ != mail.to.lower()
+                    and mail.party not in parties)
+        else:
+            reply.company = cls._only_company()
+            if len(parties) == 1:
+                reply.party, = parties
+        done = reply.kind in {'auto_reply', 'delay'} or (
+            reply.kind == 'bounce' and mail)
+        reply.state = 'handled' if done else 'new'
+        return reply
+
+    @classmethod
+    def _get_kind(cls, message, mail):
+        if message.bounce:
+            return {
+                'failed': 'bounce',
+                'delayed': 'delay',
+                'delivered': 'auto_reply',
+                }[message.bounce.action]
+        elif message.automatic:
+            return 'auto_reply'
+        return 'answer' if mail else 'unknown'
+
+    @classmethod
+    def _parties_of(cls, address):
+        "Return the list of the parties who have the address"
+        pool = Pool()
+        ContactMechanism = pool.get('party.contact_mechanism')
+        return list(dict.fromkeys(
+                m.party for m in ContactMechanism.with_address(address)))
+
+    @classmethod
+    def _only_company(cls):
+        pool = Pool()
+        Company = pool.get('company.company')
+        companies = Company.search([], limit=2)
+        return companies[0] if len(companies) == 1 else None
+
+    def _bounce(self, bounce):
+        "Mark the mail and the address as bounced"
+        pool = Pool()
+        ContactMechanism = pool.get('party.contact_mechanism')
+        Mail = pool.get('training.mail')
+        if not self.mail:
+            return
+        if not self.mail.bounced_at:
+            Mail.write([self.mail], {
+                    'bounced_at': self.received_at,
+                    'bounce_reason': bounce.reason,
+                    })
+        if bounce.about_address:
+            ContactMechanism.bounce(
+                self.mail.to, self.received_at, bounce.reason)
+
+    @classmethod
+    @without_check_access
+    def _count(cls, replies):
+        "Let the replies count as the answers of their parties"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        ContactMechanism = pool.get('party.contact_mechanism')
+        cls.write(replies, {'kind': 'answer', 'counted': True})
+        for reply in replies:
+            ContactMechanism.trust_address(reply.from_)
+            if not reply.answers_reasons:
+                continue
+            reasons = reply._recognise_reasons()
+            if reasons:
+                cls.write([reply], {
+                        'reasons': [('add', [r.id for r in reasons])],
+                        })
+            if not reply.case.answered_at and not reply.case.closed_at:
+                Case.write(
+                    [reply.case], {'answered_at': reply.received_at})
+
+    @property
+    def answers_reasons(self):
+        "If it is what the trainee answers when asked for the reasons"
+        if self.party != self.case.enrolment.trainee.party:
+            return False
+        if self.mail:
+            return self.mail.kind == 'ask_reasons'
+        return any(
+            s.kind == 'ask_reasons' and s.state == 'done'
+            for s in self.case.steps)
+
+    def _recognise_reasons(self):
+        pool = Pool()
+        Procedure = pool.get('training.abandon.procedure')
+        language = self.mail and self.mail.language or self.party.lang
+        with Transaction().set_context(
+                language=language.code if language
+                else Transaction().language):
+            reasons = Procedure(self.case.procedure.id).reasons
+            names = [
+                [reason.name, gettext(
+                        'training_abandon.msg_letter_reason_detail',
+                        reason=reason.name)]
+                for reason in reasons]
+        return [
+            reasons[position] for position in recognise(
+                self.body or '', self.text or '', names)]
+
+    def _notify(self):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        if self.case and self.kind in {'answer', 'bounce'}:
+            Case.notify_owners(
+                [self.case], self._describe,
+                icon='tryton-warning' if self.kind == 'bounce'
+                else 'tryton-email')
+
+    def _describe(self, cases):
+        "Return the label and the description of the notification"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        if self.kind == 'bounce':
+            label = 'bounce'
+        elif self.case.closed_at:
+            label = 'closed'
+        elif self.other_sender:
+            label = 'other_sender'
+        elif self.has_scan and self.mail.certificate:
+            label = 'scan'
+        else:
+            label = 'answer'
+        # The subject may hold the words of the trainee
+        return gettext(
+            f'training_abandon.msg_reply_notify_{label}',
+            party=self.party.rec_name if self.party else self.mail.to,
+            address=self.from_ if self.kind != 'bounce' else self.mail.to,
+            ), Case._names(cases)
+
+
+def _is_scan(mimetype, content):
+    "Return if it may be a signed document, not the logo of a signature"
+    return mimetype == 'application/pdf' or (
+        mimetype.startswith('image/') and len(content) >= LOGO_SIZE)
+
 
 class ReplyReason(ModelSQL):
     __name__ = 'training.mail.reply-training.abandon.reason'
@@ -187,3 +490,100 @@ class ReplyReason(ModelSQL):
     def __setup__(cls):
         super().__setup__()
         cls.__access__.add('reply')
+
+
+class Mail(metaclass=PoolMeta):
+    __name__ = 'training.mail'
+
+    reply_token = fields.Char(
+        "Reply Token", readonly=True,
+        help="The hash of what makes the address for the replies unique.")
+
+    @classmethod
+    def __setup__(cls):
+        cls.reply_token.search_unaccented = False
+        super().__setup__()
+        t = cls.__table__()
+        cls._sql_indexes.add(Index(t, (t.reply_token, Index.Equality())))
+
+    @classmethod
+    def copy(cls, mails, default=None):
+        default = default.copy() if default is not None else {}
+        default.setdefault('reply_token')
+        return super().copy(mails, default=default)
+
+    @classmethod
+    def _stamp(cls, message):
+        super()._stamp(message)
+        if address := reply_address():
+            name = parseaddr(message['Reply-To'] or '')[0]
+            local, _, domain = address.rpartition('@')
+            del message['Reply-To']
+            message.set_raw('Reply-To', cls._address(
+                    name, f'{local}+{secrets.token_hex(16)}@{domain}'))
+
+    @classmethod
+    def message_values(cls, message):
+        values = super().message_values(message)
+        if reply_address():
+            local = parseaddr(message['Reply-To'])[1].rpartition('@')[0]
+            values['reply_token'] = token_hash(local.rpartition('+')[2])
+        return values
+
+
+class Case(metaclass=PoolMeta):
+    __name__ = 'training.abandon.case'
+
+    def _reply_to(self):
+        address = reply_address()
+        if not address:
+            return super()._reply_to()
+        employee = self.current_employee()
+        return (employee or self.company).party.name, address
+
+    def _answers(self, *domain):
+        "Return the replies that count as answers, the first one first"
+        pool = Pool()
+        Reply = pool.get('training.mail.reply')
+        return Reply.search([
+                ('case', '=', self.id),
+                ('counted', '=', True),
+                *domain], order=[('received_at', 'ASC'), ('id', 'ASC')])
+
+    def answered_reasons(self):
+        """Return the reasons and the words that the trainee answered, for
+        the user who may read them."""
+        if not self._reads_sensitive():
+            return [], ''
+        replies = [r for r in self._answers() if r.answers_reasons]
+        return (
+            list(dict.fromkeys(x for r in replies for x in r.reasons)),
+            '\n\n'.join(filter(None, (r.text for r in replies))))
+
+    def answered_proposals(self):
+        "Return when the parties answered after the proposals, by party"
+        proposed = max((
+                s.done_at for s in self.steps
+                if s.kind == 'propose' and s.done_at), default=None)
+        if not proposed:
+            return {}
+        return {
+            r.party: r.received_at
+            for r in self._answers(('received_at', '>=', proposed))}
+
+
+def reply_address():
+    """Return the address that receives the replies, to which each mail adds
+    a token, or None."""
+    address = (config.get(
+            'training_abandon', 'reply_to', default='') or '').strip()
+    if not address:
+        return None
+    local, _, domain = address.rpartition('@')
+    if (not re.fullmatch(_LOCAL, local, re.ASCII)
+            or len(local) > LOCAL_SIZE
+            or not re.fullmatch(r'[\w-]+(\.[\w-]+)*', domain)):
+        raise RecipientError(gettext(
+                'training_abandon.msg_reply_to_invalid',
+                address=address, size=LOCAL_SIZE))
+    return address

@@ -109,8 +109,12 @@ class Analyse(StepWizard):
         if len(self.records) != 1:
             return {}
         with check_access():
-            case, = self.model.read([self.records[0].id], ['reasons'])
-        return {'reasons': case['reasons']}
+            values, = self.model.read([self.records[0].id], ['reasons'])
+        reasons, comment = self.records[0].answered_reasons()
+        return {
+            'reasons': values['reasons'] or [r.id for r in reasons],
+            'reason_comment': comment or None,
+            }
 
     def transition_apply(self):
         pool = Pool()
@@ -271,18 +275,19 @@ class Exchange(StepWizard):
             parties = [
                 p for _, _, p in Case.recipients(
                     [case], ['trainee', 'prescriber'])]
+            answers = case.answered_proposals()
             exchanges += [{
                     'case': case.id,
                     'party': party.id,
-                    'kind': 'call',
-                    'at': now,
+                    'kind': 'email' if party in answers else 'call',
+                    'at': answers.get(party, now),
                     } for party in parties]
             responses += [{
                     'case': case.id,
                     'proposal': proposal.id,
                     'party': party.id,
-                    'at': now,
-                    'channel': 'call',
+                    'at': answers.get(party, now),
+                    'channel': 'email' if party in answers else 'call',
                     }
                 for proposal in case.proposals
                 if proposal.state == 'proposed'

@@ -1,0 +1,113 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+"The replies that a provider or a script posts to an inbox"
+import base64
+import json
+from email.message import EmailMessage
+
+from trytond.pool import Pool, PoolMeta
+
+# The headers that are made again with the parts of the message
+_MADE = {
+    'content-type', 'content-transfer-encoding', 'mime-version',
+    'content-disposition'}
+
+
+class InboundEmail(metaclass=PoolMeta):
+    __name__ = 'inbound.email'
+
+    def as_raw(self):
+        "Return the message as bytes, made again if only its parts are known"
+        if self.data_type == 'raw':
+            return bytes(self.data)
+        payload = json.loads(self.data)
+        if self.data_type == 'postmark':
+            if payload.get('RawEmail'):
+                return _to_bytes(payload['RawEmail'])
+            return _rebuild(payload)
+        elif self.data_type == 'mailchimp':
+            return _to_bytes(
+                payload.get('raw_msg') or payload['msg']['raw_msg'])
+        name = {'mailpace': 'raw', 'sendgrid': 'email'}[self.data_type]
+        return _to_bytes(payload[name])
+
+
+def _to_bytes(text):
+    return text.encode('utf-8', 'surrogateescape')
+
+
+def _rebuild(payload):
+    "Return the message of the parts that Postmark tells"
+    message = EmailMessage()
+    names = {}
+    for header in payload.get('Headers') or []:
+        if header['Name'].lower() not in _MADE:
+            _set(message, header['Name'], header['Value'])
+            names.setdefault(header['Name'].lower())
+    for name, value in [
+            ('From', payload.get('From')),
+            ('To', payload.get('To')),
+            ('Cc', payload.get('Cc')),
+            ('Delivered-To', payload.get('OriginalRecipient')),
+            ('Subject', payload.get('Subject')),
+            ('Date', payload.get('Date')),
+            ('Message-ID', payload.get('MessageID')
+                and f"<{payload['MessageID']}@postmark>"),
+            ]:
+        if value and name.lower() not in names:
+            _set(message, name, value)
+    message.set_content(payload.get('TextBody') or '')
+    if payload.get('HtmlBody'):
+        message.add_alternative(payload['HtmlBody'], subtype='html')
+    for attachment in payload.get('Attachments') or []:
+        maintype, _, subtype = (
+            attachment.get('ContentType') or '').partition(';')[0].strip(
+            ).partition('/')
+        if not subtype or maintype in {'multipart', 'message'}:
+            maintype, subtype = 'application', 'octet-stream'
+        message.add_attachment(
+            base64.b64decode(attachment.get('Content') or ''),
+            maintype=maintype, subtype=subtype,
+            filename=attachment.get('Name'))
+    return message.as_bytes()
+
+
+def _set(message, name, value):
+    # The policy refuses the line breaks and what it can not parse
+    message.set_raw(name, ' '.join(str(value).split()))
+
+
+class Rule(metaclass=PoolMeta):
+    __name__ = 'inbound.email.rule'
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls.action.selection.append(
+            ('training.mail.reply|from_inbound', "Record Training Reply"))
+
+
+class Reply(metaclass=PoolMeta):
+    __name__ = 'training.mail.reply'
+
+    @classmethod
+    def from_inbound(cls, email_, rule):
+        return cls.from_message(email_.as_raw())
+
+
+class Erase(metaclass=PoolMeta):
+    __name__ = 'party.erase'
+
+    def to_erase(self, party_id):
+        pool = Pool()
+        InboundEmail = pool.get('inbound.email')
+        model = 'training.mail.reply'
+        return super().to_erase(party_id) + [
+            (InboundEmail, ['OR',
+                    ('result.party', '=', party_id, model),
+                    ('result.case.enrolment.trainee.party', '=', party_id,
+                        model),
+                    ], True,
+                ['data', 'data_id'],
+                [b'', None]),
+            ]

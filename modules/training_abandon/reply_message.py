@@ -1,0 +1,333 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+"What a received message says, whatever the program that wrote it"
+import datetime as dt
+import hashlib
+import mimetypes
+import re
+from dataclasses import dataclass, field
+from email import message_from_bytes
+from email.errors import HeaderParseError
+from email.header import decode_header
+from email.utils import getaddresses, parsedate_to_datetime
+
+import html2text
+
+from .bounce import Bounce, read_bounce
+from .reply_text import newest_part
+
+# What is kept as text of larger messages, which are stored entire anyway
+BODY_SIZE = 500_000
+HTML_SIZE = 2_000_000
+ATTACHMENTS = 100
+_DEPTH = 20
+_HEADER_SIZE = 2_000
+_ID = re.compile(r'<[^<>\s]{1,250}>')
+_RETURNED_ID = re.compile(
+    r'^[> \t]*message-id:\s*(<[^<>\s]{1,250}>)', re.IGNORECASE | re.MULTILINE)
+# The addresses are folded to lower case by some servers and quoted by others
+_TOKEN = re.compile(r'(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])')
+_RECIPIENTS = [
+    'To', 'Cc', 'Delivered-To', 'X-Original-To', 'Envelope-To',
+    'X-Envelope-To', 'X-Delivered-To', 'X-Forwarded-To', 'Resent-To']
+_AUTO_HEADERS = ['X-Autoreply', 'X-Autorespond', 'X-Autoresponder']
+_AUTO_SUBJECT = re.compile(
+    r'\s*(?:(?:re|tr|fwd)\s*:\s*)?(?:réponse automatique'
+    r'|absence du bureau|absent du bureau|message d.absence'
+    r'|automatic reply|auto(?:matic)?[- ]?(?:reply|response)'
+    r'|out of (?:the )?office|automatische antwort)\b', re.IGNORECASE)
+
+
+@dataclass
+class Message:
+    identifier: str
+    data: bytes
+    from_: str = ''
+    to: str = ''
+    subject: str = ''
+    received_at: dt.datetime = None
+    body: str = ''
+    text: str = ''
+    tokens: list = field(default_factory=list)
+    # The Message-ID of what it answers, the closest first
+    answered: list = field(default_factory=list)
+    attachments: list = field(default_factory=list)
+    automatic: bool = False
+    bounce: Bounce = None
+
+
+def read_message(data):
+    "Return the Message of the bytes, however malformed they are"
+    message = message_from_bytes(data)
+    senders = _addresses(message, 'From') or _addresses(message, 'Sender')
+    body, attachments = _Content(message).read()
+    result = Message(
+        identifier=_identifier(message, data),
+        data=data,
+        from_=senders[0] if senders else '',
+        to=', '.join(_addresses(message, 'To', 'Cc'))[:_HEADER_SIZE],
+        subject=_header(message, 'Subject'),
+        received_at=_received_at(message),
+        body=body,
+        text=newest_part(body),
+        tokens=_tokens(' '.join(
+                str(value) for name in _RECIPIENTS
+                for value in message.get_all(name, []))),
+        answered=[
+            *_ids(message, 'In-Reply-To'),
+            *reversed(_ids(message, 'References'))],
+        attachments=attachments)
+    result.bounce = read_bounce(
+        message, result.from_, result.subject, body)
+    if result.bounce:
+        result.attachments = []
+        _read_returned(message, result)
+    else:
+        result.automatic = _is_automatic(message, result.subject)
+    return result
+
+
+def token_hash(token):
+    return hashlib.sha256(token.encode('ascii')).hexdigest()
+
+
+def clean(text):
+    "Return the text without what no database stores"
+    text = text.replace('\x00', '')
+    return text.encode('utf-8', 'replace').decode('utf-8')
+
+
+def _identifier(message, data):
+    if ids := _ids(message, 'Message-ID'):
+        return ids[0]
+    return f'<sha256.{hashlib.sha256(data).hexdigest()}>'
+
+
+def _header(message, name):
+    return _decode(message.get(name, ''))[:_HEADER_SIZE]
+
+
+def _decode(value):
+    "Return the value of a header as it is read"
+    value = str(value)
+    try:
+        words = decode_header(value)
+    except (HeaderParseError, ValueError):
+        words = [(value, None)]
+    text = ''
+    for word, charset in words:
+        if isinstance(word, bytes):
+            word = _to_text(word, charset)
+        text += word
+    return clean(' '.join(text.split()))
+
+
+def _to_text(data, charset=None):
+    """Return the bytes as text.
+
+    Many programs do not say the charset, or not the right one."""
+    for name in [charset, 'utf-8']:
+        try:
+            return data.decode(name or 'utf-8')
+        except (LookupError, UnicodeError, ValueError):
+            continue
+    try:
+        return data.decode(charset or 'cp1252', 'replace')
+    except (LookupError, UnicodeError, ValueError):
+        return data.decode('cp1252', 'replace')
+
+
+def _addresses(message, *names):
+    values = [
+        str(value) for name in names for value in message.get_all(name, [])]
+    addresses = [a for _, a in getaddresses(values) if '@' in a]
+    if not addresses and values:
+        # The name may hold what the syntax of the addresses forbids
+        addresses = re.findall(
+            r'[^\s<>"\',;:()]{1,64}@[^\s<>"\',;:()]{1,255}', values[0])
+    return [clean(' '.join(a.split())).lower() for a in addresses]
+
+
+def _ids(message, name):
+    return [
+        i for value in message.get_all(name, [])
+        for i in _ID.findall(str(value))][-100:]
+
+
+def _tokens(text):
+    return list(dict.fromkeys(_TOKEN.findall(text.lower())))[:100]
+
+
+def _received_at(message):
+    "Return when our own server received the message, in UTC, or None"
+    for value in message.get_all('Received', [])[:1]:
+        try:
+            at = parsedate_to_datetime(str(value).rpartition(';')[2].strip())
+            if at.tzinfo:
+                at = at.astimezone(dt.timezone.utc).replace(tzinfo=None)
+            return at.replace(microsecond=0)
+        except (ValueError, TypeError, IndexError, OverflowError):
+            return None
+
+
+def _read_returned(message, result):
+    "Find in a bounce the message that is returned"
+    returned, text = [], result.body
+    for part in message.walk():
+        if part is message:
+            continue
+        if part.get('Message-ID') or part.get('Reply-To'):
+            returned += _ids(part, 'Message-ID')
+            result.tokens += _tokens(' '.join(
+                    map(str, part.get_all('Reply-To', []))))
+        elif part.get_content_type() in {
+                'text/rfc822-headers', 'message/rfc822-headers'}:
+            text += '\n' + _part_text(part)
+    returned += _RETURNED_ID.findall(text)
+    result.tokens += _tokens(text)
+    result.answered = returned + result.answered
+
+
+def _is_automatic(message, subject):
+    submitted = _header(message, 'Auto-Submitted').lower()
+    suppress = _header(message, 'X-Auto-Response-Suppress').lower()
+    precedence = _header(message, 'Precedence').lower()
+    return bool(
+        submitted and not submitted.startswith('no')
+        or any(message.get(name) for name in _AUTO_HEADERS)
+        or 'all' in suppress.replace(',', ' ').split()
+        or precedence in {'auto_reply', 'auto-reply', 'bulk', 'junk'}
+        or _header(message, 'Return-Path') == '<>'
+        or message.get_content_type() == 'multipart/report'
+        or _AUTO_SUBJECT.match(subject))
+
+
+def _part_data(part):
+    try:
+        return part.get_payload(decode=True) or b''
+    except (ValueError, LookupError, AssertionError, AttributeError):
+        return str(part.get_payload()).encode('utf-8', 'replace')
+
+
+def _part_text(part):
+    try:
+        charset = part.get_content_charset()
+    except (ValueError, LookupError, UnicodeError):
+        charset = None
+    text = clean(_to_text(_part_data(part)[:HTML_SIZE], charset))
+    text = '\n'.join(text.splitlines())
+    if str(part.get_param('format') or '').lower() == 'flowed':
+        text = _unflow(
+            text, str(part.get_param('delsp') or '').lower() == 'yes')
+    return text
+
+
+def _unflow(text, delete_space):
+    "Return the text with the paragraphs of format=flowed on one line"
+    result, open_ = [], None
+    for line in text.split('\n'):
+        quote = re.match(r'>*', line)[0]
+        words = line[len(quote):].removeprefix(' ')
+        flowed = words.endswith(' ') and words != '-- '
+        if flowed and delete_space:
+            words = words[:-1]
+        if open_ == quote and words != '-- ':
+            result[-1] += words
+        else:
+            result.append((quote + ' ' if quote else '') + words)
+        open_ = quote if flowed else None
+    return '\n'.join(line.rstrip() if line != '-- ' else line
+        for line in result)
+
+
+def _html_to_text(html):
+    converter = html2text.HTML2Text(bodywidth=0)
+    converter.ignore_links = True
+    converter.ignore_images = True
+    converter.ignore_emphasis = True
+    converter.ignore_tables = True
+    converter.ul_item_mark = '-'
+    converter.escape_snob = False
+    try:
+        text = converter.handle(html)
+    except (ValueError, AssertionError, IndexError, TypeError,
+            RecursionError):
+        text = re.sub(r'<[^<>]*>', ' ', html)
+    # It escapes what Markdown would read otherwise
+    text = re.sub(r'\\([-.+*_\[\]()#>])', r'\1', text)
+    return '\n'.join(line.rstrip() for line in text.splitlines()).strip()
+
+
+class _Content:
+    "The text and the attachments of a message"
+
+    def __init__(self, message):
+        self.message = message
+        self.attachments = []
+
+    def read(self):
+        body = self._read(self.message)
+        return body.strip('\n')[:BODY_SIZE], self.attachments
+
+    def _read(self, part, depth=0):
+        "Return the text of the part and keep the other parts as attachments"
+        type_ = part.get_content_type()
+        if part.is_multipart() and type_.startswith('multipart/'):
+            if depth > _DEPTH:
+                return ''
+            return self._read_multipart(part, type_, depth + 1)
+        attached = (
+            part.get_content_disposition() == 'attachment'
+            or part.get_filename())
+        if type_ == 'text/plain' and not attached:
+            return _part_text(part)
+        elif type_ == 'text/html' and not attached:
+            return _html_to_text(_part_text(part))
+        self._attach(part, type_)
+        return ''
+
+    def _read_multipart(self, part, type_, depth):
+        parts = part.get_payload()
+        if type_ == 'multipart/alternative':
+            return self._read_alternative(parts, depth)
+        elif type_ == 'multipart/report':
+            return self._read(parts[0], depth) if parts else ''
+        return '\n'.join(filter(None, (
+                    self._read(p, depth) for p in parts)))
+
+    def _read_alternative(self, parts, depth):
+        "Return the first that has words, the plain text before the others"
+        body = ''
+        parts = sorted(
+            parts, key=lambda p: p.get_content_type() != 'text/plain')
+        for part in parts:
+            if not body or not part.get_content_type().startswith('text/'):
+                text = self._read(part, depth)
+                body = body or text.strip() and text
+            elif part.get_content_type() not in {'text/plain', 'text/html'}:
+                self._attach(part, part.get_content_type())
+        return body
+
+    def _attach(self, part, type_):
+        if len(self.attachments) >= ATTACHMENTS:
+            return
+        if type_ == 'message/rfc822':
+            content = part.get_payload()
+            content = content[0] if isinstance(content, list) else content
+            name = _header(content, 'Subject') if content else ''
+            data = content.as_bytes() if content else b''
+            extension = '.eml'
+        else:
+            name, data = '', _part_data(part)
+            extension = mimetypes.guess_extension(type_) or '.bin'
+        try:
+            name = part.get_filename() or name
+        except (ValueError, LookupError, UnicodeError):
+            pass
+        name = re.sub(r'[\x00-\x1f/\\]+', ' ', _decode(name)).strip()
+        if not name:
+            name = f'{len(self.attachments) + 1}'
+        if '.' not in name[-6:]:
+            name += extension
+        if data:
+            self.attachments.append((name[-200:], data, type_))

@@ -1,0 +1,557 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+import datetime as dt
+import json
+import unittest
+from contextlib import contextmanager
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.utils import parseaddr
+from pathlib import Path
+from unittest.mock import patch
+
+import trytond.config as config
+from trytond.exceptions import UserError
+from trytond.model.exceptions import AccessError
+from trytond.modules.training_abandon.reply_message import (
+    read_message, token_hash)
+from trytond.modules.training_abandon.reply_text import recognise
+from trytond.pool import Pool
+from trytond.tests.test_tryton import activate_module, with_transaction
+from trytond.transaction import Transaction
+
+from .common import (
+    DATE, as_user, create_enrolments, create_party, create_user,
+    open_wizard, run_wizard, set_up)
+
+INBOUND = Path(__file__).parent / 'inbound'
+TOKEN = '0123456789abcdef0123456789abcdef'
+MESSAGE_ID = '<176000000000.1.mail@provider.example>'
+ADDRESS = 'camille.durand@mail.example'
+SENT_AT = dt.datetime(2026, 3, 3, 10)
+RECEIVED_AT = dt.datetime(2026, 3, 3, 9, 30)
+
+
+@contextmanager
+def reply_to(address='replies@provider.example'):
+    "Have the address in the configuration"
+    if not config.has_section('training_abandon'):
+        config.add_section('training_abandon')
+    config.set('training_abandon', 'reply_to', address)
+    try:
+        yield
+    finally:
+        config.remove_option('training_abandon', 'reply_to')
+
+
+def message(text='Bonjour', token=TOKEN, **headers):
+    "Return the bytes of a message that answers the mail"
+    result = EmailMessage()
+    headers = {
+        'From': ADDRESS,
+        'To': f'replies+{token}@provider.example',
+        'Subject': "Re: Votre absence",
+        'Message-ID': '<answer@mail.example>',
+        **{n.replace('_', '-'): v for n, v in headers.items()},
+        }
+    for name, value in headers.items():
+        if value:
+            result[name] = value
+    result.set_content(text)
+    return result
+
+
+class ReplyTestCase(unittest.TestCase):
+    "Test what is done of the replies to the mails"
+    maxDiff = None
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        activate_module(['training_abandon', 'inbound_email'], 'fr')
+
+    @contextmanager
+    def asked(self, prescriber=False):
+        "Yield the mail that asked a trainee for the reasons"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        ContactMechanism = pool.get('party.contact_mechanism')
+        Lang = pool.get('ir.lang')
+        Mail = pool.get('training.mail')
+        with set_up() as (company, session, adviser):
+            enrolment, = create_enrolments(
+                session, prescriber=adviser if prescriber else None)
+            party = enrolment.trainee.party
+            party.lang, = Lang.search([('code', '=', 'fr')])
+            party.save()
+            ContactMechanism.write(
+                list(party.contact_mechanisms), {'value': ADDRESS})
+            case, = Case.open_cases([enrolment], 'absence', DATE)
+            if prescriber:
+                run_wizard('training.abandon.case.inform', [case])
+            run_wizard('training.abandon.case.ask_reasons', [case])
+            mail, = Mail.search([('kind', '=', 'ask_reasons')])
+            Mail.write([mail], {
+                    'state': 'sent',
+                    'sent_at': SENT_AT,
+                    'message_id': MESSAGE_ID,
+                    'reply_token': token_hash(TOKEN),
+                    })
+            yield Mail(mail.id)
+
+    def receive(self, message):
+        pool = Pool()
+        Reply = pool.get('training.mail.reply')
+        reply = Reply.from_message(
+            message if isinstance(message, bytes) else message.as_bytes())
+        return Reply(reply.id)
+
+    def notifications(self):
+        return [n.label for n in Transaction().user_notifications]
+
+    @with_transaction()
+    def test_reply_to(self):
+        "Test that each mail has its own address for the replies"
+        pool = Pool()
+        Mail = pool.get('training.mail')
+        with reply_to(), self.asked() as mail:
+            header = message_from_bytes(mail.message)['Reply-To']
+            name, address = parseaddr(header)
+            local, _, domain = address.rpartition('@')
+            base, _, token = local.rpartition('+')
+            self.assertEqual(
+                (base, len(token), domain),
+                ('replies', 32, 'provider.example'))
+            self.assertTrue(name)
+            Mail.write([mail], {'state': 'failed'})
+
+            other = Mail(mail.id).readdress('other@mail.example')
+
+            _, other_address = parseaddr(
+                message_from_bytes(other.message)['Reply-To'])
+            self.assertNotEqual(other_address, address)
+            other_token = other_address.rpartition('@')[0][-32:]
+            self.assertEqual(other.reply_token, token_hash(other_token))
+            self.assertEqual(Mail(mail.id).replaced_by, other)
+
+    @with_transaction()
+    def test_reply_to_hashed(self):
+        "Test that the token is stored hashed"
+        with reply_to(), patch('secrets.token_hex', return_value=TOKEN), \
+                set_up() as (company, session, _):
+            pool = Pool()
+            Case = pool.get('training.abandon.case')
+            Mail = pool.get('training.mail')
+            case, = Case.open_cases(
+                create_enrolments(session), 'absence', DATE)
+            run_wizard('training.abandon.case.ask_reasons', [case])
+            mail, = Mail.search([])
+            self.assertEqual(mail.reply_token, token_hash(TOKEN))
+            self.assertNotEqual(mail.reply_token, TOKEN)
+
+    @with_transaction()
+    def test_reply_to_invalid(self):
+        "Test that an address that is none is refused"
+        for address in ['replies', 'a+b@provider.example', 'x' * 32 + '@a.b',
+                'Name <replies@provider.example>']:
+            with self.subTest(address=address), reply_to(address), \
+                    self.assertRaisesRegex(UserError, 'reply_to'):
+                with self.asked():
+                    pass
+
+    @with_transaction()
+    def test_answer(self):
+        "Test what a trainee who keeps one line of the list gives"
+        with self.asked() as mail:
+            reply = self.receive(message("Manque de temps."))
+
+            self.assertEqual(
+                (reply.mail, reply.case, reply.party, reply.company),
+                (mail, mail.case, mail.party, mail.company))
+            self.assertEqual(
+                (reply.kind, reply.state, reply.counted),
+                ('answer', 'new', True))
+            self.assertEqual(
+                [r.name for r in reply.reasons], ["Lack of time"])
+            self.assertEqual(reply.case.answered_at, reply.received_at)
+            self.assertFalse(reply.case.reasons)
+            self.assertEqual(len(self.notifications()), 1)
+
+            _, start = open_wizard(
+                'training.abandon.case.analyse', [reply.case])
+            self.assertEqual(
+                start['reasons'], [r.id for r in reply.reasons])
+            self.assertEqual(start['reason_comment'], "Manque de temps.")
+
+    @with_transaction()
+    def test_duplicate(self):
+        "Test that the same message is recorded once"
+        pool = Pool()
+        Reply = pool.get('training.mail.reply')
+        with self.asked():
+            for headers in [{}, {'Message-ID': None}]:
+                raw = message(**headers)
+                self.assertEqual(self.receive(raw), self.receive(raw))
+            self.assertEqual(Reply.search([], count=True), 2)
+
+    @with_transaction()
+    def test_match_references(self):
+        "Test that a reply without token is found by what it answers"
+        with self.asked() as mail:
+            for name, value in [
+                    ('In-Reply-To', MESSAGE_ID),
+                    ('References', f'<a@b.example>\n {MESSAGE_ID}')]:
+                raw = message(token='none', **{'Message-ID': f'<{name}@a>'})
+                raw[name] = value.replace('\n', '')
+                self.assertEqual(self.receive(raw).mail, mail)
+
+    @with_transaction()
+    def test_other_sender(self):
+        "Test that somebody else's answer counts once it is confirmed"
+        with self.asked() as mail:
+            reply = self.receive(message(
+                    "Manque de temps", From='colleague@mail.example'))
+            self.assertEqual(
+                (reply.mail, reply.party, reply.kind), (
+                    mail, mail.party, 'answer'))
+            self.assertEqual(
+                (reply.other_sender, reply.counted), (True, False))
+            self.assertFalse(reply.reasons)
+            self.assertIsNone(reply.case.answered_at)
+
+            reply.confirm([reply])
+            self.assertTrue(reply.counted)
+            self.assertEqual(reply.case.answered_at, reply.received_at)
+            self.assertEqual(len(reply.reasons), 1)
+
+    @with_transaction()
+    def test_unknown_sender(self):
+        "Test that a person attaches what no header attaches"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        with self.asked() as mail:
+            reply = self.receive(message("Manque de temps", token='none'))
+            self.assertEqual(
+                (reply.kind, reply.state, reply.case, reply.counted),
+                ('unknown', 'new', None, False))
+            self.assertEqual(reply.party, mail.party)
+            self.assertIsNone(Case(mail.case.id).answered_at)
+
+            _, start = open_wizard('training.mail.reply.attach', [reply])
+            self.assertEqual(
+                (start['case'], start['party']),
+                (mail.case.id, mail.party.id))
+            run_wizard('training.mail.reply.attach', [reply])
+            self.assertEqual(
+                (reply.kind, reply.case, reply.counted),
+                ('answer', mail.case, True))
+            self.assertEqual(len(reply.reasons), 1)
+            self.assertEqual(reply.case.answered_at, reply.received_at)
+
+            with self.assertRaises(AccessError):
+                run_wizard('training.mail.reply.attach', [reply])
+
+    @with_transaction()
+    def test_attach_stranger(self):
+        "Test that only who may write about the case is its correspondent"
+        with self.asked() as mail:
+            reply = self.receive(message(token='none', From='who@is.example'))
+            self.assertIsNone(reply.party)
+            stranger = create_party("Stranger")
+            with self.assertRaises(AccessError):
+                run_wizard(
+                    'training.mail.reply.attach', [reply],
+                    case=mail.case.id, party=stranger.id)
+
+    @with_transaction()
+    def test_closed_case(self):
+        "Test that a reply to a case that is over is told and changes nothing"
+        with self.asked() as mail:
+            mail.case.cancel([mail.case])
+            reply = self.receive(message("Manque de temps"))
+            self.assertEqual((reply.case, reply.state), (mail.case, 'new'))
+            self.assertEqual(reply.case.state, 'cancelled')
+            self.assertIsNone(reply.case.answered_at)
+            self.assertIn("over", self.notifications()[0])
+
+    @with_transaction()
+    def test_automatic(self):
+        "Test that an absence is no answer, unless a person says so"
+        with self.asked() as mail:
+            reply = self.receive(message(Auto_Submitted='auto-replied'))
+            self.assertEqual(
+                (reply.mail, reply.kind, reply.state, reply.counted),
+                (mail, 'auto_reply', 'handled', False))
+            self.assertIsNone(reply.case.answered_at)
+            self.assertFalse(self.notifications())
+
+            reply.confirm([reply])
+            self.assertEqual((reply.kind, reply.counted), ('answer', True))
+
+    @with_transaction()
+    def test_bounce(self):
+        "Test that a bounce fails the step and marks the address"
+        pool = Pool()
+        Mail = pool.get('training.mail')
+        with self.asked() as mail:
+            self.assertEqual(mail.step.evidence, 'proven')
+            reply = self.receive(
+                (INBOUND / 'bounce_postfix.eml').read_bytes())
+            self.assertEqual(
+                (reply.kind, reply.mail, reply.state),
+                ('bounce', mail, 'handled'))
+            mail = Mail(mail.id)
+            self.assertEqual(mail.state, 'sent')
+            self.assertEqual(mail.bounced_at, reply.received_at)
+            self.assertIn('550 5.1.1', mail.bounce_reason)
+            self.assertEqual(mail.step.evidence, 'failed')
+            mechanism, = mail.party.contact_mechanisms
+            self.assertEqual(mechanism.bounced_at, reply.received_at)
+            self.assertIsNone(mail.party.reachable_email)
+            self.assertEqual(len(self.notifications()), 1)
+
+            other = mail.readdress('other@mail.example')
+            Mail.write([other], {'state': 'sent'})
+            self.assertEqual(Mail(mail.id).step.evidence, 'proven')
+            self.assertEqual(Mail(mail.id).state, 'sent')
+
+    @with_transaction()
+    def test_bounced_address(self):
+        "Test that no letter is silently written to a bounced address"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        ContactMechanism = pool.get('party.contact_mechanism')
+        with self.asked() as mail:
+            self.receive((INBOUND / 'bounce_postfix.eml').read_bytes())
+            letter, = Case.render_letters(
+                Case.recipients([mail.case], ['trainee']), 'follow_up',
+                lambda case: 'standard')
+            self.assertIsNone(letter['to'])
+            mechanism, = mail.party.contact_mechanisms
+
+            # Who writes has an address that works
+            self.receive(message())
+            self.assertIsNone(ContactMechanism(mechanism.id).bounced_at)
+
+            ContactMechanism.bounce(ADDRESS.upper(), SENT_AT, '550')
+            self.assertTrue(ContactMechanism(mechanism.id).bounced_at)
+            ContactMechanism.write(
+                [mechanism], {'value': 'new@mail.example'})
+            self.assertIsNone(ContactMechanism(mechanism.id).bounced_at)
+
+    @with_transaction()
+    def test_delay(self):
+        "Test that a delay is noted only"
+        pool = Pool()
+        Mail = pool.get('training.mail')
+        with self.asked() as mail:
+            reply = self.receive(
+                (INBOUND / 'delay_postfix.eml').read_bytes())
+            self.assertEqual((reply.kind, reply.mail), ('delay', mail))
+            self.assertIsNone(Mail(mail.id).bounced_at)
+            self.assertFalse(self.notifications())
+
+    @with_transaction()
+    def test_signature(self):
+        "Test that a person confirms that the scan is signed"
+        pool = Pool()
+        Certificate = pool.get('training.abandon.certificate')
+        Mail = pool.get('training.mail')
+        with self.asked() as mail:
+            certificate = Certificate(
+                case=mail.case, kind='statement', document=b'pdf',
+                sha256='0', issued_at=SENT_AT, state='sent')
+            certificate.save()
+            Mail.write([mail], {'certificate': certificate.id})
+            raw = message("Ci-joint")
+            raw.add_attachment(
+                b'%PDF scan', maintype='application', subtype='pdf',
+                filename='attestation signée.pdf')
+            reply = self.receive(raw)
+            self.assertTrue(reply.has_scan)
+            self.assertEqual(reply.certificate, certificate)
+            self.assertEqual(Certificate(certificate.id).state, 'sent')
+            self.assertIn("signed", self.notifications()[0])
+
+            run_wizard('training.mail.reply.sign', [reply])
+            certificate = Certificate(certificate.id)
+            self.assertEqual(
+                (certificate.state, certificate.signed_document,
+                    certificate.signed_filename, certificate.signed_at),
+                ('signed', b'%PDF scan', 'attestation signée.pdf',
+                    reply.received_at))
+            self.assertIn('<answer@mail.example>', certificate.evidence)
+            self.assertEqual(reply.state, 'handled')
+
+    @with_transaction()
+    def test_access(self):
+        "Test who reads the words"
+        pool = Pool()
+        Attachment = pool.get('ir.attachment')
+        Reply = pool.get('training.mail.reply')
+        with self.asked() as mail:
+            raw = message("Je suis malade")
+            raw.add_attachment(
+                b'%PDF', maintype='application', subtype='pdf',
+                filename='arret.pdf')
+            reply = self.receive(raw)
+            attachment, = Attachment.search([
+                    ('resource', '=', str(reply))])
+            names = ['text', 'body', 'message', 'reasons', 'attachments']
+            assistant = create_user('assistant', mail.company, 'training')
+            reader = create_user(
+                'reader', mail.company, 'training', 'sensitive_reason')
+            with as_user(assistant):
+                Reply.read([reply.id], ['subject', 'kind', 'case'])
+                for name in names:
+                    with self.assertRaises(AccessError):
+                        Reply.read([reply.id], [name])
+                    with self.assertRaises(AccessError):
+                        Reply.search([(name, '!=', None)])
+                self.assertFalse(Attachment.search([]))
+                with self.assertRaises(AccessError):
+                    Attachment.read([attachment.id], ['data'])
+                with self.assertRaises(AccessError):
+                    Reply.write([Reply(reply.id)], {'subject': "Other"})
+                Reply.handle([Reply(reply.id)])
+                with self.assertRaises(AccessError):
+                    Reply.receive(message().as_bytes())
+            with as_user(reader):
+                Reply.read([reply.id], names)
+                self.assertEqual(Attachment.search([]), [attachment])
+
+    @with_transaction()
+    def test_analyse_access(self):
+        "Test that the wizard tells the words to who may read them"
+        with self.asked() as mail:
+            self.receive(message("Manque de temps"))
+            assistant = create_user('assistant', mail.company, 'training')
+            with as_user(assistant):
+                _, start = open_wizard(
+                    'training.abandon.case.analyse', [mail.case])
+            self.assertFalse(start['reasons'])
+            self.assertFalse(start.get('reason_comment'))
+
+    @with_transaction()
+    def test_receive(self):
+        "Test that an administrator gives a raw message to the server"
+        pool = Pool()
+        Reply = pool.get('training.mail.reply')
+        with self.asked() as mail:
+            chief = create_user('chief', mail.company, 'training_admin')
+            with as_user(chief):
+                id_ = Reply.receive(message().as_bytes())
+            self.assertEqual(Reply(id_).mail, mail)
+
+    @with_transaction()
+    def test_corpus(self):
+        "Test the messages of the programs that people and servers use"
+        pool = Pool()
+        Reply = pool.get('training.mail.reply')
+        expected = json.loads((INBOUND / 'expected.json').read_text())
+        paths = sorted(INBOUND.glob('*.eml'))
+        self.assertEqual([p.stem for p in paths], sorted(expected))
+        with self.asked() as mail:
+            for path in paths:
+                with self.subTest(path.stem):
+                    self.receive_one(path, mail, expected[path.stem])
+                    Reply.delete(Reply.search([]))
+
+    def receive_one(self, path, mail, expected):
+        reply = self.receive(path.read_bytes())
+        result = {
+            'kind': reply.kind,
+            'matched': reply.mail == mail,
+            'text': reply.text,
+            }
+        if reply.reasons:
+            result['reasons'] = [r.code for r in reply.reasons]
+        if reply.attachments:
+            result['attachments'] = sorted(
+                a.name for a in reply.attachments)
+        if reply.server_reply:
+            result['server_reply'] = reply.server_reply
+        if reply.kind in {'bounce', 'delay'}:
+            del result['text']
+        self.assertEqual(result, expected)
+
+
+class ReplyMessageTestCase(unittest.TestCase):
+    "Test the reading of malformed messages"
+
+    def test_malformed(self):
+        "Test that nothing that comes stops the reading"
+        for raw in [
+                b'',
+                b'\x00\xff',
+                b'\n\nwords',
+                b'From: \n\nwords',
+                b'From: =?utf-8?b?###?= <a@b.example\nTo: <<>,;\n\nx',
+                b'From: a@b.example\nDate: never\nReceived: x; 99 Foo\n\nx',
+                b'Subject: =?unknown-8bit?q?=E9?= =?utf-99?b?4oKs?=\n\nx',
+                b'Content-Type: text/plain; charset=nothing\n\n\xe9t\xe9',
+                b'Content-Type: text/plain; charset=utf-8\n\n\xe9t\xe9\x00',
+                b'Content-Type: text/html\n\n<p><b>\xe9t\xe9<table><td>',
+                b'Content-Type: multipart/mixed\n\nno boundary',
+                b'Content-Type: multipart/mixed; boundary=a\n\n--a\n--a',
+                b'Content-Type: multipart/alternative; boundary=a\n\n--a--',
+                b'Content-Type: multipart/report; boundary=a\n\n--a--',
+                b'Content-Type: message/rfc822\n\n',
+                b'Content-Type: message/delivery-status\n\nAction\n\nx: y',
+                b'Content-Type: message/delivery-status\n\n: x\nStatus: 5',
+                b'Content-Transfer-Encoding: base64\n\n#!',
+                b'Content-Transfer-Encoding: x-uuencode\n\nbegin',
+                b'Content-Type: text/plain; charset*=a\'b\'%zz\n\nx',
+                b'Content-Type: application/pdf; name*0*=x\'\'%E9\n\nx',
+                b'Message-ID: <>\nReferences: <a <b> c>\n\nx',
+                ]:
+            with self.subTest(raw=raw):
+                result = read_message(raw)
+                self.assertTrue(result.identifier)
+                for text in [
+                        result.from_, result.subject, result.body,
+                        result.text]:
+                    self.assertNotIn('\x00', text)
+                    text.encode('utf-8')
+
+    def test_nested(self):
+        "Test a message of many levels"
+        raw = b'Content-Type: multipart/mixed; boundary=a0\n\n'
+        for level in range(200):
+            raw += (
+                f'--a{level}\nContent-Type: multipart/mixed; '
+                f'boundary=a{level + 1}\n\n').encode()
+        read_message(raw)
+
+    def test_charsets(self):
+        for charset, data in [
+                ('utf-8', "été".encode()),
+                ('iso-8859-1', "été".encode('latin-1')),
+                ('windows-1252', "été".encode('cp1252')),
+                ('us-ascii', "été".encode()),
+                ('us-ascii', "été".encode('cp1252')),
+                ('utf-8', "été".encode('cp1252')),
+                ('x-unknown', "été".encode())]:
+            with self.subTest(charset=charset, data=data):
+                result = read_message(
+                    f'Content-Type: text/plain; charset={charset}\n\n'
+                    .encode() + data)
+                if (charset, data) != ('utf-8', "été".encode('cp1252')):
+                    self.assertIn(result.body, ["été", "�t�"])
+                else:
+                    self.assertTrue(result.body)
+
+    def test_large(self):
+        "Test that a large message is read in a moment"
+        for line in [b'words of a letter\n', b'> ', b'Le ', b'<a ',
+                b'Le 1 mars, a@b.example wrote x:\n', b'x - ', b'\n']:
+            for type_ in [b'plain', b'html']:
+                raw = (b'Content-Type: text/' + type_ + b'\n\n'
+                    + line * (10_000_000 // len(line)))
+                start = dt.datetime.now()
+                result = read_message(raw)
+                recognise(result.body, result.text, [["Manque de temps"]])
+                self.assertLess(
+                    (dt.datetime.now() - start).total_seconds(), 30,
+                    msg=(line, type_))
+                self.assertLessEqual(len(result.body), 500_000)
