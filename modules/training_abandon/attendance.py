@@ -351,7 +351,7 @@ class Attendance(ModelSQL, ModelView):
                     'absence_count': absences,
                     'late_count': lates,
                     'consecutive_absences': consecutive,
-                    'last_presence': _date(last_presence),
+                    'last_presence': to_date(last_presence),
                     }
         return facts
 
@@ -372,13 +372,13 @@ class Attendance(ModelSQL, ModelView):
             for enrolment, state, date, start, end in cursor:
                 if state == 'absent':
                     missed[enrolment].append(
-                        (_date(date), _time(start), _time(end)))
+                        (to_date(date), _time(start), _time(end)))
                 elif state != 'excused':
                     missed[enrolment].clear()
         return missed
 
 
-def _date(value):
+def to_date(value):
     "Return the value as date: SQLite knows only text"
     if isinstance(value, str):
         return dt.date.fromisoformat(value)

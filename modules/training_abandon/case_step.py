@@ -262,7 +262,8 @@ class Step(CaseCompanyMixin, ModelSQL, ModelView):
                 & (mail.bounced_at == Null)).as_('sent'),
             Count(Literal(1), filter_=mail.state == 'cancelled'
                 ).as_('cancelled'),
-            where=mail.step != Null,
+            # The reminders do not prove what they repeat
+            where=(mail.step != Null) & (mail.reminder == Null),
             group_by=[mail.step])
         follow_up = FollowUp.__table__()
         recorded = follow_up.select(

@@ -130,7 +130,7 @@ class Case(metaclass=PoolMeta):
             return lang.strftime(value) if value else ''
 
         enrolment, session = self.enrolment, self.enrolment.session
-        employee = self.current_employee()
+        employee = self._signatory()
         address = session.location
         return {
             'absences': [
@@ -166,6 +166,10 @@ class Case(metaclass=PoolMeta):
             'start_date': date(enrolment.start_date or session.start_date),
             'trainee': enrolment.trainee.party.name,
             }
+
+    def _signatory(self):
+        "Return the employee who writes: the user, else the owner, or None"
+        return self.current_employee() or self.owner
 
     @classmethod
     def create_mails(cls, steps, lines, queue=True):
@@ -238,7 +242,7 @@ class Case(metaclass=PoolMeta):
 
     def _reply_to(self):
         "Return the name and address that answers must reach, or None"
-        employee = self.current_employee()
+        employee = self._signatory()
         parties = [self.company.party]
         if employee:
             parties.insert(0, employee.party)

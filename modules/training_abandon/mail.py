@@ -49,6 +49,12 @@ class Mail(ModelSQL, ModelView):
     letter = fields.Many2One(
         'training.abandon.procedure.letter', "Letter", readonly=True,
         ondelete='RESTRICT')
+    reminder = fields.Integer(
+        "Reminder", readonly=True,
+        states={
+            'invisible': ~Eval('reminder'),
+            },
+        help="Which of the reminders of the step the mail is.")
     resource = fields.Function(
         fields.Reference("Resource", selection='get_resources'),
         'get_resource')

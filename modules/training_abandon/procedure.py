@@ -13,7 +13,7 @@ from trytond.model import (
     Exclude, ModelSQL, ModelView, Unique, Workflow, fields, sequence_ordered)
 from trytond.model.exceptions import AccessError
 from trytond.pool import Pool
-from trytond.pyson import Eval
+from trytond.pyson import Bool, Eval
 from trytond.transaction import Transaction
 
 from .exceptions import LetterError, LetterValidationError, ProcedureError
@@ -30,6 +30,8 @@ STEP_KINDS = [
     ('certify', "Have the Certificate Signed"),
     ]
 STEP_ORDER = [kind for kind, _ in STEP_KINDS]
+# The steps that wait for an answer to their mails
+ANSWERED_KINDS = ['ask_reasons', 'exchange', 'follow_up', 'certify']
 CASE_STATES = [
     ('draft', "Opened"),
     ('informed', "Prescriber Informed"),
@@ -79,6 +81,16 @@ class Procedure(Workflow, ModelSQL, ModelView):
             ],
         states=_draft_states,
         help="The reasons printed in the letter that asks for them.")
+    silence_delay = fields.Integer(
+        "Silence Delay",
+        domain=['OR',
+            ('silence_delay', '=', None),
+            ('silence_delay', '>', 0),
+            ],
+        states=_draft_states,
+        help="The number of working days without news of the trainee, once "
+        "the reasons were asked, after which the abandonment is validated.\n"
+        "Leave empty to never validate it without a person.")
     state = fields.Selection([
             ('draft', "Draft"),
             ('active', "Active"),
@@ -250,7 +262,12 @@ class Procedure(Workflow, ModelSQL, ModelView):
             raise ProcedureError(gettext(
                     'training_abandon.msg_procedure_steps_order',
                     procedure=self.rec_name))
-        for step_kind, variant, audience in self._required_letters(kinds):
+        if self.silence_delay and 'ask_reasons' not in kinds:
+            raise ProcedureError(gettext(
+                    'training_abandon.msg_procedure_silence_ask_required',
+                    procedure=self.rec_name))
+        for step_kind, variant, audience in [
+                *self._required_letters(kinds), *self._reminder_letters()]:
             if not self.get_letter(step_kind, variant, audience):
                 letter = Letter(
                     step_kind=step_kind, variant=variant, audience=audience)
@@ -278,6 +295,18 @@ class Procedure(Workflow, ModelSQL, ModelView):
         for letter in letters:
             if letter[0] in kinds:
                 yield letter
+
+    def _reminder_letters(self):
+        "Yield the step kind, variant and audience of the reminders needed"
+        for step in self.steps:
+            if not step.reminder_count:
+                continue
+            if step.kind not in ANSWERED_KINDS:
+                raise ProcedureError(gettext(
+                        'training_abandon.msg_procedure_step_no_reminder',
+                        procedure=self.rec_name,
+                        step=step.kind_string))
+            yield step.kind, 'reminder', 'trainee'
 
 
 class _ProcedureChildMixin:
@@ -363,9 +392,23 @@ class ProcedureStep(
             ('reminder_delay', '=', None),
             ('reminder_delay', '>', 0),
             ],
-        states=_child_states,
+        states={
+            **_child_states,
+            'required': Bool(Eval('reminder_count')),
+            },
         help="The number of days between two reminders, in the unit of "
         "the delay.")
+    escalation_delay = fields.Integer(
+        "Escalation Delay",
+        domain=['OR',
+            ('escalation_delay', '=', None),
+            ('escalation_delay', '>', 0),
+            ],
+        states=_child_states,
+        help="The number of working days after which the administrators are "
+        "told that the step is late, counted from the day the owner of the "
+        "case was.\n"
+        "Leave empty to tell only the owner.")
 
     @classmethod
     def __setup__(cls):
@@ -400,6 +443,13 @@ class ProcedureStep(
         if self.delay_unit == 'working_day':
             return calendar.add(date, self.delay)
         return date + dt.timedelta(days=self.delay)
+
+    def compute_reminder_date(self, date, calendar):
+        """Return the working day on which those who have not answered what
+        was sent on date are reminded."""
+        if self.delay_unit == 'working_day':
+            return calendar.add(date, self.reminder_delay)
+        return calendar.add(date + dt.timedelta(days=self.reminder_delay), 0)
 
 
 class ProcedureLetter(_ProcedureStateMixin, ModelSQL, ModelView):
@@ -508,6 +558,10 @@ class ProcedureLetter(_ProcedureStateMixin, ModelSQL, ModelView):
                             'training_abandon.msg_letter_invalid',
                             letter=letter.rec_name,
                             error=exception)) from exception
+
+    def may_leave(self, case_state):
+        "Return if the letter may leave in that state of the case"
+        return not self.case_states or case_state in self.case_states
 
     def render(self, **context):
         """Return the subject and the text in the language of the

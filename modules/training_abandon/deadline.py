@@ -1,0 +1,279 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+import datetime as dt
+from collections import defaultdict
+
+from sql import Null
+from sql.aggregate import Min
+
+from trytond import backend
+from trytond.exceptions import UserError
+from trytond.i18n import gettext
+from trytond.model import fields
+from trytond.pool import Pool, PoolMeta
+from trytond.tools import grouped_slice
+from trytond.transaction import Transaction
+
+from .exceptions import CaseBusyError
+from .working_day import WorkingCalendar
+
+BATCH = 200
+# The most cases named in a notification
+NAMED = 10
+
+
+class Agenda:
+    "The calendars and the present days of the companies, each read once"
+
+    def __init__(self, date=None):
+        self._date = date
+        self._calendars, self._days = {}, {}
+
+    def calendar(self, company):
+        if company not in self._calendars:
+            self._calendars[company] = WorkingCalendar(company)
+        return self._calendars[company]
+
+    def today(self, company):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        if self._date:
+            return self._date
+        if company not in self._days:
+            self._days[company] = Case.today(company)
+        return self._days[company]
+
+    def is_working(self, company):
+        return self.calendar(company).is_working(self.today(company))
+
+
+class Step(metaclass=PoolMeta):
+    __name__ = 'training.abandon.case.step'
+
+    escalation = fields.Selection([
+            (None, ""),
+            ('owner', "Owner"),
+            ('administrator', "Administrators"),
+            ], "Escalation", readonly=True, sort=False,
+        help="Who was last told that the step is late.")
+    escalated_on = fields.Date("Escalated on", readonly=True)
+
+    @classmethod
+    def lock_free(cls, ids):
+        """Keep for this transaction alone the steps that nobody else has and
+        return their ids."""
+        transaction = Transaction()
+        database = transaction.database
+        cursor = transaction.connection.cursor()
+        table = cls.__table__()
+        if database.has_select_for():
+            For = database.get_select_for_skip_locked()
+            cursor.execute(*table.select(
+                    table.id,
+                    where=fields.SQL_OPERATORS['in'](table.id, ids),
+                    for_=For('UPDATE')))
+            ids = [id_ for id_, in cursor]
+        else:
+            # SQLite locks the database at the first change
+            cursor.execute(*table.update(
+                    [table.id], [table.id], where=table.id == Null))
+        # Forget what was read before the lock
+        for cache in transaction.cache.values():
+            cache.clear()
+        return ids
+
+    @classmethod
+    def each_free(cls, ids, process, refuse=None):
+        """Call process with the ids of the steps, by batches, each in a
+        transaction of its own that keeps them for itself.
+
+        The steps that somebody else has are left for the next time.  A batch
+        with an error is processed one by one and refuse is called with the
+        id and the error of those that have one."""
+        for sub_ids in grouped_slice(ids, BATCH):
+            sub_ids = list(sub_ids)
+            try:
+                cls._process_free(sub_ids, process)
+            except UserError as exception:
+                if len(sub_ids) > 1:
+                    for id_ in sub_ids:
+                        cls.each_free([id_], process, refuse)
+                elif refuse:
+                    refuse(sub_ids[0], exception)
+                else:
+                    cls._report(sub_ids[0], exception)
+
+    @classmethod
+    def _process_free(cls, ids, process):
+        transaction = Transaction()
+        try:
+            # See what the others have committed meanwhile
+            transaction.commit()
+            if ids := cls.lock_free(ids):
+                process(ids)
+            transaction.commit()
+        except (CaseBusyError, backend.DatabaseOperationalError):
+            transaction.rollback()
+        except UserError:
+            transaction.rollback()
+            raise
+
+    @classmethod
+    def _report(cls, id_, exception):
+        pool = Pool()
+        Error = pool.get('ir.error')
+        Error.report(cls(id_).case, exception)
+
+    @classmethod
+    def late(cls, date=None, ids=None):
+        """Return the steps that somebody must be told of today, by level.
+
+        They are the first step to do of each open case and those done whose
+        evidence has failed, once their due date has passed."""
+        pool = Pool()
+        Company = pool.get('company.company')
+        agenda, levels = Agenda(date), defaultdict(list)
+        rows = list(cls._late_rows(date, ids))
+        companies = {c.id: c for c in Company.browse(
+                list({row[1] for row in rows}))}
+        for id_, company, due_date, told_on, delay in rows:
+            company = companies[company]
+            today = agenda.today(company)
+            if not due_date < today or not agenda.is_working(company):
+                continue
+            if not told_on:
+                levels['owner'].append(id_)
+            elif today >= agenda.calendar(company).add(told_on, delay):
+                levels['administrator'].append(id_)
+        return levels
+
+    @classmethod
+    def _late_rows(cls, date, ids):
+        """Yield the id, company, due date, day of the escalation to the owner
+        and delay of the next one of the steps that may be late."""
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        ProcedureStep = pool.get('training.abandon.procedure.step')
+        cursor = Transaction().connection.cursor()
+        # It may already be tomorrow for some of the companies
+        before = date or Case.now().date() + dt.timedelta(days=1)
+        slices = [None] if ids is None else grouped_slice(
+            ids, backend.MAX_QUERY_PARAMS // 2)
+        for sub_ids in slices:
+            step, case = cls.__table__(), Case.__table__()
+            procedure_step = ProcedureStep.__table__()
+            where = (
+                (case.closed_at == Null)
+                & (step.due_date < before)
+                & ((step.escalation == Null)
+                    | ((step.escalation == 'owner')
+                        & (procedure_step.escalation_delay != Null)))
+                & (step.id.in_(cls._first_todo_query())
+                    | step.id.in_(cls._failed_query())))
+            if sub_ids is not None:
+                where &= fields.SQL_OPERATORS['in'](step.id, list(sub_ids))
+            cursor.execute(*step
+                .join(case, condition=case.id == step.case)
+                .join(procedure_step, 'LEFT',
+                    condition=procedure_step.id == step.procedure_step)
+                .select(
+                    step.id, case.company, step.due_date, step.escalated_on,
+                    procedure_step.escalation_delay,
+                    where=where,
+                    # The cases of an owner are told of together
+                    order_by=[case.owner, step.id]))
+            yield from cursor.fetchall()
+
+    @classmethod
+    def _first_todo_query(cls):
+        step, other = cls.__table__(), cls.__table__()
+        first = other.select(
+            other.case.as_('case'), Min(other.sequence).as_('sequence'),
+            where=other.state == 'todo',
+            group_by=[other.case])
+        return (step
+            .join(first,
+                condition=(first.case == step.case)
+                & (first.sequence == step.sequence))
+            .select(step.id))
+
+    @classmethod
+    def _failed_query(cls):
+        query, step, evidence = cls._evidence_query()
+        query.columns = [step.id]
+        query.where = evidence == 'failed'
+        return query
+
+
+class Case(metaclass=PoolMeta):
+    __name__ = 'training.abandon.case'
+
+    @classmethod
+    def escalate_due(cls):
+        cls.escalate()
+
+    @classmethod
+    def escalate(cls, date=None):
+        """Tell the owners of the late steps, then the administrators.
+
+        date is the day it is, by default the one of each company."""
+        pool = Pool()
+        Step = pool.get('training.abandon.case.step')
+        for level, ids in Step.late(date).items():
+            Step.each_free(ids, lambda ids: cls._escalate(
+                    Step.late(date, ids)[level], level, date))
+
+    @classmethod
+    def _escalate(cls, step_ids, level, date):
+        pool = Pool()
+        Step = pool.get('training.abandon.case.step')
+        agenda = Agenda(date)
+        steps = Step.browse(step_ids)
+        by_day, by_case = defaultdict(list), defaultdict(list)
+        for step in steps:
+            by_day[agenda.today(step.case.company)].append(step)
+            by_case[step.case].append(step)
+        notify = {
+            'owner': cls.notify_owners,
+            'administrator': cls.notify_administrators,
+            }[level]
+        notify(list(by_case), lambda cases: cls._describe_late(
+                [s for c in cases for s in by_case[c]], level))
+        Step._write_groups(
+            (day_steps, {'escalation': level, 'escalated_on': day})
+            for day, day_steps in by_day.items())
+
+    @classmethod
+    def _describe_late(cls, steps, level):
+        "Return the label and the description of the notification"
+        pool = Pool()
+        Lang = pool.get('ir.lang')
+        lang = Lang.get()
+        labels = dict(cls._step_labels())
+        lines = [
+            gettext('training_abandon.msg_step_late',
+                case=step.case.rec_name,
+                step=labels[step.kind],
+                date=lang.strftime(step.due_date))
+            for step in steps[:NAMED]]
+        if len(steps) > NAMED:
+            lines.append('…')
+        return gettext(
+            f'training_abandon.msg_steps_late_{level}',
+            count=len(steps)), '\n'.join(lines)
+
+
+class Cron(metaclass=PoolMeta):
+    __name__ = 'ir.cron'
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls.method.selection.extend([
+                ('training.abandon.case|remind_due',
+                    "Remind of Training Mails"),
+                ('training.abandon.case|escalate_due',
+                    "Escalate Late Abandonment Steps"),
+                ('training.abandon.case|qualify_due',
+                    "Validate Abandonments of Silent Trainees"),
+                ])

@@ -1,0 +1,503 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+import datetime as dt
+from collections import defaultdict, namedtuple
+
+from sql import Literal, Null, Union
+from sql.aggregate import Max, Sum
+from sql.conditionals import Case as SQLCase
+from sql.conditionals import Coalesce
+from sql.operators import Exists
+
+from trytond import backend
+from trytond.i18n import gettext
+from trytond.model import fields
+from trytond.pool import Pool, PoolMeta
+from trytond.tools import grouped_slice
+from trytond.transaction import Transaction
+
+from .deadline import NAMED, Agenda
+from .exceptions import RecipientError
+from .mail import check_address
+from .procedure import ANSWERED_KINDS
+from .working_day import local_date
+
+# The outcomes of the follow-ups by which a party was heard
+HEARD_OUTCOMES = ['reached', 'appointment', 'refused']
+
+# A party that was told at a step and has not answered: the time of the last
+# mail that asked and of the last one, reminders included, the number of the
+# last reminder and how many of the mails still wait or did not reach the party
+Waiting = namedtuple('Waiting', [
+        'step', 'case', 'company', 'case_state', 'procedure',
+        'procedure_step', 'kind', 'party', 'trainee', 'asked', 'last',
+        'reminder', 'pending', 'refused'])
+
+
+class Step(metaclass=PoolMeta):
+    __name__ = 'training.abandon.case.step'
+
+    waiting = fields.Function(
+        fields.Boolean(
+            "Waiting for an Answer",
+            help="Check if somebody who was written to has not answered."),
+        'get_waiting', searcher='search_waiting')
+    reminder_count = fields.Function(
+        fields.Integer("Reminders Sent"), 'get_reminders')
+    last_reminder = fields.Function(
+        fields.Date("Last Reminder"), 'get_reminders')
+    next_reminder = fields.Function(
+        fields.Date("Next Reminder"), 'get_next_reminder')
+    reminded_at = fields.DateTime("Reminded at", readonly=True)
+    not_reminded_at = fields.DateTime(
+        "Not Reminded since", readonly=True,
+        help="Since when a reminder is due that cannot be sent.")
+
+    @classmethod
+    def get_waiting(cls, steps, name):
+        waiting = {
+            w.step for w in cls.waiting_parties([s.id for s in steps])
+            if w.last and not w.refused}
+        return {s.id: s.id in waiting for s in steps}
+
+    @classmethod
+    def search_waiting(cls, name, clause):
+        _, operator, value = clause
+        Operator = fields.SQL_OPERATORS[operator]
+        step = cls.__table__()
+        waiting, told = cls._waiting_query()
+        waiting.columns = [told.step]
+        waiting.order_by = None
+        waiting.where &= (told.last != Null) & (told.refused == 0)
+        return [('id', 'in', step.select(
+                    step.id,
+                    where=Operator(step.id.in_(waiting), value)))]
+
+    @classmethod
+    def get_reminders(cls, steps, names):
+        counts = {s.id: set() for s in steps}
+        last = dict.fromkeys(counts)
+        for step in steps:
+            for mail in step.mails:
+                if (mail.reminder and mail.state == 'sent'
+                        and not mail.bounced_at):
+                    counts[step.id].add((mail.party, mail.reminder))
+                    date = step.case.local_date(mail.sent_at)
+                    last[step.id] = max(last[step.id] or date, date)
+        result = {
+            'reminder_count': {id_: len(c) for id_, c in counts.items()},
+            'last_reminder': last,
+            }
+        return {name: result[name] for name in names}
+
+    @classmethod
+    def get_next_reminder(cls, steps, name):
+        dates = dict.fromkeys(s.id for s in steps)
+        for waiting, date, _ in cls._reminders(
+                cls.waiting_parties([s.id for s in steps]), Agenda()):
+            dates[waiting.step] = min(dates[waiting.step] or date, date)
+        return dates
+
+    @classmethod
+    def waiting_parties(cls, step_ids=None):
+        """Return the list of Waiting for the parties that have not answered
+        what was sent at the steps, by default those of all the cases."""
+        result = []
+        if step_ids is None:
+            slices = [None]
+        else:
+            slices = grouped_slice(step_ids, backend.MAX_QUERY_PARAMS // 2)
+        for sub_ids in slices:
+            result += cls._waiting_rows(sub_ids and list(sub_ids))
+        return result
+
+    @classmethod
+    def _waiting_rows(cls, step_ids):
+        cursor = Transaction().connection.cursor()
+        query, _ = cls._waiting_query(step_ids)
+        cursor.execute(*query)
+        for row in cursor.fetchall():
+            waiting = Waiting(*row)
+            yield waiting._replace(
+                asked=to_datetime(waiting.asked),
+                last=to_datetime(waiting.last))
+
+    @classmethod
+    def _waiting_query(cls, step_ids=None):
+        """Return the query of the columns of Waiting and its table of those
+        that were told."""
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Enrolment = pool.get('training.enrolment')
+        Trainee = pool.get('training.trainee')
+        step, case = cls.__table__(), Case.__table__()
+        enrolment, trainee = Enrolment.__table__(), Trainee.__table__()
+        told = cls._told_query()
+        where = cls._is_waiting(step, case, told.party, trainee.party)
+        if step_ids is not None:
+            where &= fields.SQL_OPERATORS['in'](told.step, step_ids)
+        query = (told
+            .join(step, condition=step.id == told.step)
+            .join(case, condition=case.id == step.case)
+            .join(enrolment, condition=enrolment.id == case.enrolment)
+            .join(trainee, condition=trainee.id == enrolment.trainee)
+            .select(
+                step.id, case.id, case.company, case.state, case.procedure,
+                step.procedure_step, step.kind, told.party, trainee.party,
+                told.asked, told.last, told.reminder, told.pending,
+                told.refused, where=where,
+                order_by=[step.id, told.party]))
+        return query, told
+
+    @classmethod
+    def _told_query(cls):
+        """Return the query of the step, party, asked, last, reminder, pending
+        and refused of those that were told, by mail or letter, at the steps
+        done of the open cases."""
+        pool = Pool()
+        FollowUp = pool.get('training.follow_up')
+        Mail = pool.get('training.mail')
+        mail, follow_up = Mail.__table__(), FollowUp.__table__()
+        reached = (mail.state == 'sent') & (mail.bounced_at == Null)
+        mails = mail.select(
+            mail.step.as_('step'),
+            mail.party.as_('party'),
+            SQLCase(
+                (reached & (mail.reminder == Null), mail.sent_at)
+                ).as_('asked'),
+            SQLCase(
+                (reached, mail.sent_at),
+                # Who cancels a reminder does not want the next one at once
+                ((mail.state == 'cancelled') & (mail.reminder != Null),
+                    mail.create_date)).as_('at'),
+            Coalesce(mail.reminder, 0).as_('reminder'),
+            SQLCase(
+                (mail.state.in_(['draft', 'queued', 'sending']), 1),
+                else_=0).as_('pending'),
+            SQLCase(
+                ((mail.state == 'failed') | (mail.bounced_at != Null), 1),
+                else_=0).as_('refused'),
+            where=mail.step.in_(cls._answerable_query()))
+        letters = follow_up.select(
+            follow_up.step, follow_up.party, Null, follow_up.done_at,
+            Literal(0), Literal(0), Literal(0),
+            where=(follow_up.kind == 'letter')
+            & (follow_up.done_at != Null)
+            & follow_up.step.in_(cls._answerable_query()))
+        told = Union(mails, letters, all_=True)
+        return told.select(
+            told.step.as_('step'),
+            told.party.as_('party'),
+            Max(told.asked).as_('asked'),
+            Max(told.at).as_('last'),
+            Max(told.reminder).as_('reminder'),
+            Sum(told.pending).as_('pending'),
+            Sum(told.refused).as_('refused'),
+            group_by=[told.step, told.party])
+
+    @classmethod
+    def _answerable_query(cls):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        step, case = cls.__table__(), Case.__table__()
+        return (step
+            .join(case, condition=case.id == step.case)
+            .select(
+                step.id,
+                where=(step.state == 'done')
+                & step.kind.in_(ANSWERED_KINDS)
+                & (case.closed_at == Null)))
+
+    @classmethod
+    def _is_waiting(cls, step, case, party, trainee):
+        """Return the SQL expression that is true when what the step waits for
+        has not come from the party."""
+        pool = Pool()
+        Certificate = pool.get('training.abandon.certificate')
+        certificate = Certificate.__table__()
+        unsigned = certificate.select(
+            certificate.case,
+            where=(certificate.kind == 'statement')
+            & certificate.state.in_(['issued', 'sent']))
+        answered = (
+            (step.kind == 'ask_reasons')
+            & (party == trainee)
+            & (case.answered_at != Null))
+        for answer in cls._answers(step, case, party):
+            answered |= Exists(answer)
+        return SQLCase(
+            (step.kind == 'certify',
+                (party == trainee) & step.case.in_(unsigned)),
+            else_=~answered)
+
+    @classmethod
+    def _answers(cls, step, case, party):
+        "Return the queries of what the party answered to the step"
+        pool = Pool()
+        FollowUp = pool.get('training.follow_up')
+        Proposal = pool.get('training.abandon.proposal')
+        Response = pool.get('training.abandon.proposal.response')
+        follow_up = FollowUp.__table__()
+        proposal, response = Proposal.__table__(), Response.__table__()
+        return [
+            follow_up.select(
+                follow_up.id,
+                where=(follow_up.enrolment == case.enrolment)
+                & (follow_up.party == party)
+                & follow_up.outcome.in_(HEARD_OUTCOMES)
+                & ((follow_up.done_at >= step.done_at)
+                    | (follow_up.step == step.id))),
+            response
+            .join(proposal, condition=proposal.id == response.proposal)
+            .select(
+                response.id,
+                where=(proposal.case == case.id)
+                & (response.party == party)),
+            ]
+
+    @classmethod
+    def _reminders(cls, waitings, agenda):
+        """Yield each of waitings that has still to be reminded with the day
+        of the reminder and its letter."""
+        pool = Pool()
+        Company = pool.get('company.company')
+        Procedure = pool.get('training.abandon.procedure')
+        ProcedureStep = pool.get('training.abandon.procedure.step')
+        waitings = [
+            w for w in waitings
+            if w.last and not w.pending and not w.refused
+            and w.procedure_step]
+        companies, procedures, steps = (
+            {r.id: r for r in Model.browse(list({
+                            getattr(w, name) for w in waitings}))}
+            for Model, name in [
+                (Company, 'company'),
+                (Procedure, 'procedure'),
+                (ProcedureStep, 'procedure_step')])
+        for waiting in waitings:
+            step = steps[waiting.procedure_step]
+            if waiting.reminder >= (step.reminder_count or 0):
+                continue
+            letter = procedures[waiting.procedure].get_letter(
+                waiting.kind, 'reminder',
+                'trainee' if waiting.party == waiting.trainee
+                else 'stakeholder')
+            if letter and letter.may_leave(waiting.case_state):
+                company = companies[waiting.company]
+                yield waiting, step.compute_reminder_date(
+                    local_date(waiting.last, company),
+                    agenda.calendar(company)), letter
+
+    @classmethod
+    def due_reminders(cls, date=None, step_ids=None):
+        "Return the list of (Waiting, letter) of the reminders to send today"
+        pool = Pool()
+        Company = pool.get('company.company')
+        agenda, result = Agenda(date), []
+        for waiting, day, letter in cls._reminders(
+                cls.waiting_parties(step_ids), agenda):
+            company = Company(waiting.company)
+            if (day <= agenda.today(company)
+                    and agenda.is_working(company)):
+                result.append((waiting, letter))
+        return result
+
+    @classmethod
+    def is_waiting_for(cls, mails):
+        "Return those of the mails whose party has not answered their step"
+        waiting = {
+            (w.step, w.party) for w in cls.waiting_parties(
+                list({m.step.id for m in mails}))}
+        return [m for m in mails if (m.step.id, m.party.id) in waiting]
+
+
+class Case(metaclass=PoolMeta):
+    __name__ = 'training.abandon.case'
+
+    @classmethod
+    def remind_due(cls):
+        cls.remind()
+
+    @classmethod
+    def remind(cls, date=None):
+        """Remind those who have not answered in time.
+
+        date is the day it is, by default the one of each company."""
+        pool = Pool()
+        Step = pool.get('training.abandon.case.step')
+        ids = sorted({w.step for w, _ in Step.due_reminders(date)})
+        Step.each_free(
+            ids,
+            lambda ids: cls._remind(Step.due_reminders(date, ids)),
+            cls._refuse_reminder)
+
+    @classmethod
+    def _remind(cls, reminders):
+        pool = Pool()
+        Party = pool.get('party.party')
+        Step = pool.get('training.abandon.case.step')
+        parties = {p.id: p for p in Party.browse(
+                list({w.party for w, _ in reminders}))}
+        steps = {s.id: s for s in Step.browse(
+                list({w.step for w, _ in reminders}))}
+        by_kind = defaultdict(dict)
+        for waiting, letter in reminders:
+            step = steps[waiting.step]
+            by_kind[step.kind][step.case, parties[waiting.party]] = (
+                waiting, letter)
+        failed = {}
+        for kind, kind_reminders in by_kind.items():
+            failed.update(cls._create_reminders(kind, kind_reminders, steps))
+        Step.write(list(steps.values()), {
+                'reminded_at': cls.now(),
+                })
+        cls._tell_not_reminded(list(steps.values()), failed)
+
+    @classmethod
+    def _create_reminders(cls, kind, reminders, steps):
+        """Create the mails of the reminders, by case and party, and return
+        the reasons of those that cannot be, by step."""
+        failed, lines = {}, []
+        for line in cls.render_letters([
+                    (case, letter.audience, party)
+                    for (case, party), (_, letter) in reminders.items()],
+                kind, lambda case: 'reminder'):
+            waiting, _ = reminders[line['case'], line['party']]
+            try:
+                check_address(line['to'], line['party'])
+            except RecipientError as exception:
+                failed[steps[waiting.step]] = (
+                    exception.message if line['to'] else gettext(
+                        'training_abandon.msg_reminder_no_address',
+                        party=line['party'].rec_name))
+                continue
+            line['values'] = {'reminder': waiting.reminder + 1}
+            lines.append(line)
+        cls.create_mails({
+                case.id: steps[waiting.step]
+                for (case, _), (waiting, _) in reminders.items()}, lines)
+        return failed
+
+    @classmethod
+    def _tell_not_reminded(cls, steps, failed):
+        "Tell the owners, once, of the reminders that cannot be sent"
+        pool = Pool()
+        Step = pool.get('training.abandon.case.step')
+        news = {
+            s.case: reason for s, reason in failed.items()
+            if not s.not_reminded_at}
+        Step.write(
+            [s for s in failed if not s.not_reminded_at],
+            {'not_reminded_at': cls.now()})
+        Step.write(
+            [s for s in steps if s.not_reminded_at and s not in failed],
+            {'not_reminded_at': None})
+
+        def describe(cases):
+            lines = [
+                gettext('training_abandon.msg_reminder_not_sent',
+                    case=case.rec_name, reason=news[case])
+                for case in cases[:NAMED]]
+            return gettext(
+                'training_abandon.msg_reminders_not_sent',
+                count=len(cases)), '\n'.join(lines)
+
+        if news:
+            cls.notify_owners(list(news), describe)
+
+    @classmethod
+    def _refuse_reminder(cls, step_id, exception):
+        "Tell that the reminder of the step cannot be written"
+        pool = Pool()
+        Step = pool.get('training.abandon.case.step')
+
+        def tell(ids):
+            steps = Step.browse(ids)
+            cls._tell_not_reminded(
+                steps, {s: exception.message for s in steps})
+
+        Step.each_free([step_id], tell)
+
+    @classmethod
+    def cancel_reminders(cls, cases):
+        "Cancel the reminders that wait to leave and have lost their reason"
+        pool = Pool()
+        Mail = pool.get('training.mail')
+        Step = pool.get('training.abandon.case.step')
+        mails = []
+        for sub_cases in grouped_slice(list(set(cases)), 200):
+            mails += Mail.search([
+                    ('case', 'in', [c.id for c in sub_cases]),
+                    ('reminder', '!=', None),
+                    ('state', 'in', ['draft', 'queued']),
+                    ], order=[])
+        if mails:
+            needed = set(Step.is_waiting_for(mails))
+            Mail.write([m for m in mails if m not in needed], {
+                    'state': 'cancelled',
+                    'smtp_reply': gettext(
+                        'training_abandon.msg_mail_answered'),
+                    })
+
+    @classmethod
+    def on_modification(cls, mode, cases, field_names=None):
+        super().on_modification(mode, cases, field_names=field_names)
+        if mode == 'write' and {'answered_at', 'closed_at'} & field_names:
+            cls.cancel_reminders(cases)
+
+
+class FollowUp(metaclass=PoolMeta):
+    __name__ = 'training.follow_up'
+
+    @classmethod
+    def on_modification(cls, mode, follow_ups, field_names=None):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        super().on_modification(mode, follow_ups, field_names=field_names)
+        if mode != 'delete':
+            Case.cancel_reminders([
+                    c for f in follow_ups if f.outcome in HEARD_OUTCOMES
+                    for c in f.enrolment.cases if not c.closed_at])
+
+
+class ProposalResponse(metaclass=PoolMeta):
+    __name__ = 'training.abandon.proposal.response'
+
+    @classmethod
+    def on_modification(cls, mode, responses, field_names=None):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        super().on_modification(mode, responses, field_names=field_names)
+        if mode == 'create':
+            Case.cancel_reminders([r.proposal.case for r in responses])
+
+
+class Certificate(metaclass=PoolMeta):
+    __name__ = 'training.abandon.certificate'
+
+    @classmethod
+    def on_modification(cls, mode, certificates, field_names=None):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        super().on_modification(mode, certificates, field_names=field_names)
+        if mode == 'write' and 'state' in field_names:
+            Case.cancel_reminders([c.case for c in certificates])
+
+
+class Mail(metaclass=PoolMeta):
+    __name__ = 'training.mail'
+
+    def _get_outdated(self):
+        pool = Pool()
+        Step = pool.get('training.abandon.case.step')
+        reason = super()._get_outdated()
+        if not reason and self.reminder and not Step.is_waiting_for([self]):
+            reason = gettext('training_abandon.msg_mail_answered')
+        return reason
+
+
+def to_datetime(value):
+    "Return the value as datetime: SQLite knows only text"
+    if isinstance(value, str):
+        return dt.datetime.fromisoformat(value)
+    return value
