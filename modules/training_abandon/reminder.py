@@ -6,7 +6,7 @@ from collections import defaultdict, namedtuple
 from sql import Literal, Null, Union
 from sql.aggregate import Max, Sum
 from sql.conditionals import Case as SQLCase
-from sql.conditionals import Coalesce
+from sql.conditionals import Coalesce, NullIf
 from sql.operators import Exists
 
 from trytond import backend
@@ -179,7 +179,8 @@ class Step(metaclass=PoolMeta):
                 else_=0).as_('refused'),
             where=mail.step.in_(cls._answerable_query()))
         letters = follow_up.select(
-            follow_up.step, follow_up.party, Null, follow_up.done_at,
+            follow_up.step, follow_up.party,
+            NullIf(follow_up.done_at, follow_up.done_at), follow_up.done_at,
             Literal(0), Literal(0), Literal(0),
             where=(follow_up.kind == 'letter')
             & (follow_up.done_at != Null)
@@ -236,10 +237,17 @@ class Step(metaclass=PoolMeta):
         pool = Pool()
         FollowUp = pool.get('training.follow_up')
         Proposal = pool.get('training.abandon.proposal')
+        Reply = pool.get('training.mail.reply')
         Response = pool.get('training.abandon.proposal.response')
-        follow_up = FollowUp.__table__()
+        follow_up, reply = FollowUp.__table__(), Reply.__table__()
         proposal, response = Proposal.__table__(), Response.__table__()
         return [
+            reply.select(
+                reply.id,
+                where=(reply.case == case.id)
+                & (reply.party == party)
+                & (reply.kind == 'answer')
+                & (reply.received_at >= step.done_at)),
             follow_up.select(
                 follow_up.id,
                 where=(follow_up.enrolment == case.enrolment)
@@ -482,6 +490,20 @@ class Certificate(metaclass=PoolMeta):
         super().on_modification(mode, certificates, field_names=field_names)
         if mode == 'write' and 'state' in field_names:
             Case.cancel_reminders([c.case for c in certificates])
+
+
+class Reply(metaclass=PoolMeta):
+    __name__ = 'training.mail.reply'
+
+    @classmethod
+    def on_modification(cls, mode, replies, field_names=None):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        super().on_modification(mode, replies, field_names=field_names)
+        if mode != 'delete':
+            Case.cancel_reminders([
+                    r.case for r in replies
+                    if r.case and r.kind == 'answer'])
 
 
 class Mail(metaclass=PoolMeta):

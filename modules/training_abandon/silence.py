@@ -216,10 +216,16 @@ class Case(metaclass=PoolMeta):
         pool = Pool()
         Mail = pool.get('training.mail')
         Proposal = pool.get('training.abandon.proposal')
+        Reply = pool.get('training.mail.reply')
         Response = pool.get('training.abandon.proposal.response')
-        mail = Mail.__table__()
+        mail, reply = Mail.__table__(), Reply.__table__()
         proposal, response = Proposal.__table__(), Response.__table__()
         return [
+            reply.select(
+                reply.id,
+                where=(reply.case == case.id)
+                & (Coalesce(reply.party, party) == party)
+                & (reply.kind != 'auto_reply')),
             mail.select(
                 mail.id,
                 where=(mail.case == case.id)

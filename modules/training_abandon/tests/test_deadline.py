@@ -194,6 +194,7 @@ class DeadlineTestCase(unittest.TestCase):
         pool = Pool()
         Case = pool.get('training.abandon.case')
         FollowUp = pool.get('training.follow_up')
+        Reply = pool.get('training.mail.reply')
 
         def call(outcome, **values):
             FollowUp.create([{
@@ -205,6 +206,18 @@ class DeadlineTestCase(unittest.TestCase):
                             DATE + 2 * DAY, dt.time(9)),
                         'outcome': outcome,
                         **values}])
+
+        def reply(kind):
+            Reply.create([{
+                        'company': case.company.id,
+                        'case': case.id,
+                        'party': case.enrolment.trainee.party.id,
+                        'received_at': dt.datetime.combine(
+                            DATE + 2 * DAY, dt.time(9)),
+                        'message_id': f'<{case.id}@example.com>',
+                        'kind': kind,
+                        'state': 'new',
+                        }])
 
         yield lambda: Case.declare_reasons(
             [case], self.get_reasons('time.lack')), True
@@ -218,6 +231,8 @@ class DeadlineTestCase(unittest.TestCase):
             done_at=dt.datetime.combine(DATE - DAY, dt.time(9))), False
         yield lambda: Case.declare_reasons(
             [case], self.get_reasons('no_answer')), False
+        yield lambda: reply('answer'), True
+        yield lambda: reply('auto_reply'), False
 
     def get_reasons(self, code):
         pool = Pool()
@@ -232,7 +247,7 @@ class DeadlineTestCase(unittest.TestCase):
         Mail = pool.get('training.mail')
         Step = pool.get('training.abandon.case.step')
         with set_up() as (company, session, _):
-            cases = self.ask(session, 7)
+            cases = self.ask(session, 9)
             pending = self.ask(session, 1, accept=False)
             mails = {m.case: m for m in self.remind(DATE + 3 * DAY)}
             self.assertEqual(set(mails), set(cases))
@@ -267,7 +282,8 @@ class DeadlineTestCase(unittest.TestCase):
             # None of the others is reminded any more
             self.accept(DATE + 3 * DAY)
             self.assertEqual(
-                {m.case for m in self.remind(DATE + 8 * DAY)}, awaited)
+                {m.case for m in self.remind(DATE + 8 * DAY)},
+                {*awaited, *pending})
 
     @with_transaction()
     def test_remind_states(self):
@@ -690,7 +706,7 @@ class DeadlineTestCase(unittest.TestCase):
             self.assertEqual((login, told), ('assistant', records))
             for case in cases:
                 self.assertIn(case.rec_name, description)
-            self.assertIn("04/03/2026", description)
+            self.assertIn(french.strftime(due), description)
             self.assertEqual(
                 (cases[0].steps[0].escalation,
                     cases[0].steps[0].escalated_on), ('owner', due + DAY))
@@ -836,7 +852,19 @@ class DeadlineTestCase(unittest.TestCase):
         Case = pool.get('training.abandon.case')
         FollowUp = pool.get('training.follow_up')
         Mail = pool.get('training.mail')
+        Reply = pool.get('training.mail.reply')
         Slot = pool.get('training.session.slot')
+
+        def reply(case, kind):
+            Reply.create([{
+                        'company': case.company.id,
+                        'case': case.id,
+                        'received_at': dt.datetime.combine(
+                            DATE + DAY, dt.time(9)),
+                        'message_id': f'<{kind}@example.com>',
+                        'kind': kind,
+                        'state': 'new',
+                        }])
 
         def call(case, outcome, days=1):
             FollowUp.create([{
@@ -870,6 +898,9 @@ class DeadlineTestCase(unittest.TestCase):
                 ('other', lambda c: call(c, 'other'), False),
                 ('no answer', lambda c: call(c, 'no_answer'), True),
                 ('before', lambda c: call(c, 'reached', -3), True),
+                ('reply', lambda c: reply(c, 'answer'), False),
+                ('bounce', lambda c: reply(c, 'bounce'), False),
+                ('auto reply', lambda c: reply(c, 'auto_reply'), True),
                 ('failed', lambda c: Mail.write(
                         [m for m in c.mails if m.reminder],
                         {'state': 'failed'}), False),
