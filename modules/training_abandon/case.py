@@ -12,10 +12,10 @@ from trytond.model.exceptions import AccessError
 from trytond.modules.company.model import employee_field
 from trytond.pool import Pool
 from trytond.pyson import Bool, Eval, If
+from trytond.tools import timezone as tz
 from trytond.transaction import Transaction, without_check_access
 
 from .procedure import CASE_STATES, STEP_ORDER
-from .working_day import local_date, local_datetime
 
 # The state that each step gives to the case
 STEP_STATES = {
@@ -371,6 +371,11 @@ class Case(Workflow, ModelSQL, ModelView):
             'training_abandon', 'group_sensitive_reason')
         return Transaction().user == 0 or group in User.get_groups()
 
+    def get_step(self, kind):
+        for step in self.steps:
+            if step.kind == kind:
+                return step
+
     def get_rec_name(self, name):
         return f'{self.number} - {self.enrolment.trainee.rec_name}'
 
@@ -443,18 +448,16 @@ class Case(Workflow, ModelSQL, ModelView):
         with Transaction().set_context(company=company.id):
             return Date.today()
 
-    def get_step(self, kind):
-        for step in self.steps:
-            if step.kind == kind:
-                return step
-
     def local_datetime(self, at):
         "Return what the clock of the company shows at that time"
-        return local_datetime(at, self.company)
+        at = at.replace(tzinfo=tz.UTC)
+        if self.company.timezone:
+            at = at.astimezone(tz.ZoneInfo(self.company.timezone))
+        return at
 
     def local_date(self, at):
         "Return the day of the company at that time"
-        return local_date(at, self.company)
+        return self.local_datetime(at).date()
 
     @classmethod
     def now(cls):

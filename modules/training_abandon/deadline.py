@@ -43,6 +43,11 @@ class Agenda:
             self._days[company] = Case.today(company)
         return self._days[company]
 
+    def local_date(self, at, company):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        return Case(company=company).local_date(at)
+
     def is_working(self, company):
         return self.calendar(company).is_working(self.today(company))
 

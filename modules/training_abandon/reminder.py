@@ -20,7 +20,6 @@ from .deadline import NAMED, Agenda
 from .exceptions import RecipientError
 from .mail import check_address
 from .procedure import ANSWERED_KINDS
-from .working_day import local_date
 
 # The outcomes of the follow-ups by which a party was heard
 HEARD_OUTCOMES = ['reached', 'appointment', 'refused']
@@ -293,7 +292,7 @@ class Step(metaclass=PoolMeta):
             if letter and letter.may_leave(waiting.case_state):
                 company = companies[waiting.company]
                 yield waiting, step.compute_reminder_date(
-                    local_date(waiting.last, company),
+                    agenda.local_date(waiting.last, company),
                     agenda.calendar(company)), letter
 
     @classmethod

@@ -20,7 +20,6 @@ from .case import PROGRESS_STATES
 from .deadline import NAMED, Agenda
 from .enrolment import CURRENT_STATES
 from .reminder import to_datetime
-from .working_day import local_date
 
 # A case whose trainee may be silent: the ids of the steps that decide and
 # that ask the reasons
@@ -274,13 +273,13 @@ class Case(metaclass=PoolMeta):
         if not calendar.is_working(today):
             return False
         ends = [calendar.add(
-                local_date(waiting.asked, self.company),
+                self.local_date(waiting.asked),
                 self.procedure.silence_delay)]
         if waiting.reminder:
             ends.append(
                 self.get_step('ask_reasons').procedure_step
                 .compute_reminder_date(
-                    local_date(waiting.last, self.company), calendar))
+                    self.local_date(waiting.last), calendar))
         return max(ends) <= today
 
     def _silence_date(self, agenda):

@@ -6,20 +6,6 @@ from bisect import bisect_right
 import holidays
 
 from trytond.pool import Pool
-from trytond.tools import timezone as tz
-
-
-def local_datetime(at, company):
-    "Return what the clock of the company shows at that time"
-    at = at.replace(tzinfo=tz.UTC)
-    if company.timezone:
-        at = at.astimezone(tz.ZoneInfo(company.timezone))
-    return at
-
-
-def local_date(at, company):
-    "Return the day of the company at that time"
-    return local_datetime(at, company).date()
 
 
 class WorkingCalendar:
