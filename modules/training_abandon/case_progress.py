@@ -144,7 +144,8 @@ class Case(metaclass=PoolMeta):
         cls._complete(cases, *args)
         cls._skip_rest(
             cls.browse(cases),
-            gettext('training_abandon.msg_step_skip_invalidated'))
+            gettext('training_abandon.msg_step_skip_invalidated'),
+            by_procedure=True)
         cls._end(cases)
 
     @classmethod
@@ -182,11 +183,12 @@ class Case(metaclass=PoolMeta):
         return Transaction().user == 0 or group in User.get_groups()
 
     @classmethod
-    def _skip_rest(cls, cases, reason):
+    def _skip_rest(cls, cases, reason, by_procedure=False):
         pool = Pool()
         Step = pool.get('training.abandon.case.step')
         Step.skip(
-            [s for c in cases for s in c.steps if s.state == 'todo'], reason)
+            [s for c in cases for s in c.steps if s.state == 'todo'], reason,
+            by_procedure=by_procedure)
 
     @classmethod
     def _end(cls, cases):
@@ -207,7 +209,8 @@ class Case(metaclass=PoolMeta):
         pool = Pool()
         Mail = pool.get('training.mail')
         cls._skip_rest(
-            cases, gettext('training_abandon.msg_step_skip_cancelled'))
+            cases, gettext('training_abandon.msg_step_skip_cancelled'),
+            by_procedure=True)
         Mail.cancel([
                 m for c in cases for m in c.mails
                 if m.state in {'draft', 'queued'}])

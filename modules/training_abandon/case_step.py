@@ -20,7 +20,7 @@ from trytond.transaction import Transaction
 
 from .analysis import CaseCompanyMixin
 from .procedure import STEP_KINDS
-from .working_day import WorkingCalendar
+from .working_day import WorkingCalendar, end_of_day
 
 BATCH = 200
 # The steps that are proven by what they record on the case itself
@@ -39,6 +39,8 @@ class Step(CaseCompanyMixin, ModelSQL, ModelView):
         'training.abandon.procedure.step', "Procedure Step",
         ondelete='RESTRICT')
     due_date = fields.Date("Due Date")
+    late_from = fields.DateTime(
+        "Late from", help="The end of the due date for the company.")
     state = fields.Selection([
             ('todo', "To Do"),
             ('done', "Done"),
@@ -58,6 +60,9 @@ class Step(CaseCompanyMixin, ModelSQL, ModelView):
     done_by_user = fields.Many2One(
         'res.user', "Done By User", ondelete='RESTRICT')
     skip_reason = fields.Text("Skip Reason")
+    by_procedure = fields.Boolean(
+        "Skipped by the Procedure",
+        help="The step did not apply to the case: nobody chose to skip it.")
     mails = fields.One2Many('training.mail', 'step', "Mails", readonly=True)
     follow_ups = fields.One2Many(
         'training.follow_up', 'step', "Follow-Ups", readonly=True)
@@ -133,11 +138,14 @@ class Step(CaseCompanyMixin, ModelSQL, ModelView):
                 kind=procedure_step.kind,
                 procedure_step=procedure_step,
                 state='todo',
+                by_procedure=False,
                 skip_reason=None)
             step.due_date = step._compute_due_date(
                 case.opening_date, previous, calendar)
+            step.late_from = end_of_day(step.due_date, case.company.timezone)
             if step.kind == 'inform' and not case.enrolment.has_prescriber:
                 step.state = 'skipped'
+                step.by_procedure = True
                 step.skip_reason = gettext(
                     'training_abandon.msg_step_skip_no_prescriber')
             else:
@@ -169,10 +177,13 @@ class Step(CaseCompanyMixin, ModelSQL, ModelView):
                 previous = step._compute_due_date(
                     case.opening_date, previous, calendars[company])
                 if step.due_date != previous:
-                    steps[previous].append(step)
+                    steps[previous, company.timezone].append(step)
         cls._write_groups(
-            (due_steps, {'due_date': due_date})
-            for due_date, due_steps in steps.items())
+            (due_steps, {
+                    'due_date': due_date,
+                    'late_from': end_of_day(due_date, timezone),
+                    })
+            for (due_date, timezone), due_steps in steps.items())
 
     def _done_on(self):
         "Return the day of the company on which the step was done, or None"
@@ -184,8 +195,16 @@ class Step(CaseCompanyMixin, ModelSQL, ModelView):
         cls._sign(steps, {'state': 'done'})
 
     @classmethod
-    def skip(cls, steps, reason):
-        cls._sign(steps, {'state': 'skipped', 'skip_reason': reason})
+    def skip(cls, steps, reason, by_procedure=False):
+        """Skip the steps for that reason.
+
+        by_procedure tells that the steps do not apply to the cases, against
+        those that somebody chooses not to do."""
+        cls._sign(steps, {
+                'state': 'skipped',
+                'skip_reason': reason,
+                'by_procedure': by_procedure,
+                })
 
     @classmethod
     def _sign(cls, steps, values):

@@ -40,7 +40,8 @@ class Case(metaclass=PoolMeta):
                 Step.skip([
                         s for c in cls.browse(cases) for s in c.steps
                         if s.kind == 'certify' and s.state == 'todo'],
-                    gettext('training_abandon.msg_step_skip_no_certificate'))
+                    gettext('training_abandon.msg_step_skip_no_certificate'),
+                    by_procedure=True)
         else:
             cls._to_invalidated(cases, steps, write)
             cls._restore_enrolments(ended)

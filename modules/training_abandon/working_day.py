@@ -6,6 +6,15 @@ from bisect import bisect_right
 import holidays
 
 from trytond.pool import Pool
+from trytond.tools import timezone as tz
+
+
+def end_of_day(date, timezone):
+    "Return the time, in UTC, at which the day ends in the time zone"
+    midnight = dt.datetime.combine(
+        date + dt.timedelta(days=1), dt.time(),
+        tzinfo=tz.ZoneInfo(timezone) if timezone else tz.UTC)
+    return midnight.astimezone(tz.UTC).replace(tzinfo=None)
 
 
 class WorkingCalendar:
@@ -49,3 +58,10 @@ class WorkingCalendar:
             if self.is_working(date):
                 days -= 1
         return date
+
+    def count(self, start, end):
+        "Return the number of working days after start until end, included"
+        days = (end - start).days
+        return sum(
+            self.is_working(start + dt.timedelta(days=day))
+            for day in range(1, days + 1))

@@ -1,0 +1,332 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+import datetime as dt
+
+from sql import Literal, Null, Union
+from sql.aggregate import Max, Min
+from sql.conditionals import Case as SQLCase
+from sql.conditionals import Coalesce
+
+from trytond import backend
+from trytond.i18n import gettext, ngettext
+from trytond.model import fields
+from trytond.pool import Pool, PoolMeta
+from trytond.tools import grouped_slice
+from trytond.transaction import Transaction
+
+from .case_step import RECORDED_KINDS
+from .working_day import WorkingCalendar, end_of_day
+
+# From the worst to the best: a case is worth its worst step
+CONFORMITIES = [
+    ('missing', "Missing"),
+    ('evidence_missing', "Evidence Missing"),
+    ('late', "Late"),
+    ('skipped', "Skipped with Reason"),
+    ('in_time', "In Time"),
+    ('to_come', "To Come"),
+    ('exempt', "Not Applicable"),
+    ]
+NOT_CONFORM = ['missing', 'evidence_missing', 'late']
+_RANKS = [conformity for conformity, _ in CONFORMITIES]
+
+
+def to_datetime(value):
+    "Return the result of an aggregate, which SQLite gives as text"
+    if isinstance(value, str):
+        value = dt.datetime.fromisoformat(value)
+    return value
+
+
+class Step(metaclass=PoolMeta):
+    __name__ = 'training.abandon.case.step'
+
+    conformity = fields.Function(fields.Selection(
+            CONFORMITIES, "Conformity", sort=False,
+            help="What an auditor finds: a step is in time when it was "
+            "proven before the end of the day it was due."),
+        'get_conformity', searcher='search_conformity')
+    conformity_string = conformity.translated('conformity')
+    proven_at = fields.Function(fields.DateTime(
+            "Proven at",
+            help="When the mail server accepted the mails, the answers were "
+            "recorded or the certificate was issued."),
+        'get_conformity')
+    conformity_note = fields.Function(
+        fields.Char("Conformity Note"), 'get_conformity')
+
+    @classmethod
+    def __register__(cls, module):
+        table_h = cls.__table_handler__(module)
+        has_conformity = table_h.column_exist('by_procedure')
+        super().__register__(module)
+        if not has_conformity:
+            cls._fill_late_from()
+            cls._fill_by_procedure()
+
+    @classmethod
+    def _fill_late_from(cls):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Company = pool.get('company.company')
+        cursor = Transaction().connection.cursor()
+        table = cls.__table__()
+        case, company = Case.__table__(), Company.__table__()
+        cursor.execute(*table
+            .join(case, condition=case.id == table.case)
+            .join(company, condition=company.id == case.company)
+            .select(
+                company.id, company.timezone, table.due_date,
+                where=table.due_date != Null,
+                group_by=[company.id, company.timezone, table.due_date]))
+        for company_id, timezone, date in cursor.fetchall():
+            if isinstance(date, str):
+                date = dt.date.fromisoformat(date)
+            cursor.execute(*table.update(
+                    [table.late_from], [end_of_day(date, timezone)],
+                    where=(table.due_date == date)
+                    & table.case.in_(case.select(
+                            case.id, where=case.company == company_id))))
+
+    @classmethod
+    def _fill_by_procedure(cls):
+        """Tell the steps that the procedure skipped: at the opening, with
+        the certificate of another ground, or with the same words as the
+        decision or the certificate of a case cancelled or invalidated."""
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        table, last = cls.__table__(), cls.__table__()
+        case = Case.__table__()
+        over = case.select(case.id,
+            where=(case.state == 'cancelled')
+            | (case.decision == 'invalidated'))
+        other_ground = case.select(case.id,
+            where=(case.decision == 'validated')
+            & (case.ground != 'abandonment'))
+        by_procedure = (
+            (table.done_at == Null)
+            | ((table.kind == 'certify') & table.case.in_(other_ground))
+            | (table.case.in_(over)
+                & table.skip_reason.in_(last.select(
+                        last.skip_reason,
+                        where=(last.case == table.case)
+                        & (last.state == 'skipped')
+                        & last.kind.in_(['decide', 'certify'])))))
+        Transaction().connection.cursor().execute(*table.update(
+                [table.by_procedure], [True],
+                where=(table.state == 'skipped') & by_procedure))
+
+    @classmethod
+    def _proof_query(cls):
+        """Return the query of the step and the time at which the last of the
+        parties it is about was reached for the first time.
+
+        What is written again to the same party, like a reminder, does not
+        make the step later."""
+        pool = Pool()
+        FollowUp = pool.get('training.follow_up')
+        Mail = pool.get('training.mail')
+        mail = Mail.__table__()
+        follow_up = FollowUp.__table__()
+        proofs = Union(
+            mail.select(
+                mail.step.as_('step'), mail.party.as_('party'),
+                mail.sent_at.as_('at'),
+                # The exchange is proven by what was heard
+                where=(mail.step != Null) & (mail.kind != 'exchange')
+                & (mail.state == 'sent') & (mail.bounced_at == Null)),
+            follow_up.select(
+                follow_up.step, follow_up.party, follow_up.done_at,
+                where=(follow_up.step != Null)
+                & (follow_up.done_at != Null)),
+            all_=True)
+        first = proofs.select(
+            proofs.step, Min(proofs.at).as_('at'),
+            group_by=[proofs.step, proofs.party])
+        return first.select(
+            first.step, Max(first.at).as_('at'), group_by=[first.step])
+
+    @classmethod
+    def _conformity_query(cls):
+        """Return the query of the steps, their table and the expressions of
+        their conformity, evidence and time of proof."""
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Certificate = pool.get('training.abandon.certificate')
+        evidences, step, evidence = cls._evidence_query()
+        from_, = evidences.from_
+        proof = cls._proof_query()
+        certificate = Certificate.__table__()
+        issued = certificate.select(
+            certificate.case, Min(certificate.issued_at).as_('at'),
+            group_by=[certificate.case])
+        query = (from_
+            .join(proof, 'LEFT', condition=proof.step == step.id)
+            .join(issued, 'LEFT',
+                condition=(issued.case == step.case)
+                & (step.kind == 'certify'))
+            .select(step.id))
+
+        now = Case.now()
+        proven_at = SQLCase(
+            (step.kind.in_(RECORDED_KINDS), step.done_at),
+            else_=Coalesce(proof.at, issued.at, step.done_at))
+        conformity = SQLCase(
+            ((step.state == 'skipped')
+                & (step.by_procedure == Literal(True)), 'exempt'),
+            (step.state == 'skipped', 'skipped'),
+            ((step.state == 'todo') & (step.late_from <= now), 'missing'),
+            (step.state == 'todo', 'to_come'),
+            ((evidence == 'proven') & (proven_at >= step.late_from), 'late'),
+            (evidence == 'proven', 'in_time'),
+            ((evidence == 'pending') & (step.late_from > now), 'to_come'),
+            else_='evidence_missing')
+        return query, step, conformity, evidence, proven_at
+
+    @classmethod
+    def get_conformity(cls, steps, names):
+        cursor = Transaction().connection.cursor()
+        facts = {}
+        for sub_steps in grouped_slice(steps, backend.MAX_QUERY_PARAMS // 2):
+            query, step, *expressions = cls._conformity_query()
+            query.columns = [step.id] + [
+                e.as_(f'column{i}') for i, e in enumerate(expressions)]
+            query.where = fields.SQL_OPERATORS['in'](
+                step.id, [s.id for s in sub_steps])
+            cursor.execute(*query)
+            for id_, conformity, evidence, proven_at in cursor:
+                if evidence != 'proven':
+                    proven_at = None
+                facts[id_] = (conformity, evidence, to_datetime(proven_at))
+        values = {
+            'conformity': {i: c for i, (c, _, _) in facts.items()},
+            'proven_at': {i: at for i, (_, _, at) in facts.items()},
+            }
+        if 'conformity_note' in names:
+            calendars = {}
+            values['conformity_note'] = {
+                s.id: s._get_conformity_note(*facts[s.id], calendars)
+                for s in steps}
+        return {name: values[name] for name in names}
+
+    def _get_conformity_note(
+            self, conformity, evidence, proven_at, calendars):
+        pool = Pool()
+        Lang = pool.get('ir.lang')
+        lang = Lang.get()
+        case = self.case
+        proven_on = case.local_date(proven_at) if proven_at else None
+        done_on = self._done_on()
+
+        def date(value):
+            return lang.strftime(value) if value else ''
+
+        if conformity == 'exempt':
+            return self.skip_reason or ''
+        elif conformity == 'skipped':
+            return gettext(
+                'training_abandon.msg_conformity_skipped',
+                date=date(done_on),
+                user=self.done_by_name,
+                reason=self.skip_reason or '')
+        elif conformity == 'to_come':
+            return gettext(
+                'training_abandon.msg_conformity_to_come',
+                due=date(self.due_date))
+        elif conformity == 'in_time':
+            return gettext(
+                'training_abandon.msg_conformity_in_time',
+                due=date(self.due_date),
+                proven=date(proven_on))
+        elif conformity == 'evidence_missing':
+            return gettext(
+                f'training_abandon.msg_conformity_evidence_{evidence}',
+                due=date(self.due_date),
+                done=date(done_on))
+        end = proven_on or case.today(case.company)
+        return gettext(
+            f'training_abandon.msg_conformity_{conformity}',
+            delay=self._delay_words(end, calendars),
+            due=date(self.due_date),
+            proven=date(proven_on))
+
+    @property
+    def done_by_name(self):
+        "The name of who did or skipped the step"
+        who = self.done_by or self.done_by_user
+        return who.rec_name if who else ''
+
+    def _delay_words(self, end, calendars):
+        "Return how late the day is, in the unit of the delay of the step"
+        company = self.case.company
+        days = (end - self.due_date).days
+        if (self.procedure_step
+                and self.procedure_step.delay_unit == 'working_day'):
+            if company not in calendars:
+                calendars[company] = WorkingCalendar(company)
+            working_days = calendars[company].count(self.due_date, end)
+            if working_days:
+                return ngettext(
+                    'training_abandon.msg_conformity_working_days',
+                    working_days, days=working_days)
+        return ngettext(
+            'training_abandon.msg_conformity_days', days, days=days)
+
+    @classmethod
+    def search_conformity(cls, name, clause):
+        _, operator, value = clause
+        query, step, conformity, _, _ = cls._conformity_query()
+        query.columns = [step.id]
+        query.where = fields.SQL_OPERATORS[operator](conformity, value)
+        return [('id', 'in', query)]
+
+
+class Case(metaclass=PoolMeta):
+    __name__ = 'training.abandon.case'
+
+    conformity = fields.Function(fields.Selection(
+            'get_conformities', "Conformity", sort=False,
+            help="The worst of the steps."),
+        'get_conformity', searcher='search_conformity')
+    conformity_string = conformity.translated('conformity')
+
+    @classmethod
+    def get_conformities(cls):
+        pool = Pool()
+        Step = pool.get('training.abandon.case.step')
+        return [(None, "")] + (
+            Step.fields_get(['conformity'])['conformity']['selection'])
+
+    @classmethod
+    def _conformity_query(cls):
+        "Return the query of the worst conformity by case and its tables"
+        pool = Pool()
+        Step = pool.get('training.abandon.case.step')
+        query, step, conformity, _, _ = Step._conformity_query()
+        worst = Min(SQLCase(
+                *((conformity == c, rank) for rank, c in enumerate(_RANKS))))
+        query.columns = [step.case, worst.as_('worst')]
+        query.group_by = [step.case]
+        return query, step, worst
+
+    @classmethod
+    def get_conformity(cls, cases, name):
+        cursor = Transaction().connection.cursor()
+        conformities = {c.id: None for c in cases}
+        for sub_cases in grouped_slice(cases, backend.MAX_QUERY_PARAMS // 2):
+            query, step, _ = cls._conformity_query()
+            query.where = fields.SQL_OPERATORS['in'](
+                step.case, [c.id for c in sub_cases])
+            cursor.execute(*query)
+            conformities.update((id_, _RANKS[rank]) for id_, rank in cursor)
+        return conformities
+
+    @classmethod
+    def search_conformity(cls, name, clause):
+        _, operator, value = clause
+        query, step, worst = cls._conformity_query()
+        conformity = SQLCase(
+            *((worst == rank, c) for rank, c in enumerate(_RANKS)))
+        query.columns = [step.case]
+        query.having = fields.SQL_OPERATORS[operator](conformity, value)
+        return [('id', 'in', query)]
