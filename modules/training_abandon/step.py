@@ -276,12 +276,17 @@ class Exchange(StepWizard):
                 p for _, _, p in Case.recipients(
                     [case], ['trainee', 'prescriber'])]
             answers = case.answered_proposals()
-            exchanges += [{
+            for party in dict.fromkeys([*parties, *answers]):
+                exchange = {
                     'case': case.id,
                     'party': party.id,
-                    'kind': 'email' if party in answers else 'call',
-                    'at': answers.get(party, now),
-                    } for party in parties]
+                    'kind': 'call',
+                    'at': now,
+                    }
+                if party in answers:
+                    exchange.update(
+                        kind='email', at=answers[party], outcome='reached')
+                exchanges.append(exchange)
             responses += [{
                     'case': case.id,
                     'proposal': proposal.id,

@@ -1,0 +1,254 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+from trytond.i18n import gettext
+from trytond.model import ModelView, fields
+from trytond.pool import Pool, PoolMeta
+from trytond.pyson import Eval, PYSONEncoder
+from trytond.transaction import Transaction
+from trytond.wizard import (
+    Button, StateAction, StateTransition, StateView, Wizard)
+
+from .exceptions import CaseStepError, RecipientError
+from .mail import check_address
+from .timeline import MESSAGE_KINDS
+
+# The most messages that a new one refers to
+REFERENCES = 20
+
+
+class PartyWizard(Wizard):
+    "Base of the wizards on one party of one case"
+
+    @property
+    def case(self):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        cases = {
+            r if isinstance(r, Case) else r.case for r in self.records or []}
+        if len(cases) != 1:
+            raise CaseStepError(gettext(
+                    'training_abandon.msg_conversation_one_case'))
+        case, = cases
+        return case
+
+    @property
+    def parties(self):
+        "The parties of the events on which the wizard was opened"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        if issubclass(self.model, Case):
+            return []
+        return list(dict.fromkeys(r.party for r in self.records if r.party))
+
+
+class Conversation(PartyWizard):
+    __name__ = 'training.abandon.case.conversation'
+
+    start = StateTransition()
+    choose = StateView(
+        'training.abandon.case.conversation.choose',
+        'training_abandon.case_conversation_choose_view_form', [
+            Button("Cancel", 'end', 'tryton-cancel'),
+            Button("Open", 'open_', 'tryton-ok', default=True),
+            ])
+    open_ = StateAction('training_abandon.act_case_conversation')
+
+    def transition_start(self):
+        parties = self.case.conversation_parties()
+        self.choose.case = self.case
+        if len(parties) == 1:
+            self.choose.party, = parties
+            return 'open_'
+        return 'choose'
+
+    def default_choose(self, fields):
+        case = self.case
+        parties = case.conversation_parties()
+        return {
+            'case': case.id,
+            'parties': [p.id for p in parties],
+            'party': parties[0].id if parties else None,
+            }
+
+    def do_open_(self, action):
+        case, party = self.case, self.choose.party
+        if party not in case.conversation_parties():
+            raise CaseStepError(gettext(
+                    'training_abandon.msg_conversation_party',
+                    case=case.rec_name,
+                    party=party.rec_name if party else ''))
+        action['name'] = f'{action["name"]} - {party.rec_name}'
+        action['pyson_domain'] = PYSONEncoder().encode([
+                ('case', '=', case.id),
+                ('party', '=', party.id),
+                ('kind', 'in', MESSAGE_KINDS),
+                ])
+        return action, {}
+
+
+class ConversationChoose(ModelView):
+    __name__ = 'training.abandon.case.conversation.choose'
+
+    case = fields.Many2One('training.abandon.case', "Case", readonly=True)
+    parties = fields.Many2Many('party.party', None, None, "Parties")
+    party = fields.Many2One(
+        'party.party', "Party", required=True,
+        domain=[
+            ('id', 'in', Eval('parties', [])),
+            ])
+
+
+class Write(PartyWizard):
+    __name__ = 'training.abandon.case.write'
+
+    start = StateView(
+        'training.abandon.case.write.start',
+        'training_abandon.case_write_start_view_form', [
+            Button("Cancel", 'end', 'tryton-cancel'),
+            Button("Send", 'apply', 'tryton-ok', default=True),
+            ])
+    apply = StateTransition()
+
+    def default_start(self, fields):
+        case, parties = self.case, self.parties
+        allowed = case.conversation_parties()
+        if not parties and len(allowed) == 1:
+            parties = allowed
+        return {
+            'case': case.id,
+            'allowed_parties': [p.id for p in allowed],
+            'parties': [p.id for p in parties],
+            'subject': case.exchange_subject(parties),
+            }
+
+    def transition_apply(self):
+        start, case = self.start, self.case
+        parties = list(start.parties or [])
+        subject = ' '.join((start.subject or '').split())
+        text = (start.text or '').strip()
+        if not parties or not subject or not text:
+            raise RecipientError(gettext(
+                    'training_abandon.msg_write_empty',
+                    case=case.rec_name))
+        allowed = case.conversation_parties()
+        for party in parties:
+            if party not in allowed:
+                raise RecipientError(gettext(
+                        'training_abandon.msg_conversation_party',
+                        case=case.rec_name,
+                        party=party.rec_name))
+            if not party.email:
+                raise RecipientError(gettext(
+                        'training_abandon.msg_write_no_address',
+                        party=party.rec_name))
+            check_address(party.email, party)
+        case.write_to(parties, subject, text)
+        return 'end'
+
+
+class WriteStart(ModelView):
+    __name__ = 'training.abandon.case.write.start'
+
+    case = fields.Many2One('training.abandon.case', "Case", readonly=True)
+    allowed_parties = fields.Many2Many(
+        'party.party', None, None, "Allowed Parties")
+    parties = fields.Many2Many(
+        'party.party', None, None, "Parties", required=True,
+        domain=[
+            ('id', 'in', Eval('allowed_parties', [])),
+            ],
+        help="Each of them receives a mail of its own.")
+    addresses = fields.Function(
+        fields.Text("Addresses"), 'on_change_with_addresses')
+    subject = fields.Char("Subject", required=True)
+    text = fields.Text("Text", required=True)
+
+    @fields.depends('parties')
+    def on_change_with_addresses(self, name=None):
+        return '\n'.join(
+            f'{p.rec_name} <{p.email or ""}>' for p in self.parties or [])
+
+    @fields.depends('case', 'parties')
+    def on_change_parties(self):
+        # The subject that one wrote is not for the others
+        if self.case:
+            self.subject = self.case.exchange_subject(
+                list(self.parties or []))
+
+
+class Case(metaclass=PoolMeta):
+    __name__ = 'training.abandon.case'
+
+    replies = fields.One2Many(
+        'training.mail.reply', 'case', "Replies", readonly=True)
+
+    def conversation_parties(self):
+        "Return the parties to write to, and those already heard"
+        parties = [
+            party for _, _, party in self.recipients(
+                [self], ['trainee', 'stakeholder'])]
+        parties += [
+            r.party for records in [self.mails, self.replies, self.follow_ups]
+            for r in records if r.party]
+        return list(dict.fromkeys(parties))
+
+    def _messages_with(self, party):
+        """Return the mails to the party and its replies, in time order.
+
+        Nothing of what the others wrote is among them."""
+        messages = [
+            (m.sent_at, m) for m in self.mails
+            if m.party == party and m.sent_at and m.message_id]
+        messages += [
+            (r.received_at, r) for r in self.replies
+            if r.party == party and r.kind == 'answer']
+        return [m for _, m in sorted(
+                messages, key=lambda m: (m[0], str(m[1])))]
+
+    def exchange_subject(self, parties):
+        "Return the subject of a mail to the parties"
+        if len(parties) == 1:
+            party, = parties
+            for message in reversed(self._messages_with(party)):
+                if subject := (message.subject or '').strip():
+                    if subject[:3].lower() != 're:':
+                        subject = f'Re: {subject}'
+                    return subject
+        return gettext(
+            'training_abandon.msg_write_subject',
+            course=self.enrolment.session.course.name)
+
+    def write_to(self, parties, subject, text):
+        "Write to each of the parties and return the mails"
+        pool = Pool()
+        Lang = pool.get('ir.lang')
+        Letter = pool.get('training.abandon.procedure.letter')
+        # A letter that the procedure does not have
+        letter = Letter(
+            step_kind='exchange', report=Letter.default_report())
+        default_language = Lang.get()
+        lines = [{
+                'case': self,
+                'party': party,
+                'letter': letter,
+                'language': party.lang or default_language,
+                'to': party.email,
+                'subject': subject,
+                'text': f'{text}\n',
+                'references': [
+                    m.message_id for m in self._messages_with(party)],
+                } for party in parties]
+        steps = {
+            self.id: s for s in self.steps if s.kind == 'exchange'}
+        return self.create_mails(steps, lines)
+
+    @classmethod
+    def _compose(cls, line, *args, **kwargs):
+        message = super()._compose(line, *args, **kwargs)
+        if references := line.get('references'):
+            # An identifier too long for a line would be encoded
+            message.policy = message.policy.clone(max_line_length=998)
+            message.set_raw('In-Reply-To', references[-1])
+            message.set_raw(
+                'References', '\r\n '.join(references[-REFERENCES:]))
+        return message

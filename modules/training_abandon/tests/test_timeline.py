@@ -1,0 +1,224 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+import datetime as dt
+import unittest
+
+from trytond.pool import Pool
+from trytond.tests.test_tryton import activate_module, with_transaction
+from trytond.transaction import Transaction
+
+from .common import (
+    DATE, as_user, count_statements, create_enrolments, create_user,
+    run_wizard, set_up)
+
+PRIVATE = "My back hurts"
+
+
+class TimelineTestCase(unittest.TestCase):
+    "Test the timeline of the cases"
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        activate_module('training_abandon')
+
+    def open_cases(self, session, prescriber=None, count=1):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        enrolments = create_enrolments(session, count, prescriber)
+        return Case.browse(Case.open_cases(enrolments, 'absence', DATE))
+
+    def fill(self, case):
+        "Make what a case may know happen"
+        pool = Pool()
+        Attachment = pool.get('ir.attachment')
+        Case = pool.get('training.abandon.case')
+        FollowUp = pool.get('training.follow_up')
+        Mail = pool.get('training.mail')
+        Reply = pool.get('training.mail.reply')
+        run_wizard('training.abandon.case.inform', [case])
+        run_wizard('training.abandon.case.ask_reasons', [case])
+        now = Case.now()
+        asked, informed = Case(case.id).mails
+        trainee = asked.party
+        Mail.write([informed], {
+                'state': 'failed', 'smtp_reply': '550 No such user'})
+        Mail.write([asked], {
+                'state': 'sent', 'smtp_reply': '250 OK',
+                'sent_at': now + dt.timedelta(minutes=1),
+                'bounced_at': now + dt.timedelta(minutes=2),
+                'bounce_reason': 'Mailbox full'})
+        Reply.create([{
+                    'company': case.company.id,
+                    'case': case.id,
+                    'mail': asked.id,
+                    'party': trainee.id,
+                    'subject': PRIVATE,
+                    'received_at': now + dt.timedelta(minutes=3),
+                    'message_id': f'<{case.id}@example.com>',
+                    'kind': 'answer',
+                    'text': PRIVATE,
+                    'body': PRIVATE,
+                    }])
+        FollowUp.create([{
+                    'company': case.company.id,
+                    'enrolment': case.enrolment.id,
+                    'case': case.id,
+                    'kind': 'call',
+                    'party': trainee.id,
+                    'planned_at': now + dt.timedelta(minutes=4),
+                    'done_at': now + dt.timedelta(minutes=5),
+                    'outcome': 'reached',
+                    'note': PRIVATE,
+                    }])
+        run_wizard(
+            'training.abandon.case.skip', [case], reason="Said by phone")
+        Attachment.create([{
+                    'resource': str(case),
+                    'name': PRIVATE,
+                    'type': 'link',
+                    'link': 'https://example.com/',
+                    }])
+        Case.cancel([case])
+        Transaction()._store_log_records()
+        Transaction().cache.clear()
+
+    @with_transaction()
+    def test_timeline(self):
+        "Test that the timeline tells what happened to the case alone"
+        pool = Pool()
+        Event = pool.get('training.abandon.case.event')
+        with set_up() as (company, session, prescriber):
+            case, other = self.open_cases(session, prescriber, 2)
+            self.fill(case)
+
+            events = Event.search([('case', '=', case.id)])
+            summaries = [e.summary for e in events]
+            for summary in [
+                    "Opening – Absence",
+                    "Mail Failed – Inform the Prescriber – 550 No such user",
+                    "Reply – Answer",
+                    "Follow-Up – Phone Call – Reached",
+                    "Step Skipped – Analyse the Causes – Said by phone",
+                    "State – Cancelled",
+                    ]:
+                self.assertIn(summary, summaries)
+            self.assertEqual(
+                {(e.kind, e.label, e.detail) for e in events
+                    if e.kind not in {'opening', 'document'}}, {
+                    ('mail_queued', 'inform', None),
+                    ('mail_failed', 'inform', '550 No such user'),
+                    ('mail_queued', 'ask_reasons', None),
+                    ('mail_sent', 'ask_reasons', '250 OK'),
+                    ('mail_bounced', 'ask_reasons', 'Mailbox full'),
+                    ('reply', 'answer', None),
+                    ('follow_up_planned', 'call', None),
+                    ('follow_up', 'call', 'reached'),
+                    ('step', 'inform', None),
+                    ('step', 'ask_reasons', None),
+                    ('skipped', 'analyse', 'Said by phone'),
+                    *(('skipped', kind, events[-1].case.steps[-1].skip_reason)
+                        for kind in [
+                            'propose', 'exchange', 'follow_up', 'decide',
+                            'certify']),
+                    ('state', 'state:cancelled', None),
+                    })
+            self.assertEqual(
+                {'opening', 'document'} - {e.kind for e in events}, set())
+            self.assertEqual(
+                [e.at for e in events], sorted(e.at for e in events))
+            self.assertNotIn(PRIVATE, ' '.join(summaries))
+            self.assertEqual(
+                Event.search([('case', '=', other.id)], count=True), 1)
+            self.assertEqual(case.events, tuple(events))
+
+    @with_transaction()
+    def test_read(self):
+        "Test that an event read alone is the one that was found"
+        pool = Pool()
+        Event = pool.get('training.abandon.case.event')
+        with set_up() as (company, session, prescriber):
+            case, = self.open_cases(session, prescriber)
+            self.fill(case)
+            events = Event.search([('case', '=', case.id)])
+            self.assertEqual(len({e.id for e in events}), len(events))
+            found = {e.id: (e.kind, e.at, str(e.origin)) for e in events}
+            for event in events:
+                Transaction().cache.clear()
+                read, = Event.read([event.id], ['kind', 'at', 'origin'])
+                self.assertEqual(
+                    (read['kind'], read['at'], read['origin']),
+                    found[event.id])
+            Transaction().cache.clear()
+            with count_statements() as statements:
+                Event.read([events[0].id], ['kind'])
+            statement, = [s for s in statements if 'UNION' in s or 'CAST' in s]
+            self.assertNotIn('UNION', statement)
+
+    @with_transaction()
+    def test_access(self):
+        "Test that the words of others are read by Sensitive Reasons only"
+        pool = Pool()
+        Event = pool.get('training.abandon.case.event')
+        with set_up() as (company, session, prescriber):
+            assistant = create_user('assistant', company, 'training')
+            reader = create_user(
+                'reader', company, 'training', 'sensitive_reason')
+            outsider = create_user('outsider', company)
+            case, = self.open_cases(session, prescriber)
+            self.fill(case)
+            ids = [e.id for e in Event.search([('case', '=', case.id)])]
+
+            texts = {}
+            for user in [assistant, reader]:
+                with as_user(user):
+                    texts[user] = {
+                        e['kind']: e['text']
+                        for e in Event.read(ids, ['kind', 'text'])}
+            for kind in ['reply', 'follow_up']:
+                self.assertIsNone(texts[assistant][kind])
+                self.assertEqual(texts[reader][kind], PRIVATE)
+            self.assertTrue(texts[assistant]['mail_sent'])
+            with as_user(assistant):
+                events = Event.read(
+                    ids, [n for n in Event._fields if n != 'text'])
+                self.assertNotIn(PRIVATE, str(events))
+            with as_user(outsider):
+                with self.assertRaises(Exception):
+                    Event.search([('case', '=', case.id)])
+
+    @with_transaction()
+    def test_open_origin(self):
+        "Test that an event opens its record"
+        pool = Pool()
+        Event = pool.get('training.abandon.case.event')
+        with set_up() as (company, session, prescriber):
+            assistant = create_user('assistant', company, 'training')
+            case, = self.open_cases(session, prescriber)
+            self.fill(case)
+            events = Event.search([
+                    ('case', '=', case.id), ('kind', '=', 'mail_sent')])
+            with as_user(assistant):
+                action = Event.open_origin(Event.browse(events))
+            self.assertEqual(action['res_model'], 'training.mail')
+            self.assertEqual(action['res_id'], [events[0].origin.id])
+
+    @with_transaction()
+    def test_statements(self):
+        "Test that many events take as many statements as few"
+        pool = Pool()
+        Event = pool.get('training.abandon.case.event')
+        with set_up() as (company, session, prescriber):
+            cases = self.open_cases(session, prescriber, 10)
+            for case in cases:
+                self.fill(case)
+            counts = []
+            for number in [1, 4]:
+                Transaction().cache.clear()
+                ids = [e.id for c in cases[:number] for e in c.events][:90]
+                Transaction().cache.clear()
+                with count_statements() as statements:
+                    Event.read(
+                        ids, ['at', 'summary', 'by', 'party.rec_name'])
+                counts.append(len(statements))
+            self.assertEqual(*counts)

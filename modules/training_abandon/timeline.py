@@ -1,0 +1,584 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+from collections import defaultdict
+
+from sql import Cast, Literal, Null, Union
+from sql.conditionals import Case as SQLCase
+from sql.functions import DateTrunc
+from sql.operators import Concat
+
+from trytond import backend
+from trytond.model import ModelSQL, ModelView, fields
+from trytond.pool import Pool, PoolMeta
+from trytond.pyson import Eval, If
+from trytond.tools import grouped_slice
+from trytond.transaction import Transaction
+
+# What is written to a party or heard from it
+MESSAGE_KINDS = [
+    'mail_queued', 'mail_sent', 'mail_failed', 'mail_bounced',
+    'mail_cancelled', 'reply', 'follow_up']
+
+
+def _second(timestamp):
+    return DateTrunc('second', timestamp)
+
+
+class Event(ModelSQL, ModelView):
+    "What happened on a case"
+    __name__ = 'training.abandon.case.event'
+
+    case = fields.Many2One('training.abandon.case', "Case")
+    company = fields.Many2One('company.company', "Company")
+    at = fields.DateTime("At")
+    sequence = fields.Integer(
+        "Sequence", help="The order of what happens in the same second.")
+    kind = fields.Selection([
+            ('opening', "Opening"),
+            ('mail_queued', "Mail Queued"),
+            ('follow_up_planned', "Follow-Up Planned"),
+            ('follow_up', "Follow-Up"),
+            ('proposal', "Proposal"),
+            ('response', "Response to the Proposal"),
+            ('certificate', "Certificate"),
+            ('document', "Document"),
+            ('answer', "Reasons Given"),
+            ('step', "Step Done"),
+            ('skipped', "Step Skipped"),
+            ('decision', "Decision"),
+            ('state', "State"),
+            ('mail_sent', "Mail Sent"),
+            ('mail_failed', "Mail Failed"),
+            ('mail_cancelled', "Mail Cancelled"),
+            ('mail_bounced', "Mail Bounced"),
+            ('reply', "Reply"),
+            ], "Kind", sort=False)
+    kind_string = kind.translated('kind')
+    label = fields.Char("Label")
+    detail = fields.Text("Detail")
+    party = fields.Many2One(
+        'party.party', "Party",
+        context={
+            'company': Eval('company', -1),
+            },
+        depends={'company'})
+    employee = fields.Many2One('company.employee', "Employee")
+    user = fields.Many2One('res.user', "User")
+    by = fields.Function(fields.Char("By"), 'get_by')
+    origin = fields.Reference("Origin", selection='get_origins')
+    summary = fields.Function(fields.Char("Summary"), 'get_summary')
+    text = fields.Function(
+        fields.Text(
+            "Text",
+            help="What others wrote or said is read by the group "
+            "Sensitive Reasons only."),
+        'get_text')
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls._order = [
+            ('at', 'ASC'),
+            ('sequence', 'ASC'),
+            ('id', 'ASC'),
+            ]
+        cls._buttons.update(open_origin={})
+
+    @classmethod
+    def get_origins(cls):
+        pool = Pool()
+        Model = pool.get('ir.model')
+        return [(None, "")] + [
+            (m, Model.get_name(m)) for m in cls._get_origins()]
+
+    @classmethod
+    def _get_origins(cls):
+        return [
+            'ir.attachment',
+            'training.abandon.case',
+            'training.abandon.case.step',
+            'training.abandon.certificate',
+            'training.abandon.proposal',
+            'training.follow_up',
+            'training.mail',
+            'training.mail.reply',
+            ]
+
+    def get_rec_name(self, name):
+        return self.summary
+
+    @classmethod
+    def search_rec_name(cls, name, clause):
+        return [('case.rec_name', *clause[1:])]
+
+    @classmethod
+    def view_attributes(cls):
+        return super().view_attributes() + [
+            ('/tree', 'visual',
+                If(Eval('kind').in_(['mail_failed', 'mail_bounced']),
+                    'danger',
+                    If(Eval('kind').in_(['skipped', 'mail_cancelled']),
+                        'muted', ''))),
+            ]
+
+    @classmethod
+    def _sources(cls):
+        """Return the list of the methods that return the query and the table
+        of a source.
+
+        The id of an event is made of the id of the record and of the
+        position of the source."""
+        return [
+            cls._from_openings,
+            cls._from_mails,
+            cls._from_follow_ups_planned,
+            cls._from_follow_ups,
+            cls._from_proposals,
+            cls._from_responses,
+            cls._from_certificates,
+            cls._from_certificate_states,
+            cls._from_documents,
+            cls._from_answers,
+            cls._from_steps,
+            cls._from_states,
+            cls._from_sent_mails,
+            cls._from_failed_mails,
+            cls._from_bounced_mails,
+            cls._from_replies,
+            ]
+
+    @classmethod
+    def table_query(cls):
+        sources = cls._sources()
+        ids = Transaction().context.get('training_abandon_events')
+        queries = []
+        for position, source in enumerate(sources):
+            query, table = source()
+            if ids is not None:
+                source_ids = [
+                    i // len(sources) for i in ids
+                    if i % len(sources) == position]
+                if not source_ids:
+                    continue
+                clause = fields.SQL_OPERATORS['in'](table.id, source_ids)
+                query.where = query.where & clause if query.where else clause
+            query.columns = [
+                (table.id * len(sources) + position).as_('id'),
+                Literal(position).as_('sequence'),
+                *query.columns]
+            queries.append(query)
+        return Union(*queries, all_=True)
+
+    @classmethod
+    def read(cls, ids, fields_names):
+        # Without the ids of their records the computed ids would be found
+        # only by going through all of them
+        result = []
+        for sub_ids in grouped_slice(ids, backend.MAX_QUERY_PARAMS // 2):
+            sub_ids = list(sub_ids)
+            with Transaction().set_context(training_abandon_events=sub_ids):
+                result += super().read(sub_ids, fields_names)
+        return result
+
+    @classmethod
+    def _columns(cls, model, table, **values):
+        columns = {
+            name: field.sql_cast(Null)
+            for name, field in cls._fields.items()
+            if name in {
+                'case', 'company', 'at', 'kind', 'label', 'detail', 'party',
+                'employee', 'user', 'origin'}}
+        columns.update(values)
+        columns['origin'] = Concat(f'{model},', Cast(
+                table.id, fields.Char('id').sql_type().base))
+        return [
+            (Literal(column) if isinstance(column, str) else column).as_(name)
+            for name, column in sorted(columns.items())]
+
+    @classmethod
+    def _from_openings(cls):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        case = Case.__table__()
+        return case.select(*cls._columns(
+                Case.__name__, case,
+                case=case.id,
+                company=case.company,
+                at=_second(case.create_date),
+                kind='opening',
+                label=case.origin,
+                employee=case.opened_by,
+                user=case.create_uid)), case
+
+    @classmethod
+    def _from_answers(cls):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        case = Case.__table__()
+        return case.select(*cls._columns(
+                Case.__name__, case,
+                case=case.id,
+                company=case.company,
+                at=case.answered_at,
+                kind='answer'),
+            where=case.answered_at != Null), case
+
+    @classmethod
+    def _from_steps(cls):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Step = pool.get('training.abandon.case.step')
+        case, step = Case.__table__(), Step.__table__()
+        return step.join(case, condition=case.id == step.case
+            ).select(*cls._columns(
+                    Step.__name__, step,
+                    case=step.case,
+                    company=case.company,
+                    at=step.done_at,
+                    kind=SQLCase(
+                        (step.state == 'skipped', 'skipped'), else_='step'),
+                    label=step.kind,
+                    detail=step.skip_reason,
+                    employee=step.done_by,
+                    user=step.done_by_user),
+                where=step.done_at != Null), step
+
+    @classmethod
+    def _from_states(cls):
+        "The states that the steps do not tell"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Log = pool.get('ir.model.log')
+        case, log = Case.__table__(), Log.__table__()
+        decisions = ['state:validated', 'state:invalidated']
+        return log.join(case,
+            condition=log.resource == cls._reference(Case, case)
+            ).select(*cls._columns(
+                    Case.__name__, case,
+                    case=case.id,
+                    company=case.company,
+                    at=_second(log.create_date),
+                    kind=SQLCase(
+                        (log.target.in_(decisions), 'decision'),
+                        else_='state'),
+                    label=log.target,
+                    detail=SQLCase(
+                        (log.target == Concat('state:', case.decision),
+                            case.ground)),
+                    user=log.user),
+                where=(log.event == 'transition')
+                & log.target.in_(
+                    [*decisions, 'state:closed', 'state:cancelled'])), log
+
+    @classmethod
+    def _reference(cls, Model, table):
+        return Concat(f'{Model.__name__},', Cast(
+                table.id, fields.Char('id').sql_type().base))
+
+    @classmethod
+    def _from_mail(cls, where, **values):
+        pool = Pool()
+        Mail = pool.get('training.mail')
+        mail = Mail.__table__()
+        return mail.select(*cls._columns(
+                Mail.__name__, mail,
+                case=mail.case,
+                company=mail.company,
+                label=mail.kind,
+                party=mail.party,
+                **{name: value(mail) if callable(value) else value
+                    for name, value in values.items()}),
+            where=(mail.case != Null) & where(mail)), mail
+
+    @classmethod
+    def _from_mails(cls):
+        return cls._from_mail(
+            lambda m: Literal(True),
+            at=lambda m: _second(m.create_date),
+            kind='mail_queued',
+            user=lambda m: m.create_uid)
+
+    @classmethod
+    def _from_sent_mails(cls):
+        return cls._from_mail(
+            lambda m: m.sent_at != Null,
+            at=lambda m: m.sent_at,
+            kind='mail_sent',
+            detail=lambda m: m.smtp_reply)
+
+    @classmethod
+    def _from_failed_mails(cls):
+        return cls._from_mail(
+            lambda m: m.state.in_(['failed', 'cancelled']),
+            at=lambda m: _second(m.write_date),
+            kind=lambda m: SQLCase(
+                (m.state == 'failed', 'mail_failed'),
+                else_='mail_cancelled'),
+            detail=lambda m: m.smtp_reply)
+
+    @classmethod
+    def _from_bounced_mails(cls):
+        return cls._from_mail(
+            lambda m: m.bounced_at != Null,
+            at=lambda m: m.bounced_at,
+            kind='mail_bounced',
+            detail=lambda m: m.bounce_reason)
+
+    @classmethod
+    def _from_replies(cls):
+        pool = Pool()
+        Reply = pool.get('training.mail.reply')
+        reply = Reply.__table__()
+        return reply.select(*cls._columns(
+                Reply.__name__, reply,
+                case=reply.case,
+                company=reply.company,
+                at=reply.received_at,
+                kind='reply',
+                label=reply.kind,
+                party=reply.party),
+            where=reply.case != Null), reply
+
+    @classmethod
+    def _from_follow_ups_planned(cls):
+        follow_up = cls._follow_up_table()
+        return cls._select_follow_up(
+            follow_up, follow_up.planned_at, 'follow_up_planned'), follow_up
+
+    @classmethod
+    def _from_follow_ups(cls):
+        follow_up = cls._follow_up_table()
+        return cls._select_follow_up(
+            follow_up, follow_up.done_at, 'follow_up',
+            detail=follow_up.outcome), follow_up
+
+    @classmethod
+    def _follow_up_table(cls):
+        pool = Pool()
+        FollowUp = pool.get('training.follow_up')
+        return FollowUp.__table__()
+
+    @classmethod
+    def _select_follow_up(cls, follow_up, at, kind, **values):
+        return follow_up.select(*cls._columns(
+                'training.follow_up', follow_up,
+                case=follow_up.case,
+                company=follow_up.company,
+                at=at,
+                kind=kind,
+                label=follow_up.kind,
+                party=follow_up.party,
+                employee=follow_up.employee,
+                user=follow_up.create_uid,
+                **values),
+            where=(follow_up.case != Null) & (at != Null))
+
+    @classmethod
+    def _from_proposals(cls):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Proposal = pool.get('training.abandon.proposal')
+        case, proposal = Case.__table__(), Proposal.__table__()
+        return proposal.join(case, condition=case.id == proposal.case
+            ).select(*cls._columns(
+                    Proposal.__name__, proposal,
+                    case=proposal.case,
+                    company=case.company,
+                    at=_second(proposal.create_date),
+                    kind='proposal',
+                    user=proposal.create_uid)), proposal
+
+    @classmethod
+    def _from_responses(cls):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Proposal = pool.get('training.abandon.proposal')
+        Response = pool.get('training.abandon.proposal.response')
+        case, proposal = Case.__table__(), Proposal.__table__()
+        response = Response.__table__()
+        columns = cls._columns(
+            Proposal.__name__, proposal,
+            case=proposal.case,
+            company=case.company,
+            at=response.at,
+            kind='response',
+            label=response.answer,
+            party=response.party,
+            user=response.create_uid)
+        return (response
+            .join(proposal, condition=proposal.id == response.proposal)
+            .join(case, condition=case.id == proposal.case)
+            .select(*columns)), response
+
+    @classmethod
+    def _from_certificates(cls):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Certificate = pool.get('training.abandon.certificate')
+        case, certificate = Case.__table__(), Certificate.__table__()
+        return certificate.join(case, condition=case.id == certificate.case
+            ).select(*cls._columns(
+                    Certificate.__name__, certificate,
+                    case=certificate.case,
+                    company=case.company,
+                    at=certificate.issued_at,
+                    kind='certificate',
+                    label='issued',
+                    detail=certificate.kind,
+                    user=certificate.create_uid)), certificate
+
+    @classmethod
+    def _from_certificate_states(cls):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Certificate = pool.get('training.abandon.certificate')
+        Log = pool.get('ir.model.log')
+        case, certificate = Case.__table__(), Certificate.__table__()
+        log = Log.__table__()
+        columns = cls._columns(
+            Certificate.__name__, certificate,
+            case=certificate.case,
+            company=case.company,
+            at=_second(log.create_date),
+            kind='certificate',
+            label=log.target,
+            detail=certificate.kind,
+            user=log.user)
+        return (log
+            .join(certificate,
+                condition=log.resource
+                == cls._reference(Certificate, certificate))
+            .join(case, condition=case.id == certificate.case)
+            .select(*columns,
+                where=(log.event == 'transition')
+                & log.target.in_([
+                        'state:signed', 'state:refused',
+                        'state:unanswered']))), log
+
+    @classmethod
+    def _from_documents(cls):
+        pool = Pool()
+        Attachment = pool.get('ir.attachment')
+        Case = pool.get('training.abandon.case')
+        attachment, case = Attachment.__table__(), Case.__table__()
+        return attachment.join(case,
+            condition=attachment.resource == cls._reference(Case, case)
+            ).select(*cls._columns(
+                    Attachment.__name__, attachment,
+                    case=case.id,
+                    company=case.company,
+                    at=_second(attachment.create_date),
+                    kind='document',
+                    user=attachment.create_uid)), attachment
+
+    @classmethod
+    def get_by(cls, events, name):
+        names = {}
+        for event in events:
+            who = event.employee
+            if not who and event.user and event.user.id:
+                who = event.user
+            names[event.id] = who.rec_name if who else None
+        return names
+
+    @classmethod
+    def get_summary(cls, events, name):
+        """Return what happened in words that everybody may read: the words
+        of the trainee are those of the origin."""
+        labels = cls._get_labels()
+        return {
+            event.id: ' – '.join(filter(None, [
+                        event.kind_string,
+                        labels['label'](event),
+                        labels['detail'](event)]))
+            for event in events}
+
+    @classmethod
+    def _get_labels(cls):
+        "Return the functions that translate the label and the detail"
+        pool = Pool()
+        Mail = pool.get('training.mail')
+        mails = dict(Mail.get_kinds())
+
+        def selection(model, field):
+            Model = pool.get(model)
+            return dict(Model.fields_get([field])[field]['selection'])
+
+        steps = selection('training.abandon.case.step', 'kind')
+        certificates = selection('training.abandon.certificate', 'state')
+        states = selection('training.abandon.case', 'state')
+        translations = {
+            'label': {
+                'opening': selection('training.abandon.case', 'origin'),
+                'step': steps,
+                'skipped': steps,
+                'decision': states,
+                'state': states,
+                'follow_up_planned': selection('training.follow_up', 'kind'),
+                'follow_up': selection('training.follow_up', 'kind'),
+                'response': selection(
+                    'training.abandon.proposal.response', 'answer'),
+                'certificate': certificates,
+                'reply': selection('training.mail.reply', 'kind'),
+                **{kind: mails for kind in MESSAGE_KINDS
+                    if kind.startswith('mail_')},
+                },
+            'detail': {
+                'decision': selection('training.abandon.case', 'ground'),
+                'follow_up': selection('training.follow_up', 'outcome'),
+                'certificate': selection(
+                    'training.abandon.certificate', 'kind'),
+                },
+            }
+
+        def translate(name):
+            def get(event):
+                value = getattr(event, name) or ''
+                if name == 'label':
+                    value = value.rpartition(':')[2]
+                translation = translations[name].get(event.kind)
+                return translation.get(value) if translation else value
+            return get
+
+        return {name: translate(name) for name in translations}
+
+    @classmethod
+    def get_text(cls, events, name):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        sensitive = Case._reads_sensitive()
+        texts = {}
+        by_model = defaultdict(list)
+        for event in events:
+            texts[event.id] = None
+            if event.kind in MESSAGE_KINDS:
+                by_model[event.origin.__class__].append(event)
+        for Model, model_events in by_model.items():
+            field = {
+                'training.mail': 'body',
+                'training.mail.reply': 'text',
+                'training.follow_up': 'note',
+                }[Model.__name__]
+            if field != 'body' and not sensitive:
+                continue
+            records = Model.browse([e.origin.id for e in model_events])
+            for event, record in zip(model_events, records):
+                texts[event.id] = getattr(record, field)
+        return texts
+
+    @classmethod
+    @ModelView.button_action('training_abandon.act_case_event_origin')
+    def open_origin(cls, events):
+        event, = events
+        return {
+            'res_model': event.origin.__name__,
+            'res_id': [event.origin.id],
+            'views': [(None, 'form')],
+            }
+
+
+class Case(metaclass=PoolMeta):
+    __name__ = 'training.abandon.case'
+
+    events = fields.One2Many(
+        'training.abandon.case.event', 'case', "Timeline", readonly=True)
