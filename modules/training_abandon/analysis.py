@@ -76,6 +76,7 @@ class Cause(CaseCompanyMixin, CaseRecordMixin, ModelSQL, ModelView):
             ('provider', "Training Provider"),
             ('external', "External"),
             ], "Responsible", required=True, sort=False)
+    responsible_string = responsible.translated('responsible')
     note = fields.Text(
         "Note", help="Read by the group Sensitive Reasons only.")
 
@@ -115,6 +116,7 @@ class Proposal(CaseCompanyMixin, CaseRecordMixin, ModelSQL, ModelView):
             ('refused', "Refused"),
             ('expired', "Expired"),
             ], "State", required=True, readonly=True, sort=False)
+    state_string = state.translated('state')
     responses = fields.One2Many(
         'training.abandon.proposal.response', 'proposal', "Responses",
         readonly=True)

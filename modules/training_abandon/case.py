@@ -155,6 +155,7 @@ class Case(Workflow, ModelSQL, ModelView):
             ('validated', "Validated"),
             ('invalidated', "Invalidated"),
             ], "Decision", readonly=True, sort=False)
+    decision_string = decision.translated('decision')
     ground = fields.Selection(
         [(None, "")] + GROUNDS, "Ground", readonly=True, sort=False)
     ground_string = ground.translated('ground')

@@ -55,6 +55,7 @@ class Step(CaseCompanyMixin, ModelSQL, ModelView):
             help="A step is proven once its mails are sent, its certificate "
             "issued, its answers or calls recorded."),
         'get_evidence', searcher='search_evidence')
+    evidence_string = evidence.translated('evidence')
     done_at = fields.DateTime("Done at")
     done_by = employee_field("Done By", states=['todo', 'done', 'skipped'])
     done_by_user = fields.Many2One(

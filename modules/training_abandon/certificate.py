@@ -60,6 +60,7 @@ class Certificate(Workflow, ModelSQL, ModelView):
             ('refused', "Refused"),
             ('unanswered', "Unanswered"),
             ], "State", readonly=True, required=True, sort=False)
+    state_string = state.translated('state')
 
     del _signed
 

@@ -27,7 +27,6 @@ CONFORMITIES = [
     ('to_come', "To Come"),
     ('exempt', "Not Applicable"),
     ]
-NOT_CONFORM = ['missing', 'evidence_missing', 'late']
 _RANKS = [conformity for conformity, _ in CONFORMITIES]
 
 

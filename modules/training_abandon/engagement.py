@@ -63,6 +63,7 @@ class FollowUp(ModelSQL, ModelView):
             ('refused', "Refused to Talk"),
             ('other', "Other"),
             ], "Outcome", sort=False)
+    outcome_string = outcome.translated('outcome')
     note = fields.Text(
         "Note", help="What was said.  Do not write any health detail.")
 

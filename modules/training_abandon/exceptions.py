@@ -46,3 +46,7 @@ class RecipientError(UserError):
 
 class CertificateError(UserError):
     pass
+
+
+class CaseFileError(UserError):
+    pass

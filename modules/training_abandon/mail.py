@@ -87,6 +87,7 @@ class Mail(ModelSQL, ModelView):
             ('cancelled', "Cancelled"),
             ], "State", required=True, readonly=True, sort=False,
         help="A mail is sent once the mail server has accepted it.")
+    state_string = state.translated('state')
     attempts = fields.Integer("Attempts", required=True, readonly=True)
     next_attempt = fields.DateTime(
         "Next Attempt", readonly=True,

@@ -1,0 +1,81 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+from trytond.i18n import gettext
+from trytond.modules.company import CompanyReport
+from trytond.pool import Pool
+from trytond.transaction import Transaction
+
+from .exceptions import CaseFileError
+
+
+class CaseFile(CompanyReport):
+    "All that is known of a case, as an auditor reads it"
+    __name__ = 'training.abandon.case.file'
+
+    @classmethod
+    def get_context(cls, records, header, data):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        User = pool.get('res.user')
+        context = super().get_context(records, header, data)
+        case = Case(records[0].id)
+        sensitive = Case._reads_sensitive()
+
+        def at(value):
+            if not value:
+                return ''
+            return cls.format_datetime(
+                value, format='%x %H:%M', timezone=case.company.timezone)
+
+        context.update(
+            at=at,
+            case=case,
+            causes=case.causes if sensitive else [],
+            generated_at=at(Case.now()),
+            generated_by=User(Transaction().user).rec_name,
+            mails=sorted(case.mails, key=lambda m: m.id),
+            paragraphs=lambda text: (text or '').splitlines() or [''],
+            reasons=case.reasons if sensitive else [],
+            reserved=gettext('training_abandon.msg_case_file_reserved'),
+            replies=cls._get_replies(case, sensitive),
+            follow_ups=cls._get_follow_ups(case, sensitive),
+            private_texts=cls._get_private_texts(case, sensitive),
+            sensitive=sensitive,
+            )
+        return context
+
+    @classmethod
+    def _get_replies(cls, case, sensitive):
+        # The text must not even be read by those who may not
+        return [
+            (r, r.text if sensitive else None) for r in sorted(
+                case.replies, key=lambda r: (r.received_at, r.id))]
+
+    @classmethod
+    def _get_follow_ups(cls, case, sensitive):
+        return [
+            (f, f.note if sensitive else None) for f in sorted(
+                case.follow_ups,
+                key=lambda f: (f.done_at or f.planned_at or f.create_date,
+                    f.id))]
+
+    @classmethod
+    def _get_private_texts(cls, case, sensitive):
+        "Return the label and the value of the free texts of the case"
+        names = ['note', 'reason_comment', 'analysis', 'decision_note']
+        if not sensitive:
+            return []
+        texts = [
+            (case.__names__(name)['field'], getattr(case, name))
+            for name in names]
+        return [(label, text) for label, text in texts if text]
+
+    @classmethod
+    def convert(cls, report, data, timeout=60, retry=0):
+        # The tries after the first have lost the arguments of the command
+        extension, document = super().convert(
+            report, data, timeout=timeout, retry=retry)
+        if extension != report.extension:
+            raise CaseFileError(gettext(
+                    'training_abandon.msg_case_file_not_converted'))
+        return extension, document

@@ -1,0 +1,154 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+import subprocess
+import tempfile
+import unittest
+from unittest.mock import patch
+
+import trytond.config as config
+from trytond.pool import Pool
+from trytond.tests.test_tryton import activate_module, with_transaction
+
+from ..exceptions import CaseFileError
+from .common import (
+    DATE, as_user, create_enrolments, create_user, run_wizard, set_up)
+
+PRIVATE = "Burnout since May"
+
+
+class CaseFileTestCase(unittest.TestCase):
+    "Test the printed file of a case"
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        activate_module('training_abandon')
+
+    def open_cases(self, session, prescriber, count=1):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        FollowUp = pool.get('training.follow_up')
+        Reply = pool.get('training.mail.reply')
+        enrolments = create_enrolments(session, count, prescriber)
+        cases = Case.open_cases(
+            enrolments, 'absence', DATE, note=PRIVATE)
+        for case in cases:
+            run_wizard('training.abandon.case.inform', [case])
+            party = case.enrolment.trainee.party
+            Reply.create([{
+                        'company': case.company.id,
+                        'case': case.id,
+                        'party': party.id,
+                        'received_at': Case.now(),
+                        'message_id': f'<{case.id}@example.com>',
+                        'kind': 'answer',
+                        'text': PRIVATE,
+                        }])
+            FollowUp.create([{
+                        'company': case.company.id,
+                        'enrolment': case.enrolment.id,
+                        'case': case.id,
+                        'kind': 'call',
+                        'party': party.id,
+                        'done_at': Case.now(),
+                        'outcome': 'reached',
+                        'note': PRIVATE,
+                        }])
+        return Case.browse(cases)
+
+    def print_(self, cases):
+        pool = Pool()
+        Report = pool.get('training.abandon.case.file', type='report')
+        extension, content, _, _ = Report.execute(
+            [c.id for c in cases], {'model': 'training.abandon.case'})
+        return extension, content
+
+    def to_text(self, document):
+        with tempfile.NamedTemporaryFile(suffix='.pdf') as file:
+            file.write(document)
+            file.flush()
+            return subprocess.run(
+                ['pdftotext', '-layout', file.name, '-'],
+                check=True, capture_output=True, text=True).stdout
+
+    def get_context(self, case):
+        pool = Pool()
+        Report = pool.get('training.abandon.case.file', type='report')
+        return Report.get_context([case], {'company': case.company}, {})
+
+    @with_transaction()
+    def test_pdf(self):
+        "Test that the file is a PDF that tells the case"
+        with set_up() as (company, session, prescriber):
+            case, = self.open_cases(session, prescriber)
+
+            extension, document = self.print_([case])
+
+            self.assertEqual(extension, 'pdf')
+            self.assertTrue(document.startswith(b'%PDF'))
+            text = ' '.join(self.to_text(document).split())
+            mail, = case.mails
+            for expected in [
+                    case.number, case.trainee.rec_name, prescriber.name,
+                    case.procedure.rec_name, "Conformity of the Steps",
+                    "Inform the Prescriber", mail.to, PRIVATE,
+                    ' '.join(mail.body.split())[:60], "page 1 of"]:
+                self.assertIn(expected, text)
+
+    @with_transaction()
+    def test_private(self):
+        "Test that only Sensitive Reasons print what the parties said"
+        with set_up() as (company, session, prescriber):
+            case, = self.open_cases(session, prescriber)
+            assistant = create_user('assistant', company, 'training')
+            reader = create_user(
+                'reader', company, 'training', 'sensitive_reason')
+            for user, readable in [(assistant, False), (reader, True)]:
+                with as_user(user):
+                    context = self.get_context(case)
+                (_, note), = context['follow_ups']
+                (_, text), = context['replies']
+                self.assertEqual(
+                    (note, text), (PRIVATE, PRIVATE) if readable
+                    else (None, None))
+                self.assertEqual(
+                    bool(context['private_texts']), readable)
+                self.assertEqual(context['sensitive'], readable)
+
+    @with_transaction()
+    def test_private_pdf(self):
+        "Test that the PDF of the others says that words are reserved"
+        with set_up() as (company, session, prescriber):
+            case, = self.open_cases(session, prescriber)
+            assistant = create_user('assistant', company, 'training')
+            with as_user(assistant):
+                _, document = self.print_([case])
+            text = self.to_text(document)
+            self.assertNotIn(PRIVATE, text)
+            self.assertIn("[reserved]", text)
+
+    @with_transaction()
+    def test_not_converted(self):
+        "Test that no document that is not a PDF is given"
+        with set_up() as (company, session, prescriber):
+            case, = self.open_cases(session, prescriber)
+            command = config.get('report', 'convert_command', default='')
+            config.set('report', 'convert_command', 'false')
+            self.addCleanup(
+                config.set, 'report', 'convert_command', command)
+            with self.assertRaises(CaseFileError):
+                self.print_([case])
+
+    @with_transaction()
+    def test_several(self):
+        "Test that several cases make a file each"
+        pool = Pool()
+        Report = pool.get('training.abandon.case.file', type='report')
+        with set_up() as (company, session, prescriber):
+            cases = self.open_cases(session, prescriber, 2)
+            with patch.object(
+                    Report, 'convert',
+                    lambda report, data, **kwargs: ('pdf', b'%PDF')):
+                extension, document = self.print_(cases)
+            self.assertEqual(extension, 'zip')
+            self.assertTrue(document.startswith(b'PK'))
