@@ -15,7 +15,7 @@ from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
 from .case_step import RECORDED_KINDS
-from .working_day import WorkingCalendar, end_of_day
+from .working_day import WorkingCalendar
 
 # From the worst to the best: a case is worth its worst step
 CONFORMITIES = [
@@ -53,67 +53,6 @@ class Step(metaclass=PoolMeta):
         'get_conformity')
     conformity_note = fields.Function(
         fields.Char("Conformity Note"), 'get_conformity')
-
-    @classmethod
-    def __register__(cls, module):
-        table_h = cls.__table_handler__(module)
-        has_conformity = table_h.column_exist('by_procedure')
-        super().__register__(module)
-        if not has_conformity:
-            cls._fill_late_from()
-            cls._fill_by_procedure()
-
-    @classmethod
-    def _fill_late_from(cls):
-        pool = Pool()
-        Case = pool.get('training.abandon.case')
-        Company = pool.get('company.company')
-        cursor = Transaction().connection.cursor()
-        table = cls.__table__()
-        case, company = Case.__table__(), Company.__table__()
-        cursor.execute(*table
-            .join(case, condition=case.id == table.case)
-            .join(company, condition=company.id == case.company)
-            .select(
-                company.id, company.timezone, table.due_date,
-                where=table.due_date != Null,
-                group_by=[company.id, company.timezone, table.due_date]))
-        for company_id, timezone, date in cursor.fetchall():
-            if isinstance(date, str):
-                date = dt.date.fromisoformat(date)
-            cursor.execute(*table.update(
-                    [table.late_from], [end_of_day(date, timezone)],
-                    where=(table.due_date == date)
-                    & table.case.in_(case.select(
-                            case.id, where=case.company == company_id))))
-
-    @classmethod
-    def _fill_by_procedure(cls):
-        """Tell the steps that the procedure skipped: at the opening, with
-        the certificate of another ground, or with the same words as the
-        decision or the certificate of a case cancelled or invalidated."""
-        pool = Pool()
-        Case = pool.get('training.abandon.case')
-        table, last = cls.__table__(), cls.__table__()
-        case = Case.__table__()
-        over = case.select(case.id,
-            where=(case.state == 'cancelled')
-            | (case.decision == 'invalidated'))
-        other_ground = case.select(case.id,
-            where=(case.decision == 'validated')
-            & (case.ground != 'abandonment'))
-        by_procedure = (
-            (table.done_at == Null)
-            | ((table.kind == 'certify') & table.case.in_(other_ground))
-            | (table.case.in_(over)
-                & table.skip_reason.in_(last.select(
-                        last.skip_reason,
-                        where=(last.case == table.case)
-                        & (last.state == 'skipped')
-                        & last.kind.in_(['decide', 'certify'])))))
-        Transaction().connection.cursor().execute(*table.update(
-                [table.by_procedure], [True],
-                where=(table.state == 'skipped') & by_procedure))
 
     @classmethod
     def _proof_query(cls):

@@ -56,7 +56,7 @@ class ConversationTestCase(unittest.TestCase):
                 ('case', '=', case.id), ('party', '=', party.id)])
         Mail.write([mail], {
                 'state': 'sent',
-                'sent_at': DATE + dt.timedelta(days=1),
+                'sent_at': dt.datetime.combine(DATE, dt.time(8)),
                 })
         return mail
 

@@ -221,4 +221,4 @@ class TimelineTestCase(unittest.TestCase):
                     Event.read(
                         ids, ['at', 'summary', 'by', 'party.rec_name'])
                 counts.append(len(statements))
-            self.assertEqual(*counts)
+            self.assertEqual(*counts, statements)
