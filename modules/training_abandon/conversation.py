@@ -220,16 +220,17 @@ class Case(metaclass=PoolMeta):
     def write_to(self, parties, subject, text):
         "Write to each of the parties and return the mails"
         pool = Pool()
+        ActionReport = pool.get('ir.action.report')
         Lang = pool.get('ir.lang')
         Letter = pool.get('training.abandon.procedure.letter')
-        # A letter that the procedure does not have
-        letter = Letter(
-            step_kind='exchange', report=Letter.default_report())
+        report = ActionReport(Letter.default_report())
         default_language = Lang.get()
         lines = [{
                 'case': self,
                 'party': party,
-                'letter': letter,
+                'letter': None,
+                'kind': 'exchange',
+                'report': report,
                 'language': party.lang or default_language,
                 'to': party.email,
                 'subject': subject,

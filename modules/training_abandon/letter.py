@@ -177,7 +177,8 @@ class Case(metaclass=PoolMeta):
 
         steps are the steps proven by the mails, by case; lines are
         dictionaries like those of render_letters, with the attachments as a
-        list of (name, data, mimetype) and values for the mail."""
+        list of (name, data, mimetype) and values for the mail; without
+        letter, with the kind and the report."""
         pool = Pool()
         Mail = pool.get('training.mail')
         companies, logos, mails = {}, {}, []
@@ -196,7 +197,7 @@ class Case(metaclass=PoolMeta):
                     case=case,
                     step=steps.get(case.id),
                     letter=line['letter'],
-                    kind=line['letter'].step_kind,
+                    kind=line.get('kind') or line['letter'].step_kind,
                     party=line['party'],
                     language=language,
                     subject=line['subject'],
@@ -220,7 +221,8 @@ class Case(metaclass=PoolMeta):
     def _compose(cls, line, company, logo):
         pool = Pool()
         Mail = pool.get('training.mail')
-        case, report = line['case'], line['letter'].report
+        case = line['case']
+        report = line.get('report') or line['letter'].report
         Report = pool.get(report.report_name, type='report')
         with Transaction().set_context(language=line['language'].code):
             # Report.execute would browse and check each case again

@@ -179,8 +179,7 @@ class ConversationTestCase(unittest.TestCase):
                     view = Wizard.execute(session_id, {}, 'start')['view']
                     self.assertEqual(view['state'], 'choose')
                     result = Wizard.execute(session_id, {
-                            'choose': {
-                                **view['defaults'], 'party': party.id},
+                            'choose': {'case': case.id, 'party': party.id},
                             }, 'open_')
                 (action, _), = result['actions']
                 events = Event.search(json.loads(action['pyson_domain']))

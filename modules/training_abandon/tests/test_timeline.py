@@ -213,7 +213,8 @@ class TimelineTestCase(unittest.TestCase):
             for case in cases:
                 self.fill(case)
             counts = []
-            for number in [1, 4]:
+            # The first time reads what is the same for all
+            for number in [4, 1, 4]:
                 Transaction().cache.clear()
                 ids = [e.id for c in cases[:number] for e in c.events][:90]
                 Transaction().cache.clear()
@@ -221,4 +222,4 @@ class TimelineTestCase(unittest.TestCase):
                     Event.read(
                         ids, ['at', 'summary', 'by', 'party.rec_name'])
                 counts.append(len(statements))
-            self.assertEqual(*counts, statements)
+            self.assertEqual(*counts[1:])
