@@ -85,3 +85,10 @@ def cluster():
             _run('pg_ctl', '--pgdata', data, '--wait', '--silent',
                 '--mode', 'immediate', 'stop', check=False, **identity)
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def restart(data):
+    "Restart at once, as after a crash, the cluster in that directory"
+    _run('pg_ctl', '--pgdata', data, '--wait', '--silent', '--mode',
+        'immediate', '--log', Path(data).parent / 'log', 'restart',
+        start_new_session=True, **_identity())

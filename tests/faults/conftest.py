@@ -1,0 +1,22 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+import sys
+from pathlib import Path
+
+import harness
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / 'scripts'))
+
+
+def pytest_terminal_summary(terminalreporter):
+    "Show the table of the faults and keep it"
+    if not harness.rows:
+        return
+    lines = harness.table()
+    terminalreporter.section("faults")
+    for line in lines:
+        terminalreporter.line(line)
+    folder = ROOT / 'var' / 'test'
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / 'faults.txt').write_text('\n'.join(lines) + '\n')
