@@ -50,3 +50,7 @@ class CertificateError(UserError):
 
 class CaseFileError(UserError):
     pass
+
+
+class MailStorageError(UserError):
+    pass

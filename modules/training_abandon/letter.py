@@ -1,14 +1,19 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 import re
+from io import BytesIO
 from itertools import groupby
+
+from relatorio.reporting import MIMETemplateLoader
 
 from trytond.i18n import gettext
 from trytond.modules.company import CompanyReport
 from trytond.pool import Pool, PoolMeta
+from trytond.report.report import MIMETYPES
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
+from .exceptions import MailStorageError
 from .mail import check_address
 
 LOGO_SIZE = (240, 80)
@@ -32,6 +37,33 @@ def blocks(text):
             else:
                 result.append(('paragraph', [line for _, line in group]))
     return result
+
+
+class Frame:
+    """A report that draws many letters with one template
+
+    Report.render prepares a copy of the template for each of them, which is
+    most of its time."""
+
+    def __init__(self, report):
+        pool = Pool()
+        loader = MIMETemplateLoader()
+        Template = loader.factories[
+            loader.get_type(MIMETYPES[report.template_extension])]
+        self._Report = pool.get(report.report_name, type='report')
+        self._template = Template(BytesIO(report.report_content))
+        self._names = {}
+        if translate := self._Report._callback_loader(report, self._template):
+            self._names = {
+                'gettext': translate.gettext,
+                'ngettext': translate.ngettext,
+                }
+
+    def render(self, case, company, **data):
+        "Return the letter in the language of the transaction"
+        # Report.execute would browse and check each case again
+        context = self._Report.get_context([case], {'company': company}, data)
+        return self._template.generate(**{**context, **self._names}).render()
 
 
 class LetterReport(CompanyReport):
@@ -87,7 +119,7 @@ class Case(metaclass=PoolMeta):
                 list({party.id for _, _, party in recipients}))}
         default_language = Lang.get()
         ids = list({case.id for case, _, _ in recipients})
-        procedures, translated, rendered = {}, {}, []
+        procedures, translated, letters, rendered = {}, {}, {}, []
         for case, audience, party in recipients:
             party = parties[party.id]
             # One instance keeps its letters
@@ -102,7 +134,9 @@ class Case(metaclass=PoolMeta):
                     translated[language] = {c.id: c for c in cls.browse(ids)}
                 context = translated[language][case.id]._get_letter_context(
                     party, absences[case.enrolment.id])
-                subject, text = Letter(letter.id).render(**context)
+                # One instance keeps its templates
+                subject, text = letters.setdefault(
+                    (letter, language), Letter(letter.id)).render(**context)
             rendered.append({
                     'case': case,
                     'audience': audience,
@@ -181,7 +215,7 @@ class Case(metaclass=PoolMeta):
         letter, with the kind and the report."""
         pool = Pool()
         Mail = pool.get('training.mail')
-        companies, logos, mails = {}, {}, []
+        companies, logos, frames, mails = {}, {}, {}, []
         for line in lines:
             case, language = line['case'], line['language']
             check_address(line['to'], line['party'])
@@ -189,7 +223,11 @@ class Case(metaclass=PoolMeta):
             company = companies.setdefault(case.company, case.company)
             if company not in logos:
                 logos[company] = cls._get_logo(company)
-            message = cls._compose(line, company, logos[company])
+            report = line.get('report') or line['letter'].report
+            if report not in frames:
+                frames[report] = Frame(report)
+            message = cls._compose(
+                {**line, 'frame': frames[report]}, company, logos[company])
             mails.append(Mail.from_message(
                     message,
                     to=line['to'],
@@ -203,8 +241,13 @@ class Case(metaclass=PoolMeta):
                     subject=line['subject'],
                     body=line['text'],
                     **line.get('values', {})))
-        for sub_mails in grouped_slice(mails, 200):
-            Mail.save(list(sub_mails))
+        try:
+            for sub_mails in grouped_slice(mails, 200):
+                Mail.save(list(sub_mails))
+        except OSError as exception:
+            raise MailStorageError(gettext(
+                    'training_abandon.msg_mail_storage',
+                    error=exception.strerror or exception)) from exception
         if queue:
             Mail.queue(mails)
         return mails
@@ -222,15 +265,9 @@ class Case(metaclass=PoolMeta):
         pool = Pool()
         Mail = pool.get('training.mail')
         case = line['case']
-        report = line.get('report') or line['letter'].report
-        Report = pool.get(report.report_name, type='report')
         with Transaction().set_context(language=line['language'].code):
-            # Report.execute would browse and check each case again
-            html = Report.render(report, Report.get_context(
-                    [case], {'company': company}, {
-                        'subject': line['subject'],
-                        'text': line['text'],
-                        }))
+            html = line['frame'].render(
+                case, company, subject=line['subject'], text=line['text'])
             footer = gettext(
                 'training_abandon.msg_letter_footer',
                 company=company.party.name,

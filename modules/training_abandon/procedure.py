@@ -14,6 +14,7 @@ from trytond.model import (
 from trytond.model.exceptions import AccessError
 from trytond.pool import Pool
 from trytond.pyson import Bool, Eval
+from trytond.tools import cached_property
 from trytond.transaction import Transaction
 
 from .exceptions import LetterError, LetterValidationError, ProcedureError
@@ -567,14 +568,19 @@ class ProcedureLetter(_ProcedureStateMixin, ModelSQL, ModelView):
         """Return the subject and the text in the language of the
         transaction, with the names of context replaced."""
         try:
-            subject = TextTemplate(self.subject).generate(**context).render()
-            text = TextTemplate(self.text).generate(**context).render()
+            subject, text = (
+                template.generate(**context).render()
+                for template in self._templates)
         except Exception as exception:
             raise LetterError(gettext(
                     'training_abandon.msg_letter_not_rendered',
                     letter=self.rec_name,
                     error=exception)) from exception
         return ' '.join(subject.split()), text.strip() + '\n'
+
+    @cached_property
+    def _templates(self):
+        return TextTemplate(self.subject), TextTemplate(self.text)
 
 
 class Procedure_Reason(_ProcedureChildMixin, sequence_ordered(), ModelSQL):

@@ -2,7 +2,7 @@
 # this repository contains the full copyright notices and license terms.
 """The mails of a step beside those of account_dunning_email
 
-The baseline does as the dunnings do: get_email for each record, SMTPDataManager
+The baseline does as the dunnings do: get_email for each, SMTPDataManager
 and Email.save.  The delivery is compared with smtplib alone, that gives the
 same bytes to the same server over one connection."""
 

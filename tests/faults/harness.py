@@ -394,7 +394,7 @@ def activate(backend, database, directory):
     "Activate the module in the new database"
     password = Path(directory) / 'password'
     password.write_text('faults-password')
-    config = Path(directory) / 'trytond.conf'
+    config = Path(directory) / f'{database}.conf'
     config.write_text(
         f'[database]\nuri={backend.uri}\npath={directory}\n')
     subprocess.run([

@@ -9,6 +9,7 @@ import time
 import unittest
 
 from harness import FULL, PostgreSQL, SQLite, World, wait_until
+
 from lib.cluster import restart
 
 SEED = 20260302
@@ -88,7 +89,7 @@ class CronMixin(FaultMixin):
     def setUp(self):
         super().setUp()
         self.addCleanup(
-            self.driver.configure, 'email', 'uri', self.world.uri)
+            lambda: self.driver.configure('email', 'uri', self.world.uri))
 
     def recover(self):
         "Let the time pass for each attempt"
@@ -257,6 +258,7 @@ class CronMixin(FaultMixin):
         name = 'faults_copy'
         mails = self.driver.apply(self.take(), None, False)
         before = self.server.count()
+        self.addCleanup(self.world.reopen)
         self.world.copy(name)
         # The configuration of the original on the copy, then the
         # configuration of another machine on the original
@@ -270,7 +272,7 @@ class CronMixin(FaultMixin):
             self.assertEqual(
                 {m['state'] for m in driver.mails(mails)}, {'queued'})
         self.assertEqual(self.server.count(), before)
-        self.world.driver = self.world.start_driver()
+        self.world.reopen()
         self.recover()
         self.audit("copied database", mails)
 
