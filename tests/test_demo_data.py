@@ -6,6 +6,7 @@ import datetime as dt
 import sys
 import unittest
 from collections import Counter, defaultdict
+from functools import wraps
 from pathlib import Path
 
 import holidays
@@ -36,6 +37,15 @@ DAYS = [
     ]
 
 
+def each_day(test):
+    @wraps(test)
+    def wrapper(self):
+        for day, export in self.exports.items():
+            with self.subTest(day=day):
+                test(self, day, export)
+    return wrapper
+
+
 class DemoDataTestCase(unittest.TestCase):
     "Test the data of the demo"
 
@@ -43,187 +53,182 @@ class DemoDataTestCase(unittest.TestCase):
     def setUpClass(cls):
         cls.exports = {day: read(day) for day in DAYS}
 
-    def each(self):
-        for day, export in self.exports.items():
-            with self.subTest(day=day):
-                yield day, export
+    @each_day
+    def test_same_day_same_files(self, day, export):
+        self.assertEqual(read(day), export)
 
-    def test_same_day_same_files(self):
-        for day, export in self.each():
-            self.assertEqual(read(day), export)
+    @each_day
+    def test_counts(self, day, export):
+        self.assertGreaterEqual(len(export['courses']), 10)
+        self.assertGreaterEqual(
+            len({row['session'] for row in export['sessions']}), 30)
+        self.assertGreaterEqual(len(export['enrolments']), 300)
 
-    def test_counts(self):
-        for day, export in self.each():
-            self.assertGreaterEqual(len(export['courses']), 10)
-            self.assertGreaterEqual(
-                len({row['session'] for row in export['sessions']}), 30)
-            self.assertGreaterEqual(len(export['enrolments']), 300)
+    @each_day
+    def test_kinds(self, day, export):
+        self.assertEqual(
+            {row['kind'] for row in export['courses']},
+            {'continuing', 'apprenticeship', 'skills_assessment', 'vae'})
+        self.assertEqual(
+            {cells.agreement(row['agreement'])
+                for row in export['enrolments']},
+            {'agreement', 'contract', 'cpf', 'apprenticeship',
+                'public_funding'})
+        self.assertEqual(
+            {cells.status(row['status']) for row in export['attendance']},
+            {'present', 'late', 'left_early', 'absent', 'excused'})
 
-    def test_kinds(self):
-        for day, export in self.each():
-            self.assertEqual(
-                {row['kind'] for row in export['courses']},
-                {'continuing', 'apprenticeship', 'skills_assessment', 'vae'})
-            self.assertEqual(
-                {cells.agreement(row['agreement'])
-                    for row in export['enrolments']},
-                {'agreement', 'contract', 'cpf', 'apprenticeship',
-                    'public_funding'})
-            self.assertEqual(
-                {cells.status(row['status']) for row in export['attendance']},
-                {'present', 'late', 'left_early', 'absent', 'excused'})
-
-    def test_cells(self):
+    @each_day
+    def test_cells(self, day, export):
         "The import understands every cell"
-        for day, export in self.each():
-            for name, class_ in IMPORTERS.items():
-                self.assertLessEqual(
-                    set(export[name][0]), set(class_.columns))
-                for row in export[name]:
-                    for column, cell in row.items():
-                        if cell != '':
-                            class_.columns[column](str(cell))
-
-    def test_siret(self):
-        for day, export in self.each():
-            sirets = [
-                row['siret'] for row in export['parties']
-                if row['kind'] == 'organisation']
-            self.assertGreater(len(sirets), 10)
-            self.assertEqual(len(set(sirets)), len(sirets))
-            for siret in sirets:
-                self.assertEqual(cells.siret(siret), siret)
-
-    def test_addresses(self):
-        for day, export in self.each():
-            emails = [row['email'] for row in export['parties']]
-            self.assertEqual(len(set(emails)), len(emails))
-            for email in emails:
-                self.assertTrue(email.endswith('.example.org'), email)
-                self.assertTrue(email.isascii(), email)
-
-    def test_codes(self):
-        for day, export in self.each():
-            for name, column in [
-                    ('parties', 'code'), ('enrolments', 'enrolment')]:
-                codes = [row[column] for row in export[name]]
-                self.assertEqual(len(set(codes)), len(codes))
-
-    def test_references(self):
-        for day, export in self.each():
-            parties = values(export['parties'], 'code')
-            sessions = values(export['sessions'], 'session')
-            courses = values(export['sessions'], 'course')
-            enrolments = values(export['enrolments'], 'enrolment')
+        for name, class_ in IMPORTERS.items():
             self.assertLessEqual(
-                values(export['sessions'], 'trainer'), parties)
-            for column in ['trainee', 'prescriber', 'employer', 'funder']:
-                self.assertLessEqual(
-                    values(export['enrolments'], column), parties)
-            self.assertEqual(
-                values(export['enrolments'], 'session'), sessions)
-            self.assertEqual(values(export['courses'], 'course'), courses)
+                set(export[name][0]), set(class_.columns))
+            for row in export[name]:
+                for column, cell in row.items():
+                    if cell != '':
+                        class_.columns[column](str(cell))
+
+    @each_day
+    def test_siret(self, day, export):
+        sirets = [
+            row['siret'] for row in export['parties']
+            if row['kind'] == 'organisation']
+        self.assertGreater(len(sirets), 10)
+        self.assertEqual(len(set(sirets)), len(sirets))
+        for siret in sirets:
+            self.assertEqual(cells.siret(siret), siret)
+
+    @each_day
+    def test_addresses(self, day, export):
+        emails = [row['email'] for row in export['parties']]
+        self.assertEqual(len(set(emails)), len(emails))
+        for email in emails:
+            self.assertTrue(email.endswith('.example.org'), email)
+            self.assertTrue(email.isascii(), email)
+
+    @each_day
+    def test_codes(self, day, export):
+        for name, column in [
+                ('parties', 'code'), ('enrolments', 'enrolment')]:
+            codes = [row[column] for row in export[name]]
+            self.assertEqual(len(set(codes)), len(codes))
+
+    @each_day
+    def test_references(self, day, export):
+        parties = values(export['parties'], 'code')
+        sessions = values(export['sessions'], 'session')
+        courses = values(export['sessions'], 'course')
+        enrolments = values(export['enrolments'], 'enrolment')
+        self.assertLessEqual(
+            values(export['sessions'], 'trainer'), parties)
+        for column in ['trainee', 'prescriber', 'employer', 'funder']:
             self.assertLessEqual(
-                values(export['contacts'], 'party'), parties)
-            for name in ['attendance', 'contacts']:
-                self.assertLessEqual(
-                    values(export[name], 'enrolment'), enrolments)
+                values(export['enrolments'], column), parties)
+        self.assertEqual(
+            values(export['enrolments'], 'session'), sessions)
+        self.assertEqual(values(export['courses'], 'course'), courses)
+        self.assertLessEqual(
+            values(export['contacts'], 'party'), parties)
+        for name in ['attendance', 'contacts']:
+            self.assertLessEqual(
+                values(export[name], 'enrolment'), enrolments)
 
-    def test_attendance_has_slot(self):
-        for day, export in self.each():
-            session = {
-                row['enrolment']: row['session']
-                for row in export['enrolments']}
-            start = {
-                row['enrolment']: row['start_date']
-                for row in export['enrolments']}
-            slots = {
-                (row['session'], row['date'], row['start'])
-                for row in export['sessions']}
-            seen = set()
-            for row in export['attendance']:
-                slot = row['date'], row['start']
-                self.assertIn((session[row['enrolment']], *slot), slots)
-                self.assertLess(cells.date(row['date']), day)
-                if start[row['enrolment']]:
-                    self.assertGreaterEqual(
-                        cells.date(row['date']),
-                        cells.date(start[row['enrolment']]))
-                self.assertNotIn((row['enrolment'], *slot), seen)
-                seen.add((row['enrolment'], *slot))
+    @each_day
+    def test_attendance_has_slot(self, day, export):
+        session = {
+            row['enrolment']: row['session']
+            for row in export['enrolments']}
+        start = {
+            row['enrolment']: row['start_date']
+            for row in export['enrolments']}
+        slots = {
+            (row['session'], row['date'], row['start'])
+            for row in export['sessions']}
+        seen = set()
+        for row in export['attendance']:
+            slot = row['date'], row['start']
+            self.assertIn((session[row['enrolment']], *slot), slots)
+            self.assertLess(cells.date(row['date']), day)
+            if start[row['enrolment']]:
+                self.assertGreaterEqual(
+                    cells.date(row['date']),
+                    cells.date(start[row['enrolment']]))
+            self.assertNotIn((row['enrolment'], *slot), seen)
+            seen.add((row['enrolment'], *slot))
 
-    def test_enrolled_once_in_session(self):
-        for day, export in self.each():
-            counts = Counter(
-                (row['session'], row['trainee'])
-                for row in export['enrolments'])
-            self.assertEqual(set(counts.values()), {1})
+    @each_day
+    def test_enrolled_once_in_session(self, day, export):
+        counts = Counter(
+            (row['session'], row['trainee'])
+            for row in export['enrolments'])
+        self.assertEqual(set(counts.values()), {1})
 
-    def test_one_kind_by_trainee(self):
-        for day, export in self.each():
-            kinds = defaultdict(set)
-            for row in export['enrolments']:
-                kinds[row['trainee']].add(row['trainee_kind'])
-            self.assertEqual({len(k) for k in kinds.values()}, {1})
+    @each_day
+    def test_one_kind_by_trainee(self, day, export):
+        kinds = defaultdict(set)
+        for row in export['enrolments']:
+            kinds[row['trainee']].add(row['trainee_kind'])
+        self.assertEqual({len(k) for k in kinds.values()}, {1})
 
-    def test_working_days(self):
-        for day, export in self.each():
-            bank_holidays = holidays.country_holidays('FR')
-            for row in export['sessions']:
-                date = cells.date(row['date'])
-                self.assertLess(date.weekday(), 5)
-                self.assertNotIn(date, bank_holidays)
-                for closure in export['closures']:
-                    self.assertFalse(
-                        cells.date(closure['start_date']) <= date
-                        <= cells.date(closure['end_date']))
+    @each_day
+    def test_working_days(self, day, export):
+        bank_holidays = holidays.country_holidays('FR')
+        for row in export['sessions']:
+            date = cells.date(row['date'])
+            self.assertLess(date.weekday(), 5)
+            self.assertNotIn(date, bank_holidays)
+            for closure in export['closures']:
+                self.assertFalse(
+                    cells.date(closure['start_date']) <= date
+                    <= cells.date(closure['end_date']))
 
-    def test_hours(self):
+    @each_day
+    def test_hours(self, day, export):
         "The slots of a session last what its course says"
-        for day, export in self.each():
-            minutes, hours = Counter(), {}
-            for row in export['sessions']:
-                start, end = map(cells.time, [row['start'], row['end']])
-                minutes[row['session']] += (
-                    (end.hour - start.hour) * 60 + end.minute - start.minute)
-                hours[row['session']] = cells.hours(row['hours'])
-            for session, total in minutes.items():
-                self.assertEqual(
-                    dt.timedelta(minutes=total), hours[session])
-
-    def test_past_running_coming(self):
-        for day, export in self.each():
-            dates = defaultdict(list)
-            for row in export['sessions']:
-                dates[row['session']].append(cells.date(row['date']))
-            phases = Counter(
-                'past' if max(d) < day else
-                'coming' if min(d) >= day else 'running'
-                for d in dates.values())
+        minutes, hours = Counter(), {}
+        for row in export['sessions']:
+            start, end = map(cells.time, [row['start'], row['end']])
+            minutes[row['session']] += (
+                (end.hour - start.hour) * 60 + end.minute - start.minute)
+            hours[row['session']] = cells.hours(row['hours'])
+        for session, total in minutes.items():
             self.assertEqual(
-                phases, {'past': 12, 'running': 12, 'coming': 12})
+                dt.timedelta(minutes=total), hours[session])
 
-    def test_worth_following(self):
+    @each_day
+    def test_past_running_coming(self, day, export):
+        dates = defaultdict(list)
+        for row in export['sessions']:
+            dates[row['session']].append(cells.date(row['date']))
+        phases = Counter(
+            'past' if max(d) < day else
+            'coming' if min(d) >= day else 'running'
+            for d in dates.values())
+        self.assertEqual(
+            phases, {'past': 12, 'running': 12, 'coming': 12})
+
+    @each_day
+    def test_worth_following(self, day, export):
         "A few people are absent in a row, most of them are fine"
-        for day, export in self.each():
-            statuses = defaultdict(list)
-            for row in export['attendance']:
-                statuses[row['enrolment']].append(row['status'])
-            absent = {
-                code for code, s in statuses.items()
-                if s[-3:] == ['A', 'A', 'A']}
-            # More than the cases of the demo, to leave some to be found
-            self.assertGreater(len(absent), 18)
-            self.assertLess(len(absent), 30)
-            late = [s for s in statuses.values()
-                if s.count('R') >= 4 and s.count('R') > len(s) / 4]
-            self.assertTrue(late)
-            self.assertTrue([
-                    s for s in statuses.values() if set(s) == {'A'}])
-            fine = [s for s in statuses.values()
-                if s.count('A') <= len(s) / 10]
-            self.assertGreater(len(fine), .8 * len(statuses))
-            self.assertIn(self.followed(export), absent)
+        statuses = defaultdict(list)
+        for row in export['attendance']:
+            statuses[row['enrolment']].append(row['status'])
+        absent = {
+            code for code, s in statuses.items()
+            if s[-3:] == ['A', 'A', 'A']}
+        # More than the cases of the demo, to leave some to be found
+        self.assertGreater(len(absent), 18)
+        self.assertLess(len(absent), 30)
+        late = [s for s in statuses.values()
+            if s.count('R') >= 4 and s.count('R') > len(s) / 4]
+        self.assertTrue(late)
+        self.assertTrue([
+                s for s in statuses.values() if set(s) == {'A'}])
+        fine = [s for s in statuses.values()
+            if s.count('A') <= len(s) / 10]
+        self.assertGreater(len(fine), .8 * len(statuses))
+        self.assertIn(self.followed(export), absent)
 
     def followed(self, export):
         party, = [
