@@ -2,6 +2,7 @@
 # this repository contains the full copyright notices and license terms.
 
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -23,6 +24,8 @@ expect.set_options(timeout=TIMEOUT)
 
 @pytest.fixture(scope='session')
 def provider():
+    # Stop the servers even when the run is terminated
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix='training-browser-') as directory:
         provider = Provider(directory)
         provider.build()
