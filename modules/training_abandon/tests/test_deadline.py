@@ -589,34 +589,30 @@ class DeadlineTestCase(unittest.TestCase):
     @with_transaction()
     def test_reminder_timezone(self):
         "Test that the days are those of the company"
-        for timezone, hour, day in [
-                # Already the next day
-                ('Indian/Reunion', 21, DATE + DAY),
-                ('Europe/Paris', 23, DATE + DAY),
-                # Still the day
-                ('Europe/Paris', 22, DATE),
-                ('America/Martinique', 23, DATE),
-                # Still the day before, a Sunday
-                ('America/Martinique', 3, DATE - DAY),
-                ]:
-            with self.subTest(timezone=timezone, hour=hour), \
-                    Transaction().new_transaction() as transaction:
-                try:
-                    with set_up() as (company, session, _):
-                        company.timezone = timezone
-                        company.save()
-                        case, = self.ask(session, accept=False)
-                        self.accept(DATE, hour)
-                        calendar = WorkingCalendar(company)
-                        expected = calendar.add(day, 3)
-                        with today(DATE + DAY):
-                            self.assertEqual(
-                                case.get_step('ask_reasons').next_reminder,
-                                expected)
-                        self.assertEqual(self.remind(expected - DAY), [])
-                        self.assertEqual(len(self.remind(expected)), 1)
-                finally:
-                    transaction.rollback()
+        with set_up() as (company, session, _):
+            for timezone, hour, day in [
+                    # Already the next day
+                    ('Indian/Reunion', 21, DATE + DAY),
+                    ('Europe/Paris', 23, DATE + DAY),
+                    # Still the day
+                    ('Europe/Paris', 22, DATE),
+                    ('America/Martinique', 23, DATE),
+                    # Still the day before, a Sunday
+                    ('America/Martinique', 3, DATE - DAY),
+                    ]:
+                with self.subTest(timezone=timezone, hour=hour):
+                    company.timezone = timezone
+                    company.save()
+                    case, = self.ask(session, accept=False)
+                    self.accept(DATE, hour)
+                    expected = WorkingCalendar(company).add(day, 3)
+                    with today(DATE + DAY):
+                        self.assertEqual(
+                            case.get_step('ask_reasons').next_reminder,
+                            expected)
+                    self.assertEqual(self.remind(expected - DAY), [])
+                    self.assertEqual(
+                        [m.case for m in self.remind(expected)], [case])
 
     @with_transaction()
     def test_today_timezone(self):
@@ -861,7 +857,7 @@ class DeadlineTestCase(unittest.TestCase):
                         'case': case.id,
                         'received_at': dt.datetime.combine(
                             DATE + DAY, dt.time(9)),
-                        'message_id': f'<{kind}@example.com>',
+                        'message_id': f'<{case.id}@example.com>',
                         'kind': kind,
                         'state': 'new',
                         }])
@@ -887,44 +883,48 @@ class DeadlineTestCase(unittest.TestCase):
                             ]), {'state': state})
             Slot.close(slots)
 
-        for name, happen, silent in [
-                ('nothing', lambda c: None, True),
-                ('answer', lambda c: Case.declare_reasons(
-                        [c], self.get_reasons('time.lack')), False),
-                ('no reason', lambda c: Case.declare_reasons(
-                        [c], self.get_reasons('no_answer')), True),
-                ('reached', lambda c: call(c, 'reached'), False),
-                ('refused', lambda c: call(c, 'refused'), False),
-                ('other', lambda c: call(c, 'other'), False),
-                ('no answer', lambda c: call(c, 'no_answer'), True),
-                ('before', lambda c: call(c, 'reached', -3), True),
-                ('reply', lambda c: reply(c, 'answer'), False),
-                ('bounce', lambda c: reply(c, 'bounce'), False),
-                ('auto reply', lambda c: reply(c, 'auto_reply'), True),
-                ('failed', lambda c: Mail.write(
-                        [m for m in c.mails if m.reminder],
-                        {'state': 'failed'}), False),
-                ('bounced', lambda c: Mail.write(
-                        [m for m in c.mails if not m.reminder],
-                        {'bounced_at': dt.datetime(2026, 3, 3)}), False),
-                ('declared', lambda c: Case.write(
-                        [c], {'origin': 'declared'}), False),
-                ('absent', lambda c: come(c, 'absent', 'absent'), False),
-                ('present', lambda c: come(c, 'present', 'absent'), False),
-                ('excused', lambda c: come(c, 'absent', 'excused'), False),
-                ]:
-            with self.subTest(name=name), \
-                    Transaction().new_transaction() as transaction:
-                try:
-                    with set_up() as (company, session, _):
-                        (case,), day = self.silence(session)
-                        happen(case)
-                        self.qualify(day)
-                        self.assertEqual(
-                            Case(case.id).state,
-                            'validated' if silent else 'inquiring')
-                finally:
-                    transaction.rollback()
+        happenings = [
+            ('nothing', lambda c: None, True),
+            ('answer', lambda c: Case.declare_reasons(
+                    [c], self.get_reasons('time.lack')), False),
+            ('no reason', lambda c: Case.declare_reasons(
+                    [c], self.get_reasons('no_answer')), True),
+            ('reached', lambda c: call(c, 'reached'), False),
+            ('refused', lambda c: call(c, 'refused'), False),
+            ('other', lambda c: call(c, 'other'), False),
+            ('no answer', lambda c: call(c, 'no_answer'), True),
+            ('before', lambda c: call(c, 'reached', -3), True),
+            ('reply', lambda c: reply(c, 'answer'), False),
+            ('bounce', lambda c: reply(c, 'bounce'), False),
+            ('auto reply', lambda c: reply(c, 'auto_reply'), True),
+            ('failed', lambda c: Mail.write(
+                    [m for m in c.mails if m.reminder],
+                    {'state': 'failed'}), False),
+            ('bounced', lambda c: Mail.write(
+                    [m for m in c.mails if not m.reminder],
+                    {'bounced_at': dt.datetime(2026, 3, 3)}), False),
+            ('declared', lambda c: Case.write(
+                    [c], {'origin': 'declared'}), False),
+            ('absent', lambda c: come(c, 'absent', 'absent'), False),
+            ('present', lambda c: come(c, 'present', 'absent'), False),
+            ('excused', lambda c: come(c, 'absent', 'excused'), False),
+            ]
+        with set_up() as (company, session, _):
+            self.revise(
+                silence_delay=10,
+                ask_reasons={'reminder_count': 1, 'reminder_delay': 3})
+            cases = [
+                self.ask(create_session(company))[0] for _ in happenings]
+            self.remind(DATE + 3 * DAY)
+            self.accept(DATE + 3 * DAY)
+            for case, (_, happen, _) in zip(cases, happenings):
+                happen(case)
+            self.qualify(DATE + 14 * DAY)
+            for case, (name, _, silent) in zip(cases, happenings):
+                with self.subTest(name=name):
+                    self.assertEqual(
+                        Case(case.id).state,
+                        'validated' if silent else 'inquiring')
 
     @with_transaction()
     def test_qualify_came_before(self):
