@@ -18,7 +18,7 @@ from .reply_text import newest_part
 
 # What is kept as text of larger messages, which are stored entire anyway
 BODY_SIZE = 500_000
-HTML_SIZE = 2_000_000
+HTML_SIZE = 200_000
 ATTACHMENTS = 100
 _DEPTH = 20
 _HEADER_SIZE = 2_000
@@ -214,7 +214,7 @@ def _part_text(part):
         charset = part.get_content_charset()
     except (ValueError, LookupError, UnicodeError):
         charset = None
-    text = clean(_to_text(_part_data(part)[:HTML_SIZE], charset))
+    text = clean(_to_text(_part_data(part)[:4 * BODY_SIZE], charset))
     text = '\n'.join(text.splitlines())
     if str(part.get_param('format') or '').lower() == 'flowed':
         text = _unflow(
@@ -240,7 +240,22 @@ def _unflow(text, delete_space):
         for line in result)
 
 
+def _sane_html(html):
+    """Return the HTML without comments, tags that do not end and long
+    spaces, of which the parsers take the square of the length."""
+    parts = []
+    while True:
+        before, comment, html = html.partition('<!--')
+        parts.append(before)
+        if not comment:
+            break
+        html = html.partition('-->')[2]
+    html = re.sub(r'\s{3,}', '\n\n', ''.join(parts))[:HTML_SIZE]
+    return re.sub(r'<(?=[^<>]*(?:<|$))', ' ', html)
+
+
 def _html_to_text(html):
+    html = _sane_html(html)
     converter = html2text.HTML2Text(bodywidth=0)
     converter.ignore_links = True
     converter.ignore_images = True
