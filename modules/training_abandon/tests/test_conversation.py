@@ -44,6 +44,7 @@ class ConversationTestCase(unittest.TestCase):
                     'received_at': Case.now(),
                     'message_id': message_id,
                     'kind': 'answer',
+                    'counted': True,
                     'text': SECRET,
                     **values}])
         return reply
@@ -198,14 +199,15 @@ class ConversationTestCase(unittest.TestCase):
         with set_up() as (company, session, prescriber):
             case, trainee, mail = self.asked_case(session, prescriber)
             cause, = Cause.search([], limit=1)
-            run_wizard(
-                'training.abandon.case.analyse', [case],
-                causes=[{'cause': cause.id, 'responsible': 'trainee'}])
-            run_wizard(
-                'training.abandon.case.propose', [case],
-                no_solution_reason="None fits")
             # The first answer was given before the proposals
             with today(DATE + dt.timedelta(days=2)):
+                run_wizard(
+                    'training.abandon.case.analyse', [case],
+                    causes=[{'cause': cause.id, 'responsible': 'trainee'}])
+                run_wizard(
+                    'training.abandon.case.propose', [case],
+                    no_solution_reason="None fits")
+            with today(DATE + dt.timedelta(days=3)):
                 answered_at = Case.now()
                 wizard, start = open_wizard(
                     'training.abandon.case.exchange', [Case(case.id)])
