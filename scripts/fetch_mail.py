@@ -18,7 +18,7 @@ from pathlib import Path
 
 from lib.client import (
     ConnectionFailed, Refused, Stopped, connect_database, connect_url)
-from lib.mailbox_reader import Imap, Maildir, MailboxError
+from lib.mailbox_reader import Imap, MailboxError, Maildir
 
 OK, REJECTED, USAGE = 0, 1, 2
 PASSWORD = 'FETCH_MAIL_PASSWORD'

@@ -22,8 +22,8 @@ from trytond.tests.test_tryton import activate_module, with_transaction
 from trytond.transaction import Transaction
 
 from .common import (
-    DATE, as_user, create_enrolments, create_party, create_user,
-    open_wizard, run_wizard, set_up)
+    DATE, as_user, create_enrolments, create_party, create_user, open_wizard,
+    run_wizard, set_up)
 
 INBOUND = Path(__file__).parent / 'inbound'
 TOKEN = '0123456789abcdef0123456789abcdef'
