@@ -54,13 +54,13 @@ class DeadlineTestCase(unittest.TestCase):
             self.accept(day)
         return Case.browse(cases)
 
-    def accept(self, day, hour=10):
+    def accept(self, day):
         "Have the server accept the mails that wait"
         pool = Pool()
         Mail = pool.get('training.mail')
         Mail.write(Mail.search([('state', '=', 'queued')]), {
                 'state': 'sent',
-                'sent_at': dt.datetime.combine(day, dt.time(hour)),
+                'sent_at': dt.datetime.combine(day, dt.time(10)),
                 })
 
     def remind(self, day):
@@ -589,6 +589,7 @@ class DeadlineTestCase(unittest.TestCase):
     @with_transaction()
     def test_reminder_timezone(self):
         "Test that the days are those of the company"
+        pool = Pool()
         with set_up() as (company, session, _):
             for timezone, hour, day in [
                     # Already the next day
@@ -604,7 +605,11 @@ class DeadlineTestCase(unittest.TestCase):
                     company.timezone = timezone
                     company.save()
                     case, = self.ask(session, accept=False)
-                    self.accept(DATE, hour)
+                    pool.get('training.mail').write(list(case.mails), {
+                            'state': 'sent',
+                            'sent_at': dt.datetime.combine(
+                                DATE, dt.time(hour)),
+                            })
                     expected = WorkingCalendar(company).add(day, 3)
                     with today(DATE + DAY):
                         self.assertEqual(
