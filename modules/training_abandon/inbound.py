@@ -7,6 +7,8 @@ from email.message import EmailMessage
 
 from trytond.pool import Pool, PoolMeta
 
+from .reply_message import read_message
+
 # The headers that are made again with the parts of the message
 _MADE = {
     'content-type', 'content-transfer-encoding', 'mime-version',
@@ -15,6 +17,26 @@ _MADE = {
 
 class InboundEmail(metaclass=PoolMeta):
     __name__ = 'inbound.email'
+
+    def as_dict(self):
+        try:
+            return super().as_dict()
+        except (LookupError, ValueError, TypeError, AttributeError,
+                AssertionError):
+            # The rules must match malformed messages too
+            message = read_message(self.as_raw())
+            return {
+                'from': message.from_,
+                'to': message.to.split(', '),
+                'subject': message.subject,
+                'text': message.body,
+                'attachments': [{
+                        'filename': name,
+                        'type': type_,
+                        'data': data,
+                        } for name, data, type_ in message.attachments],
+                'headers': {},
+                }
 
     def as_raw(self):
         "Return the message as bytes, made again if only its parts are known"

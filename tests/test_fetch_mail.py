@@ -1,0 +1,295 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+"What scripts/fetch_mail.py reads, marks and gives to Tryton"
+
+import contextlib
+import io
+import mailbox
+import re
+import socketserver
+import sys
+import tempfile
+import threading
+import unittest
+from pathlib import Path
+
+from werkzeug.serving import make_server
+
+from trytond.pool import Pool
+from trytond.tests.test_tryton import RouteTestCase, with_transaction
+from trytond.wsgi import app
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'scripts'))
+import fetch_mail  # noqa: E402
+from lib.client import ConnectionFailed, Refused, Stopped  # noqa: E402
+from lib.mailbox_reader import (  # noqa: E402
+    KEYWORD, Imap, Maildir, MailboxError)
+
+MESSAGES = [
+    b'From: a@b.example\r\nMessage-ID: <%d@b.example>\r\n\r\nHi %d\r\n'
+    % (i, i) for i in range(3)]
+
+
+class _ImapHandler(socketserver.StreamRequestHandler):
+    "The commands of IMAP that the script needs"
+
+    def handle(self):
+        self.send('* OK ready')
+        while line := self.rfile.readline():
+            tag, command = line.decode().strip().split(' ', 1)
+            self.server.commands.append(command)
+            name = command.partition(' ')[0].lower()
+            if name == 'uid':
+                name += '_' + command.split(' ')[1].lower()
+            status = getattr(self, name)(command) or 'OK done'
+            self.send(f'{tag} {status}')
+            if name == 'logout':
+                break
+
+    def send(self, text):
+        self.wfile.write(text.encode() + b'\r\n')
+
+    def capability(self, command):
+        self.send('* CAPABILITY IMAP4rev1 ' + self.server.capabilities)
+
+    def login(self, command):
+        if command.split(' ')[2].strip('"') != 'secret':
+            return 'NO wrong password'
+
+    def select(self, command):
+        if 'Missing' in command:
+            return 'NO no such folder'
+        self.send(r'* OK [PERMANENTFLAGS (\Deleted %s)] flags'
+            % (r'\*' if self.server.keywords else ''))
+        self.send(f'* {len(self.server.messages)} EXISTS')
+
+    def uid_search(self, command):
+        self.send('* SEARCH ' + ' '.join(
+                str(uid) for uid in sorted(self.server.messages)
+                if KEYWORD not in self.server.flags[uid]))
+
+    def uid_fetch(self, command):
+        uid = int(command.split(' ')[2])
+        data = self.server.messages[uid]
+        self.send(f'* 1 FETCH (UID {uid} BODY[] {{{len(data)}}}')
+        self.wfile.write(data + b')\r\n')
+
+    def uid_store(self, command):
+        uid = int(command.split(' ')[2])
+        self.server.flags[uid] += re.findall(
+            r'[\\\w]+', command.rpartition('(')[2])
+
+    def uid_move(self, command):
+        uid = int(command.split(' ')[2])
+        self.server.moved.append(self.server.messages.pop(uid))
+
+    def uid_copy(self, command):
+        uid = int(command.split(' ')[2])
+        self.server.moved.append(self.server.messages[uid])
+
+    def logout(self, command):
+        self.send('* BYE')
+
+
+class ImapServer(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+    allow_reuse_address = True
+
+    def __init__(self, keywords=True, capabilities='MOVE'):
+        super().__init__(('127.0.0.1', 0), _ImapHandler)
+        self.keywords = keywords
+        self.capabilities = capabilities
+        self.messages = dict(enumerate(MESSAGES, 11))
+        self.flags = {uid: [] for uid in self.messages}
+        self.moved, self.commands = [], []
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def url(self, folder='INBOX', password='secret'):
+        port = self.server_address[1]
+        return f'imap://me:{password}@127.0.0.1:{port}/{folder}'
+
+
+class Recorder:
+    "What Tryton does of the messages"
+
+    def __init__(self, refuse=None, stop_at=None):
+        self.messages = []
+        self.refuse, self.stop_at = refuse, stop_at
+
+    def __call__(self, data):
+        if data == self.refuse:
+            raise Refused("it is refused")
+        if len(self.messages) == self.stop_at:
+            raise Stopped("the server fails")
+        self.messages.append(data)
+
+
+def no_password():
+    return ''
+
+
+class FetchMailTestCase(unittest.TestCase):
+    "Test the mailboxes"
+
+    def imap(self, **options):
+        server = ImapServer(**options)
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        return server
+
+    def maildir(self, *messages):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        path = Path(directory.name) / 'Maildir'
+        box = mailbox.Maildir(path)
+        for message in messages:
+            box.add(message.replace(b'\r\n', b'\n'))
+        return path
+
+    def fetch(self, mailbox_, record):
+        with mailbox_ as box, contextlib.redirect_stderr(io.StringIO()):
+            return fetch_mail.fetch(box, record)
+
+    def test_maildir(self):
+        "Test that the recorded messages go to another folder"
+        path = self.maildir(*MESSAGES)
+        record = Recorder(refuse=MESSAGES[1].replace(b'\r\n', b'\n'))
+        self.assertEqual(self.fetch(Maildir(path), record), (2, 1))
+        self.assertEqual(len(record.messages), 2)
+        self.assertEqual(len(list((path / 'new').iterdir())), 1)
+        self.assertEqual(
+            len(mailbox.Maildir(path).get_folder('Recorded')), 2)
+        self.assertEqual(self.fetch(Maildir(path), record), (0, 1))
+
+    def test_maildir_read(self):
+        "Test that what somebody has read in the mailbox is not forgotten"
+        path = self.maildir(MESSAGES[0])
+        message, = (path / 'new').iterdir()
+        message.rename(path / 'cur' / f'{message.name}:2,RS')
+        self.assertEqual(self.fetch(Maildir(path), Recorder()), (1, 0))
+
+    def test_interrupted(self):
+        "Test that a server that fails loses nothing"
+        path, server = self.maildir(*MESSAGES), self.imap()
+        for get_mailbox in [
+                lambda: Maildir(path),
+                lambda: Imap(server.url(), no_password)]:
+            with self.assertRaises(Stopped):
+                self.fetch(get_mailbox(), Recorder(stop_at=1))
+            self.assertEqual(self.fetch(get_mailbox(), Recorder()), (2, 0))
+
+    def test_maildir_missing(self):
+        with tempfile.TemporaryDirectory() as path, \
+                self.assertRaisesRegex(MailboxError, "not a Maildir"):
+            Maildir(path)
+
+    def test_imap_keyword(self):
+        "Test that the messages recorded get a keyword"
+        server, record = self.imap(), Recorder()
+        mailbox_ = Imap(server.url(), no_password)
+        self.assertEqual(self.fetch(mailbox_, record), (3, 0))
+        self.assertEqual(record.messages, MESSAGES)
+        self.assertEqual(set(map(tuple, server.flags.values())), {(KEYWORD,)})
+        self.assertEqual(self.fetch(mailbox_, record), (0, 0))
+        self.assertFalse([c for c in server.commands if 'Seen' in c])
+
+    def test_imap_move(self):
+        server = self.imap(keywords=False)
+        mailbox_ = Imap(server.url(), no_password, 'Done')
+        self.assertEqual(self.fetch(mailbox_, Recorder()), (3, 0))
+        self.assertEqual(server.moved, MESSAGES)
+        self.assertFalse(server.messages)
+
+    def test_imap_move_without(self):
+        "Test a server that is not able to move"
+        server = self.imap(capabilities='')
+        mailbox_ = Imap(server.url(), no_password, 'Done')
+        self.assertEqual(self.fetch(mailbox_, Recorder()), (3, 0))
+        self.assertEqual(server.moved, MESSAGES)
+        self.assertEqual(server.flags[11], [r'\Deleted'])
+
+    def test_imap_refused(self):
+        "Test that the errors say what to do"
+        for url, options, words in [
+                (lambda s: s.url(password='wrong'), {}, "wrong password"),
+                (lambda s: s.url('Missing'), {}, "no such folder"),
+                (lambda s: s.url(), {'keywords': False}, "--move-to"),
+                (lambda s: 'imaps://host/INBOX', {}, "imaps://user@host"),
+                (lambda s: 'imap://me:x@127.0.0.1:1/', {}, "refuse"),
+                ]:
+            server = self.imap(**options)
+            with self.assertRaisesRegex(MailboxError, words):
+                with Imap(url(server), no_password):
+                    pass
+
+    def test_arguments(self):
+        for arguments in [
+                [], ['--maildir', 'x'],
+                ['--maildir', 'x', '--endpoint', 'y', '--move-to', 'z']]:
+            with self.assertRaises(SystemExit), \
+                    contextlib.redirect_stderr(io.StringIO()):
+                fetch_mail.parse_arguments(arguments)
+
+
+class EndpointTestCase(RouteTestCase):
+    "Test the messages posted to the served inbox"
+    module = 'training_abandon'
+    extras = ['inbound_email']
+    identifier = '1234'
+
+    @classmethod
+    def setUpDatabase(cls):
+        pool = Pool()
+        Inbox = pool.get('inbound.email.inbox')
+        inbox, = Inbox.create([{
+                    'name': "Replies",
+                    'identifier': cls.identifier,
+                    'rules': [('create', [{
+                                    'action': (
+                                        'training.mail.reply|from_inbound'),
+                                    }])],
+                    }])
+
+    def serve(self, function, *args):
+        "Serve one request while the function runs in a thread"
+        server = make_server('127.0.0.1', 0, app)
+        server.timeout = 60
+        self.addCleanup(server.server_close)
+        result = []
+
+        def run():
+            try:
+                result.append(function(
+                        f'http://127.0.0.1:{server.port}/{self.db_name}'
+                        '/inbound_email/inbox/', *args))
+            except Exception as exception:
+                result.append(exception)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        server.handle_request()
+        thread.join()
+        return result[0]
+
+    def test_post(self):
+        "Test that what is posted twice is recorded once"
+        for _ in range(2):
+            error = self.serve(lambda url: fetch_mail.post(
+                    url + self.identifier, MESSAGES[0]))
+            self.assertIsNone(error)
+
+        @with_transaction()
+        def check():
+            pool = Pool()
+            Email = pool.get('inbound.email')
+            Reply = pool.get('training.mail.reply')
+            reply, = Reply.search([])
+            self.assertEqual(reply.message, MESSAGES[0])
+            self.assertEqual({e.result for e in Email.search([])}, {reply})
+
+        check()
+
+    def test_post_unknown(self):
+        error = self.serve(
+            lambda url: fetch_mail.post(url + 'unknown', MESSAGES[0]))
+        self.assertIsInstance(error, ConnectionFailed)
