@@ -1,6 +1,7 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 "What a received message says, whatever the program that wrote it"
+import codecs
 import datetime as dt
 import hashlib
 import mimetypes
@@ -126,15 +127,17 @@ def _to_text(data, charset=None):
     """Return the bytes as text.
 
     Many programs do not say the charset, or not the right one."""
-    for name in [charset, 'utf-8']:
+    for name in [charset or 'utf-8', 'utf-8']:
         try:
-            return data.decode(name or 'utf-8')
+            return data.decode(name)
         except (LookupError, UnicodeError, ValueError):
             continue
     try:
-        return data.decode(charset or 'cp1252', 'replace')
+        if codecs.lookup(charset or 'ascii').name not in {'ascii', 'utf-8'}:
+            return data.decode(charset, 'replace')
     except (LookupError, UnicodeError, ValueError):
-        return data.decode('cp1252', 'replace')
+        pass
+    return data.decode('cp1252', 'replace')
 
 
 def _addresses(message, *names):

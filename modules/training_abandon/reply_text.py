@@ -109,6 +109,8 @@ def _clean(lines):
             break
         if not _QUOTE.match(line) and not _MOBILE.fullmatch(line):
             kept.append(line.rstrip())
+    while kept and not kept[-1].strip(' *_-'):
+        kept.pop()
     return re.sub(r'\n{3,}', '\n\n', '\n'.join(kept)).strip()
 
 

@@ -500,6 +500,7 @@ class ReplyMessageTestCase(unittest.TestCase):
                 b'Content-Type: message/rfc822\n\n',
                 b'Content-Type: message/delivery-status\n\nAction\n\nx: y',
                 b'Content-Type: message/delivery-status\n\n: x\nStatus: 5',
+                b'Content-Type: text/plain; charset=hex\n\n\xe9',
                 b'Content-Transfer-Encoding: base64\n\n#!',
                 b'Content-Transfer-Encoding: x-uuencode\n\nbegin',
                 b'Content-Type: text/plain; charset*=a\'b\'%zz\n\nx',
@@ -537,10 +538,7 @@ class ReplyMessageTestCase(unittest.TestCase):
                 result = read_message(
                     f'Content-Type: text/plain; charset={charset}\n\n'
                     .encode() + data)
-                if (charset, data) != ('utf-8', "été".encode('cp1252')):
-                    self.assertIn(result.body, ["été", "�t�"])
-                else:
-                    self.assertTrue(result.body)
+                self.assertEqual(result.body, "été")
 
     def test_large(self):
         "Test that a large message is read in a moment"
