@@ -160,6 +160,7 @@ class Erase(metaclass=PoolMeta):
         pool = Pool()
         Attendance = pool.get('training.attendance')
         Case = pool.get('training.abandon.case')
+        ContactMechanism = pool.get('party.contact_mechanism')
         Cause = pool.get('training.abandon.case.cause')
         Certificate = pool.get('training.abandon.certificate')
         Email = pool.get('ir.email')
@@ -177,6 +178,9 @@ class Erase(metaclass=PoolMeta):
                 ['note', 'reason_comment', 'analysis', 'decision_note',
                     'no_solution_reason'],
                 [None] * 5),
+            (ContactMechanism, [('party', '=', party_id)], True,
+                ['bounce_reason'],
+                [None]),
             (Cause, trainee, True,
                 ['note'],
                 [None]),
@@ -209,8 +213,8 @@ class Erase(metaclass=PoolMeta):
                     ('case.enrolment.trainee.party', '=', party_id),
                     ], True,
                 ['to', 'subject', 'body', 'message', 'message_file_id',
-                    'message_id', 'reply_token'],
-                ['****', '****'] + [None] * 5),
+                    'message_id', 'reply_token', 'bounce_reason'],
+                ['****', '****'] + [None] * 6),
             # The Message-ID stays: the message may be fetched again
             (Reply, ['OR',
                     ('party', '=', party_id),
