@@ -3,8 +3,9 @@
 # this repository contains the full copyright notices and license terms.
 """Give the replies of a mailbox to Tryton.
 
-The messages come from an IMAP folder or a Maildir, and go to the inbox of the
-module inbound_email (--endpoint) or directly to the server (--database, --url).
+The messages come from an IMAP folder or a Maildir, and go to the inbox of
+the module inbound_email (--endpoint) or directly to the server (--database,
+--url).
 A message is marked once Tryton has recorded it, and Tryton records a message
 once: after an interruption, start again."""
 

@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'scripts'))
 import fetch_mail  # noqa: E402
 from lib.client import ConnectionFailed, Refused, Stopped  # noqa: E402
 from lib.mailbox_reader import (  # noqa: E402
-    KEYWORD, Imap, Maildir, MailboxError)
+    KEYWORD, Imap, MailboxError, Maildir)
 
 MESSAGES = [
     b'From: a@b.example\r\nMessage-ID: <%d@b.example>\r\n\r\nHi %d\r\n'
