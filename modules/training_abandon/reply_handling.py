@@ -167,7 +167,7 @@ class Sign(Wizard):
                             certificate.evidence,
                             gettext('training_abandon.msg_reply_sign_evidence',
                                 address=reply.from_,
-                                message_id=reply.message_id)])),
+                                identifier=reply.message_id)])),
                 })
         Certificate.sign([certificate])
         if reply.state == 'new':
