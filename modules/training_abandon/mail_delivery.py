@@ -5,6 +5,7 @@ import logging
 import time
 from collections import defaultdict
 from email import message_from_bytes, policy
+from email.parser import BytesHeaderParser
 from email.utils import parseaddr
 
 from sql import Column, Null
@@ -394,8 +395,7 @@ class Mail(metaclass=PoolMeta):
         pool = Pool()
         Attachment = pool.get('ir.attachment')
         Email = pool.get('ir.email')
-        messages = [
-            message_from_bytes(m.message, policy=policy.SMTP) for m in mails]
+        messages = [_parse_message(m.message) for m in mails]
         emails = [
             Email.from_message(
                 message, body=mail.body, resource=mail._email_resource(),
@@ -408,6 +408,7 @@ class Mail(metaclass=PoolMeta):
                     name=part.get_filename(),
                     data=part.get_content())
                 for email, message in zip(emails, messages)
+                if message.is_multipart()
                 for part in message.iter_attachments()])
         for mail, email in zip(mails, emails):
             mail.email = email
@@ -474,6 +475,14 @@ class Mail(metaclass=PoolMeta):
         if len(lines) > NOTIFIED:
             lines[NOTIFIED:] = ['…']
         return '\n'.join(lines)
+
+
+def _parse_message(data):
+    "Return the message, without its body unless it has attachments"
+    message = BytesHeaderParser(policy=policy.SMTP).parsebytes(data)
+    if message.get_content_type() == 'multipart/mixed':
+        message = message_from_bytes(data, policy=policy.SMTP)
+    return message
 
 
 class Readdress(Wizard):

@@ -126,8 +126,9 @@ class Bench:
         create_employee(company)
         session = common.create_session(company, START)
         cases = []
-        for _ in range(0, MAILS, 200):
-            enrolments = common.create_enrolments(session, 200)
+        for start in range(0, MAILS, 200):
+            enrolments = common.create_enrolments(
+                session, min(200, MAILS - start))
             cases += Case.open_cases(enrolments, 'absence', START)
         for start in range(0, MAILS, 200):
             Case.apply_step(

@@ -308,12 +308,12 @@ class World:
         self.backend.copy(self.name, self.directory, name, self.directory)
         shutil.copytree(self.directory / self.name, self.directory / name)
 
-    def get_uri(self, scheme):
-        return f'{scheme}://127.0.0.1:{self.server.port}?timeout=1'
+    def get_uri(self, scheme='smtp', timeout=10):
+        return f'{scheme}://127.0.0.1:{self.server.port}?timeout={timeout}'
 
     @property
     def uri(self):
-        return self.get_uri('smtp')
+        return self.get_uri()
 
     def create_certificate(self):
         "Return a file with a certificate that nobody trusts and its key"
