@@ -9,6 +9,13 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / 'scripts'))
 
 
+def pytest_configure():
+    from lib.environment import raise_on_sigterm
+
+    # The processes of the tests end with them
+    raise_on_sigterm()
+
+
 def pytest_terminal_summary(terminalreporter):
     "Show the table of the faults and keep it"
     if not harness.rows:

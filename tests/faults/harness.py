@@ -1,6 +1,7 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 "Real databases, workers, crons and mail servers, and the truth about mails"
+import atexit
 import json
 import os
 import shutil
@@ -48,6 +49,7 @@ class Process(subprocess.Popen):
         super().__init__(
             list(map(str, command)), env=clean_environ(),
             start_new_session=True, **options)
+        atexit.register(self.kill)
 
     def kill(self):
         "As kill -9 of the process and of its children"
