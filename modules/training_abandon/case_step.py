@@ -61,6 +61,10 @@ class Step(CaseCompanyMixin, ModelSQL, ModelView):
     done_by_user = fields.Many2One(
         'res.user', "Done By User", ondelete='RESTRICT')
     skip_reason = fields.Text("Skip Reason")
+    is_next = fields.Function(fields.Boolean(
+            "Next",
+            help="It is the first step that its case has to do."),
+        'get_is_next', searcher='search_is_next')
     by_procedure = fields.Boolean(
         "Skipped by the Procedure",
         help="The step did not apply to the case: nobody chose to skip it.")
@@ -299,27 +303,53 @@ class Step(CaseCompanyMixin, ModelSQL, ModelView):
             cls.write(*actions)
 
     @classmethod
+    def _first_todo_query(cls, where=None):
+        "Return the query of the first steps to do of the cases and its table"
+        step, other = cls.__table__(), cls.__table__()
+        condition = other.state == 'todo'
+        if where is not None:
+            condition &= where(other)
+        first = other.select(
+            other.case.as_('case'),
+            Min(other.sequence).as_('sequence'),
+            where=condition,
+            group_by=[other.case])
+        query = step.join(first,
+            condition=(first.case == step.case)
+            & (first.sequence == step.sequence))
+        return query, step
+
+    @classmethod
     def first_todo(cls, case_ids):
         "Yield the case, id, kind and due date of the first steps to do"
         cursor = Transaction().connection.cursor()
         for sub_ids in grouped_slice(
                 case_ids, backend.MAX_QUERY_PARAMS // 2):
-            step, other = cls.__table__(), cls.__table__()
-            first = other.select(
-                other.case.as_('case'),
-                Min(other.sequence).as_('sequence'),
-                where=fields.SQL_OPERATORS['in'](other.case, list(sub_ids))
-                & (other.state == 'todo'),
-                group_by=[other.case])
-            cursor.execute(*step
-                .join(first,
-                    condition=(first.case == step.case)
-                    & (first.sequence == step.sequence))
-                .select(step.case, step.id, step.kind, step.due_date))
+            sub_ids = list(sub_ids)
+            query, step = cls._first_todo_query(
+                lambda t: fields.SQL_OPERATORS['in'](t.case, sub_ids))
+            cursor.execute(*query.select(
+                    step.case, step.id, step.kind, step.due_date))
             for case, id_, kind, due_date in cursor:
                 if isinstance(due_date, str):
                     due_date = dt.date.fromisoformat(due_date)
                 yield case, id_, kind, due_date
+
+    @classmethod
+    def get_is_next(cls, steps, name):
+        first = {id_ for _, id_, _, _ in cls.first_todo(
+                list({s.case.id for s in steps}))}
+        return {s.id: s.id in first for s in steps}
+
+    @classmethod
+    def search_is_next(cls, name, clause):
+        _, operator, value = clause
+        query, step = cls._first_todo_query()
+        table = cls.__table__()
+        Operator = fields.SQL_OPERATORS[operator]
+        return [('id', 'in', table.select(
+                    table.id, where=Operator(
+                        table.id.in_(query.select(step.id)), value)))]
 
     @classmethod
     def _evidence_query(cls):

@@ -59,8 +59,8 @@ class Step(metaclass=PoolMeta):
         """Return the query of the step and the time at which the last of the
         parties it is about was reached for the first time.
 
-        What is written again to the same party, like a reminder, does not
-        make the step later."""
+        What is written again to the same party does not make the step later,
+        and a reminder proves nothing."""
         pool = Pool()
         FollowUp = pool.get('training.follow_up')
         Mail = pool.get('training.mail')
@@ -72,7 +72,8 @@ class Step(metaclass=PoolMeta):
                 mail.sent_at.as_('at'),
                 # The exchange is proven by what was heard
                 where=(mail.step != Null) & (mail.kind != 'exchange')
-                & (mail.state == 'sent') & (mail.bounced_at == Null)),
+                & (mail.state == 'sent') & (mail.bounced_at == Null)
+                & (mail.reminder == Null)),
             follow_up.select(
                 follow_up.step, follow_up.party, follow_up.done_at,
                 where=(follow_up.step != Null)

@@ -8,7 +8,7 @@ from trytond.wizard import (
     Button, StateAction, StateTransition, StateView, Wizard)
 
 from .exceptions import CaseStepError, RecipientError
-from .mail import check_address
+from .mail import HoldNoticeMixin, check_address
 from .timeline import MESSAGE_KINDS
 
 # The most messages that a new one refers to
@@ -136,16 +136,16 @@ class Write(PartyWizard):
                         'training_abandon.msg_conversation_party',
                         case=case.rec_name,
                         party=party.rec_name))
-            if not party.email:
+            if not party.reachable_email:
                 raise RecipientError(gettext(
                         'training_abandon.msg_write_no_address',
                         party=party.rec_name))
-            check_address(party.email, party)
+            check_address(party.reachable_email, party)
         case.write_to(parties, subject, text)
         return 'end'
 
 
-class WriteStart(ModelView):
+class WriteStart(HoldNoticeMixin, ModelView):
     __name__ = 'training.abandon.case.write.start'
 
     case = fields.Many2One('training.abandon.case', "Case", readonly=True)
@@ -165,7 +165,7 @@ class WriteStart(ModelView):
     @fields.depends('parties')
     def on_change_with_addresses(self, name=None):
         return '\n'.join(
-            f'{p.rec_name} <{p.email or ""}>' for p in self.parties or [])
+            f'{p.rec_name} <{p.reachable_email or ""}>' for p in self.parties or [])
 
     @fields.depends('case', 'parties')
     def on_change_parties(self):
@@ -232,7 +232,7 @@ class Case(metaclass=PoolMeta):
                 'kind': 'exchange',
                 'report': report,
                 'language': party.lang or default_language,
-                'to': party.email,
+                'to': party.reachable_email,
                 'subject': subject,
                 'text': f'{text}\n',
                 'references': [

@@ -26,7 +26,7 @@ class Course(DeactivableMixin, ModelSQL, ModelView):
             ], "Kind", required=True, sort=False,
         help="The category of action of the national quality framework.")
     duration = fields.TimeDelta(
-        "Duration",
+        "Duration", 'training_hours',
         domain=['OR',
             ('duration', '=', None),
             ('duration', '>=', dt.timedelta()),

@@ -126,7 +126,9 @@ class Mail(metaclass=PoolMeta):
                     mail=self.rec_name))
         if reason := self._get_outdated():
             raise AccessError(reason)
-        message = message_from_bytes(self.message, policy=policy.SMTP)
+        # An identifier too long for a line would be encoded
+        message = message_from_bytes(
+            self.message, policy=policy.SMTP.clone(max_line_length=998))
         for name in ['To', 'Date', 'Message-ID']:
             del message[name]
         name = self.party.name if self.party else ''
