@@ -451,6 +451,134 @@ class ReplyTestCase(unittest.TestCase):
                 id_ = Reply.receive(message().as_bytes())
             self.assertEqual(Reply(id_).mail, mail)
 
+    def post(self, data, data_type='raw', **rule):
+        "Post the data to an inbox with the rule and return the email"
+        pool = Pool()
+        Email = pool.get('inbound.email')
+        Inbox = pool.get('inbound.email.inbox')
+        inbox, = Inbox.create([{
+                    'name': "Replies",
+                    'rules': [('create', [{
+                                    'action': (
+                                        'training.mail.reply|from_inbound'),
+                                    **rule,
+                                    }])],
+                    }])
+        email, = Email.from_webhook(inbox, data, data_type)
+        inbox.process(email)
+        email.save()
+        return email
+
+    @with_transaction()
+    def test_inbound_types(self):
+        "Test the messages as the providers post them"
+        pool = Pool()
+        Reply = pool.get('training.mail.reply')
+        raw = message("Manque de temps")
+        text = raw.as_string()
+        payloads = [
+                ('mailpace', {'raw': text}),
+                ('sendgrid', {'email': text}),
+                ('mailchimp', {'mandrill_events': [{
+                                'event': 'inbound',
+                                'raw_msg': text,
+                                'msg': {'raw_msg': text},
+                                }]}),
+                ('postmark', {'RawEmail': text}),
+                ('postmark', {
+                        'From': ADDRESS,
+                        'FromFull': {'Email': ADDRESS},
+                        'To': raw['To'],
+                        'ToFull': [{'Email': raw['To']}],
+                        'Subject': "Été\r\nInjected: yes",
+                        'TextBody': "Manque de temps",
+                        'HtmlBody': "<p>Manque de temps",
+                        'Headers': [
+                            {'Name': 'Message-ID', 'Value': '<a@b.example>'},
+                            {'Name': 'Content-Type', 'Value': 'x/y'},
+                            ],
+                        'Attachments': [{
+                                'Name': "été.pdf",
+                                'ContentType': 'application/pdf',
+                                'Content': 'JVBERg==',
+                                }],
+                        })]
+        with self.asked() as mail:
+            for data_type, payload in payloads:
+                with self.subTest(data_type=data_type):
+                    Reply.delete(Reply.search([]))
+                    reply = self.post(
+                        json.dumps(payload).encode(), data_type).result
+                    self.assertEqual(
+                        (reply.mail, reply.text), (mail, "Manque de temps"))
+            self.assertEqual(reply.subject, "Été Injected: yes")
+            self.assertEqual(
+                [a.name for a in reply.attachments], ["été.pdf"])
+
+    @with_transaction()
+    def test_inbound_malformed(self):
+        "Test that the rules match malformed messages"
+        with self.asked() as mail:
+            for raw in [
+                    b'From: \nTo: replies+%s@provider.example\n\nx',
+                    b'Subject: =?x\xff?q?\xe9?=\nFrom: <\n'
+                    b'To: replies+%s@provider.example\n\n\xff']:
+                email = self.post(
+                    raw % TOKEN.encode(), destination='provider')
+                self.assertEqual(email.result.mail, mail)
+
+    @with_transaction()
+    def test_exchange(self):
+        "Test that the answers to the proposals are dated in the wizard"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Step = pool.get('training.abandon.case.step')
+        with self.asked(prescriber=True) as mail:
+            Step.write(
+                [s for s in mail.case.steps
+                    if s.kind in {'analyse', 'propose'}],
+                {'state': 'done', 'done_at': SENT_AT - dt.timedelta(days=1)})
+            reply = self.receive(message("D'accord"))
+            _, start = open_wizard(
+                'training.abandon.case.exchange', [Case(mail.case.id)])
+            kinds = {e['party']: e['kind'] for e in start['exchanges']}
+            times = {e['party']: e['at'] for e in start['exchanges']}
+            self.assertEqual(kinds.pop(mail.party.id), 'email')
+            self.assertEqual(times[mail.party.id], reply.received_at)
+            self.assertEqual(list(kinds.values()), ['call'])
+
+    @with_transaction()
+    def test_erase(self):
+        "Test that the words go with the party"
+        pool = Pool()
+        Attachment = pool.get('ir.attachment')
+        Erase = pool.get('party.erase', type='wizard')
+        Reply = pool.get('training.mail.reply')
+        with self.asked() as mail:
+            raw = message("Je suis malade")
+            raw.add_attachment(
+                b'%PDF', maintype='application', subtype='pdf',
+                filename='arret.pdf')
+            email = self.post(raw.as_bytes())
+            mail.case.cancel([mail.case])
+            party = mail.party
+            party.active = False
+            party.save()
+            session_id, _, _ = Erase.create()
+            Erase.execute(
+                session_id, {'ask': {'party': party.id}}, 'erase')
+            for cache in Transaction().cache.values():
+                cache.clear()
+
+            reply, = Reply.browse(Reply.search([]))
+            self.assertEqual(
+                (reply.from_, reply.to, reply.subject, reply.text,
+                    reply.body, reply.message),
+                (None,) * 6)
+            self.assertEqual(reply.message_id, '<answer@mail.example>')
+            self.assertFalse(Attachment.search([]))
+            self.assertFalse(type(email)(email.id).data)
+
     @with_transaction()
     def test_corpus(self):
         "Test the messages of the programs that people and servers use"
