@@ -85,7 +85,8 @@ setup(
             'tryton.cfg', '*.xml', '*.fodt', '*.html', 'view/*.xml',
             'locale/*.po', 'locale/override/*.po', 'report/*.fodt',
             'report/*.html', 'icons/*.svg', 'icons/LICENSE'],
-        f'{PACKAGE}.tests': ['*.rst', '*.json', 'inbound/*.eml'],
+        f'{PACKAGE}.tests': [
+            '*.rst', '*.json', 'inbound/*.eml', 'inbound/*.json'],
         },
     classifiers=[
         'Development Status :: 3 - Alpha',
