@@ -232,10 +232,6 @@ class CronMixin(FaultMixin):
         self.server.misbehave({'stage': 'data', 'delay': .002})
         self.world.run_crons(2)
         self.audit("two crons at once", mails)
-        connections = {
-            e['connection'] for e in self.server.accepted(
-                m['message_id'] for m in self.driver.mails(mails))}
-        self.assertGreaterEqual(len(connections), 1)
 
     def test_kill_cron(self):
         "Test a cron killed at random moments"
