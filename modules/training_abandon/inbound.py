@@ -3,6 +3,7 @@
 "The replies that a provider or a script posts to an inbox"
 import base64
 import json
+from email.header import Header
 from email.message import EmailMessage
 
 from trytond.pool import Pool, PoolMeta
@@ -96,7 +97,14 @@ def _rebuild(payload):
 
 def _set(message, name, value):
     # The policy refuses the line breaks and what it can not parse
-    message.set_raw(name, ' '.join(str(value).split()))
+    value = ' '.join(str(value).split())
+    if not value.isascii():
+        if name.lower() == 'subject':
+            value = Header(value, 'utf-8').encode()
+        else:
+            # Only the addresses are kept of the other headers
+            value = value.encode('ascii', 'replace').decode()
+    message.set_raw(name, value)
 
 
 class Rule(metaclass=PoolMeta):
