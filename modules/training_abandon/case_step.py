@@ -336,6 +336,12 @@ class Step(CaseCompanyMixin, ModelSQL, ModelView):
                 yield case, id_, kind, due_date
 
     @classmethod
+    def _next_query(cls):
+        "Return the query of the ids of the first steps to do"
+        query, step = cls._first_todo_query()
+        return query.select(step.id)
+
+    @classmethod
     def get_is_next(cls, steps, name):
         first = {id_ for _, id_, _, _ in cls.first_todo(
                 list({s.case.id for s in steps}))}
@@ -344,12 +350,11 @@ class Step(CaseCompanyMixin, ModelSQL, ModelView):
     @classmethod
     def search_is_next(cls, name, clause):
         _, operator, value = clause
-        query, step = cls._first_todo_query()
         table = cls.__table__()
         Operator = fields.SQL_OPERATORS[operator]
         return [('id', 'in', table.select(
                     table.id, where=Operator(
-                        table.id.in_(query.select(step.id)), value)))]
+                        table.id.in_(cls._next_query()), value)))]
 
     @classmethod
     def _evidence_query(cls):

@@ -4,7 +4,6 @@ import datetime as dt
 from collections import defaultdict
 
 from sql import Null
-from sql.aggregate import Min
 
 from trytond import backend
 from trytond.exceptions import UserError
@@ -173,7 +172,7 @@ class Step(metaclass=PoolMeta):
                 & ((step.escalation == Null)
                     | ((step.escalation == 'owner')
                         & (procedure_step.escalation_delay != Null)))
-                & (step.id.in_(cls._first_todo_query())
+                & (step.id.in_(cls._next_query())
                     | step.id.in_(cls._failed_query())))
             if sub_ids is not None:
                 where &= fields.SQL_OPERATORS['in'](step.id, list(sub_ids))
@@ -188,19 +187,6 @@ class Step(metaclass=PoolMeta):
                     # The cases of an owner are told of together
                     order_by=[case.owner, step.id]))
             yield from cursor.fetchall()
-
-    @classmethod
-    def _first_todo_query(cls):
-        step, other = cls.__table__(), cls.__table__()
-        first = other.select(
-            other.case.as_('case'), Min(other.sequence).as_('sequence'),
-            where=other.state == 'todo',
-            group_by=[other.case])
-        return (step
-            .join(first,
-                condition=(first.case == step.case)
-                & (first.sequence == step.sequence))
-            .select(step.id))
 
     @classmethod
     def _failed_query(cls):
