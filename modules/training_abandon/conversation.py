@@ -165,7 +165,7 @@ class WriteStart(HoldNoticeMixin, ModelView):
     @fields.depends('parties')
     def on_change_with_addresses(self, name=None):
         return '\n'.join(
-            f"{p.rec_name} <{p.reachable_email or ''}>"
+            f'{p.rec_name} <{p.reachable_email or ""}>'
             for p in self.parties or [])
 
     @fields.depends('case', 'parties')

@@ -9,8 +9,8 @@ from trytond.pool import Pool
 from trytond.tests.test_tryton import activate_module, with_transaction
 
 from .common import (
-    DATE, apply_wizard, create_enrolments, open_wizard, run_wizard, set_up,
-    today, wizard_context)
+    DATE, apply_wizard, create_enrolments, live, open_wizard, run_wizard,
+    set_up, today, wizard_context)
 
 SECRET = "My employer harasses me"
 LONG_ID = '<' + 'a' * 90 + '@mail.example.com>'
@@ -162,6 +162,42 @@ class ConversationTestCase(unittest.TestCase):
             with self.assertRaisesRegex(Exception, "email address"):
                 apply_wizard(wizard, [case], start)
             self.assertFalse(Mail.search([('case', '=', case.id)]))
+
+    @with_transaction()
+    def test_write_bounced_address(self):
+        "Test that a party is not written to where the mails come back from"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        ContactMechanism = pool.get('party.contact_mechanism')
+        Mail = pool.get('training.mail')
+        with set_up() as (company, session, prescriber):
+            case = self.open_case(session, prescriber)
+            ContactMechanism.bounce(prescriber.email, Case.now(), "Unknown")
+            wizard, start = open_wizard(
+                'training.abandon.case.write', [case])
+            start.update(
+                parties=[prescriber.id], subject="Subject", text="Text")
+            with self.assertRaisesRegex(Exception, "email address"):
+                apply_wizard(wizard, [case], start)
+            ContactMechanism.create([{
+                        'party': prescriber.id,
+                        'type': 'email',
+                        'value': 'other@example.com',
+                        }])
+            apply_wizard(wizard, [case], start)
+            mail, = Mail.search([('case', '=', case.id)])
+            self.assertEqual(mail.to, 'other@example.com')
+
+    @with_transaction()
+    def test_write_held(self):
+        "Test that the form tells that the mail will be held"
+        with set_up() as (company, session, prescriber):
+            case = self.open_case(session, prescriber)
+            for value, notice in [(None, False), ('', True)]:
+                with live(value):
+                    _, start = open_wizard(
+                        'training.abandon.case.write', [case])
+                    self.assertEqual(bool(start['hold_notice']), notice)
 
     @with_transaction()
     def test_conversation(self):
