@@ -269,8 +269,8 @@ class Mail(ModelSQL, ModelView):
 
     @classmethod
     def _address(cls, name, email):
-        email = convert_ascii_email(email)
         # A line break would begin another header
+        email = ''.join(convert_ascii_email(email).split())
         name = ' '.join((name or '').split())
         if name.isascii():
             return formataddr((name, email))
