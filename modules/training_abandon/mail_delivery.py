@@ -4,6 +4,7 @@ import datetime as dt
 import logging
 import time
 from collections import defaultdict
+from contextlib import suppress
 from email import message_from_bytes, policy
 from email.parser import BytesHeaderParser
 from email.utils import parseaddr
@@ -199,6 +200,20 @@ class Mail(metaclass=PoolMeta):
 
         The mails that are left after until wait for the next time."""
         server = MailServer(cls._connect)
+        try:
+            failed, unavailable = cls._give(server, claimed, until)
+        finally:
+            server.close()
+        cls._archive(claimed)
+        cls.notify_failed(cls.browse(failed))
+        cls._notify_unavailable(cls.browse(unavailable))
+        Transaction().commit()
+        return server.available
+
+    @classmethod
+    def _give(cls, server, claimed, until):
+        """Give the claimed mails to the server and return the ids of those
+        that failed and of those that wait because of the server."""
         left, failed, unavailable = dict(claimed), [], []
         kept_at = cls._now()
         while left:
@@ -220,14 +235,20 @@ class Mail(metaclass=PoolMeta):
             cls._store(id_, attempt, values)
             if values['state'] == 'failed':
                 failed.append(id_)
+            elif values['state'] == 'sent' and unavailable:
+                cls._set_available(unavailable)
+                unavailable.clear()
             elif values.get('unavailable_since') and not known:
                 unavailable.append(id_)
-        server.close()
-        cls._archive(claimed)
-        cls.notify_failed(cls.browse(failed))
-        cls._notify_unavailable(cls.browse(unavailable))
-        Transaction().commit()
-        return server.available
+        return failed, unavailable
+
+    @classmethod
+    def _set_available(cls, ids):
+        "Tell the mails that the server has taken another one since"
+        table = cls.__table__()
+        cls._write(
+            {'unavailable_since': None},
+            fields.SQL_OPERATORS['in'](table.id, ids), table=table)
 
     @classmethod
     def _connect(cls):
@@ -271,12 +292,20 @@ class Mail(metaclass=PoolMeta):
     def _attempt(self, server):
         """Try to give the mail to the server and return the values to store
         on the mail."""
-        if reason := self._get_outdated():
-            return self._end('cancelled', reason)
-        sender, recipient = parseaddr(self.from_)[1], self.to
-        message = self.message
+        transaction = Transaction()
+        try:
+            reason = self._get_outdated()
+            sender, recipient = parseaddr(self.from_)[1], self.to
+            message = self.message
+        except backend.DatabaseOperationalError:
+            raise
+        except Exception as exception:
+            transaction.rollback()
+            return self._break(exception)
         # Do not keep a transaction open while the server thinks
-        Transaction().commit()
+        transaction.commit()
+        if reason:
+            return self._end('cancelled', reason)
         try:
             if not message:
                 raise Delayed(gettext(
@@ -287,13 +316,16 @@ class Mail(metaclass=PoolMeta):
         except Delayed as exception:
             return self._delay(exception)
         except Exception as exception:
-            # One mail must not keep the others from leaving
-            logger.error("mail %s failed", self.id, exc_info=True)
-            return self._end('failed', exception_words(exception))
+            return self._break(exception)
         return {
             **self._end('sent', reply),
             'sent_at': self._now(),
             }
+
+    def _break(self, exception):
+        "Return the values of the mail that keeps none of the others"
+        logger.error("mail %s failed", self.id, exc_info=True)
+        return self._end('failed', exception_words(exception))
 
     def _end(self, state, words):
         return {
@@ -346,6 +378,8 @@ class Mail(metaclass=PoolMeta):
             write()
         except backend.DatabaseOperationalError:
             logger.warning("mail %s recorded later", id_, exc_info=True)
+            with suppress(backend.DatabaseOperationalError):
+                transaction.rollback()
             for wait in RECORD_WAITS:
                 time.sleep(wait)
                 try:
@@ -441,13 +475,12 @@ class Mail(metaclass=PoolMeta):
         mails = [m for m in mails if m.unavailable_since]
         if not mails:
             return
-        earlier = cls.search([
-                ('state', '=', 'queued'),
+        told = cls._told_unavailable(mails)
+        earliest = cls.search([
+                ('state', 'in', WAITING),
                 ('unavailable_since', '!=', None),
-                ('id', 'not in', [m.id for m in mails]),
-                ], order=[('unavailable_since', 'ASC')], limit=BATCH)
-        told = {m.case.owner for m in earlier if m.case}
-        since = min(m.unavailable_since for m in [*mails, *earlier])
+                ], order=[('unavailable_since', 'ASC')], limit=1)
+        since = min(m.unavailable_since for m in [*mails, *earliest])
 
         def describe(cases):
             return (
@@ -459,6 +492,24 @@ class Mail(metaclass=PoolMeta):
         cls._notify_owners(
             [m for m in mails if m.case and m.case.owner not in told],
             describe)
+
+    @classmethod
+    def _told_unavailable(cls, mails):
+        "Return the owners who have other mails that wait for the server"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Employee = pool.get('company.employee')
+        cursor = Transaction().connection.cursor()
+        table, case = cls.__table__(), Case.__table__()
+        cursor.execute(*table
+            .join(case, condition=case.id == table.case)
+            .select(case.owner,
+                where=table.state.in_(WAITING)
+                & (table.unavailable_since != Null)
+                & ~fields.SQL_OPERATORS['in'](
+                    table.id, [m.id for m in mails]),
+                group_by=[case.owner]))
+        return {id_ and Employee(id_) for id_, in cursor}
 
     @classmethod
     def _notify_owners(cls, mails, describe):

@@ -227,6 +227,40 @@ class MailDeliveryTestCase(unittest.TestCase):
                 self.assertFalse(mails[0].unavailable_since)
 
     @with_transaction()
+    def test_unavailable_notified_batches(self):
+        "Test that an owner is told once whatever number of mails wait"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        with self.queued(3) as mails, mail_server() as server, \
+                patch.object(mail_delivery, 'BATCH', 1):
+            Mail, company = type(mails[0]), mails[0].company
+            for mail, name in zip(mails, ['first', 'second']):
+                owner = create_user(name, company, 'training')
+                Case.write([mail.case], {'owner': owner.employee.id})
+            Case.write([mails[2].case], {'owner': owner.employee.id})
+            server.connect.side_effect = OSError("refused")
+            for number, logins in enumerate([
+                        ['first'],
+                        ['first', 'second'],
+                        ['first', 'second']]):
+                Mail.deliver_due()
+                self.assertTrue(mails[number].unavailable_since)
+                self.assertEqual([n[0] for n in self.notified()], logins)
+
+    @with_transaction()
+    def test_address(self):
+        "Test that an address does not make another header"
+        pool = Pool()
+        Mail = pool.get('training.mail')
+        for name, email in [
+                ("Trainer", "a@example.com\r\nBcc: b@example.com"),
+                ("Formé\nBcc: b@example.com", "a@example.com"),
+                ]:
+            with self.subTest(name=name):
+                value = Mail._address(name, email)
+                self.assertEqual(len(value.splitlines()), 1)
+
+    @with_transaction()
     def test_unavailable_due(self):
         "Test that the scheduled action tries one batch without server"
         with self.queued(3) as mails, mail_server() as server, \
@@ -282,6 +316,12 @@ class MailDeliveryTestCase(unittest.TestCase):
                     Mail.deliver_due()
                     self.assertEqual([m.state for m in mails], states)
                     self.assertEqual(server.connect.call_count, connections)
+                    # The server that took the last one is available
+                    is_available = states[-1] == 'sent'
+                    self.assertEqual(
+                        any(m.unavailable_since for m in mails),
+                        not is_available)
+                    self.assertEqual(bool(self.notified()), not is_available)
             # Those that were not tried wait the least
             self.assertEqual(
                 [(m.next_attempt - NOW) // MINUTE for m in mails],
@@ -296,6 +336,40 @@ class MailDeliveryTestCase(unittest.TestCase):
             self.assertEqual(
                 self.states(mails),
                 [('failed', "broken"), ('sent', "250 OK")])
+
+    @with_transaction()
+    def test_facts_break(self):
+        "Test that a mail whose facts cannot be read does not keep the others"
+        with self.queued(2) as mails, mail_server() as server:
+            Mail = type(mails[0])
+            get_outdated = Mail._get_outdated
+
+            def fail(mail):
+                if mail == mails[0]:
+                    raise ValueError("broken")
+                return get_outdated(mail)
+
+            with patch.object(Mail, '_get_outdated', fail), \
+                    patch.object(Transaction(), 'rollback') as rollback:
+                Mail.deliver_due()
+            rollback.assert_called_once_with()
+            self.assertEqual(
+                self.states(mails),
+                [('failed', "broken"), ('sent', "250 OK")])
+            self.assertEqual(server.data.call_count, 1)
+
+    @with_transaction()
+    def test_database_gone(self):
+        "Test that a mail does not fail because of the database"
+        with self.queued() as (mail,), mail_server() as server:
+            Mail = type(mail)
+            with patch.object(
+                    Mail, '_get_outdated',
+                    side_effect=backend.DatabaseOperationalError("gone")):
+                with self.assertRaises(backend.DatabaseOperationalError):
+                    Mail.deliver_due()
+            self.assertEqual(mail.state, 'sending')
+            server.connect.assert_not_called()
 
     @with_transaction()
     def test_message_unreadable(self):
@@ -421,8 +495,11 @@ class MailDeliveryTestCase(unittest.TestCase):
 
             with patch.object(Mail, '_write', fail_once), \
                     patch.object(mail_delivery.time, 'sleep'), \
+                    patch.object(Transaction(), 'rollback') as rollback, \
                     patch.object(Transaction(), 'new_transaction'):
                 Mail.deliver_due()
+            # The next mail needs a transaction that works
+            rollback.assert_called_once_with()
             self.assertEqual(mail.state, 'sent')
             self.assertEqual(len(calls), 3)
 
