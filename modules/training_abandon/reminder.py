@@ -174,7 +174,9 @@ class Step(metaclass=PoolMeta):
                 (mail.state.in_(['draft', 'queued', 'sending']), 1),
                 else_=0).as_('pending'),
             SQLCase(
-                ((mail.state == 'failed') | (mail.bounced_at != Null), 1),
+                ((mail.state == 'failed')
+                    | ((mail.bounced_at != Null)
+                        & (mail.replaced_by == Null)), 1),
                 else_=0).as_('refused'),
             where=mail.step.in_(cls._answerable_query()))
         letters = follow_up.select(
