@@ -538,8 +538,7 @@ class Case(metaclass=PoolMeta):
         address = reply_address()
         if not address:
             return super()._reply_to()
-        employee = self.current_employee()
-        return (employee or self.company).party.name, address
+        return (self._signatory() or self.company).party.name, address
 
     def _answers(self, *domain):
         "Return the replies that count as answers, the first one first"
