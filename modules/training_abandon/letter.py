@@ -216,6 +216,7 @@ class Case(metaclass=PoolMeta):
         pool = Pool()
         Mail = pool.get('training.mail')
         companies, logos, frames, mails = {}, {}, {}, []
+        reply_to = {}
         for line in lines:
             case, language = line['case'], line['language']
             check_address(line['to'], line['party'])
@@ -226,8 +227,14 @@ class Case(metaclass=PoolMeta):
             report = line.get('report') or line['letter'].report
             if report not in frames:
                 frames[report] = Frame(report)
-            message = cls._compose(
-                {**line, 'frame': frames[report]}, company, logos[company])
+            sender = case._signatory() or company
+            if sender not in reply_to:
+                reply_to[sender] = case._reply_to()
+            message = cls._compose({
+                    **line,
+                    'frame': frames[report],
+                    'reply_to': reply_to[sender],
+                    }, company, logos[company])
             mails.append(Mail.from_message(
                     message,
                     to=line['to'],
@@ -276,7 +283,7 @@ class Case(metaclass=PoolMeta):
         return Mail.compose(
             company, line['party'], line['to'],
             line['subject'], f"{line['text']}\n-- \n{footer}\n", html,
-            reply_to=case._reply_to(), logo=logo,
+            reply_to=line['reply_to'], logo=logo,
             attachments=line.get('attachments'))
 
     def _reply_to(self):
