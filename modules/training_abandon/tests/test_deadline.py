@@ -167,7 +167,7 @@ class DeadlineTestCase(unittest.TestCase):
             case, = self.ask(session)
             owner = create_user('assistant', company, 'training').employee
             Case.write([case], {'owner': owner.id})
-            with Transaction().set_user(0):
+            with Transaction().set_user(0), Transaction().reset_context():
                 mail, = self.remind(DATE + 3 * DAY)
             self.assertIn("Assistant", mail.body)
 
@@ -495,10 +495,12 @@ class DeadlineTestCase(unittest.TestCase):
                     self.assertEqual(len(statements), 1)
                     with count_statements() as statements:
                         Case.remind()
+                    # Each mail has a message of its own to store
                     counts.append(len([
                                 s for s in statements
                                 if 'INSERT' not in s
-                                and 'last_insert' not in s.lower()]))
+                                and 'last_insert' not in s.lower()
+                                and 'SET "message' not in s]))
                 self.assertEqual(
                     {len(c.mails) for c in Case.browse(cases)}, {2})
             self.assertLess(counts[1], counts[0] + 15)
@@ -517,6 +519,7 @@ class DeadlineTestCase(unittest.TestCase):
         with self.assertRaises(ProcedureError):
             Procedure.activate([procedure])
         for kind in ['inform', 'analyse', 'propose', 'decide']:
+            Procedure.delete([procedure])
             procedure = self.revise(activate=False, **{
                     kind: {'reminder_count': 1, 'reminder_delay': 2}})
             with self.assertRaises(ProcedureError):
@@ -543,10 +546,9 @@ class DeadlineTestCase(unittest.TestCase):
                         'end_date': DATE + 4 * DAY,
                         }])
             self.ask(session)
-            for day in range(8):
+            for day in range(7):
                 self.assertEqual(self.remind(DATE + day * DAY), [])
-            self.assertEqual(len(self.remind(DATE + 8 * DAY)), 0)
-            self.assertEqual(len(self.remind(DATE + 9 * DAY)), 1)
+            self.assertEqual(len(self.remind(DATE + 7 * DAY)), 1)
 
     @with_transaction()
     def test_reminder_late_cron(self):
@@ -633,8 +635,8 @@ class DeadlineTestCase(unittest.TestCase):
             company.save()
             now = dt.datetime.combine(
                 DATE + 2 * DAY, dt.time(22), tzinfo=dt.timezone.utc)
-            with patch('trytond.ir.date.datetime.datetime') as datetime:
-                datetime.now.side_effect = now.astimezone
+            with patch('trytond.ir.date.datetime') as datetime:
+                datetime.datetime.now.side_effect = now.astimezone
                 self.assertEqual(
                     Case.today(company), DATE + (2 + expected) * DAY)
                 self.assertEqual(len(Step.due_reminders()), expected)
