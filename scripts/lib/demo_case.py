@@ -16,6 +16,7 @@ from demo_data.catalogue import FOLLOWED
 from proteus import Model, Wizard
 from proteus import config as pconfig
 
+from .demo_replies import Replies
 from .demo_training import ABSENCES
 from .demo_work import CASE, ENROLMENT, Work
 from .environment import refuse
@@ -56,8 +57,10 @@ class Demo:
         self.eight_steps()
         self.case.reload()
         self.save_certificate()
-        Work(self, [e for e in enrolments if not is_followed(e)]).run()
+        work = Work(self, [e for e in enrolments if not is_followed(e)])
+        work.run()
         self.wait_for_mails()
+        Replies(self, work.cases, self.files()).run()
         return self.summary()
 
     def is_absent(self, enrolment):
