@@ -22,6 +22,7 @@ from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
+from .exceptions import MailStorageError
 from .mail import WAITING, HoldNoticeMixin, check_address
 from .mail_server import (
     Delayed, Interrupted, MailServer, Refused, Unavailable, exception_words,
@@ -109,7 +110,11 @@ class Mail(metaclass=PoolMeta):
     def cancel(cls, mails):
         cls.write([
                 m for m in mails if m.state in {'draft', 'queued', 'failed'}],
-            {'state': 'cancelled', 'next_attempt': None})
+            {
+                'state': 'cancelled',
+                'next_attempt': None,
+                'unavailable_since': None,
+                })
 
     @classmethod
     @ModelView.button_action('training_abandon.wizard_mail_readdress')
@@ -127,6 +132,9 @@ class Mail(metaclass=PoolMeta):
                     mail=self.rec_name))
         if reason := self._get_outdated():
             raise AccessError(reason)
+        if not self.message:
+            raise MailStorageError(gettext(
+                    'training_abandon.msg_mail_message_unreadable'))
         # An identifier too long for a line would be encoded
         message = message_from_bytes(
             self.message, policy=policy.SMTP.clone(max_line_length=998))
@@ -252,7 +260,14 @@ class Mail(metaclass=PoolMeta):
 
     @classmethod
     def _connect(cls):
-        return get_smtp_server(server_uri(), strict=True)
+        try:
+            return get_smtp_server(server_uri(), strict=True)
+        except OSError:
+            raise
+        except (TypeError, ValueError):
+            # Their words quote the address, maybe a part of the password
+            raise ValueError(gettext(
+                    'training_abandon.msg_mail_server_address')) from None
 
     @classmethod
     def _keep(cls, claimed):
@@ -327,7 +342,8 @@ class Mail(metaclass=PoolMeta):
         logger.error("mail %s failed", self.id, exc_info=True)
         return self._end('failed', exception_words(exception))
 
-    def _end(self, state, words):
+    @classmethod
+    def _end(cls, state, words):
         return {
             'state': state,
             'smtp_reply': words,

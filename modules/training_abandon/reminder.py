@@ -442,11 +442,10 @@ class Case(metaclass=PoolMeta):
                     ], order=[])
         if mails:
             needed = set(Step.is_waiting_for(mails))
-            Mail.write([m for m in mails if m not in needed], {
-                    'state': 'cancelled',
-                    'smtp_reply': gettext(
-                        'training_abandon.msg_mail_answered'),
-                    })
+            Mail.write(
+                [m for m in mails if m not in needed],
+                Mail._end('cancelled', gettext(
+                        'training_abandon.msg_mail_answered')))
 
     @classmethod
     def on_modification(cls, mode, cases, field_names=None):

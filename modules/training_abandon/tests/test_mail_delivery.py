@@ -9,14 +9,16 @@ from unittest.mock import patch
 from trytond import backend
 from trytond.model.exceptions import AccessError
 from trytond.modules.training_abandon import mail_delivery
+from trytond.modules.training_abandon import mail_server as mail_server_module
 from trytond.modules.training_abandon.configuration import MAIL_RETRY_TIME
+from trytond.modules.training_abandon.exceptions import MailStorageError
 from trytond.pool import Pool
 from trytond.tests.test_tryton import activate_module, with_transaction
 from trytond.transaction import Transaction
 
 from .common import (
     DATE, count_statements, create_enrolments, create_user, live, mail_server,
-    open_wizard, run_wizard, set_up)
+    open_wizard, run_wizard, set_up, without_commit)
 
 OK = (250, b'OK')
 MINUTE = dt.timedelta(minutes=1)
@@ -176,7 +178,6 @@ class MailDeliveryTestCase(unittest.TestCase):
                 (smtplib.SMTPAuthenticationError(535, b'5.7.8 Password'),
                     "535 5.7.8 Password"),
                 (smtplib.SMTPNotSupportedError("No STARTTLS"), "No STARTTLS"),
-                (TypeError("The option tmeout"), "The option tmeout"),
                 ]:
             with self.subTest(words=words), self.queued(2) as mails:
                 mails = mails[-2:]
@@ -191,6 +192,30 @@ class MailDeliveryTestCase(unittest.TestCase):
                     [m.unavailable_since for m in mails], [NOW, NOW])
                 self.assertFalse(Email.search([]))
                 type(mails[0]).cancel(mails)
+
+    @with_transaction()
+    def test_server_address(self):
+        "Test that a wrong address waits without telling its password"
+        for uri in [
+                'smtp://user:sec/ret@mail.example.com',
+                'smtp://user:sec#ret@mail.example.com',
+                'smtp://user:sec?ret@mail.example.com',
+                'smtp://user:secret@127.0.0.1:0?tmeout=ret',
+                'smtp://user:secret@127.0.0.1:0?timeout=ret',
+                ]:
+            with self.subTest(uri=uri), self.queued() as mails, \
+                    without_commit(), \
+                    patch.object(
+                        mail_delivery, 'server_uri', lambda: uri), \
+                    self.assertLogs(mail_server_module.logger) as logs:
+                mail = mails[-1]
+                type(mail).deliver([mail])
+                self.assertEqual(mail.state, 'queued')
+                for words in [mail.smtp_reply, *logs.output]:
+                    self.assertIn("uri", words)
+                    self.assertNotIn('sec', words.replace("section", ""))
+                    self.assertNotIn('ret', words)
+                type(mail).cancel([mail])
 
     @with_transaction()
     def test_unavailable_notified(self):
@@ -382,6 +407,10 @@ class MailDeliveryTestCase(unittest.TestCase):
             self.assertEqual(mail.state, 'queued')
             self.assertIn("file store", mail.smtp_reply)
             server.connect.assert_not_called()
+            Mail.write([mail], {'state': 'failed'})
+            with patch.object(Mail, 'message', None, create=True), \
+                    self.assertRaises(MailStorageError):
+                mail.readdress('other@example.com')
 
     @with_transaction()
     def test_outdated(self):
