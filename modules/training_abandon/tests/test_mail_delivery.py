@@ -84,6 +84,30 @@ class MailDeliveryTestCase(unittest.TestCase):
             server.data.assert_called_once_with(mail.message)
 
     @with_transaction()
+    def test_no_transaction(self):
+        "Test that no transaction is open while the server answers"
+        transaction, pending = Transaction(), []
+        with self.queued(2) as mails, mail_server() as server, \
+                count_statements() as statements:
+            commit = transaction.commit
+
+            def committed():
+                statements.clear()
+                commit()
+
+            def reply(*args, **kwargs):
+                pending.extend(statements)
+                return OK
+
+            for name in ['mail', 'rcpt', 'data', 'quit']:
+                getattr(server, name).side_effect = reply
+            with patch.object(transaction, 'commit', committed):
+                type(mails[0]).deliver_due()
+            self.assertEqual({m.state for m in mails}, {'sent'})
+            server.quit.assert_called_once_with()
+            self.assertFalse(pending)
+
+    @with_transaction()
     def test_refused(self):
         "Test that a refusal is final, with the words, and told once"
         with self.queued(3) as mails, mail_server(
