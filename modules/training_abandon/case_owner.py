@@ -1,5 +1,6 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
+import re
 from collections import defaultdict
 
 from trytond.modules.company.model import employee_field
@@ -7,6 +8,11 @@ from trytond.pool import Pool, PoolMeta
 from trytond.transaction import Transaction
 
 ENDED_STATES = ['closed', 'cancelled']
+
+
+def one_line(text):
+    "Return the text as the description of a notification, which has one line"
+    return re.sub(r'\s*[\t\n\r\x0b\x0c]\s*', ' ', text.strip())
 
 
 class Case(metaclass=PoolMeta):
@@ -74,6 +80,8 @@ class Case(metaclass=PoolMeta):
         language = user.language.code if user.language else None
         with Transaction().set_context(language=language):
             label, description = describe(cases)
+        if description:
+            description = one_line(description)
         cls.notify_user(cases, icon, label, description, user=user)
 
     @classmethod

@@ -251,7 +251,7 @@ class Case(metaclass=PoolMeta):
             lines.append('…')
         return gettext(
             f'training_abandon.msg_steps_late_{level}',
-            count=len(steps)), '\n'.join(lines)
+            count=len(steps)), ' · '.join(lines)
 
 
 class Cron(metaclass=PoolMeta):

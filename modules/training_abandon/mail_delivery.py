@@ -22,6 +22,7 @@ from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
+from .case_owner import one_line
 from .exceptions import MailStorageError
 from .mail import WAITING, HoldNoticeMixin, check_address
 from .mail_server import (
@@ -78,7 +79,7 @@ class Mail(metaclass=PoolMeta):
             cls.notify_user(
                 waiting, 'tryton-warning',
                 gettext('training_abandon.msg_mail_held'),
-                cls._hold_reason())
+                one_line(cls._hold_reason()))
 
     @classmethod
     def deliver_queued(cls, mails):
@@ -537,13 +538,13 @@ class Mail(metaclass=PoolMeta):
 
     @classmethod
     def _describe(cls, mails, cases):
-        "Return the lines about the mails of the cases"
+        "Return the words about the mails of the cases"
         lines = [
             f'{m.case.rec_name}, {m.to}: {m.bounce_reason or m.smtp_reply}'
             for m in mails if m.case in cases]
         if len(lines) > NOTIFIED:
             lines[NOTIFIED:] = ['…']
-        return '\n'.join(lines)
+        return ' · '.join(lines)
 
 
 def _parse_message(data):

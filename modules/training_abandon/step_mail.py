@@ -7,6 +7,7 @@ from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Bool, Eval
 from trytond.transaction import Transaction
 
+from .case_owner import one_line
 from .exceptions import RecipientError
 from .mail import HoldNoticeMixin, check_address
 from .step import StepWizard, complete_lines, step_view
@@ -488,7 +489,7 @@ class Case(metaclass=PoolMeta):
                 certified.append(case)
             except UserError as exception:
                 transaction.rollback()
-                refused.append(str(exception))
+                refused.append(exception.message)
         Mail.queue(Mail.search([
                     ('case', 'in', [c.id for c in certified]),
                     ('kind', '=', 'certify'),
@@ -498,4 +499,4 @@ class Case(metaclass=PoolMeta):
             cls.notify_user(
                 cases, 'tryton-error',
                 gettext('training_abandon.msg_certify_refused'),
-                '\n'.join(refused))
+                one_line(' · '.join(refused)))

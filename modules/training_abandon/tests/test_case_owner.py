@@ -53,6 +53,7 @@ class CaseOwnerTestCase(unittest.TestCase):
         Case = pool.get('training.abandon.case')
         Employee = pool.get('company.employee')
         Lang = pool.get('ir.lang')
+        Notification = pool.get('res.notification')
         User = pool.get('res.user')
         with set_up() as (company, session, prescriber):
             assistant = create_user('assistant', company, 'training')
@@ -69,7 +70,8 @@ class CaseOwnerTestCase(unittest.TestCase):
             Case.write(cases[2:], {'owner': gone.id})
 
             Case.notify_owners(cases, lambda cases: (
-                    f'{len(cases)} {Transaction().language}', None))
+                    f'{len(cases)} {Transaction().language}',
+                    "Two\nlines\xa0?"))
 
             self.assertEqual(self.notified(), {
                     (assistant.login, '2 en',
@@ -77,3 +79,8 @@ class CaseOwnerTestCase(unittest.TestCase):
                     (administrator.login, '1 fr', f'[{cases[2].id}]'),
                     ('admin', '1 fr', f'[{cases[2].id}]'),
                     })
+            notifications = Transaction().user_notifications
+            self.assertEqual(
+                {n.description for n in notifications},
+                {"Two lines\xa0?"})
+            Notification.save(notifications)
