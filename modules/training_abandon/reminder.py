@@ -227,10 +227,32 @@ class Step(metaclass=PoolMeta):
             & (case.answered_at != Null))
         for answer in cls._answers(step, case, party):
             answered |= Exists(answer)
-        return SQLCase(
+        unread = Literal(False)
+        for reply in cls._unread_replies(step, case, party):
+            unread |= Exists(reply)
+        return ~unread & SQLCase(
             (step.kind == 'certify',
                 (party == trainee) & step.case.in_(unsigned)),
             else_=~answered)
+
+    @classmethod
+    def _unread_replies(cls, step, case, party):
+        """Return the queries of what the party wrote and that nobody has
+        handled: a person tells first whether it is the answer."""
+        pool = Pool()
+        Reply = pool.get('training.mail.reply')
+        replies = []
+        for belongs in [
+                lambda r: (r.case == case.id) & (r.kind == 'answer'),
+                lambda r: (r.case == Null) & (r.kind == 'unknown')]:
+            reply = Reply.__table__()
+            replies.append(reply.select(
+                    reply.id,
+                    where=belongs(reply)
+                    & (reply.party == party)
+                    & (reply.state == 'new')
+                    & (reply.received_at >= step.done_at)))
+        return replies
 
     @classmethod
     def _answers(cls, step, case, party):
@@ -247,7 +269,7 @@ class Step(metaclass=PoolMeta):
                 reply.id,
                 where=(reply.case == case.id)
                 & (reply.party == party)
-                & (reply.kind == 'answer')
+                & (reply.counted == Literal(True))
                 & (reply.received_at >= step.done_at)),
             follow_up.select(
                 follow_up.id,
@@ -409,7 +431,7 @@ class Case(metaclass=PoolMeta):
                 for case in cases[:NAMED]]
             return gettext(
                 'training_abandon.msg_reminders_not_sent',
-                count=len(cases)), '\n'.join(lines)
+                count=len(cases)), ' · '.join(lines)
 
         if news:
             cls.notify_owners(list(news), describe)

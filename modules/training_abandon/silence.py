@@ -2,7 +2,7 @@
 # this repository contains the full copyright notices and license terms.
 from collections import defaultdict, namedtuple
 
-from sql import Literal, Null
+from sql import Literal, Null, Union
 from sql.aggregate import Count, Max
 from sql.conditionals import Case as SQLCase
 from sql.conditionals import Coalesce
@@ -18,8 +18,10 @@ from trytond.transaction import Transaction
 from .attendance import to_date
 from .case import PROGRESS_STATES
 from .deadline import NAMED, Agenda
-from .enrolment import CURRENT_STATES
 from .reminder import to_datetime
+
+# The states of the enrolments whose trainee is expected
+RUNNING_STATES = ['confirmed', 'started']
 
 # A case whose trainee may be silent: the ids of the steps that decide and
 # that ask the reasons
@@ -73,12 +75,12 @@ class Case(metaclass=PoolMeta):
     @classmethod
     def _describe_silent(cls, cases):
         "Return the label and the description of the notification"
-        lines = [f'- {c.rec_name}' for c in cases[:NAMED]]
+        lines = [c.rec_name for c in cases[:NAMED]]
         if len(cases) > NAMED:
             lines.append('…')
         return gettext(
             'training_abandon.msg_cases_silent',
-            count=len(cases)), '\n'.join(lines)
+            count=len(cases)), ' · '.join(lines)
 
     @classmethod
     def _silent(cls, date=None, decide_ids=None):
@@ -102,10 +104,11 @@ class Case(metaclass=PoolMeta):
             cases = {c.id: c for c in cls.browse(
                     [s.case for s in sub_silents])}
             heard = cls._heard(list(cases.values()))
+            written = cls._written(list(cases.values()))
             for silent in sub_silents:
                 case = cases[silent.case]
                 if case in heard or not case._is_silent(
-                        waitings[silent.ask], agenda):
+                        waitings[silent.ask], written.get(case), agenda):
                     continue
                 if effective_date := case._silence_date(agenda):
                     result.append((silent.decide, effective_date))
@@ -132,7 +135,7 @@ class Case(metaclass=PoolMeta):
                 & case.state.in_(PROGRESS_STATES)
                 & (case.origin != 'declared')
                 & (case.answered_at == Null)
-                & enrolment.state.in_(CURRENT_STATES)
+                & enrolment.state.in_(RUNNING_STATES)
                 & (ask.kind == 'ask_reasons') & (ask.state == 'done')
                 & (decide.kind == 'decide') & (decide.state == 'todo'))
             if sub_ids is not None:
@@ -146,6 +149,47 @@ class Case(metaclass=PoolMeta):
                     decide.id, ask.id, case.id, where=where,
                     order_by=[case.owner, case.id]))
             result += [Silent(*row) for row in cursor]
+        return result
+
+    @classmethod
+    def _written(cls, cases):
+        """Return when the trainee of each case was last written to by mail or
+        letter, reminders left out."""
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        FollowUp = pool.get('training.follow_up')
+        Mail = pool.get('training.mail')
+        Trainee = pool.get('training.trainee')
+        cursor = Transaction().connection.cursor()
+        result = {}
+        for sub_cases in grouped_slice(cases, backend.MAX_QUERY_PARAMS // 4):
+            sub_cases = {c.id: c for c in sub_cases}
+            case, enrolment = cls.__table__(), Enrolment.__table__()
+            trainee = Trainee.__table__()
+            mail, letter = Mail.__table__(), FollowUp.__table__()
+            written = Union(
+                mail.select(
+                    mail.case.as_('case'), mail.party.as_('party'),
+                    mail.sent_at.as_('at'),
+                    where=fields.SQL_OPERATORS['in'](
+                        mail.case, list(sub_cases))
+                    & (mail.state == 'sent') & (mail.reminder == Null)),
+                letter.select(
+                    letter.case, letter.party, letter.done_at,
+                    where=fields.SQL_OPERATORS['in'](
+                        letter.case, list(sub_cases))
+                    & (letter.kind == 'letter')),
+                all_=True)
+            cursor.execute(*written
+                .join(case, condition=case.id == written.case)
+                .join(enrolment, condition=enrolment.id == case.enrolment)
+                .join(trainee, condition=trainee.id == enrolment.trainee)
+                .select(
+                    case.id, Max(written.at),
+                    where=written.party == trainee.party,
+                    group_by=[case.id]))
+            result.update(
+                (sub_cases[id_], to_datetime(at)) for id_, at in cursor)
         return result
 
     @classmethod
@@ -210,26 +254,34 @@ class Case(metaclass=PoolMeta):
 
     @classmethod
     def _heard_queries(cls, case, party):
-        """Return the queries of what the trainee answered, and of what did
-        not reach the trainee."""
+        """Return the queries of what the trainee answered, and of what has
+        not reached the trainee."""
         pool = Pool()
         Mail = pool.get('training.mail')
         Proposal = pool.get('training.abandon.proposal')
         Reply = pool.get('training.mail.reply')
         Response = pool.get('training.abandon.proposal.response')
         mail, reply = Mail.__table__(), Reply.__table__()
+        unattached = Reply.__table__()
         proposal, response = Proposal.__table__(), Response.__table__()
         return [
             reply.select(
                 reply.id,
                 where=(reply.case == case.id)
                 & (Coalesce(reply.party, party) == party)
-                & (reply.kind != 'auto_reply')),
+                & ~reply.kind.in_(['auto_reply', 'delay'])),
+            unattached.select(
+                unattached.id,
+                where=(unattached.case == Null)
+                & (unattached.party == party)
+                & (unattached.state == 'new')),
             mail.select(
                 mail.id,
                 where=(mail.case == case.id)
                 & (mail.party == party)
-                & ((mail.state == 'failed') | (mail.bounced_at != Null))),
+                & (mail.state.in_(['draft', 'queued', 'sending', 'failed'])
+                    | ((mail.bounced_at != Null)
+                        & (mail.replaced_by == Null)))),
             response
             .join(proposal, condition=proposal.id == response.proposal)
             .select(
@@ -264,16 +316,18 @@ class Case(metaclass=PoolMeta):
                 result.add(case)
         return result
 
-    def _is_silent(self, waiting, agenda):
-        "Return if the trainee has had the time to answer"
-        if not waiting.asked or waiting.pending or waiting.refused:
+    def _is_silent(self, waiting, written, agenda):
+        """Return if the trainee has had the time to answer the reminders and
+        what was last written."""
+        if not waiting.asked:
             return False
         today, calendar = (
             agenda.today(self.company), agenda.calendar(self.company))
         if not calendar.is_working(today):
             return False
         ends = [calendar.add(
-                self.local_date(waiting.asked),
+                self.local_date(max(
+                        waiting.asked, written or waiting.asked)),
                 self.procedure.silence_delay)]
         if waiting.reminder:
             ends.append(

@@ -89,8 +89,11 @@ class DeadlineTestCase(unittest.TestCase):
             Case.qualify()
 
     def notified(self):
-        "Return the notifications and forget them"
+        "Return the notifications, once stored, and forget them"
+        pool = Pool()
+        Notification = pool.get('res.notification')
         notifications = Transaction().user_notifications
+        Notification.save(notifications)
         result = sorted(
             (n.user.login, n.label, n.description, n.records)
             for n in notifications)
@@ -207,8 +210,8 @@ class DeadlineTestCase(unittest.TestCase):
                         'outcome': outcome,
                         **values}])
 
-        def reply(kind):
-            Reply.create([{
+        def reply(kind, **values):
+            reply, = Reply.create([{
                         'company': case.company.id,
                         'case': case.id,
                         'party': case.enrolment.trainee.party.id,
@@ -217,7 +220,8 @@ class DeadlineTestCase(unittest.TestCase):
                         'message_id': f'<{case.id}@example.com>',
                         'kind': kind,
                         'state': 'new',
-                        }])
+                        **values}])
+            return reply
 
         yield lambda: Case.declare_reasons(
             [case], self.get_reasons('time.lack')), True
@@ -233,6 +237,9 @@ class DeadlineTestCase(unittest.TestCase):
             [case], self.get_reasons('no_answer')), False
         yield lambda: reply('answer'), True
         yield lambda: reply('auto_reply'), False
+        # Nobody has told yet that it is not the answer
+        yield lambda: reply('answer', other_sender=True), True
+        yield lambda: Reply.handle([reply('answer', counted=True)]), True
 
     def get_reasons(self, code):
         pool = Pool()
@@ -247,7 +254,7 @@ class DeadlineTestCase(unittest.TestCase):
         Mail = pool.get('training.mail')
         Step = pool.get('training.abandon.case.step')
         with set_up() as (company, session, _):
-            cases = self.ask(session, 9)
+            cases = self.ask(session, 11)
             pending = self.ask(session, 1, accept=False)
             mails = {m.case: m for m in self.remind(DATE + 3 * DAY)}
             self.assertEqual(set(mails), set(cases))
@@ -311,6 +318,43 @@ class DeadlineTestCase(unittest.TestCase):
                     'bounced_at': dt.datetime.combine(DATE, dt.time(11))})
             self.assertEqual(self.remind(DATE + 3 * DAY), [])
             self.assertFalse(bounced.get_step('ask_reasons').waiting)
+
+    @with_transaction()
+    def test_remind_replaced(self):
+        "Test that the mail sent to another address is the one that counts"
+        pool = Pool()
+        Mail = pool.get('training.mail')
+        with set_up() as (company, session, _):
+            case, = self.ask(session)
+            bounced, = case.mails
+            Mail.write([bounced], {
+                    'bounced_at': dt.datetime.combine(DATE, dt.time(11))})
+            bounced.readdress('other@example.com')
+            self.assertEqual(self.remind(DATE + 4 * DAY), [])
+            self.accept(DATE + DAY)
+            self.assertEqual(self.remind(DATE + 3 * DAY), [])
+            self.assertTrue(case.get_step('ask_reasons').waiting)
+            mail, = self.remind(DATE + 4 * DAY)
+            self.assertEqual(mail.reminder, 1)
+
+    @with_transaction()
+    def test_remind_unattached(self):
+        "Test that a message of the party without case holds its reminders"
+        pool = Pool()
+        Reply = pool.get('training.mail.reply')
+        with set_up() as (company, session, _):
+            case, = self.ask(session)
+            reply, = Reply.create([{
+                        'company': company.id,
+                        'party': case.enrolment.trainee.party.id,
+                        'received_at': dt.datetime.combine(
+                            DATE + DAY, dt.time(9)),
+                        'message_id': '<1@example.com>',
+                        'kind': 'unknown',
+                        }])
+            self.assertEqual(self.remind(DATE + 3 * DAY), [])
+            Reply.ignore([reply])
+            self.assertEqual(len(self.remind(DATE + 3 * DAY)), 1)
 
     @with_transaction()
     def test_remind_evidence(self):
@@ -384,6 +428,7 @@ class DeadlineTestCase(unittest.TestCase):
         Case = pool.get('training.abandon.case')
         Certificate = pool.get('training.abandon.certificate')
         Mail = pool.get('training.mail')
+        Reply = pool.get('training.mail.reply')
         Report = pool.get('training.abandon.certificate', type='report')
         with set_up() as (company, session, _):
             cases = self.ask(session, 3)
@@ -412,6 +457,19 @@ class DeadlineTestCase(unittest.TestCase):
             self.assertEqual(Mail(first.id).state, 'cancelled')
             self.assertEqual(Mail(second.id).state, 'queued')
             self.accept(day + 7 * DAY)
+            # A scan may be in the reply
+            reply, = Reply.create([{
+                        'company': company.id,
+                        'case': cases[1].id,
+                        'party': cases[1].enrolment.trainee.party.id,
+                        'received_at': dt.datetime.combine(
+                            day + 8 * DAY, dt.time(9)),
+                        'message_id': '<1@example.com>',
+                        'kind': 'answer',
+                        'counted': True,
+                        }])
+            self.assertEqual(self.remind(day + 14 * DAY), [])
+            Reply.handle([reply])
             self.assertEqual(
                 [m.case for m in self.remind(day + 14 * DAY)], [cases[1]])
 
@@ -853,12 +911,13 @@ class DeadlineTestCase(unittest.TestCase):
         pool = Pool()
         Attendance = pool.get('training.attendance')
         Case = pool.get('training.abandon.case')
+        Enrolment = pool.get('training.enrolment')
         FollowUp = pool.get('training.follow_up')
         Mail = pool.get('training.mail')
         Reply = pool.get('training.mail.reply')
         Slot = pool.get('training.session.slot')
 
-        def reply(case, kind):
+        def reply(case, kind, /, **values):
             Reply.create([{
                         'company': case.company.id,
                         'case': case.id,
@@ -867,7 +926,22 @@ class DeadlineTestCase(unittest.TestCase):
                         'message_id': f'<{case.id}@example.com>',
                         'kind': kind,
                         'state': 'new',
-                        }])
+                        **values}])
+
+        def write(case, days, **values):
+            Mail.copy([m for m in case.mails if not m.reminder], {
+                    'kind': 'exchange',
+                    'letter': None,
+                    'state': 'sent',
+                    'sent_at': dt.datetime.combine(
+                        DATE + days * DAY, dt.time(10)),
+                    **values})
+
+        def replace(case):
+            mail, = [m for m in case.mails if not m.reminder]
+            Mail.write([mail], {'bounced_at': dt.datetime(2026, 3, 2)})
+            mail.readdress('other@example.com')
+            self.accept(DATE)
 
         def call(case, outcome, days=1):
             FollowUp.create([{
@@ -904,6 +978,16 @@ class DeadlineTestCase(unittest.TestCase):
             ('reply', lambda c: reply(c, 'answer'), False),
             ('bounce', lambda c: reply(c, 'bounce'), False),
             ('auto reply', lambda c: reply(c, 'auto_reply'), True),
+            ('delay', lambda c: reply(c, 'delay'), True),
+            ('unattached', lambda c: reply(
+                    c, 'unknown', case=None,
+                    party=c.enrolment.trainee.party.id), False),
+            ('unknown sender', lambda c: reply(
+                    c, 'unknown', case=None), True),
+            ('written since', lambda c: write(c, 1), False),
+            ('waiting', lambda c: write(c, 0, state='queued'), False),
+            ('replaced', replace, True),
+            ('suspended', lambda c: Enrolment.suspend([c.enrolment]), False),
             ('failed', lambda c: Mail.write(
                     [m for m in c.mails if m.reminder],
                     {'state': 'failed'}), False),
