@@ -23,6 +23,8 @@ from .procedure import STEP_KINDS
 from .working_day import WorkingCalendar, end_of_day
 
 BATCH = 200
+# Each id is in several of the conditions of a query
+SLICE = min(backend.MAX_QUERY_PARAMS // 2, 1000)
 # The steps that are proven by what they record on the case itself
 RECORDED_KINDS = ['analyse', 'propose', 'decide']
 
@@ -357,14 +359,18 @@ class Step(CaseCompanyMixin, ModelSQL, ModelView):
                         table.id.in_(cls._next_query()), value)))]
 
     @classmethod
-    def _evidence_query(cls):
-        """Return the query of the case, id and evidence of the steps and
-        the expression of the evidence."""
+    def _evidence_query(cls, of=None):
+        """Return the query of the case, id and evidence of the steps, their
+        table and the expression of the evidence.
+
+        of returns the condition on the column of the step: without it all the
+        mails are read."""
         pool = Pool()
         Mail = pool.get('training.mail')
         FollowUp = pool.get('training.follow_up')
         Certificate = pool.get('training.abandon.certificate')
         step = cls.__table__()
+        of = of or (lambda column: column != Null)
 
         mail = Mail.__table__()
         refused = (mail.state == 'failed') | (
@@ -378,13 +384,15 @@ class Step(CaseCompanyMixin, ModelSQL, ModelView):
                 & (mail.bounced_at == Null)).as_('sent'),
             Count(Literal(1), filter_=mail.state == 'cancelled'
                 ).as_('cancelled'),
-            # The reminders do not prove what they repeat
-            where=(mail.step != Null) & (mail.reminder == Null),
+            # The reminders do not prove what they repeat, and the exchange is
+            # proven by what was heard
+            where=of(mail.step) & (mail.reminder == Null)
+            & (mail.kind != 'exchange'),
             group_by=[mail.step])
         follow_up = FollowUp.__table__()
         recorded = follow_up.select(
             follow_up.step,
-            where=(follow_up.step != Null) & (follow_up.done_at != Null))
+            where=of(follow_up.step) & (follow_up.done_at != Null))
         certificate = Certificate.__table__()
         issued = certificate.select(certificate.case)
 
@@ -400,17 +408,34 @@ class Step(CaseCompanyMixin, ModelSQL, ModelView):
             else_='none')
         query = (step
             .join(mails, 'LEFT', condition=mails.step == step.id)
-            .select(step.case, step.id, evidence.as_('evidence')))
+            .select(
+                step.case, step.id, evidence.as_('evidence'),
+                where=of(step.id)))
         return query, step, evidence
+
+    @classmethod
+    def _of_steps(cls, ids):
+        ids = list(ids)
+        return lambda column: fields.SQL_OPERATORS['in'](column, ids)
+
+    @classmethod
+    def _of_cases(cls, case_ids):
+        case_ids = list(case_ids)
+
+        def of(column):
+            step = cls.__table__()
+            return column.in_(step.select(
+                    step.id,
+                    where=fields.SQL_OPERATORS['in'](step.case, case_ids)))
+        return of
 
     @classmethod
     def get_evidence(cls, steps, name):
         cursor = Transaction().connection.cursor()
         evidences = {}
-        for sub_steps in grouped_slice(steps, backend.MAX_QUERY_PARAMS // 2):
-            query, step, _ = cls._evidence_query()
-            query.where = fields.SQL_OPERATORS['in'](
-                step.id, [s.id for s in sub_steps])
+        for sub_steps in grouped_slice(steps, SLICE):
+            query, _, _ = cls._evidence_query(
+                cls._of_steps(s.id for s in sub_steps))
             cursor.execute(*query)
             evidences.update((id_, evidence) for _, id_, evidence in cursor)
         return evidences
@@ -420,11 +445,8 @@ class Step(CaseCompanyMixin, ModelSQL, ModelView):
         "Return the set of the evidences of the steps, by case id"
         cursor = Transaction().connection.cursor()
         evidences = defaultdict(set)
-        for sub_ids in grouped_slice(
-                case_ids, backend.MAX_QUERY_PARAMS // 2):
-            query, step, _ = cls._evidence_query()
-            query.where = fields.SQL_OPERATORS['in'](
-                step.case, list(sub_ids))
+        for sub_ids in grouped_slice(case_ids, SLICE):
+            query, _, _ = cls._evidence_query(cls._of_cases(sub_ids))
             cursor.execute(*query)
             for case, _, evidence in cursor:
                 evidences[case].add(evidence)
@@ -436,5 +458,5 @@ class Step(CaseCompanyMixin, ModelSQL, ModelView):
         query, step, evidence = cls._evidence_query()
         Operator = fields.SQL_OPERATORS[operator]
         query.columns = [step.id]
-        query.where = Operator(evidence, value)
+        query.where &= Operator(evidence, value)
         return [('id', 'in', query)]

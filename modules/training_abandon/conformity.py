@@ -7,14 +7,13 @@ from sql.aggregate import Max, Min
 from sql.conditionals import Case as SQLCase
 from sql.conditionals import Coalesce
 
-from trytond import backend
 from trytond.i18n import gettext, ngettext
 from trytond.model import fields
 from trytond.pool import Pool, PoolMeta
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
-from .case_step import RECORDED_KINDS
+from .case_step import RECORDED_KINDS, SLICE
 from .working_day import WorkingCalendar
 
 # From the worst to the best: a case is worth its worst step
@@ -55,7 +54,7 @@ class Step(metaclass=PoolMeta):
         fields.Char("Conformity Note"), 'get_conformity')
 
     @classmethod
-    def _proof_query(cls):
+    def _proof_query(cls, of):
         """Return the query of the step and the time at which the last of the
         parties it is about was reached for the first time.
 
@@ -70,14 +69,12 @@ class Step(metaclass=PoolMeta):
             mail.select(
                 mail.step.as_('step'), mail.party.as_('party'),
                 mail.sent_at.as_('at'),
-                # The exchange is proven by what was heard
-                where=(mail.step != Null) & (mail.kind != 'exchange')
+                where=of(mail.step) & (mail.kind != 'exchange')
                 & (mail.state == 'sent') & (mail.bounced_at == Null)
                 & (mail.reminder == Null)),
             follow_up.select(
                 follow_up.step, follow_up.party, follow_up.done_at,
-                where=(follow_up.step != Null)
-                & (follow_up.done_at != Null)),
+                where=of(follow_up.step) & (follow_up.done_at != Null)),
             all_=True)
         first = proofs.select(
             proofs.step, Min(proofs.at).as_('at'),
@@ -86,15 +83,18 @@ class Step(metaclass=PoolMeta):
             first.step, Max(first.at).as_('at'), group_by=[first.step])
 
     @classmethod
-    def _conformity_query(cls):
+    def _conformity_query(cls, of=None):
         """Return the query of the steps, their table and the expressions of
-        their conformity, evidence and time of proof."""
+        their conformity, evidence and time of proof.
+
+        of returns the condition on the column of the step."""
         pool = Pool()
         Case = pool.get('training.abandon.case')
         Certificate = pool.get('training.abandon.certificate')
-        evidences, step, evidence = cls._evidence_query()
+        of = of or (lambda column: column != Null)
+        evidences, step, evidence = cls._evidence_query(of)
         from_, = evidences.from_
-        proof = cls._proof_query()
+        proof = cls._proof_query(of)
         certificate = Certificate.__table__()
         issued = certificate.select(
             certificate.case, Min(certificate.issued_at).as_('at'),
@@ -104,7 +104,7 @@ class Step(metaclass=PoolMeta):
             .join(issued, 'LEFT',
                 condition=(issued.case == step.case)
                 & (step.kind == 'certify'))
-            .select(step.id))
+            .select(step.id, where=of(step.id)))
 
         now = Case.now()
         proven_at = SQLCase(
@@ -126,12 +126,11 @@ class Step(metaclass=PoolMeta):
     def get_conformity(cls, steps, names):
         cursor = Transaction().connection.cursor()
         facts = {}
-        for sub_steps in grouped_slice(steps, backend.MAX_QUERY_PARAMS // 2):
-            query, step, *expressions = cls._conformity_query()
+        for sub_steps in grouped_slice(steps, SLICE):
+            query, step, *expressions = cls._conformity_query(
+                cls._of_steps(s.id for s in sub_steps))
             query.columns = [step.id] + [
                 e.as_(f'column{i}') for i, e in enumerate(expressions)]
-            query.where = fields.SQL_OPERATORS['in'](
-                step.id, [s.id for s in sub_steps])
             cursor.execute(*query)
             for id_, conformity, evidence, proven_at in cursor:
                 if evidence != 'proven':
@@ -162,6 +161,11 @@ class Step(metaclass=PoolMeta):
 
         if conformity == 'exempt':
             return self.skip_reason or ''
+        elif conformity == 'skipped' and not self.done_by_name:
+            return gettext(
+                'training_abandon.msg_conformity_skipped_automatically',
+                date=date(done_on),
+                reason=self.skip_reason or '')
         elif conformity == 'skipped':
             return gettext(
                 'training_abandon.msg_conformity_skipped',
@@ -191,8 +195,10 @@ class Step(metaclass=PoolMeta):
 
     @property
     def done_by_name(self):
-        "The name of who did or skipped the step"
-        who = self.done_by or self.done_by_user
+        "The name of who did or skipped the step, unless nobody did"
+        who = self.done_by
+        if not who and self.done_by_user and self.done_by_user.id:
+            who = self.done_by_user
         return who.rec_name if who else ''
 
     def _delay_words(self, end, calendars):
@@ -216,7 +222,7 @@ class Step(metaclass=PoolMeta):
         _, operator, value = clause
         query, step, conformity, _, _ = cls._conformity_query()
         query.columns = [step.id]
-        query.where = fields.SQL_OPERATORS[operator](conformity, value)
+        query.where &= fields.SQL_OPERATORS[operator](conformity, value)
         return [('id', 'in', query)]
 
 
@@ -237,11 +243,12 @@ class Case(metaclass=PoolMeta):
             Step.fields_get(['conformity'])['conformity']['selection'])
 
     @classmethod
-    def _conformity_query(cls):
-        "Return the query of the worst conformity by case and its tables"
+    def _conformity_query(cls, of=None):
+        """Return the query of the worst conformity by case, the table of the
+        steps and the expression of the worst."""
         pool = Pool()
         Step = pool.get('training.abandon.case.step')
-        query, step, conformity, _, _ = Step._conformity_query()
+        query, step, conformity, _, _ = Step._conformity_query(of)
         worst = Min(SQLCase(
                 *((conformity == c, rank) for rank, c in enumerate(_RANKS))))
         query.columns = [step.case, worst.as_('worst')]
@@ -250,12 +257,13 @@ class Case(metaclass=PoolMeta):
 
     @classmethod
     def get_conformity(cls, cases, name):
+        pool = Pool()
+        Step = pool.get('training.abandon.case.step')
         cursor = Transaction().connection.cursor()
         conformities = {c.id: None for c in cases}
-        for sub_cases in grouped_slice(cases, backend.MAX_QUERY_PARAMS // 2):
-            query, step, _ = cls._conformity_query()
-            query.where = fields.SQL_OPERATORS['in'](
-                step.case, [c.id for c in sub_cases])
+        for sub_cases in grouped_slice(cases, SLICE):
+            query, _, _ = cls._conformity_query(
+                Step._of_cases(c.id for c in sub_cases))
             cursor.execute(*query)
             conformities.update((id_, _RANKS[rank]) for id_, rank in cursor)
         return conformities

@@ -188,6 +188,58 @@ class ConformityTestCase(unittest.TestCase):
             self.assertEqual(skipped.conformity, 'skipped')
 
     @with_transaction()
+    def test_skipped_automatically(self):
+        "Test that nobody is said to have skipped what the cron skipped"
+        pool = Pool()
+        Step = pool.get('training.abandon.case.step')
+        with set_up() as (company, session, prescriber):
+            case, = self.open_cases(session, prescriber)
+            step = self.step(case, 'inform')
+            Step.skip([step], "No answer for 10 days")
+            Step.write([step], {'done_by': None, 'done_by_user': 0})
+
+            conformity, note = self.conformity(case, 'inform')
+            self.assertEqual(conformity, 'skipped')
+            self.assertTrue(note.startswith("Skipped automatically"), note)
+            self.assertIn("No answer for 10 days", note)
+
+    @with_transaction()
+    def test_exchange(self):
+        "Test that the exchange is proven by what was heard, not by mails"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        FollowUp = pool.get('training.follow_up')
+        Mail = pool.get('training.mail')
+        Step = pool.get('training.abandon.case.step')
+        with set_up() as (company, session, prescriber):
+            case, = self.open_cases(session, prescriber)
+            step = self.step(case, 'exchange')
+            heard = dt.datetime.combine(step.due_date, dt.time(10))
+            case = Case(case.id)
+            case.write_to([prescriber], "Subject", "Text")
+            self.deliver(case, heard)
+            Step.complete([step])
+            with today(step.due_date + dt.timedelta(days=1)):
+                self.assertEqual(
+                    self.conformity(case, 'exchange')[0], 'evidence_missing')
+
+                FollowUp.create([{
+                            'company': company.id,
+                            'enrolment': case.enrolment.id,
+                            'case': case.id,
+                            'step': step.id,
+                            'kind': 'call',
+                            'party': prescriber.id,
+                            'done_at': heard,
+                            'outcome': 'reached',
+                            }])
+                Mail.write(list(Case(case.id).mails), {'state': 'failed'})
+                step = self.step(case, 'exchange')
+                self.assertEqual(step.evidence, 'proven')
+                self.assertEqual(step.conformity, 'in_time')
+                self.assertEqual(step.proven_at, heard)
+
+    @with_transaction()
     def test_search(self):
         "Test that the cases and the steps are found by their conformity"
         pool = Pool()
