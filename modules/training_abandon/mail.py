@@ -11,6 +11,8 @@ from email.message import EmailMessage
 from email.utils import format_datetime, formataddr, make_msgid, parseaddr
 
 from sql import Null
+from sql.conditionals import Coalesce
+from sql.functions import DateTrunc
 
 import trytond.config as config
 from trytond.i18n import gettext
@@ -102,6 +104,13 @@ class Mail(ModelSQL, ModelView):
         "Server Reply", readonly=True,
         help="The words of the mail server.")
     sent_at = fields.DateTime("Sent at", readonly=True)
+    failed_at = fields.DateTime(
+        "Failed at", readonly=True,
+        states={
+            'invisible': ~Eval('failed_at'),
+            },
+        help="The last time that it was given up, even if it was sent or "
+        "replaced later.")
     bounced_at = fields.DateTime("Bounced at", readonly=True)
     bounce_reason = fields.Char("Bounce Reason", readonly=True)
     held = fields.Function(
@@ -116,6 +125,19 @@ class Mail(ModelSQL, ModelView):
         help="The same letter, sent to another address.")
     email = fields.Many2One(
         'ir.email', "Archived Email", readonly=True, ondelete='RESTRICT')
+
+    @classmethod
+    def __register__(cls, module):
+        table_h = cls.__table_handler__(module)
+        has_failed_at = table_h.column_exist('failed_at')
+        super().__register__(module)
+        if not has_failed_at:
+            table = cls.__table__()
+            Transaction().connection.cursor().execute(*table.update(
+                    [table.failed_at],
+                    [DateTrunc('second', Coalesce(
+                                table.write_date, table.create_date))],
+                    where=table.state == 'failed'))
 
     @classmethod
     def __setup__(cls):
@@ -254,8 +276,8 @@ class Mail(ModelSQL, ModelView):
     def copy(cls, mails, default=None):
         default = default.copy() if default is not None else {}
         for name in ['message_id', 'message', 'next_attempt', 'retry_until',
-                'unavailable_since', 'smtp_reply', 'sent_at', 'bounced_at',
-                'bounce_reason', 'replaced_by', 'email']:
+                'unavailable_since', 'smtp_reply', 'sent_at', 'failed_at',
+                'bounced_at', 'bounce_reason', 'replaced_by', 'email']:
             default.setdefault(name)
         default.setdefault('attempts', 0)
         default.setdefault('state', 'draft')

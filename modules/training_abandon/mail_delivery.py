@@ -10,6 +10,7 @@ from email.parser import BytesHeaderParser
 from email.utils import parseaddr
 
 from sql import Column, Null
+from sql.functions import CurrentTimestamp
 
 import trytond.config as config
 from trytond import backend
@@ -299,10 +300,11 @@ class Mail(metaclass=PoolMeta):
         # The ORM would read each of the mails again
         transaction = Transaction()
         cursor = transaction.connection.cursor()
+        columns = [Column(table, name) for name in values]
         for where in wheres:
             cursor.execute(*table.update(
-                    [Column(table, name) for name in values],
-                    list(values.values()), where=where))
+                    [*columns, table.write_date],
+                    [*values.values(), CurrentTimestamp()], where=where))
         transaction.commit()
 
     def _attempt(self, server):
@@ -345,13 +347,16 @@ class Mail(metaclass=PoolMeta):
 
     @classmethod
     def _end(cls, state, words):
-        return {
+        values = {
             'state': state,
             'smtp_reply': words,
             'next_attempt': None,
             'retry_until': None,
             'unavailable_since': None,
             }
+        if state == 'failed':
+            values['failed_at'] = cls._now()
+        return values
 
     def _delay(self, exception):
         "Return the values of the mail that is to be tried again, or given up"

@@ -4,6 +4,7 @@ from collections import defaultdict
 
 from sql import Cast, Literal, Null, Union
 from sql.conditionals import Case as SQLCase
+from sql.conditionals import Coalesce
 from sql.functions import DateTrunc
 from sql.operators import Concat
 
@@ -143,6 +144,7 @@ class Event(ModelSQL, ModelView):
             cls._from_states,
             cls._from_sent_mails,
             cls._from_failed_mails,
+            cls._from_cancelled_mails,
             cls._from_bounced_mails,
             cls._from_replies,
             ]
@@ -309,12 +311,20 @@ class Event(ModelSQL, ModelView):
     @classmethod
     def _from_failed_mails(cls):
         return cls._from_mail(
-            lambda m: m.state.in_(['failed', 'cancelled']),
-            at=lambda m: _second(m.write_date),
-            kind=lambda m: SQLCase(
-                (m.state == 'failed', 'mail_failed'),
-                else_='mail_cancelled'),
-            detail=lambda m: m.smtp_reply)
+            lambda m: m.failed_at != Null,
+            at=lambda m: m.failed_at,
+            kind='mail_failed',
+            # The words of the last attempt
+            detail=lambda m: SQLCase(
+                (m.state.in_(['failed', 'cancelled']), m.smtp_reply)))
+
+    @classmethod
+    def _from_cancelled_mails(cls):
+        return cls._from_mail(
+            lambda m: m.state == 'cancelled',
+            at=lambda m: _second(Coalesce(m.write_date, m.create_date)),
+            kind='mail_cancelled',
+            detail=lambda m: SQLCase((m.failed_at == Null, m.smtp_reply)))
 
     @classmethod
     def _from_bounced_mails(cls):
@@ -336,8 +346,14 @@ class Event(ModelSQL, ModelView):
                 at=reply.received_at,
                 kind='reply',
                 label=reply.kind,
-                party=reply.party),
-            where=reply.case != Null), reply
+                # What another one wrote is not of the party until confirmed
+                party=SQLCase(
+                    (Coalesce(reply.counted, Literal(False))
+                        | ~Coalesce(reply.other_sender, Literal(False)),
+                        reply.party))),
+            # The mail tells its bounces
+            where=(reply.case != Null)
+            & ((reply.kind != 'bounce') | (reply.mail == Null))), reply
 
     @classmethod
     def _from_follow_ups_planned(cls):

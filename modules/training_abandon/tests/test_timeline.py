@@ -2,6 +2,7 @@
 # this repository contains the full copyright notices and license terms.
 import datetime as dt
 import unittest
+from unittest.mock import patch
 
 from trytond.pool import Pool
 from trytond.tests.test_tryton import activate_module, with_transaction
@@ -9,7 +10,7 @@ from trytond.transaction import Transaction
 
 from .common import (
     DATE, as_user, count_statements, create_enrolments, create_user,
-    run_wizard, set_up)
+    mail_server, run_wizard, set_up)
 
 PRIVATE = "My back hurts"
 
@@ -42,7 +43,8 @@ class TimelineTestCase(unittest.TestCase):
         asked, informed = Case(case.id).mails
         trainee = asked.party
         Mail.write([informed], {
-                'state': 'failed', 'smtp_reply': '550 No such user'})
+                'state': 'failed', 'failed_at': now,
+                'smtp_reply': '550 No such user'})
         Mail.write([asked], {
                 'state': 'sent', 'smtp_reply': '250 OK',
                 'sent_at': now + dt.timedelta(minutes=1),
@@ -131,6 +133,86 @@ class TimelineTestCase(unittest.TestCase):
             self.assertEqual(
                 Event.search([('case', '=', other.id)], count=True), 1)
             self.assertEqual(case.events, tuple(events))
+
+    def tell(self, case, *kinds):
+        "Return the kind, time and detail of the events of the kinds"
+        pool = Pool()
+        Event = pool.get('training.abandon.case.event')
+        return [
+            (e.kind, e.at, e.detail) for e in Event.search([
+                    ('case', '=', case.id), ('kind', 'in', kinds)])]
+
+    @with_transaction()
+    def test_failed(self):
+        "Test that a failure stays in the timeline once the mail is replaced"
+        pool = Pool()
+        Mail = pool.get('training.mail')
+        kinds = ['mail_failed', 'mail_cancelled', 'mail_sent']
+        at = dt.datetime.combine(DATE, dt.time(10))
+        words = '550 No such user'
+        with set_up() as (company, session, prescriber):
+            case, = self.open_cases(session, prescriber)
+            run_wizard('training.abandon.case.inform', [case])
+            mail, = Mail.search([('case', '=', case.id)])
+            with patch.object(Mail, '_now', return_value=at):
+                with mail_server(rcpt=(550, b'No such user')):
+                    Mail.deliver([mail])
+                self.assertEqual(
+                    self.tell(case, *kinds), [('mail_failed', at, words)])
+                self.assertTrue(Mail(mail.id).write_date)
+
+                with mail_server():
+                    Mail(mail.id).readdress('other@example.com')
+            failed, cancelled = self.tell(case, *kinds)
+            self.assertEqual(failed, ('mail_failed', at, words))
+            kind, cancelled_at, detail = cancelled
+            self.assertEqual((kind, detail), ('mail_cancelled', None))
+            self.assertIsNotNone(cancelled_at)
+
+    @with_transaction()
+    def test_failed_sent_again(self):
+        "Test that a failure stays in the timeline once the mail is sent"
+        pool = Pool()
+        Mail = pool.get('training.mail')
+        first = dt.datetime.combine(DATE, dt.time(10))
+        then = first + dt.timedelta(hours=1)
+        with set_up() as (company, session, prescriber):
+            case, = self.open_cases(session, prescriber)
+            run_wizard('training.abandon.case.inform', [case])
+            mails = Mail.search([('case', '=', case.id)])
+            with patch.object(Mail, '_now', return_value=first), \
+                    mail_server(rcpt=(550, b'No such user')):
+                Mail.deliver(mails)
+            with patch.object(Mail, '_now', return_value=then), \
+                    mail_server(data=(250, b'OK')):
+                Mail.deliver(Mail.browse(mails))
+            self.assertEqual(
+                self.tell(case, 'mail_failed', 'mail_sent'), [
+                    ('mail_failed', first, None),
+                    ('mail_sent', then, '250 OK')])
+
+    @with_transaction()
+    def test_bounce(self):
+        "Test that a bounce is told once"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Reply = pool.get('training.mail.reply')
+        with set_up() as (company, session, prescriber):
+            case, = self.open_cases(session, prescriber)
+            self.fill(case)
+            mail, = [m for m in Case(case.id).mails if m.bounced_at]
+            Reply.create([{
+                        'company': company.id,
+                        'case': case.id,
+                        'mail': mail.id,
+                        'party': mail.party.id,
+                        'received_at': mail.bounced_at,
+                        'message_id': '<bounce@example.com>',
+                        'kind': 'bounce',
+                        }])
+            self.assertEqual(
+                [k for k, _, _ in self.tell(case, 'mail_bounced', 'reply')],
+                ['mail_bounced', 'reply'])
 
     @with_transaction()
     def test_read(self):
