@@ -201,7 +201,7 @@ class Case(metaclass=PoolMeta):
             if m.party == party and m.sent_at and m.message_id]
         messages += [
             (r.received_at, r) for r in self.replies
-            if r.party == party and r.kind == 'answer']
+            if r.party == party and r.counted]
         return [m for _, m in sorted(
                 messages, key=lambda m: (m[0], str(m[1])))]
 

@@ -130,6 +130,34 @@ class ConversationTestCase(unittest.TestCase):
             self.assertNotIn(SECRET, start.subject)
 
     @with_transaction()
+    def test_other_sender(self):
+        "Test that what another one wrote is not of the party"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Event = pool.get('training.abandon.case.event')
+        Reply = pool.get('training.mail.reply')
+        with set_up() as (company, session, prescriber):
+            case = self.open_case(session, prescriber)
+            run_wizard('training.abandon.case.inform', [case])
+            mail = self.sent(case, prescriber)
+            reply = self.answer(
+                case, mail, from_='stranger@example.com',
+                other_sender=True, counted=False)
+
+            case = Case(case.id)
+            self.assertNotIn(SECRET, case.exchange_subject([prescriber]))
+            event, = Event.search([
+                    ('case', '=', case.id), ('kind', '=', 'reply')])
+            self.assertIsNone(event.party)
+
+            Reply.confirm([reply])
+            case = Case(case.id)
+            self.assertIn(SECRET, case.exchange_subject([prescriber]))
+            event, = Event.search([
+                    ('case', '=', case.id), ('kind', '=', 'reply')])
+            self.assertEqual(event.party, prescriber)
+
+    @with_transaction()
     def test_write_other_party(self):
         "Test that only the parties of the case are written to"
         with set_up() as (company, session, prescriber):
