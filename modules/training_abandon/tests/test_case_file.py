@@ -81,6 +81,7 @@ class CaseFileTestCase(unittest.TestCase):
         "Test that the file is a PDF that tells the case"
         with set_up() as (company, session, prescriber):
             case, = self.open_cases(session, prescriber)
+            type(case).write([case], {'no_solution_reason': "None fits"})
 
             extension, document = self.print_([case])
 
@@ -91,6 +92,7 @@ class CaseFileTestCase(unittest.TestCase):
             for expected in [
                     case.number, case.trainee.rec_name, prescriber.name,
                     case.procedure.rec_name, "Conformity of the Steps",
+                    "Why No Solution", "None fits",
                     "Inform the Prescriber", mail.to, PRIVATE,
                     ' '.join(mail.body.split())[:60], "page 1 of"]:
                 self.assertIn(expected, text)
