@@ -940,8 +940,10 @@ class DeadlineTestCase(unittest.TestCase):
         def replace(case):
             mail, = [m for m in case.mails if not m.reminder]
             Mail.write([mail], {'bounced_at': dt.datetime(2026, 3, 2)})
-            mail.readdress('other@example.com')
-            self.accept(DATE)
+            Mail.write([mail.readdress('other@example.com')], {
+                    'state': 'sent',
+                    'sent_at': dt.datetime.combine(DATE, dt.time(11)),
+                    })
 
         def call(case, outcome, days=1):
             FollowUp.create([{
