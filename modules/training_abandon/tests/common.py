@@ -3,6 +3,7 @@
 "What the unit tests share: records through the pool and SQL counting"
 import datetime as dt
 import socket
+import unittest
 from contextlib import contextmanager
 from unittest.mock import patch
 
@@ -10,10 +11,28 @@ import trytond.config as config
 from trytond.modules.company.tests import create_company, create_employee
 from trytond.modules.training_abandon import mail_delivery
 from trytond.pool import Pool
+from trytond.tests.test_tryton import activate_module, drop_db
 from trytond.transaction import Transaction
 
 # A Monday without public holiday in its fortnight
 DATE = dt.date(2026, 3, 2)
+
+
+class DatabaseTestCase(unittest.TestCase):
+    "Base of the tests in a database of their own"
+    modules = ['training_abandon']
+    language = 'en'
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        drop_db()
+        activate_module(cls.modules, cls.language)
+
+    @classmethod
+    def tearDownClass(cls):
+        super().tearDownClass()
+        drop_db()
 
 
 @contextmanager

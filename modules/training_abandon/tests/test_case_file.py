@@ -2,27 +2,22 @@
 # this repository contains the full copyright notices and license terms.
 import subprocess
 import tempfile
-import unittest
 from unittest.mock import patch
 
 import trytond.config as config
 from trytond.pool import Pool
-from trytond.tests.test_tryton import activate_module, with_transaction
+from trytond.tests.test_tryton import with_transaction
 
 from ..exceptions import CaseFileError
 from .common import (
-    DATE, as_user, create_enrolments, create_user, run_wizard, set_up)
+    DATE, DatabaseTestCase, as_user, create_enrolments, create_user,
+    run_wizard, set_up)
 
 PRIVATE = "Burnout since May"
 
 
-class CaseFileTestCase(unittest.TestCase):
+class CaseFileTestCase(DatabaseTestCase):
     "Test the printed file of a case"
-
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        activate_module('training_abandon')
 
     def open_cases(self, session, prescriber, count=1):
         pool = Pool()

@@ -1,21 +1,17 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
-import unittest
 
 from trytond.pool import Pool
-from trytond.tests.test_tryton import activate_module, with_transaction
+from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction, without_check_access
 
-from .common import DATE, as_user, create_enrolments, create_user, set_up
+from .common import (
+    DATE, DatabaseTestCase, as_user, create_enrolments, create_user, set_up)
 
 
-class CaseOwnerTestCase(unittest.TestCase):
+class CaseOwnerTestCase(DatabaseTestCase):
     "Test who is told what goes wrong with the cases"
-
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        activate_module('training_abandon', 'fr')
+    language = 'fr'
 
     def open_cases(self, session, prescriber, count=1):
         pool = Pool()

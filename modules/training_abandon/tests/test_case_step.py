@@ -1,20 +1,16 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
-import unittest
 
 from trytond.pool import Pool
-from trytond.tests.test_tryton import activate_module, with_transaction
+from trytond.tests.test_tryton import with_transaction
 
-from .common import DATE, create_enrolments, run_wizard, set_up
+from .common import (
+    DATE, DatabaseTestCase, create_enrolments, run_wizard, set_up)
 
 
-class CaseStepTestCase(unittest.TestCase):
+class CaseStepTestCase(DatabaseTestCase):
     "Test the steps of the cases"
-
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        activate_module('training_abandon', 'fr')
+    language = 'fr'
 
     @with_transaction()
     def test_is_next(self):

@@ -1,25 +1,20 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 import datetime as dt
-import unittest
 
 from trytond.pool import Pool
-from trytond.tests.test_tryton import activate_module, with_transaction
+from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
 from .common import (
-    DATE, count_statements, create_enrolments, run_wizard, set_up, today)
+    DATE, DatabaseTestCase, count_statements, create_enrolments, run_wizard,
+    set_up, today)
 
 TUESDAY = DATE + dt.timedelta(days=1)
 
 
-class ConformityTestCase(unittest.TestCase):
+class ConformityTestCase(DatabaseTestCase):
     "Test what an auditor finds of the steps of a case"
-
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        activate_module('training_abandon')
 
     def open_cases(self, session, prescriber=None, count=1):
         pool = Pool()

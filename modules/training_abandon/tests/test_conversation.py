@@ -2,27 +2,21 @@
 # this repository contains the full copyright notices and license terms.
 import datetime as dt
 import json
-import unittest
 from email import message_from_bytes, policy
 
 from trytond.pool import Pool
-from trytond.tests.test_tryton import activate_module, with_transaction
+from trytond.tests.test_tryton import with_transaction
 
 from .common import (
-    DATE, apply_wizard, create_enrolments, live, open_wizard, run_wizard,
-    set_up, today, wizard_context)
+    DATE, DatabaseTestCase, apply_wizard, create_enrolments, live, open_wizard,
+    run_wizard, set_up, today, wizard_context)
 
 SECRET = "My employer harasses me"
 LONG_ID = '<' + 'a' * 90 + '@mail.example.com>'
 
 
-class ConversationTestCase(unittest.TestCase):
+class ConversationTestCase(DatabaseTestCase):
     "Test the conversation with each party of a case"
-
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        activate_module('training_abandon')
 
     def open_case(self, session, prescriber):
         pool = Pool()

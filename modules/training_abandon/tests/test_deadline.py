@@ -1,7 +1,6 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 import datetime as dt
-import unittest
 from contextlib import contextmanager
 from unittest.mock import patch
 
@@ -10,12 +9,12 @@ from trytond.modules.training_abandon.exceptions import (
     LetterError, ProcedureError)
 from trytond.modules.training_abandon.working_day import WorkingCalendar
 from trytond.pool import Pool
-from trytond.tests.test_tryton import activate_module, with_transaction
+from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
 from .common import (
-    DATE, count_statements, create_enrolments, create_session, create_user,
-    run_wizard, set_up, today)
+    DATE, DatabaseTestCase, count_statements, create_enrolments,
+    create_session, create_user, run_wizard, set_up, today)
 
 DAY = dt.timedelta(days=1)
 
@@ -29,13 +28,9 @@ def same_transaction():
         yield
 
 
-class DeadlineTestCase(unittest.TestCase):
+class DeadlineTestCase(DatabaseTestCase):
     "Test the reminders, the escalation and the silence"
-
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        activate_module('training_abandon', 'fr')
+    language = 'fr'
 
     def ask(self, session, count=1, day=DATE, accept=True):
         "Return cases whose trainees were asked the reasons on the day"

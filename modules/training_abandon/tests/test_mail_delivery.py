@@ -2,7 +2,6 @@
 # this repository contains the full copyright notices and license terms.
 import datetime as dt
 import smtplib
-import unittest
 from contextlib import contextmanager
 from unittest.mock import patch
 
@@ -13,12 +12,12 @@ from trytond.modules.training_abandon import mail_server as mail_server_module
 from trytond.modules.training_abandon.configuration import MAIL_RETRY_TIME
 from trytond.modules.training_abandon.exceptions import MailStorageError
 from trytond.pool import Pool
-from trytond.tests.test_tryton import activate_module, with_transaction
+from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
 from .common import (
-    DATE, count_statements, create_enrolments, create_user, live, mail_server,
-    open_wizard, run_wizard, set_up, without_commit)
+    DATE, DatabaseTestCase, count_statements, create_enrolments, create_user,
+    live, mail_server, open_wizard, run_wizard, set_up, without_commit)
 
 OK = (250, b'OK')
 MINUTE = dt.timedelta(minutes=1)
@@ -33,13 +32,8 @@ def at(time):
         yield
 
 
-class MailDeliveryTestCase(unittest.TestCase):
+class MailDeliveryTestCase(DatabaseTestCase):
     "Test the delivery of the mails"
-
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        activate_module('training_abandon')
 
     @contextmanager
     def queued(self, count=1):

@@ -20,12 +20,12 @@ from trytond.modules.training_abandon.reply_message import (
     read_message, token_hash)
 from trytond.modules.training_abandon.reply_text import recognise
 from trytond.pool import Pool
-from trytond.tests.test_tryton import activate_module, with_transaction
+from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
 from .common import (
-    DATE, as_user, create_enrolments, create_party, create_user, open_wizard,
-    run_wizard, set_up)
+    DATE, DatabaseTestCase, as_user, create_enrolments, create_party,
+    create_user, open_wizard, run_wizard, set_up)
 
 INBOUND = Path(__file__).parent / 'inbound'
 TOKEN = '0123456789abcdef0123456789abcdef'
@@ -64,14 +64,12 @@ def message(text='Bonjour', token=TOKEN, **headers):
     return result
 
 
-class ReplyTestCase(unittest.TestCase):
+class ReplyTestCase(DatabaseTestCase):
     "Test what is done of the replies to the mails"
-    maxDiff = None
+    modules = ['training_abandon', 'inbound_email']
+    language = 'fr'
 
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        activate_module(['training_abandon', 'inbound_email'], 'fr')
+    maxDiff = None
 
     @contextmanager
     def asked(self, prescriber=False):

@@ -1,27 +1,21 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 import datetime as dt
-import unittest
 from unittest.mock import patch
 
 from trytond.pool import Pool
-from trytond.tests.test_tryton import activate_module, with_transaction
+from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
 from .common import (
-    DATE, as_user, count_statements, create_enrolments, create_user,
-    mail_server, run_wizard, set_up)
+    DATE, DatabaseTestCase, as_user, count_statements, create_enrolments,
+    create_user, mail_server, run_wizard, set_up)
 
 PRIVATE = "My back hurts"
 
 
-class TimelineTestCase(unittest.TestCase):
+class TimelineTestCase(DatabaseTestCase):
     "Test the timeline of the cases"
-
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        activate_module('training_abandon')
 
     def open_cases(self, session, prescriber=None, count=1):
         pool = Pool()
