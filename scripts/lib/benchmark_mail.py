@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from email.utils import parseaddr
 
 from .benchmark import measure, seconds
+from .client import grouped
 from .cluster import free_port
 
 RUNS = 3
@@ -97,8 +98,7 @@ class Bench:
             'training_abandon', 'live',
             f'{self.database}@{socket.gethostname()}')
         self.mails = []
-        with self.transaction():
-            self.cases, self.report = self.create()
+        self.cases, self.report = self.create()
 
     @contextmanager
     def transaction(self):
@@ -112,28 +112,63 @@ class Bench:
             # No task: the delivery is measured alone
             del transaction.tasks[:]
 
+    def create_enrolments(self):
+        "Create the started enrolments of new trainees, return their ids"
+        client, company = self.client, self.client.context['company']
+        course, = client.create('training.course', [{'name': "Bookkeeping"}])
+        session, = client.create('training.session', [{
+                    'course': course,
+                    'company': company,
+                    'start_date': START,
+                    'end_date': START,
+                    'slots': [('create', [{
+                                    'date': START,
+                                    'start': dt.time(9),
+                                    'end': dt.time(12),
+                                    }])],
+                    }])
+        enrolments = []
+        for numbers in grouped(range(MAILS)):
+            parties = client.create('party.party', [{
+                        'name': f"Trainee {number}",
+                        'contact_mechanisms': [('create', [{
+                                        'type': 'email',
+                                        'value':
+                                            f'trainee{number}@example.com',
+                                        }])],
+                        } for number in numbers])
+            trainees = client.create(
+                'training.trainee', [{'party': p} for p in parties])
+            enrolments += client.create('training.enrolment', [{
+                        'company': company,
+                        'session': session,
+                        'trainee': trainee,
+                        } for trainee in trainees])
+        for button in ['confirm', 'start']:
+            client.click('training.enrolment', button, enrolments)
+        return enrolments
+
     def create(self):
         "Return the ids of the cases and of the report of the baseline"
-        from trytond.modules.company.tests import create_employee
-        from trytond.modules.training_abandon.tests import common
         from trytond.pool import Pool
 
-        pool = Pool()
-        Case = pool.get('training.abandon.case')
-        Company = pool.get('company.company')
-        Report = pool.get('ir.action.report')
-        company = Company(self.client.context['company'])
-        create_employee(company)
-        session = common.create_session(company, START)
-        cases = []
-        for start in range(0, MAILS, 200):
-            enrolments = common.create_enrolments(
-                session, min(200, MAILS - start))
-            cases += Case.open_cases(enrolments, 'absence', START)
-        for start in range(0, MAILS, 200):
-            Case.apply_step(
-                cases[start:start + 200], 'ask_reasons', lambda *args: None)
-        letter = cases[0].procedure.get_letter(
+        enrolments = self.create_enrolments()
+        with self.transaction():
+            pool = Pool()
+            Case = pool.get('training.abandon.case')
+            Enrolment = pool.get('training.enrolment')
+            Report = pool.get('ir.action.report')
+            cases = []
+            for ids in grouped(enrolments):
+                cases += Case.open_cases(
+                    Enrolment.browse(ids), 'absence', START)
+            for part in grouped(cases):
+                Case.apply_step(part, 'ask_reasons', lambda *args: None)
+            return [c.id for c in cases], self.create_report(Report, cases[0])
+
+    def create_report(self, Report, case):
+        "Return the id of the report of the baseline, that draws the same"
+        letter = case.procedure.get_letter(
             'ask_reasons', 'silent', 'trainee')
         frame = letter.report.report_content.decode()
         head, rest = frame.split('<py:for each="kind, lines in blocks">')
@@ -146,7 +181,7 @@ class Bench:
                             head, TEXT, '</td>', tail]).encode(),
                     'template_extension': 'html',
                     }])
-        return [c.id for c in cases], report.id
+        return report.id
 
     def send_as_dunnings(self):
         "What ProcessDunning.transition_send_email does"
@@ -188,10 +223,15 @@ class Bench:
         with self.transaction():
             pool = Pool()
             Case = pool.get('training.abandon.case')
+            Step = pool.get('training.abandon.case.step')
             cases = Case.browse(self.cases)
             steps = {
-                case.id: step for case in cases for step in case.steps
-                if step.kind == 'ask_reasons'}
+                step.case.id: step
+                for ids in grouped(self.cases)
+                for step in Step.search([
+                        ('case', 'in', ids),
+                        ('kind', '=', 'ask_reasons'),
+                        ])}
             lines = Case.render_letters(
                 Case.recipients(cases, ['trainee']), 'ask_reasons',
                 lambda case: 'silent')
