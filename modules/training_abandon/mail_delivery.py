@@ -6,10 +6,13 @@ import time
 from collections import defaultdict
 from contextlib import suppress
 from email import message_from_bytes, policy
+from email.header import decode_header, make_header
 from email.parser import BytesHeaderParser
 from email.utils import parseaddr
+from itertools import islice
 
 from sql import Column, Null
+from sql.conditionals import Case as SQLCase
 from sql.functions import CurrentTimestamp
 
 import trytond.config as config
@@ -43,7 +46,8 @@ DURATION = dt.timedelta(minutes=10)
 RECORD_WAITS = [1, 2, 4, 8, 16, 30]
 INLINE = 20
 BATCH = 200
-ARCHIVE = 50
+# The mails of which the messages are in memory
+CHUNK = 50
 # The most mails listed in a notification
 NOTIFIED = 10
 
@@ -224,7 +228,7 @@ class Mail(metaclass=PoolMeta):
     def _give(cls, server, claimed, until):
         """Give the claimed mails to the server and return the ids of those
         that failed and of those that wait because of the server."""
-        left, failed, unavailable = dict(claimed), [], []
+        left, failed, unavailable, mails = dict(claimed), [], [], {}
         kept_at = cls._now()
         while left:
             now = cls._now()
@@ -235,10 +239,11 @@ class Mail(metaclass=PoolMeta):
                 cls._keep(left)
                 kept_at = now
             id_, attempt = next(iter(left.items()))
+            if id_ not in mails:
+                mails = cls._read_claimed(list(islice(left, CHUNK)))
             del left[id_]
-            # What is read here is as it is after the last commit
-            mail = cls(id_)
-            if mail.state != 'sending' or mail.attempts != attempt:
+            mail = mails[id_]
+            if not mail._refresh(attempt):
                 continue
             known = mail.unavailable_since
             values = mail._attempt(server)
@@ -259,6 +264,42 @@ class Mail(metaclass=PoolMeta):
         cls._write(
             {'unavailable_since': None},
             fields.SQL_OPERATORS['in'](table.id, ids), table=table)
+
+    @classmethod
+    def _read_claimed(cls, ids):
+        """Return the mails by id with what nobody else changes, that each
+        commit would make read again."""
+        pool = Pool()
+        Letter = pool.get('training.abandon.procedure.letter')
+        rows = cls.read(ids, [
+                'from_', 'to', 'message', 'company', 'attempts',
+                'retry_until', 'unavailable_since', 'reminder', 'letter'])
+        letters = {
+            row['id']: Letter(**row) for row in Letter.read(
+                list({r['letter'] for r in rows if r['letter']}),
+                ['case_states'])}
+        for row in rows:
+            row['letter'] = letters.get(row['letter'])
+        return {row['id']: cls(**row) for row in rows}
+
+    def _refresh(self, attempt):
+        """Return if the mail is still claimed, with the state in which its
+        case is after the last commit."""
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        cursor = Transaction().connection.cursor()
+        table, case = self.__table__(), Case.__table__()
+        cursor.execute(*table.join(case, 'LEFT',
+                condition=table.case == case.id
+                ).select(case.id, case.state,
+                where=(table.id == self.id)
+                & (table.state == 'sending')
+                & (table.attempts == attempt)))
+        if not (row := cursor.fetchone()):
+            return False
+        id_, state = row
+        self.case = Case(id_, state=state) if id_ else None
+        return True
 
     @classmethod
     def _connect(cls):
@@ -422,7 +463,7 @@ class Mail(metaclass=PoolMeta):
                 state=self.case.state_string)
 
     @classmethod
-    def _archive(cls, ids, size=ARCHIVE):
+    def _archive(cls, ids, size=CHUNK):
         """Archive the sent mails on ir.email.
 
         The reply of the server is committed before: what is sent stays so
@@ -466,12 +507,24 @@ class Mail(metaclass=PoolMeta):
                     name=part.get_filename(),
                     data=part.get_content())
                 for email, message in zip(emails, messages)
-                if message.is_multipart()
+                if message.get_content_type() == 'multipart/mixed'
                 for part in message.iter_attachments()])
-        for mail, email in zip(mails, emails):
-            mail.email = email
-        cls.save(mails)
+        if mails:
+            cls._link_emails(mails, emails)
         cls.on_sent(mails)
+
+    @classmethod
+    def _link_emails(cls, mails, emails):
+        transaction = Transaction()
+        table = cls.__table__()
+        transaction.connection.cursor().execute(*table.update(
+                [table.email],
+                [SQLCase(*(
+                            (table.id == mail.id, email.id)
+                            for mail, email in zip(mails, emails)))],
+                where=fields.SQL_OPERATORS['in'](
+                    table.id, [m.id for m in mails])))
+        transaction.counter += 1
 
     def _email_resource(self):
         return self.case or self
@@ -553,10 +606,15 @@ class Mail(metaclass=PoolMeta):
 
 
 def _parse_message(data):
-    "Return the message, without its body unless it has attachments"
-    message = BytesHeaderParser(policy=policy.SMTP).parsebytes(data)
+    """Return the message with its headers decoded, without its body unless it
+    has attachments."""
+    message = BytesHeaderParser().parsebytes(data)
     if message.get_content_type() == 'multipart/mixed':
-        message = message_from_bytes(data, policy=policy.SMTP)
+        return message_from_bytes(data, policy=policy.SMTP)
+    # The other policies take much longer to parse them
+    for name in ['To', 'Subject']:
+        message.replace_header(
+            name, str(make_header(decode_header(message[name]))))
     return message
 
 
