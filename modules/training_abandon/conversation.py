@@ -70,6 +70,8 @@ class Conversation(PartyWizard):
             }
 
     def do_open_(self, action):
+        pool = Pool()
+        Event = pool.get('training.abandon.case.event')
         case, party = self.case, self.choose.party
         if party not in case.conversation_parties():
             raise CaseStepError(gettext(
@@ -77,12 +79,16 @@ class Conversation(PartyWizard):
                     case=case.rec_name,
                     party=party.rec_name if party else ''))
         action['name'] = f'{action["name"]} - {party.rec_name}'
-        action['pyson_domain'] = PYSONEncoder().encode([
-                ('case', '=', case.id),
-                ('party', '=', party.id),
-                ('kind', 'in', MESSAGE_KINDS),
-                ])
-        return action, {}
+        domain = [
+            ('case', '=', case.id),
+            ('party', '=', party.id),
+            ('kind', 'in', MESSAGE_KINDS),
+            ]
+        action['pyson_domain'] = PYSONEncoder().encode(domain)
+        # The clients do not search for the lists of forms
+        return action, {
+            'res_id': [e.id for e in Event.search(domain)],
+            }
 
 
 class ConversationChoose(ModelView):

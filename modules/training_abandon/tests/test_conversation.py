@@ -240,8 +240,9 @@ class ConversationTestCase(DatabaseTestCase):
                     result = Wizard.execute(session_id, {
                             'choose': {'case': case.id, 'party': party.id},
                             }, 'open_')
-                (action, _), = result['actions']
+                (action, data), = result['actions']
                 events = Event.search(json.loads(action['pyson_domain']))
+                self.assertEqual(data['res_id'], [e.id for e in events])
                 self.assertEqual(
                     {e.kind for e in events}, set(expected))
                 self.assertEqual({e.party for e in events}, {party})
