@@ -213,9 +213,14 @@ class Case(metaclass=PoolMeta):
 
     def exchange_subject(self, parties):
         "Return the subject of a mail to the parties"
+        pool = Pool()
+        Reply = pool.get('training.mail.reply')
         if len(parties) == 1:
             party, = parties
             for message in reversed(self._messages_with(party)):
+                if (isinstance(message, Reply)
+                        and not self._reads_sensitive()):
+                    continue
                 if subject := (message.subject or '').strip():
                     if subject[:3].lower() != 're:':
                         subject = f'Re: {subject}'
