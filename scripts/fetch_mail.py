@@ -98,6 +98,10 @@ def post(endpoint, data):
             raise ConnectionFailed(
                 f"{endpoint} is the URL of no inbox: copy it from the form "
                 "of the inbox") from exc
+        elif exc.code in {400, 500}:
+            # The others must not wait for the one that no server reads
+            raise Refused(
+                f"the server fails, its log tells why: {exc}") from exc
         raise Stopped(f"the server fails: {exc}") from exc
     except (OSError, ValueError) as exc:
         raise ConnectionFailed(

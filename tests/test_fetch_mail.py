@@ -12,6 +12,8 @@ import tempfile
 import threading
 import unittest
 from pathlib import Path
+from unittest.mock import patch
+from urllib.error import HTTPError
 
 from werkzeug.serving import make_server
 
@@ -89,6 +91,14 @@ class _ImapHandler(socketserver.StreamRequestHandler):
 
     def logout(self, command):
         self.send('* BYE')
+
+
+class _StoppingHandler(_ImapHandler):
+    "Close the connection in the middle"
+
+    def uid_fetch(self, command):
+        self.connection.close()
+        raise ConnectionAbortedError
 
 
 class ImapServer(socketserver.ThreadingTCPServer):
@@ -221,6 +231,25 @@ class FetchMailTestCase(unittest.TestCase):
             with self.assertRaisesRegex(MailboxError, words):
                 with Imap(url(server), no_password):
                     pass
+
+    def test_imap_stopped(self):
+        "Test a server that stops in the middle"
+        server = self.imap()
+        server.RequestHandlerClass = _StoppingHandler
+        server.handle_error = lambda *args: None
+        with self.assertRaisesRegex(MailboxError, "has stopped"):
+            self.fetch(Imap(server.url(), no_password), Recorder())
+
+    def test_post_errors(self):
+        "Test what stops all and what stops one message only"
+        for code, error in [
+                (400, Refused), (413, Refused), (500, Refused),
+                (404, ConnectionFailed), (502, Stopped), (503, Stopped)]:
+            with self.subTest(code=code), \
+                    patch('urllib.request.urlopen', side_effect=HTTPError(
+                            'http://host/', code, '', {}, None)), \
+                    self.assertRaises(error):
+                fetch_mail.post('http://host/', MESSAGES[0])
 
     def test_arguments(self):
         for arguments in [

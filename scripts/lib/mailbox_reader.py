@@ -129,6 +129,13 @@ class Imap:
                 f"{self.parts.hostname} keeps no keyword: use --move-to to "
                 "move the messages that are recorded")
 
+    def _uid(self, *command):
+        try:
+            return self.server.uid(*command)
+        except (imaplib.IMAP4.error, OSError) as exc:
+            raise MailboxError(
+                f"{self.parts.hostname} has stopped: {_words(exc)}") from exc
+
     def _check(self, response, otherwise):
         status, data = response
         if status != 'OK':
@@ -140,12 +147,12 @@ class Imap:
     def __iter__(self):
         "Yield the key and the bytes of the messages, the oldest first"
         data = self._check(
-            self.server.uid(
+            self._uid(
                 'SEARCH', 'UNDELETED', 'UNKEYWORD', KEYWORD),
             "the messages can not be listed")
         for uid in b' '.join(d for d in data if d).split():
             data = self._check(
-                self.server.uid('FETCH', uid, '(BODY.PEEK[])'),
+                self._uid('FETCH', uid, '(BODY.PEEK[])'),
                 "a message can not be read")
             for part in data:
                 if isinstance(part, tuple):
@@ -153,21 +160,20 @@ class Imap:
                     break
 
     def done(self, uid):
-        server = self.server
         if not self.move_to:
             self._check(
-                server.uid('STORE', uid, '+FLAGS.SILENT', f'({KEYWORD})'),
+                self._uid('STORE', uid, '+FLAGS.SILENT', f'({KEYWORD})'),
                 "a message can not be marked")
-        elif 'MOVE' in server.capabilities:
+        elif 'MOVE' in self.server.capabilities:
             self._check(
-                server.uid('MOVE', uid, self.move_to),
+                self._uid('MOVE', uid, self.move_to),
                 "a message can not be moved")
         else:
             self._check(
-                server.uid('COPY', uid, self.move_to),
+                self._uid('COPY', uid, self.move_to),
                 "a message can not be moved")
             self._check(
-                server.uid('STORE', uid, '+FLAGS.SILENT', r'(\Deleted)'),
+                self._uid('STORE', uid, '+FLAGS.SILENT', r'(\Deleted)'),
                 "a message can not be deleted")
 
 
