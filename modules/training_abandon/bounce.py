@@ -8,7 +8,6 @@ from dataclasses import dataclass
 _READ = 20_000
 _STATUS = re.compile(r'(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.])')
 _CODE = re.compile(r'(?<![\d.])(5\d\d)[ -](?=\S)')
-_ADDRESS = re.compile(r'[\w.!#$%&\'*+/=?^`{|}~-]{1,64}@[\w.-]{1,255}\w')
 _SENDERS = re.compile(
     r'^(mailer-daemon|postmaster|mail-daemon|mdaemon)@'
     r'|^microsoftexchange[0-9a-f]{8,}@', re.IGNORECASE)
@@ -33,6 +32,9 @@ _FAILURES = re.compile(
     r'|n.a pas pu être (remis|distribué|délivré)|n.ont pas pu être (remis'
     r'|distribués)|n.existe pas|adresse (inconnue|introuvable)'
     r'|impossible de (remettre|distribuer|délivrer)', re.IGNORECASE)
+_QMAIL = re.compile(r'\s*Hi\. This is the [\w-]+ program at ')
+# The status of what is wrong with the sender or the message
+_NOT_ADDRESS = ('5.2.3', '5.3.4', '5.6.', '5.7.')
 
 
 @dataclass
@@ -41,12 +43,13 @@ class Bounce:
     action: str     # failed, delayed or delivered
     status: str = ''
     reason: str = ''
-    recipient: str = ''
 
     @property
     def about_address(self):
         "If the address, not the message or the sender, is refused"
-        return self.action == 'failed' and not self.status.startswith('5.7.')
+        return (
+            self.action == 'failed'
+            and not self.status.startswith(_NOT_ADDRESS))
 
 
 def read_bounce(message, sender, subject, text):
@@ -54,7 +57,7 @@ def read_bounce(message, sender, subject, text):
 
     The worst action wins when a message tells several."""
     bounces = [
-        _from_fields(fields) for part in message.walk()
+        _from_fields(fields) for part in _parts(message)
         if part.get_content_type() == 'message/delivery-status'
         for fields in _blocks(part)]
     bounces = [b for b in bounces if b]
@@ -63,6 +66,14 @@ def read_bounce(message, sender, subject, text):
             if bounce.action == action:
                 return bounce
     return _from_text(message, sender, subject, text[:_READ])
+
+
+def _parts(message):
+    "Yield the parts of the message but not those of the ones it encloses"
+    yield message
+    if message.get_content_maintype() == 'multipart':
+        for part in _blocks(message):
+            yield from _parts(part)
 
 
 def _blocks(part):
@@ -89,9 +100,7 @@ def _from_fields(fields):
         return None
     return Bounce(
         action, status,
-        _typed(_field(fields, 'Diagnostic-Code')) or status,
-        _typed(_field(fields, 'Original-Recipient'))
-        or _typed(_field(fields, 'Final-Recipient')))
+        _typed(_field(fields, 'Diagnostic-Code')) or status)
 
 
 def _field(fields, name):
@@ -99,7 +108,7 @@ def _field(fields, name):
         value = fields.get(name, '')
     except (ValueError, IndexError, AttributeError, TypeError):
         return ''
-    return ' '.join(str(value).split())
+    return ' '.join(str(value).replace('\x00', '').split())
 
 
 def _typed(value):
@@ -112,12 +121,13 @@ def _typed(value):
 
 def _from_text(message, sender, subject, text):
     "Return the Bounce that only words make"
-    failed = _header(message, 'X-Failed-Recipients')
+    failed = message.get('X-Failed-Recipients')
     is_report = (
         failed
         or message.get_content_type() == 'multipart/report'
-        and message.get_param('report-type') != 'disposition-notification'
-        or text.lstrip().startswith("Hi. This is the")
+        and str(message.get_param('report-type', '')).lower() in {
+            '', 'delivery-status'}
+        or _QMAIL.match(text)
         or _SENDERS.search(sender or '') and (
             _SUBJECTS.search(subject) or _DELAYS.search(subject)
             or _FAILURES.search(text)))
@@ -125,17 +135,11 @@ def _from_text(message, sender, subject, text):
         return None
     delayed = _DELAYS.search(subject) or (
         _DELAYS.search(text) and not _FAILURES.search(text) and not failed)
-    recipient = _ADDRESS.search(failed or text)
     status = _STATUS.search(text)
     return Bounce(
         'delayed' if delayed else 'failed',
         status[1] if status else '',
-        _reason(text),
-        recipient[0] if recipient else '')
-
-
-def _header(message, name):
-    return ' '.join(str(message.get(name, '')).split())
+        _reason(text))
 
 
 def _reason(text):

@@ -22,9 +22,8 @@ class InboundEmail(metaclass=PoolMeta):
     def as_dict(self):
         try:
             return super().as_dict()
-        except (LookupError, ValueError, TypeError, AttributeError,
-                AssertionError):
-            # The rules must match malformed messages too
+        except Exception:
+            # The rules must match what the parser does not read
             message = read_message(self.as_raw())
             return {
                 'from': message.from_,

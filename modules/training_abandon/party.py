@@ -97,9 +97,11 @@ class ContactMechanism(metaclass=PoolMeta):
                 })
 
     @classmethod
-    def trust_address(cls, address):
-        "Write again to the address, from which somebody writes"
-        cls.trust([m for m in cls.with_address(address) if m.bounced_at])
+    def trust_address(cls, address, at):
+        "Write again to the address, from which somebody has written"
+        cls.trust([
+                m for m in cls.with_address(address)
+                if m.bounced_at and m.bounced_at <= at])
 
 
 class Replace(metaclass=PoolMeta):

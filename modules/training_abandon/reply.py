@@ -1,5 +1,6 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
+import mimetypes
 import re
 import secrets
 from email.utils import parseaddr
@@ -33,7 +34,7 @@ _LOCAL = r"[\w.!#$%&'*/=?^`{|}~-]+"
 class Reply(Workflow, ModelSQL, ModelView):
     "What comes back: answers, automatic replies and bounces"
     __name__ = 'training.mail.reply'
-    _rec_name = 'subject'
+    _rec_name = 'from_'
 
     company = fields.Many2One('company.company', "Company", readonly=True)
     case = fields.Many2One(
@@ -50,7 +51,9 @@ class Reply(Workflow, ModelSQL, ModelView):
         help="The party to whom the mail was written.")
     from_ = fields.Char("From", readonly=True)
     to = fields.Char("To", readonly=True)
-    subject = fields.Char("Subject", readonly=True)
+    subject = fields.Char(
+        "Subject", readonly=True,
+        help="Read by the group Sensitive Reasons only.")
     received_at = fields.DateTime(
         "Received at", required=True, readonly=True)
     message_id = fields.Char("Message-ID", required=True, readonly=True)
@@ -172,6 +175,11 @@ class Reply(Workflow, ModelSQL, ModelView):
     @classmethod
     def default_state(cls):
         return 'new'
+
+    def get_rec_name(self, name):
+        # Who reads the subject is not who reads the name
+        sender = self.party.rec_name if self.party else self.from_
+        return ' – '.join(filter(None, [self.kind_string, sender]))
 
     def get_filename(self, name):
         return f'{self.message_id.strip("<>")}.eml'
@@ -322,8 +330,7 @@ class Reply(Workflow, ModelSQL, ModelView):
             body=message.body,
             text=message.text,
             has_scan=any(
-                _is_scan(type_, content)
-                for _, content, type_ in message.attachments),
+                _is_scan(*attachment) for attachment in message.attachments),
             kind=cls._get_kind(message, mail),
             other_sender=False,
             counted=False)
@@ -400,7 +407,7 @@ class Reply(Workflow, ModelSQL, ModelView):
         ContactMechanism = pool.get('party.contact_mechanism')
         cls.write(replies, {'kind': 'answer', 'counted': True})
         for reply in replies:
-            ContactMechanism.trust_address(reply.from_)
+            ContactMechanism.trust_address(reply.from_, reply.received_at)
             if not reply.answers_reasons:
                 continue
             reasons = reply._recognise_reasons()
@@ -421,6 +428,7 @@ class Reply(Workflow, ModelSQL, ModelView):
             return self.mail.kind == 'ask_reasons'
         return any(
             s.kind == 'ask_reasons' and s.state == 'done'
+            and s.done_at <= self.received_at
             for s in self.case.steps)
 
     def _recognise_reasons(self):
@@ -471,8 +479,10 @@ class Reply(Workflow, ModelSQL, ModelView):
             ), Case._names(cases)
 
 
-def _is_scan(mimetype, content):
+def _is_scan(name, content, mimetype):
     "Return if it may be a signed document, not the logo of a signature"
+    if mimetype == 'application/octet-stream':
+        mimetype = mimetypes.guess_type(name)[0] or mimetype
     return mimetype == 'application/pdf' or (
         mimetype.startswith('image/') and len(content) >= LOGO_SIZE)
 

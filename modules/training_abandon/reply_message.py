@@ -4,12 +4,14 @@
 import codecs
 import datetime as dt
 import hashlib
+import logging
 import mimetypes
 import re
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.errors import HeaderParseError
 from email.header import decode_header
+from email.parser import BytesHeaderParser
 from email.utils import getaddresses, parsedate_to_datetime
 
 import html2text
@@ -17,12 +19,16 @@ import html2text
 from .bounce import Bounce, read_bounce
 from .reply_text import newest_part
 
+logger = logging.getLogger(__name__)
+
 # What is kept as text of larger messages, which are stored entire anyway
 BODY_SIZE = 500_000
 HTML_SIZE = 200_000
 ATTACHMENTS = 100
 _DEPTH = 20
 _HEADER_SIZE = 2_000
+# What is read of longer headers, which the parsers take too long to decode
+_RAW_HEADER_SIZE = 50_000
 _ID = re.compile(r'<[^<>\s]{1,250}>')
 _RETURNED_ID = re.compile(
     r'^[> \t]*message-id:\s*(<[^<>\s]{1,250}>)', re.IGNORECASE | re.MULTILINE)
@@ -33,7 +39,7 @@ _RECIPIENTS = [
     'X-Envelope-To', 'X-Delivered-To', 'X-Forwarded-To', 'Resent-To']
 _AUTO_HEADERS = ['X-Autoreply', 'X-Autorespond', 'X-Autoresponder']
 _AUTO_SUBJECT = re.compile(
-    r'\s*(?:(?:re|tr|fwd)\s*:\s*)?(?:réponse automatique'
+    r'\s*(?:réponse automatique'
     r'|absence du bureau|absent du bureau|message d.absence'
     r'|automatic reply|auto(?:matic)?[- ]?(?:reply|response)'
     r'|out of (?:the )?office|automatische antwort)\b', re.IGNORECASE)
@@ -59,7 +65,15 @@ class Message:
 
 def read_message(data):
     "Return the Message of the bytes, however malformed they are"
-    message = message_from_bytes(data)
+    try:
+        return _read_message(message_from_bytes(data), data)
+    except Exception:
+        # A person must be able to open what no program reads
+        logger.warning("a message is read as one part", exc_info=True)
+        return _read_message(BytesHeaderParser().parsebytes(data), data)
+
+
+def _read_message(message, data):
     senders = _addresses(message, 'From') or _addresses(message, 'Sender')
     body, attachments = _Content(message).read()
     result = Message(
@@ -110,7 +124,7 @@ def _header(message, name):
 
 def _decode(value):
     "Return the value of a header as it is read"
-    value = str(value)
+    value = str(value)[:_RAW_HEADER_SIZE]
     try:
         words = decode_header(value)
     except (HeaderParseError, ValueError):
@@ -142,8 +156,12 @@ def _to_text(data, charset=None):
 
 def _addresses(message, *names):
     values = [
-        str(value) for name in names for value in message.get_all(name, [])]
-    addresses = [a for _, a in getaddresses(values) if '@' in a]
+        str(value)[:_RAW_HEADER_SIZE]
+        for name in names for value in message.get_all(name, [])]
+    try:
+        addresses = [a for _, a in getaddresses(values) if '@' in a]
+    except RecursionError:
+        addresses = []
     if not addresses and values:
         # The name may hold what the syntax of the addresses forbids
         addresses = re.findall(
@@ -154,7 +172,7 @@ def _addresses(message, *names):
 def _ids(message, name):
     return [
         i for value in message.get_all(name, [])
-        for i in _ID.findall(str(value))][-100:]
+        for i in _ID.findall(clean(str(value)))][-100:]
 
 
 def _tokens(text):
@@ -235,25 +253,20 @@ def _unflow(text, delete_space):
         if flowed and delete_space:
             words = words[:-1]
         if open_ == quote and words != '-- ':
-            result[-1] += words
+            result[-1].append(words)
         else:
-            result.append((quote + ' ' if quote else '') + words)
+            result.append([quote + ' ' if quote else '', words])
         open_ = quote if flowed else None
+    lines = map(''.join, result)
     return '\n'.join(line.rstrip() if line != '-- ' else line
-        for line in result)
+        for line in lines)
 
 
 def _sane_html(html):
     """Return the HTML without comments, tags that do not end and long
     spaces, of which the parsers take the square of the length."""
-    parts = []
-    while True:
-        before, comment, html = html.partition('<!--')
-        parts.append(before)
-        if not comment:
-            break
-        html = html.partition('-->')[2]
-    html = re.sub(r'\s{3,}', '\n\n', ''.join(parts))[:HTML_SIZE]
+    html = re.sub(r'<!--.*?(?:-->|\Z)', '', html, flags=re.DOTALL)
+    html = re.sub(r'\s{3,}', '\n\n', html)[:HTML_SIZE]
     return re.sub(r'<(?=[^<>]*(?:<|$))', ' ', html)
 
 
@@ -282,6 +295,8 @@ class _Content:
     def __init__(self, message):
         self.message = message
         self.attachments = []
+        # What is still read of the parts
+        self.left = BODY_SIZE
 
     def read(self):
         body = self._read(self.message)
@@ -297,10 +312,11 @@ class _Content:
         attached = (
             part.get_content_disposition() == 'attachment'
             or part.get_filename())
-        if type_ == 'text/plain' and not attached:
-            return _part_text(part)
-        elif type_ == 'text/html' and not attached:
-            return _html_to_text(_part_text(part))
+        if (type_ in {'text/plain', 'text/html'} and not attached
+                and self.left > 0):
+            text = _part_text(part)
+            self.left -= len(text)
+            return _html_to_text(text) if type_ == 'text/html' else text
         self._attach(part, type_)
         return ''
 
@@ -329,11 +345,9 @@ class _Content:
     def _attach(self, part, type_):
         if len(self.attachments) >= ATTACHMENTS:
             return
-        if type_ == 'message/rfc822':
-            content = part.get_payload()
-            content = content[0] if isinstance(content, list) else content
-            name = _header(content, 'Subject') if content else ''
-            data = content.as_bytes() if content else b''
+        if type_ == 'message/rfc822' and part.is_multipart():
+            content, = part.get_payload()
+            name, data = _header(content, 'Subject'), content.as_bytes()
             extension = '.eml'
         else:
             name, data = '', _part_data(part)

@@ -15,6 +15,7 @@ import trytond.config as config
 from trytond.exceptions import UserError
 from trytond.i18n import gettext
 from trytond.model.exceptions import AccessError
+from trytond.modules.training_abandon.bounce import Bounce
 from trytond.modules.training_abandon.reply import reply_address
 from trytond.modules.training_abandon.reply_message import (
     read_message, token_hash)
@@ -335,7 +336,11 @@ class ReplyTestCase(DatabaseTestCase):
             self.assertIsNone(letter['to'])
             mechanism, = mail.party.contact_mechanisms
 
-            # Who writes has an address that works
+            # Who writes has an address that works, unless it was before
+            at = ContactMechanism(mechanism.id).bounced_at
+            ContactMechanism.trust_address(
+                ADDRESS, at - dt.timedelta(seconds=1))
+            self.assertTrue(ContactMechanism(mechanism.id).bounced_at)
             self.receive(message())
             self.assertIsNone(ContactMechanism(mechanism.id).bounced_at)
 
@@ -371,7 +376,7 @@ class ReplyTestCase(DatabaseTestCase):
             Mail.write([mail], {'certificate': certificate.id})
             raw = message("Ci-joint")
             raw.add_attachment(
-                b'%PDF scan', maintype='application', subtype='pdf',
+                b'%PDF scan', maintype='application', subtype='octet-stream',
                 filename='attestation signée.pdf')
             reply = self.receive(raw)
             self.assertTrue(reply.has_scan)
@@ -394,21 +399,37 @@ class ReplyTestCase(DatabaseTestCase):
         "Test who reads the words"
         pool = Pool()
         Attachment = pool.get('ir.attachment')
+        Case = pool.get('training.abandon.case')
         Reply = pool.get('training.mail.reply')
         with self.asked() as mail:
-            raw = message("Je suis malade")
+            raw = message("Manque de temps", Subject="Je suis malade")
             raw.add_attachment(
                 b'%PDF', maintype='application', subtype='pdf',
                 filename='arret.pdf')
             reply = self.receive(raw)
+            self.assertNotIn("malade", reply.rec_name)
             attachment, = Attachment.search([
                     ('resource', '=', str(reply))])
-            names = ['text', 'body', 'message', 'reasons', 'attachments']
+            names = [
+                'subject', 'text', 'body', 'message', 'reasons',
+                'attachments']
+            ReplyReason = pool.get(
+                'training.mail.reply-training.abandon.reason')
+            reason, = ReplyReason.search([])
+            case = Case(mail.case.id)
             assistant = create_user('assistant', mail.company, 'training')
             reader = create_user(
                 'reader', mail.company, 'training', 'sensitive_reason')
             with as_user(assistant):
-                Reply.read([reply.id], ['subject', 'kind', 'case'])
+                Reply.read([reply.id], ['rec_name', 'kind', 'case'])
+                with self.assertRaises(AccessError):
+                    Case.search([('replies.text', 'ilike', '%malade%')])
+                with self.assertRaises(AccessError):
+                    ReplyReason.search([('reason.code', '=', 'time.lack')])
+                with self.assertRaises(AccessError):
+                    ReplyReason.read([reason.id], ['reason'])
+                self.assertNotIn(
+                    "malade", case.exchange_subject([mail.party]))
                 for name in names:
                     with self.assertRaises(AccessError):
                         Reply.read([reply.id], [name])
@@ -424,6 +445,8 @@ class ReplyTestCase(DatabaseTestCase):
                     Reply.receive(message().as_bytes())
             with as_user(reader):
                 Reply.read([reply.id], names)
+                self.assertEqual(ReplyReason.search([]), [reason])
+                self.assertIn("malade", case.exchange_subject([mail.party]))
                 self.assertEqual(Attachment.search([]), [attachment])
 
     @with_transaction()
@@ -639,24 +662,82 @@ class ReplyMessageTestCase(unittest.TestCase):
                 b'Content-Type: text/plain; charset*=a\'b\'%zz\n\nx',
                 b'Content-Type: application/pdf; name*0*=x\'\'%E9\n\nx',
                 b'Message-ID: <>\nReferences: <a <b> c>\n\nx',
+                b'Message-ID: <a\x00@b>\nIn-Reply-To: <c\x00@d>\n\nx',
+                b'From: ' + b'(' * 10_000 + b'\n\nx',
+                b'Content-Type: message/rfc822\n\n' * 1_000 + b'x',
+                b'Content-Type: multipart/mixed; boundary=a\n\n--a\n'
+                b'Content-Type: message/delivery-status\n\nx: y\n\n'
+                b'Action: failed\nDiagnostic-Code: smtp; 550 \x00\n\n--a--',
                 ]:
             with self.subTest(raw=raw):
                 result = read_message(raw)
                 self.assertTrue(result.identifier)
+                reason = result.bounce.reason if result.bounce else ''
                 for text in [
-                        result.from_, result.subject, result.body,
-                        result.text]:
+                        result.identifier, result.from_, result.subject,
+                        result.body, result.text, reason, *result.answered]:
                     self.assertNotIn('\x00', text)
                     text.encode('utf-8')
 
     def test_nested(self):
         "Test a message of many levels"
-        raw = b'Content-Type: multipart/mixed; boundary=a0\n\n'
-        for level in range(200):
+        raw = (
+            b'Subject: Levels\n'
+            b'Content-Type: multipart/mixed; boundary=a0\n\n')
+        for level in range(2_000):
             raw += (
                 f'--a{level}\nContent-Type: multipart/mixed; '
                 f'boundary=a{level + 1}\n\n').encode()
-        read_message(raw)
+            if level in {200, 1_999}:
+                result = read_message(raw)
+                self.assertEqual(result.subject, "Levels")
+                self.assertEqual(result.data, raw)
+
+    def test_no_bounce(self):
+        "Test that what a person writes or sends is no bounce"
+        report = (
+            b'Content-Type: multipart/report; report-type=%s; boundary=b\n\n'
+            b'--b\n\nIt failed\n--b\n'
+            b'Content-Type: message/delivery-status\n\nReporting-MTA: x\n\n'
+            b'Final-Recipient: rfc822; a@b.example\nAction: failed\n'
+            b'Status: 5.1.1\n\n--b--\n')
+        self.assertTrue(read_message(report % b'delivery-status').bounce)
+        for raw in [
+                b"\n\nHi. This is the mother of the trainee.",
+                b'From: a@b.example\n'
+                b'Content-Type: multipart/mixed; boundary=a\n\n'
+                b'--a\n\nSee what I got\n--a\n'
+                b'Content-Type: message/rfc822\n\n'
+                + report % b'delivery-status' + b'--a--\n',
+                b'Content-Type: multipart/report; '
+                b'report-type=feedback-report; boundary=a\n\n'
+                b'--a\n\nThis is an abuse report\n--a\n'
+                b'Content-Type: message/feedback-report\n\n'
+                b'Feedback-Type: abuse\n\n--a--',
+                ]:
+            with self.subTest(raw=raw):
+                self.assertIsNone(read_message(raw).bounce)
+
+    def test_about_address(self):
+        "Test which failures condemn the address"
+        for status, about in [
+                ('5.1.1', True), ('5.2.2', True), ('4.4.7', True),
+                ('5.2.3', False), ('5.3.4', False), ('5.6.1', False),
+                ('5.7.1', False)]:
+            with self.subTest(status=status):
+                self.assertEqual(
+                    Bounce('failed', status).about_address, about)
+
+    def test_answer_to_automatic(self):
+        "Test that who answers an automatic reply is a person"
+        for subject, automatic in [
+                ("Message d'absence", True),
+                ("Re: Message d'absence", False),
+                ("TR : Automatic reply: Hello", False)]:
+            with self.subTest(subject=subject):
+                self.assertEqual(
+                    read_message(message(Subject=subject).as_bytes())
+                    .automatic, automatic)
 
     def test_charsets(self):
         for charset, data in [
@@ -680,8 +761,8 @@ class ReplyMessageTestCase(unittest.TestCase):
                 *((line, 1_000_000) for line in [
                         b'> ', b'Le ', b'<a ', b'<!-- ', b'<div>', b'&',
                         b'Le 1 mars, a@b.example wrote x:\n', b'x - ',
-                        b'\n'])]:
-            for type_ in [b'plain', b'html']:
+                        b'\n', b'<!---->', b'a \n'])]:
+            for type_ in [b'plain', b'plain; format=flowed', b'html']:
                 raw = (b'Content-Type: text/' + type_ + b'\n\n'
                     + line * (size // len(line)))
                 with self.subTest(line=line, type_=type_):
@@ -691,3 +772,20 @@ class ReplyMessageTestCase(unittest.TestCase):
                         result.body, result.text, [["Manque de temps"]])
                     self.assertLess(time.process_time() - start, 20)
                     self.assertLessEqual(len(result.body), 500_000)
+
+    def test_large_headers(self):
+        for name in [b'Subject', b'From', b'To']:
+            for words in [b'=?utf-8?q?a?= ', b'a@b.example,', b'<', b'(']:
+                raw = name + b': ' + words * (1_000_000 // len(words))
+                with self.subTest(name=name, words=words):
+                    start = time.process_time()
+                    read_message(raw + b'\n\nx')
+                    self.assertLess(time.process_time() - start, 20)
+
+    def test_many_parts(self):
+        "Test that the parts that are not read are attached"
+        part = b'--a\nContent-Type: text/html\n\n' + b'<p>a' * 100_000
+        result = read_message(
+            b'Content-Type: multipart/mixed; boundary=a\n\n'
+            + (part + b'\n') * 10)
+        self.assertEqual(len(result.attachments), 8)
