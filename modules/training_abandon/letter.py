@@ -54,10 +54,23 @@ class Frame:
         self._template = Template(BytesIO(report.report_content))
         self._names = {}
         if translate := self._Report._callback_loader(report, self._template):
+            translate.gettext = self._cached(translate.gettext)
             self._names = {
                 'gettext': translate.gettext,
                 'ngettext': translate.ngettext,
                 }
+
+    @staticmethod
+    def _cached(gettext):
+        "Return the function that translates each text of the frame once"
+        texts = {}
+
+        def cached(text):
+            key = Transaction().language, text
+            if key not in texts:
+                texts[key] = gettext(text)
+            return texts[key]
+        return cached
 
     def render(self, case, company, **data):
         "Return the letter in the language of the transaction"

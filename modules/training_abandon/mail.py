@@ -6,9 +6,10 @@ import socket
 from email import policy
 from email.errors import MessageError
 from email.header import Header
-from email.headerregistry import Address
+from email.headerregistry import Address, HeaderRegistry
 from email.message import EmailMessage
 from email.utils import format_datetime, formataddr, make_msgid, parseaddr
+from functools import lru_cache
 
 from sql import Null
 from sql.conditionals import Coalesce
@@ -34,6 +35,15 @@ if config.getboolean('training_abandon', 'mail_filestore', default=True):
 
 # The states from which a mail leaves by itself
 WAITING = ['queued', 'sending']
+
+
+class _Headers(HeaderRegistry):
+    "The mails have most of their headers in common, that parse slowly"
+    __getitem__ = lru_cache(maxsize=64)(HeaderRegistry.__getitem__)
+    __call__ = lru_cache(maxsize=256)(HeaderRegistry.__call__)
+
+
+_POLICY = policy.SMTP.clone(header_factory=_Headers())
 
 
 class Mail(ModelSQL, ModelView):
@@ -315,7 +325,7 @@ class Mail(ModelSQL, ModelView):
         text and html are the two alternatives of the body; logo is the PNG
         that html refers to as cid:logo and attachments a list of
         (name, data, mimetype)."""
-        message = EmailMessage(policy=policy.SMTP)
+        message = EmailMessage(policy=_POLICY)
         sender = cls.sender(company)
         message.set_raw('From', sender)
         message.set_raw('To', cls._address(party.name if party else '', to))
