@@ -515,16 +515,15 @@ class Mail(metaclass=PoolMeta):
 
     @classmethod
     def _link_emails(cls, mails, emails):
-        transaction = Transaction()
+        cursor = Transaction().connection.cursor()
         table = cls.__table__()
-        transaction.connection.cursor().execute(*table.update(
+        cursor.execute(*table.update(
                 [table.email],
                 [SQLCase(*(
                             (table.id == mail.id, email.id)
                             for mail, email in zip(mails, emails)))],
                 where=fields.SQL_OPERATORS['in'](
                     table.id, [m.id for m in mails])))
-        transaction.counter += 1
 
     def _email_resource(self):
         return self.case or self

@@ -26,6 +26,7 @@ STEP_BAR = 3
 # Half of the rate of smtplib alone
 DELIVERY_BAR = 0.5
 START = dt.date(2026, 1, 5)
+ADDRESS = 'trainee{}@example.com'
 # The frame of the letters with their text inside, as the dunnings have
 TEXT = '''\
 <p>Dear Sir or Madam,</p>
@@ -133,8 +134,7 @@ class Bench:
                         'name': f"Trainee {number}",
                         'contact_mechanisms': [('create', [{
                                         'type': 'email',
-                                        'value':
-                                            f'trainee{number}@example.com',
+                                        'value': ADDRESS.format(number),
                                         }])],
                         } for number in numbers])
             trainees = client.create(
