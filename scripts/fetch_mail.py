@@ -18,7 +18,8 @@ import urllib.request
 from pathlib import Path
 
 from lib.client import (
-    ConnectionFailed, Refused, Stopped, connect_database, connect_url)
+    ConnectionFailed, Refused, Stopped, add_server_arguments, connect_database,
+    connect_url)
 from lib.mailbox_reader import Imap, MailboxError, Maildir
 
 OK, REJECTED, USAGE = 0, 1, 2
@@ -35,18 +36,9 @@ def parse_arguments(arguments=None):
         help="folder, like imaps://user@host/INBOX; the password is read "
         f"from --password-file or {PASSWORD}, else asked")
     source.add_argument('--maildir', metavar='PATH', type=Path)
-    server = parser.add_mutually_exclusive_group(required=True)
+    server = add_server_arguments(parser)
     server.add_argument('--endpoint', metavar='URL',
         help="URL of the inbox, as its form in Tryton shows it")
-    server.add_argument('--database', metavar='URI',
-        help="work in this process on the database, "
-        "like sqlite:///NAME or postgresql://user@host/NAME")
-    server.add_argument('--url',
-        help="work with a server, like https://user@host:8000/NAME/")
-    parser.add_argument('--config', metavar='FILE',
-        help="trytond.conf to use with --database")
-    parser.add_argument('--user', default='admin',
-        help="login to use with --database (default: %(default)s)")
     parser.add_argument('--password-file', type=Path, metavar='FILE',
         help="file whose first line is the password of the mailbox")
     parser.add_argument('--move-to', metavar='FOLDER',

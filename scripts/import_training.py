@@ -15,8 +15,8 @@ import sys
 from pathlib import Path
 
 from lib.client import (
-    ConnectionFailed, Refused, Stopped, connect_database, connect_url,
-    use_company)
+    ConnectionFailed, Refused, Stopped, add_server_arguments, connect_database,
+    connect_url, use_company)
 from lib.import_attendance import Attendance
 from lib.import_enrolments import Enrolments
 from lib.import_parties import Parties
@@ -40,16 +40,7 @@ def parse_arguments(arguments=None):
         epilog='\n'.join(
             f"columns of {name}: {';'.join(kind.columns)}"
             for name, kind in KINDS.items()))
-    server = parser.add_mutually_exclusive_group(required=True)
-    server.add_argument('--database', metavar='URI',
-        help="work in this process on the database, "
-        "like sqlite:///NAME or postgresql://user@host/NAME")
-    server.add_argument('--url',
-        help="work with a server, like https://user@host:8000/NAME/")
-    parser.add_argument('--config', metavar='FILE',
-        help="trytond.conf to use with --database")
-    parser.add_argument('--user', default='admin',
-        help="login to use with --database (default: %(default)s)")
+    add_server_arguments(parser)
     parser.add_argument('--password-file', type=Path, metavar='FILE',
         help="file whose first line is the password to use with --url "
         "(default: in the URL, else asked)")

@@ -202,19 +202,25 @@ class Attendance(ModelSQL, ModelView):
     @classmethod
     def _other_session_query(cls, ids):
         "Return the query of the ids whose slot is not of the session"
+        query, attendance, slot, enrolment = cls._joined()
+        return query.select(
+            attendance.id,
+            where=fields.SQL_OPERATORS['in'](attendance.id, ids)
+            & (slot.session != enrolment.session))
+
+    @classmethod
+    def _joined(cls):
+        "Return the attendances with their slot and enrolment, and the tables"
         pool = Pool()
         Slot = pool.get('training.session.slot')
         Enrolment = pool.get('training.enrolment')
         attendance = cls.__table__()
         slot = Slot.__table__()
         enrolment = Enrolment.__table__()
-        return (attendance
+        query = (attendance
             .join(slot, condition=slot.id == attendance.slot)
-            .join(enrolment, condition=enrolment.id == attendance.enrolment)
-            .select(
-                attendance.id,
-                where=fields.SQL_OPERATORS['in'](attendance.id, ids)
-                & (slot.session != enrolment.session)))
+            .join(enrolment, condition=enrolment.id == attendance.enrolment))
+        return query, attendance, slot, enrolment
 
     @classmethod
     def check_modification(
@@ -277,33 +283,27 @@ class Attendance(ModelSQL, ModelView):
         """Return the query of the held slots at which the trainees were
         expected, one row per attendance, numbered in time order."""
         pool = Pool()
-        Slot = pool.get('training.session.slot')
         Enrolment = pool.get('training.enrolment')
-        attendance = cls.__table__()
-        slot = Slot.__table__()
-        enrolment = Enrolment.__table__()
-        return (attendance
-            .join(slot, condition=slot.id == attendance.slot)
-            .join(enrolment, condition=enrolment.id == attendance.enrolment)
-            .select(
-                attendance.id.as_('id'),
-                attendance.enrolment.as_('enrolment'),
-                attendance.state.as_('state'),
-                attendance.missed.as_('missed'),
-                slot.date.as_('date'),
-                slot.start.as_('start'),
-                slot.end.as_('end'),
-                slot.duration.as_('duration'),
-                RowNumber(window=Window(
-                        [attendance.enrolment],
-                        order_by=[
-                            slot.date.asc, slot.start.asc,
-                            attendance.id.asc])).as_('rank'),
-                where=(
-                    fields.SQL_OPERATORS['in'](
-                        attendance.enrolment, enrolment_ids)
-                    & (slot.state == 'held')
-                    & Enrolment.expected_sql(enrolment, slot))))
+        query, attendance, slot, enrolment = cls._joined()
+        return query.select(
+            attendance.id.as_('id'),
+            attendance.enrolment.as_('enrolment'),
+            attendance.state.as_('state'),
+            attendance.missed.as_('missed'),
+            slot.date.as_('date'),
+            slot.start.as_('start'),
+            slot.end.as_('end'),
+            slot.duration.as_('duration'),
+            RowNumber(window=Window(
+                    [attendance.enrolment],
+                    order_by=[
+                        slot.date.asc, slot.start.asc,
+                        attendance.id.asc])).as_('rank'),
+            where=(
+                fields.SQL_OPERATORS['in'](
+                    attendance.enrolment, enrolment_ids)
+                & (slot.state == 'held')
+                & Enrolment.expected_sql(enrolment, slot)))
 
     @classmethod
     def facts(cls, enrolment_ids):

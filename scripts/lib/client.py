@@ -27,6 +27,21 @@ UNKNOWN_MODEL = (
     "in this database.")
 
 
+def add_server_arguments(parser):
+    "Add the options that choose the server, return their exclusive group"
+    server = parser.add_mutually_exclusive_group(required=True)
+    server.add_argument('--database', metavar='URI',
+        help="work in this process on the database, "
+        "like sqlite:///NAME or postgresql://user@host/NAME")
+    server.add_argument('--url',
+        help="work with a server, like https://user@host:8000/NAME/")
+    parser.add_argument('--config', metavar='FILE',
+        help="trytond.conf to use with --database")
+    parser.add_argument('--user', default='admin',
+        help="login to use with --database (default: %(default)s)")
+    return server
+
+
 class Refused(Exception):
     "The server refuses the values: the message is for the user"
 
