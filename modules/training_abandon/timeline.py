@@ -585,12 +585,13 @@ class Event(ModelSQL, ModelView):
     @classmethod
     @ModelView.button_action('training_abandon.act_case_event_origin')
     def open_origin(cls, events):
-        event, = events
-        return {
-            'res_model': event.origin.__name__,
-            'res_id': [event.origin.id],
-            'views': [(None, 'form')],
-            }
+        if events:
+            origin = events[0].origin
+            return {
+                'res_model': origin.__name__,
+                'res_id': [origin.id],
+                'views': [(None, 'form')],
+                }
 
 
 class Case(metaclass=PoolMeta):
