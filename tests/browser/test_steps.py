@@ -110,21 +110,21 @@ def test_mail_refused(client, provider, training):
 
 def test_mail_server_stopped(client, provider, training):
     "Test that a mail is sent again once the mail server works again"
-    training.case("Inès Garnier")
+    training.case("Léa Fournier")
     client.login('assistant')
     provider.stop_mail_server()
     try:
-        open_case(client, "Inès Garnier")
+        open_case(client, "Léa Fournier")
         client.press('inform')
         client.answer("Appliquer")
         client.notebook("Courriels")
-        expect(client.rows("En échec")).to_have_count(1)
+        expect(client.rows("En file d'attente")).to_have_count(1)
         client.screenshot('25-mail-server-stopped')
     finally:
         provider.start_mail_server()
     client.open_menu(*MAILS)
-    client.filter("En échec")
-    client.open_row("Inès Garnier")
+    client.filter("En attente")
+    client.open_row("Léa Fournier")
     client.press('deliver')
     expect(client.field('state')).to_have_value('"sent"')
     client.screenshot('26-mail-sent-again')

@@ -41,7 +41,7 @@ def write_files(directory, source):
             f'P{t};{source} {t};{source}{t}@example.com'
             for t in range(TRAINEES)],
         'sessions': ['session;course;title;date;start;end'] + [
-            f'S{s};C;{source} course;{day};09:00;12:00'
+            f'S{s};C-{source};{source} course;{day};09:00;12:00'
             for s in range(SESSIONS) for day in days],
         'enrolments': ['enrolment;session;trainee;agreement'] + [
             f'{code};S{s};P{t};cpf' for code, s, t in enrolments],

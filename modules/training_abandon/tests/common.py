@@ -11,7 +11,7 @@ import trytond.config as config
 from trytond.modules.company.tests import create_company, create_employee
 from trytond.modules.training_abandon import mail_delivery
 from trytond.pool import Pool
-from trytond.tests.test_tryton import activate_module, drop_db
+from trytond.tests.test_tryton import DB_NAME, activate_module, drop_db
 from trytond.transaction import Transaction
 
 # A Monday without public holiday in its fortnight
@@ -19,7 +19,7 @@ DATE = dt.date(2026, 3, 2)
 
 
 class DatabaseTestCase(unittest.TestCase):
-    "Base of the tests in a database of their own"
+    "Base of the tests in a database of their own, with a company"
     modules = ['training_abandon']
     language = 'en'
 
@@ -28,6 +28,9 @@ class DatabaseTestCase(unittest.TestCase):
         super().setUpClass()
         drop_db()
         activate_module(cls.modules, cls.language)
+        with Transaction().start(DB_NAME, 1, close=True) as transaction:
+            _create_company()
+            transaction.commit()
 
     @classmethod
     def tearDownClass(cls):
@@ -224,10 +227,8 @@ def create_enrolments(session, count=1, prescriber=None):
     return enrolments
 
 
-@contextmanager
-def set_up(prescriber=True):
-    """Yield a company, in the context of the user, with a session and a
-    prescriber."""
+def _create_company():
+    "Create a company of which the user is an employee"
     pool = Pool()
     User = pool.get('res.user')
     company = create_company()
@@ -239,6 +240,17 @@ def set_up(prescriber=True):
             'employees': [('add', [employee.id])],
             'employee': employee.id,
             })
+    return company
+
+
+@contextmanager
+def set_up(prescriber=True):
+    """Yield a company, in the context of the user, with a session and a
+    prescriber."""
+    pool = Pool()
+    Company = pool.get('company.company')
+    User = pool.get('res.user')
+    company, = Company.search([], limit=1) or [_create_company()]
     with live(), Transaction().set_context(
             User.get_preferences(context_only=True)):
         with today(DATE + dt.timedelta(days=1)):
