@@ -149,8 +149,11 @@ def postgresql(full=False):
 
 
 def faults(full=False):
-    # The imports are killed on the database of the integrators
-    options = [] if full else ['-k', 'not (test_import and SQLite)']
+    # The faults that depend on the database are tested on each of them, the
+    # others on the one of production
+    options = [] if full else [
+        '-k', 'not SQLite or two_users '
+        'or (test_mail and (kill or two_crons or size))']
     with cluster() as uri, _database_environ('sqlite://', None, full) as env:
         return pytest(
             [TESTS / 'faults'], dict(env, TEST_POSTGRESQL=uri), *options)
