@@ -66,6 +66,7 @@ test = [
     pin('proteus'),
     'pypdf',
     'pytest',
+    'recurring_ical_events',
     'tqdm',
     ] + postgresql + pin_modules(extras_depend)
 
@@ -104,6 +105,7 @@ setup(
         'Genshi',
         'html2text',
         'holidays',
+        'icalendar',
         'python-sql >= 1.8',
         'relatorio',
         pin('trytond'),
