@@ -38,6 +38,10 @@ class Slot(Workflow, ModelSQL, ModelView):
     duration = fields.TimeDelta("Duration", readonly=True)
     trainer = fields.Many2One(
         'party.party', "Trainer", ondelete='RESTRICT')
+    location = fields.Many2One(
+        'party.address', "Location", ondelete='RESTRICT',
+        help="Where the slot takes place.\n"
+        "Leave empty for the location of the session.")
     uid = fields.Char(
         "UID", readonly=True,
         help="The identifier of the event in the calendar it comes from.")
