@@ -2,8 +2,9 @@
 # this repository contains the full copyright notices and license terms.
 import datetime as dt
 from collections import defaultdict
+from functools import partial
 
-from sql import Cast, Literal, Null, Window
+from sql import Cast, Expression, Literal, Null, Window
 from sql.aggregate import Count, Max, Sum
 from sql.conditionals import Coalesce
 from sql.functions import Extract, Round
@@ -34,10 +35,8 @@ class Attendance(metaclass=PoolMeta):
         query, attendance, slot, enrolment = cls._joined()
         where = (
             (slot.state == 'held')
-            & Enrolment.expected_sql(enrolment, slot))
-        if enrolment_ids is not None:
-            where &= fields.SQL_OPERATORS['in'](
-                attendance.enrolment, enrolment_ids)
+            & Enrolment.expected_sql(enrolment, slot)
+            & _among(attendance.enrolment, enrolment_ids))
         return query.select(
             attendance.enrolment.as_('enrolment'),
             attendance.state.as_('state'),
@@ -63,9 +62,8 @@ class Attendance(metaclass=PoolMeta):
         slot = Slot.__table__()
         where = (
             (slot.state != 'cancelled')
-            & Enrolment.expected_sql(enrolment, slot))
-        if enrolment_ids is not None:
-            where &= fields.SQL_OPERATORS['in'](enrolment.id, enrolment_ids)
+            & Enrolment.expected_sql(enrolment, slot)
+            & _among(enrolment.id, enrolment_ids))
         return (enrolment
             .join(slot, condition=slot.session == enrolment.session)
             .select(
@@ -129,11 +127,11 @@ class Attendance(metaclass=PoolMeta):
         return facts
 
     @classmethod
-    def fact_query(cls, name):
-        "Return the query of all the enrolments that have the fact"
+    def fact_query(cls, name, enrolment):
+        "Return the query of the fact of the enrolment"
         if name == 'hours_planned':
-            return cls._planned_query()
-        return cls._recorded_query()
+            return cls._planned_query(enrolment)
+        return cls._recorded_query(enrolment)
 
     @classmethod
     def missed_slots(cls, enrolment_ids):
@@ -166,55 +164,62 @@ class Enrolment(metaclass=PoolMeta):
     hours_planned = fields.Function(fields.TimeDelta(
             "Hours Planned", 'training_hours',
             help="The time of the slots that are not cancelled."),
-        'get_facts', searcher='search_fact')
+        'get_facts')
     hours_held = fields.Function(fields.TimeDelta(
             "Hours Held", 'training_hours',
             help="The time of the slots whose attendance sheet is closed."),
-        'get_facts', searcher='search_fact')
+        'get_facts')
     hours_attended = fields.Function(fields.TimeDelta(
             "Hours Attended", 'training_hours'),
-        'get_facts', searcher='search_fact')
+        'get_facts')
     hours_missed = fields.Function(fields.TimeDelta(
             "Hours Missed", 'training_hours',
             help="The time of the absences, excused or not, of the lateness "
             "and of the early departures."),
-        'get_facts', searcher='search_fact')
+        'get_facts')
     hours_excused = fields.Function(fields.TimeDelta(
             "Hours Excused", 'training_hours',
             help="The part of the hours missed that is excused."),
-        'get_facts', searcher='search_fact')
+        'get_facts')
     attendance_rate = fields.Function(fields.Float(
             "Attendance Rate", digits=(1, 4),
             states={
                 'invisible': Equal(Eval('attendance_rate', None), None),
                 },
             help="The hours attended divided by the hours held."),
-        'get_facts', searcher='search_fact')
+        'get_facts')
     absence_count = fields.Function(
         fields.Integer(
             "Absences", help="The number of slots absent without excuse."),
-        'get_facts', searcher='search_fact')
+        'get_facts')
     consecutive_absences = fields.Function(
         fields.Integer(
             "Consecutive Absences",
             help="The number of absences since the last presence."),
-        'get_facts', searcher='search_fact')
+        'get_facts')
     late_count = fields.Function(
         fields.Integer("Times Late"),
-        'get_facts', searcher='search_fact')
+        'get_facts')
     last_presence = fields.Function(
         fields.Date("Last Presence"),
-        'get_facts', searcher='search_fact')
+        'get_facts')
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        for name in FACTS:
+            setattr(cls, f'domain_{name}', cls._domain_fact)
+            setattr(cls, f'order_{name}', partial(cls._order_fact, name))
 
     @classmethod
     def get_facts(cls, enrolments, names):
         pool = Pool()
         Attendance = pool.get('training.attendance')
         facts = Attendance.facts([e.id for e in enrolments])
+        default = {name: cls._default_fact(name) for name in names}
         return {
             name: {
-                e.id: (facts[e.id][name] if e.id in facts
-                    else cls._default_fact(name)) for e in enrolments}
+                e.id: facts.get(e.id, default)[name] for e in enrolments}
             for name in names}
 
     @classmethod
@@ -222,77 +227,29 @@ class Enrolment(metaclass=PoolMeta):
         return FACTS[name](None)
 
     @classmethod
-    def search_fact(cls, name, clause):
-        pool = Pool()
-        Attendance = pool.get('training.attendance')
-        _, operator, value = clause
-        field = cls._fields[name]
-        Operator = fields.SQL_OPERATORS[operator]
-        table = cls.__table__()
-        query = Attendance.fact_query(name)
-        column = cls._fact_column(query, name)
-        where = Operator(column, field._domain_value(operator, value))
-        where = field._domain_add_null(column, operator, value, where)
-        return [('id', 'in', table
-                .join(query, 'LEFT', condition=query.enrolment == table.id)
-                .select(table.id, where=where))]
-
-    @classmethod
-    def _fact_column(cls, query, name):
-        column, default = getattr(query, name), cls._default_fact(name)
-        if default is not None:
-            column = Coalesce(column, cls._fields[name].sql_format(default))
-        return column
-
-    @classmethod
-    def _order_fact(cls, tables, name):
+    def _column_fact(cls, name, tables):
+        """Return the SQL expression of the fact, that is computed only for
+        the rows that the other clauses of the search keep"""
         pool = Pool()
         Attendance = pool.get('training.attendance')
         table, _ = tables[None]
-        query = Attendance.fact_query(name)
-        tables[f'fact_{name}'] = {
-            None: (query, query.enrolment == table.id)}
-        return [cls._fact_column(query, name)]
+        query = Attendance.fact_query(name, table.id)
+        return Coalesce(
+            query.select(getattr(query, name)),
+            cls._fields[name].sql_format(cls._default_fact(name)))
 
     @classmethod
-    def order_hours_planned(cls, tables):
-        return cls._order_fact(tables, 'hours_planned')
+    def _domain_fact(cls, domain, tables):
+        name, operator, value = domain
+        field = cls._fields[name]
+        Operator = fields.SQL_OPERATORS[operator]
+        column = cls._column_fact(name, tables)
+        expression = Operator(column, field._domain_value(operator, value))
+        return field._domain_add_null(column, operator, value, expression)
 
     @classmethod
-    def order_hours_held(cls, tables):
-        return cls._order_fact(tables, 'hours_held')
-
-    @classmethod
-    def order_hours_attended(cls, tables):
-        return cls._order_fact(tables, 'hours_attended')
-
-    @classmethod
-    def order_hours_missed(cls, tables):
-        return cls._order_fact(tables, 'hours_missed')
-
-    @classmethod
-    def order_hours_excused(cls, tables):
-        return cls._order_fact(tables, 'hours_excused')
-
-    @classmethod
-    def order_attendance_rate(cls, tables):
-        return cls._order_fact(tables, 'attendance_rate')
-
-    @classmethod
-    def order_absence_count(cls, tables):
-        return cls._order_fact(tables, 'absence_count')
-
-    @classmethod
-    def order_consecutive_absences(cls, tables):
-        return cls._order_fact(tables, 'consecutive_absences')
-
-    @classmethod
-    def order_late_count(cls, tables):
-        return cls._order_fact(tables, 'late_count')
-
-    @classmethod
-    def order_last_presence(cls, tables):
-        return cls._order_fact(tables, 'last_presence')
+    def _order_fact(cls, name, tables):
+        return [cls._column_fact(name, tables)]
 
     @classmethod
     def view_attributes(cls):
@@ -301,6 +258,12 @@ class Enrolment(metaclass=PoolMeta):
                 If(Eval('consecutive_absences', 0) >= ABSENCES,
                     'danger', '')),
             ]
+
+
+def _among(column, enrolments):
+    if isinstance(enrolments, Expression):
+        return column == enrolments
+    return fields.SQL_OPERATORS['in'](column, enrolments)
 
 
 def to_date(value):
