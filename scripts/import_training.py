@@ -14,6 +14,7 @@ import getpass
 import sys
 from pathlib import Path
 
+from lib import cells
 from lib.client import (
     ConnectionFailed, Refused, Stopped, add_server_arguments, connect_database,
     connect_url, use_company)
@@ -22,7 +23,7 @@ from lib.import_enrolments import Enrolments
 from lib.import_parties import Parties
 from lib.import_sessions import Sessions
 from lib.importer import Options
-from lib.table import Errors, FormatError, Table
+from lib.table import Errors, FormatError, Rejected, Table
 
 KINDS = {
     'parties': Parties,
@@ -52,6 +53,10 @@ def parse_arguments(arguments=None):
         help="check the file, write nothing")
     parser.add_argument('--close', action='store_true',
         help="close the attendance sheets, which makes them official")
+    parser.add_argument('--status', action='append', default=[],
+        type=status_word, metavar='WORD=STATUS',
+        help="what a word of the column status of attendance means, like "
+        "--status X=present; may be given several times")
     parser.add_argument('--quiet', action='store_true',
         help="show no progress")
     parser.add_argument('kind', choices=KINDS)
@@ -59,7 +64,22 @@ def parse_arguments(arguments=None):
     args = parser.parse_args(arguments)
     if args.close and args.kind != 'attendance':
         parser.error("--close is for attendance")
+    if args.status and args.kind != 'attendance':
+        parser.error("--status is for attendance")
     return args
+
+
+def status_word(argument):
+    "Return the word and the state that it means"
+    word, _, status = argument.rpartition('=')
+    try:
+        state, minutes = cells.status(status)
+    except Rejected as exc:
+        raise argparse.ArgumentTypeError(exc.reason) from exc
+    if not word.strip() or minutes:
+        raise argparse.ArgumentTypeError(
+            f"'{argument}' is not like WORD=STATUS")
+    return word, state
 
 
 class NoProgress:
@@ -120,7 +140,8 @@ def main(arguments=None):
         client.close()
         return fail(f"Nothing is imported: {exc}")
     errors = Errors(table)
-    options = Options(args.source, company, args.dry_run, args.close)
+    options = Options(
+        args.source, company, args.dry_run, args.close, dict(args.status))
     progress = progress_bar(len(table.rows), args.quiet)
     importer = kind(client, table, errors, options, progress)
     try:

@@ -17,11 +17,13 @@ class Options:
     "What the user asked for"
 
     def __init__(
-            self, source='import', company=None, dry_run=False, close=False):
+            self, source='import', company=None, dry_run=False, close=False,
+            statuses=None):
         self.source = source
         self.company = company
         self.dry_run = dry_run
         self.close = close
+        self.statuses = statuses
 
 
 class Importer:
