@@ -53,7 +53,7 @@ class PlannedWork(metaclass=PoolMeta):
     @property
     def training_dates(self):
         start, end = super().training_dates
-        # The computed ones already respect the constraints
+        # The early ones are computed from the effort
         return (
-            self.early_start_date or self.constraint_start_date or start,
-            self.early_finish_date or self.constraint_finish_date or end)
+            self.constraint_start_date or self.early_start_date or start,
+            self.constraint_finish_date or self.early_finish_date or end)

@@ -215,8 +215,9 @@ class Slot(metaclass=PoolMeta):
             'session': 'training.session',
             'trainee': 'training.trainee',
             }
+        # Each record of a list loads the following ones
         others = {
-            s.id: s for s in cls.browse(list({
+            s.id: (s.start_at, s.planning_name) for s in cls.browse(list({
                         o for c in conflicts.values() for _, o in c}))}
         names = {
             kind: cls._conflict_names(model, {
@@ -226,12 +227,12 @@ class Slot(metaclass=PoolMeta):
         order = list(models)
         words = {}
         for id_, found in conflicts.items():
-            keys = sorted(found, key=lambda k: (
-                    others[k[1]].start_at, k[1], order.index(k[0])))
+            keys = sorted(
+                found, key=lambda k: (others[k[1]], order.index(k[0])))
             words[id_] = [gettext(
                     f'training_abandon.msg_slot_conflict_{kind}',
                     names=', '.join(names[kind][i] for i in found[kind, o]),
-                    other=others[o].planning_name) for kind, o in keys]
+                    other=others[o][1]) for kind, o in keys]
         return words
 
     @classmethod
@@ -269,7 +270,8 @@ class Slot(metaclass=PoolMeta):
         booked = cls.browse(sorted(
                 conflicts.keys()
                 | {o for c in conflicts.values() for _, o in c}))
-        name = Warning.format('slot_conflict', booked)
+        kinds = sorted({k for c in conflicts.values() for k, _ in c})
+        name = Warning.format('.'.join(['slot_conflict', *kinds]), booked)
         if Warning.check(name):
             raise SlotWarning(
                 name,
@@ -291,11 +293,11 @@ class Slot(metaclass=PoolMeta):
     @classmethod
     def _warning(cls, conflicts):
         words = cls.describe_conflicts(conflicts)
-        slots = cls.browse(list(words))
+        slots = sorted(
+            (s.start_at, s.planning_name, s.id)
+            for s in cls.browse(list(words)))
         lines = [
-            f'{slot.planning_name}: {line}'
-            for slot in sorted(slots, key=lambda s: (s.start_at, s.id))
-            for line in words[slot.id]]
+            f'{name}: {line}' for _, name, id_ in slots for line in words[id_]]
         if len(lines) > LINES:
             more = len(lines) - LINES
             lines[LINES:] = [gettext(
