@@ -43,8 +43,8 @@ class Slot(Workflow, ModelSQL, ModelView):
     end = fields.Time(
         "End", required=True, format='%H:%M', states=_states,
         help="In the time zone of the company.")
-    start_at = fields.DateTime("Start at", states=_states)
-    end_at = fields.DateTime("End at", states=_states)
+    start_at = fields.DateTime("Start at", readonly=True)
+    end_at = fields.DateTime("End at", readonly=True)
     duration = fields.TimeDelta("Duration", readonly=True)
     trainer = fields.Many2One(
         'party.party', "Trainer", ondelete='RESTRICT')
@@ -77,9 +77,10 @@ class Slot(Workflow, ModelSQL, ModelView):
         states={
             'invisible': Eval('state') != 'cancelled',
             })
+    calendar_description = fields.Function(
+        fields.Text("Calendar Description"), 'get_calendar')
     calendar_background_color = fields.Function(
-        fields.Char("Calendar Background Color"),
-        'get_calendar_background_color')
+        fields.Char("Calendar Background Color"), 'get_calendar')
 
     del _states
 
@@ -187,8 +188,15 @@ class Slot(Workflow, ModelSQL, ModelView):
             ]
 
     @classmethod
-    def get_calendar_background_color(cls, slots, name):
-        return {s.id: COLORS[s.state] for s in slots}
+    def get_calendar(cls, slots, names):
+        return {
+            'calendar_description': {
+                s.id: '\n'.join(
+                    r.rec_name for r in [s.trainer, s.location] if r)
+                for s in slots},
+            'calendar_background_color': {
+                s.id: COLORS[s.state] for s in slots},
+            }
 
     @classmethod
     def get_trainees(cls, slots, name):
@@ -247,45 +255,16 @@ class Slot(Workflow, ModelSQL, ModelView):
 
     def compute_fields(self, field_names=None):
         values = super().compute_fields(field_names=field_names)
-        if field_names is None or (
-                field_names & (TIMES | {'start_at', 'end_at'})):
-            computed = self._moved(set(field_names or []))
+        if field_names is None or TIMES & field_names:
+            computed = {
+                'start_at': self._at(self.start),
+                'end_at': self._at(self.end),
+                }
+            computed['duration'] = computed['end_at'] - computed['start_at']
             for name, value in computed.items():
                 if getattr(self, name, None) != value:
                     values[name] = value
         return values
-
-    def _moved(self, field_names):
-        """Return the times in the time zone of the company and in UTC: when
-        only one of them has been written, it gives the other."""
-        slot = self.__class__(
-            session=self.session, date=self.date, start=self.start,
-            end=self.end)
-        if ('start_at' in field_names
-                and not field_names & {'date', 'start'}
-                and self.start_at
-                and self.start_at != slot._at(slot.start)):
-            start = slot._local(self.start_at)
-            slot.date, slot.start = start.date(), start.time()
-        if ('end_at' in field_names
-                and 'end' not in field_names
-                and self.end_at
-                and self.end_at != slot._at(slot.end)):
-            end = slot._local(self.end_at)
-            if end.date() != slot.date:
-                raise TrainingValidationError(gettext(
-                        'training_abandon.msg_slot_end_other_day',
-                        slot=self.rec_name))
-            slot.end = end.time()
-        start_at, end_at = slot._at(slot.start), slot._at(slot.end)
-        return {
-            'date': slot.date,
-            'start': slot.start,
-            'end': slot.end,
-            'start_at': start_at,
-            'end_at': end_at,
-            'duration': end_at - start_at,
-            }
 
     @classmethod
     def validate_fields(cls, slots, field_names):
@@ -316,7 +295,7 @@ class Slot(Workflow, ModelSQL, ModelView):
             mode, slots, values=values, external=external)
         if mode == 'delete' or (
                 mode == 'write' and external
-                and values.keys() & (TIMES | {'start_at', 'end_at'})):
+                and values.keys() & TIMES):
             cls.check_not_opened(slots)
 
     @classmethod

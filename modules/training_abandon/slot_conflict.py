@@ -61,10 +61,15 @@ class Slot(metaclass=PoolMeta):
             ]
 
     @classmethod
-    def get_calendar_background_color(cls, slots, name):
-        colors = super().get_calendar_background_color(slots, name)
-        colors.update(dict.fromkeys(cls.find_conflicts(slots), COLOR))
-        return colors
+    def get_calendar(cls, slots, names):
+        values = super().get_calendar(slots, names)
+        descriptions = values['calendar_description']
+        conflicts = cls.describe_conflicts(cls.find_conflicts(slots))
+        for id_, lines in conflicts.items():
+            values['calendar_background_color'][id_] = COLOR
+            descriptions[id_] = '\n'.join(
+                [*filter(None, [descriptions[id_]]), *lines])
+        return values
 
     @classmethod
     def get_conflicts(cls, slots, names):
@@ -297,7 +302,11 @@ class Slot(metaclass=PoolMeta):
             (s.start_at, s.planning_name, s.id)
             for s in cls.browse(list(words)))
         lines = [
-            f'{name}: {line}' for _, name, id_ in slots for line in words[id_]]
+            gettext(
+                'training_abandon.msg_slot_conflict_line',
+                slot=name,
+                conflict=line)
+            for _, name, id_ in slots for line in words[id_]]
         if len(lines) > LINES:
             more = len(lines) - LINES
             lines[LINES:] = [gettext(
