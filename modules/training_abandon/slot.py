@@ -237,8 +237,15 @@ class Slot(Workflow, ModelSQL, ModelView):
 
     @property
     def _timezone(self):
-        if self.session and self.session.company.timezone:
-            return tz.ZoneInfo(self.session.company.timezone)
+        pool = Pool()
+        Company = pool.get('company.company')
+        company = None
+        if getattr(self, 'session', None):
+            company = self.session.company
+        elif (company_id := Transaction().context.get('company')) is not None:
+            company = Company(company_id)
+        if company and company.timezone:
+            return tz.ZoneInfo(company.timezone)
         return tz.UTC
 
     def _at(self, time):

@@ -56,13 +56,14 @@ class SlotTestCase(DatabaseTestCase):
             self.set_timezone(company)
             session.end_date = dt.date(2026, 3, 31)
             session.save()
+            slot = session.slots[0]
             # The last Sunday of March has 23 hours
-            self.Slot.write([session.slots[0]], {
+            self.Slot.write([slot], {
                     'date': dt.date(2026, 3, 29),
                     'start': dt.time(1, 30),
                     'end': dt.time(4, 30),
                     })
-            slot = self.Slot(session.slots[0].id)
+            slot = self.Slot(slot.id)
             self.assertEqual(slot.start_at, dt.datetime(2026, 3, 29, 0, 30))
             self.assertEqual(slot.end_at, dt.datetime(2026, 3, 29, 2, 30))
             self.assertEqual(slot.duration, 2 * HOUR)
