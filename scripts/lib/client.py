@@ -68,7 +68,7 @@ class Client:
         self._close = close
         # No warning can be answered here
         config.skip_warning = True
-        self.context = config.context
+        self.context = dict(config.context, skip_slot_conflicts=True)
         self._proxies = {}
         self._refusals, self._failures = _exceptions()
 
