@@ -11,6 +11,8 @@ from icalendar.timezone.tzp import TZP
 
 from trytond.i18n import gettext
 
+from .exceptions import CalendarError
+
 # The properties that are read, which keeps out attachments and the like
 PROPERTIES = {
     'UID', 'DTSTART', 'DTEND', 'DURATION', 'RRULE', 'RDATE', 'EXDATE',
@@ -23,14 +25,8 @@ TIMES = {
 PARTIAL = {'REQUEST', 'CANCEL', 'ADD', 'REPLY', 'COUNTER', 'REFRESH'}
 DAY = dt.timedelta(days=1)
 UTC = dt.timezone.utc
-# Stands for the end of a line that goes on, to count the lines
-FOLD = '\x1f'
 UNREADABLE = (
     ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
-
-
-class CalendarError(Exception):
-    "The file as a whole can not be used"
 
 
 class EventError(Exception):
@@ -38,33 +34,32 @@ class EventError(Exception):
 
 
 def decode(content):
-    "Return the text of the file, unfolded, as (line number, text) pairs"
-    if content.startswith((b'\xff\xfe', b'\xfe\xff')):
-        encodings = ['utf-16']
-    else:
-        # Lines are folded by bytes, even inside a character
-        content = _unfold(content)
-        encodings = ['utf-8-sig', 'cp1252', 'latin-1']
-    for encoding in encodings:
+    "Return the lines of the file, unfolded, as (line number, text) pairs"
+    try:
+        if content.startswith((b'\xff\xfe', b'\xfe\xff')):
+            content = content.decode('utf-16').encode()
+    except UnicodeDecodeError as exc:
+        raise CalendarError(gettext(
+                'training_abandon.msg_ical_encoding')) from exc
+    lines = list(_unfold(content.removeprefix(b'\xef\xbb\xbf')))
+    for encoding in ['utf-8', 'cp1252']:
         try:
-            text = content.decode(encoding)
-            break
+            return [(number, line.decode(encoding)) for number, line in lines]
         except UnicodeDecodeError:
             continue
-    else:
-        raise CalendarError(gettext('training_abandon.msg_ical_encoding'))
-    if encodings == ['utf-16']:
-        text = _unfold(text.encode()).decode()
-    number = 1
-    for line in text.split('\n'):
-        yield number, line.replace(FOLD, '').rstrip('\r')
-        number += line.count(FOLD) + 1
+    return [(number, line.decode('latin-1')) for number, line in lines]
 
 
 def _unfold(content):
-    content = content.replace(FOLD.encode(), b'')
-    content = re.sub(rb'\r\n?', b'\n', content)
-    return re.sub(rb'\n[ \t]', FOLD.encode(), content)
+    "Yield the lines, which may be folded even inside a character"
+    parts, first = [], 1
+    for number, line in enumerate(re.split(b'\r\n?|\n', content), 1):
+        if line[:1] in {b' ', b'\t'}:
+            parts.append(line[1:])
+            continue
+        yield first, b''.join(parts)
+        parts, first = [line], number
+    yield first, b''.join(parts)
 
 
 class Calendar:
@@ -230,13 +225,14 @@ class Event:
         self.recurrence = None
         self.range = False
 
-    def problem(self, reason, dates=()):
+    def problem(self, reason, dates=(), skipped=False):
         return {
             'line': self.line,
             'uid': self.uid,
             'summary': self.summary,
             'dates': list(dates),
             'reason': reason,
+            'skipped': skipped,
             }
 
     def read(self, lines, calendar, zone):

@@ -9,7 +9,8 @@ from dateutil.rrule import rrulestr
 from trytond.i18n import gettext
 
 from .ical_calendar import (
-    DAY, UNREADABLE, UTC, CalendarError, EventError)
+    DAY, UNREADABLE, UTC, EventError)
+from .exceptions import CalendarError
 
 # The most slots of a file, and times that its rules may repeat events
 MAX_SLOTS = 20000
@@ -42,11 +43,11 @@ class Expansion:
         self.options = options
         self._repeats = self._fruitless = self._slots = 0
 
-    def expand(self, series, first=None, last=None):
+    def expand(self, series, first=None, last=None, extend=False):
         """Return what the series plan.
 
-        Without first and last, which are the dates of the session, a rule
-        without end is a problem."""
+        first and last are the dates of the session: a rule without end goes
+        to the last one, and times outside are problems without extend."""
         result = {
             'slots': [],
             # (uid, recurrence or None for all of them)
@@ -55,11 +56,14 @@ class Expansion:
             'whole': [],
             'problems': [],
             }
+        inside = None
+        if first and not extend:
+            inside = first, last
         for one in series:
-            self._series(one, first, last, result)
+            self._series(one, last, inside, result)
         return result
 
-    def _series(self, series, first, last, result):
+    def _series(self, series, last, inside, result):
         if None in series.broken or (
                 series.master is None and not series.overrides):
             result['kept'].append((series.uid, None))
@@ -85,11 +89,12 @@ class Expansion:
                 continue
             try:
                 slots, found = self._split(
-                    event, start, duration, first, last)
+                    event, start, duration, inside)
             except EventError as exc:
-                slots, found = [], [(str(exc), {local_date(start)})]
-            for reason, dates in found:
-                problems[event, reason] |= dates
+                slots = []
+                found = [(str(exc), {local_date(start)}, False)]
+            for reason, dates, skipped in found:
+                problems[event, reason, skipped] |= dates
             if not slots:
                 result['kept'].append((series.uid, recurrence))
             for number, date, begin, end in slots:
@@ -104,8 +109,9 @@ class Expansion:
                         'attendees': event.attendees,
                         'organizers': event.organizers,
                         })
-        for (event, reason), dates in problems.items():
-            result['problems'].append(event.problem(reason, sorted(dates)))
+        for (event, reason, skipped), dates in problems.items():
+            result['problems'].append(
+                event.problem(reason, sorted(dates), skipped))
 
     def _times(self, series, last):
         """Return the list of recurrence, event, start and duration.
@@ -225,21 +231,18 @@ class Expansion:
                         'training_abandon.msg_ical_property',
                         property='RRULE',
                         error=f'{name}={rule[name][0]}'))
-        ends = []
-        if last:
-            # The days of the calendar and of the company may differ by one
-            ends.append(dt.datetime.combine(last + DAY, dt.time.max))
-        for until in rule.pop('UNTIL', []):
-            ends.append(end_of(until, zone))
-        until = min(ends, default=None)
+        until = min(
+            (end_of(u, zone) for u in rule.pop('UNTIL', [])), default=None)
         if until is None and 'COUNT' not in rule:
-            raise EventError(gettext('training_abandon.msg_ical_endless'))
+            if last is None:
+                raise EventError(gettext('training_abandon.msg_ical_endless'))
+            until = dt.datetime.combine(last, dt.time.max)
         text = ';'.join(
             f"{name}={','.join(value_text(v) for v in values)}"
             for name, values in rule.items())
         return until or dt.datetime.max, text
 
-    def _split(self, event, start, duration, first, last):
+    def _split(self, event, start, duration, inside):
         "Return the date, start and end of the slots of one time"
         if duration is None:
             raise EventError(gettext('training_abandon.msg_ical_no_end'))
@@ -258,8 +261,9 @@ class Expansion:
         if slots[0][1] != slots[-1][1]:
             slots = self._keep(
                 slots, self.options.is_working, problems,
-                'training_abandon.msg_ical_not_working')
-        if first and last:
+                'training_abandon.msg_ical_not_working', skipped=True)
+        if inside:
+            first, last = inside
             slots = self._keep(
                 slots, lambda date: first <= date <= last, problems,
                 'training_abandon.msg_ical_outside')
@@ -269,12 +273,12 @@ class Expansion:
                     'training_abandon.msg_ical_slots', max=MAX_SLOTS))
         return slots, problems
 
-    def _keep(self, slots, test, problems, message):
+    def _keep(self, slots, test, problems, message, skipped=False):
         "Return the slots whose date passes the test, note the other dates"
         kept = [slot for slot in slots if test(slot[1])]
         dates = {slot[1] for slot in slots} - {slot[1] for slot in kept}
         if dates:
-            problems.append((gettext(message), dates))
+            problems.append((gettext(message), dates, skipped))
         return kept
 
     def _all_day(self, start, duration):
