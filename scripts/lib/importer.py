@@ -17,16 +17,22 @@ class Options:
     "What the user asked for"
 
     def __init__(
-            self, source='import', company=None, dry_run=False, close=False):
+            self, source='import', company=None, dry_run=False, close=False,
+            session=None, half_days=(), extend=False, missing=True):
         self.source = source
         self.company = company
         self.dry_run = dry_run
         self.close = close
+        self.session = session
+        self.half_days = list(half_days)
+        self.extend = extend
+        self.missing = missing
 
 
 class Importer:
     # name: converter, in the order of the documentation
     columns = {}
+    outcomes = ['created', 'updated', 'unchanged']
     # for each requirement, the sets of columns that meet it
     required = []
 
