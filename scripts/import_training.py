@@ -19,8 +19,7 @@ from lib.client import (
     ConnectionFailed, Refused, Stopped, add_server_arguments, connect_database,
     connect_url, use_company)
 from lib.import_attendance import Attendance
-from lib.import_calendar import (
-    Calendar, CalendarFile, half_days, is_calendar)
+from lib.import_calendar import Calendar, CalendarFile, half_days, is_calendar
 from lib.import_enrolments import Enrolments
 from lib.import_parties import Parties
 from lib.import_sessions import Sessions

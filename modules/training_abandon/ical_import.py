@@ -1,7 +1,6 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 "The slots that come from a calendar"
-import datetime as dt
 import re
 from collections import defaultdict
 

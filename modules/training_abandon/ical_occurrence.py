@@ -8,9 +8,8 @@ from dateutil.rrule import rrulestr
 
 from trytond.i18n import gettext
 
-from .ical_calendar import (
-    DAY, UNREADABLE, UTC, EventError)
 from .exceptions import CalendarError
+from .ical_calendar import DAY, UNREADABLE, UTC, EventError
 
 # The most slots of a file, and times that its rules may repeat events
 MAX_SLOTS = 20000

@@ -202,7 +202,6 @@ class Plan:
                 change.decide('cancel')
             self.changes.append(change)
 
-
     def of(self, *actions):
         return [c for c in self.changes if c.action in actions]
 

@@ -25,6 +25,7 @@ class Import(Wizard):
         'training.session.import_ical.start',
         'training_abandon.session_import_ical_start_view_form', [
             Button("Cancel", 'end', 'tryton-cancel'),
+            Button("Import", 'apply', 'tryton-ok'),
             Button("Preview", 'preview', 'tryton-forward', default=True),
             ])
     preview = StateView(

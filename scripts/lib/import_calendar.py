@@ -6,6 +6,7 @@ import datetime as dt
 from collections import Counter
 
 from .client import Refused
+from .importer import Importer
 from .table import FormatError, Rejected, Row
 
 SESSION = 'training.session'
@@ -66,16 +67,13 @@ class CalendarFile:
             raise FormatError(f"{exc.strerror}.") from exc
 
 
-class Calendar:
+class Calendar(Importer):
     "Loads the calendar session by session"
-    outcomes = ['created', 'updated', 'unchanged', 'cancelled', 'conflicts']
+    outcomes = [*Importer.outcomes, 'cancelled', 'conflicts']
+    counts = None
 
-    def __init__(self, client, table, errors, options, progress):
-        self.client = client
-        self.table = table
-        self.errors = errors
-        self.options = options
-        self.progress = progress
+    def __init__(self, *args):
+        super().__init__(*args)
         self.counts = Counter()
 
     def run(self):
@@ -88,23 +86,23 @@ class Calendar:
             raise FormatError(str(exc)) from exc
         self.progress.total = sum(len(g['slots']) for g in found['groups'])
         for problem in found['rejected']:
-            self.reject(problem)
+            self.reject_event(problem)
         for group in found['groups']:
-            self.load(group)
+            self.load_group(group)
 
-    def load(self, group):
+    def load_group(self, group):
         for problem in group['problems']:
             if problem['skipped']:
                 self.counts['skipped'] += len(problem['dates'])
             else:
-                self.reject(problem)
+                self.reject_event(problem)
         try:
             lines = self.client.call(
                 SESSION, 'load_calendar', group, self.options.missing,
                 not self.options.dry_run)
         except Refused as exc:
             for slot in group['slots']:
-                self.reject(dict(
+                self.reject_event(dict(
                         slot, reason=str(exc), dates=[slot['date']]))
             lines = []
         for line in lines:
@@ -112,10 +110,10 @@ class Calendar:
             if line['action'] in OUTCOMES:
                 self.counts[OUTCOMES[line['action']]] += 1
             if line['reason']:
-                self.reject(dict(line, dates=[line['date']]))
+                self.reject_event(dict(line, dates=[line['date']]))
         self.progress.update(len(group['slots']))
 
-    def reject(self, problem):
+    def reject_event(self, problem):
         dates = [f'{date:%d/%m/%Y}' for date in problem['dates']]
         if len(dates) > 10:
             dates = [*dates[:9], '…', dates[-1]]

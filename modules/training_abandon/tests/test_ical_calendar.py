@@ -16,9 +16,8 @@ from icalendar import Calendar as Oracle
 
 from trytond.modules.training_abandon import ical_occurrence
 from trytond.modules.training_abandon.exceptions import CalendarError
-from trytond.modules.training_abandon.ical_calendar import UTC, Calendar
-from trytond.modules.training_abandon.ical_occurrence import (
-    Expansion, Options)
+from trytond.modules.training_abandon.ical_calendar import Calendar
+from trytond.modules.training_abandon.ical_occurrence import Expansion, Options
 from trytond.modules.training_abandon.ical_plan import Plan, writes
 
 CALENDARS = Path(__file__).parent / 'calendars'
@@ -204,26 +203,30 @@ class CalendarTestCase(unittest.TestCase):
 
     def test_change_of_hour(self):
         "The days of 23 and 25 hours, and the end of the year"
-        for content, expected in [
-                (event('RRULE:FREQ=DAILY;COUNT=3',
-                        start='DTSTART;TZID=Europe/Paris:20260328T090000',
-                        end='DTEND;TZID=Europe/Paris:20260328T120000'),
+        paris = 'DTSTART;TZID=Europe/Paris:20260328T090000'
+        hours = 'DURATION:PT3H'
+        for content, expected in [(
+                    event('RRULE:FREQ=DAILY;COUNT=3', start=paris, end=hours),
                     [(f'2026-03-{d}', '09:00', '12:00')
-                        for d in [28, 29, 30]]),
-                (event('RRULE:FREQ=WEEKLY;COUNT=2',
-                        start='DTSTART:20261018T080000Z',
-                        end='DTEND:20261018T110000Z'),
-                    [('2026-10-18', '10:00', '13:00'),
-                        ('2026-10-25', '09:00', '12:00')]),
-                (event(start='DTSTART:20260329T003000Z',
+                        for d in [28, 29, 30]]
+                    ), (
+                    event('RRULE:FREQ=WEEKLY;COUNT=2',
+                        start='DTSTART:20261018T080000Z', end=hours),
+                    [
+                        ('2026-10-18', '10:00', '13:00'),
+                        ('2026-10-25', '09:00', '12:00')]
+                    ), (
+                    event(
+                        start='DTSTART:20260329T003000Z',
                         end='DTEND:20260329T013000Z'),
-                    [('2026-03-29', '01:30', '03:30')]),
-                (event('RRULE:FREQ=DAILY;COUNT=2',
-                        start='DTSTART:20261231T090000',
-                        end='DTEND:20261231T120000'),
-                    [('2026-12-31', '09:00', '12:00'),
-                        ('2027-01-01', '09:00', '12:00')]),
-                ]:
+                    [('2026-03-29', '01:30', '03:30')]
+                    ), (
+                    event('RRULE:FREQ=DAILY;COUNT=2',
+                        start='DTSTART:20261231T090000', end=hours),
+                    [
+                        ('2026-12-31', '09:00', '12:00'),
+                        ('2027-01-01', '09:00', '12:00')]
+                    )]:
             result = expand(calendar(content))
             self.assertEqual(times(result), expected)
             self.assertEqual(reasons(result), [])
@@ -280,8 +283,8 @@ class CalendarTestCase(unittest.TestCase):
                 (event('RRULE:FREQ=DAILY;BYDAY=XX;COUNT=2'), 'property'),
                 (event('EXDATE:tomorrow', 'RRULE:FREQ=DAILY;COUNT=2'),
                     'property'),
-                (event(start='DTSTART:20200302T090000',
-                        end='DTEND:20200302T120000'), 'outside'),
+                (event(start='DTSTART:20200302T090000', end='DURATION:PT3H'),
+                    'outside'),
                 (event().replace('END:VEVENT', ''), 'not_closed'),
                 ]:
             with self.subTest(bad):
