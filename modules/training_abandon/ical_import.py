@@ -167,6 +167,9 @@ class Session(metaclass=PoolMeta):
         calendar, expansion = cls.open_calendar(content, company, half_days)
         finder = SessionFinder(company, source)
         series, rejected = defaultdict(list), calendar.problems
+        unread = [
+            (one.uid, None) for one in calendar.series.values()
+            if None in one.broken]
         if code:
             series[finder.by_code(code), None].extend(
                 calendar.series.values())
@@ -177,9 +180,7 @@ class Session(metaclass=PoolMeta):
                         series[finder.find(event)].append(one)
                     except CalendarError as exc:
                         rejected.append(event.problem(exc.message))
-        unread = [
-            (one.uid, None) for one in calendar.series.values()
-            if None in one.broken]
+                        unread.append((one.uid, None))
         groups = []
         for (session, title), some in series.items():
             group = {

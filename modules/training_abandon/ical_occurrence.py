@@ -2,6 +2,7 @@
 # this repository contains the full copyright notices and license terms.
 "Turns the events of a calendar into the slots of one day that they plan"
 import datetime as dt
+from bisect import bisect_right
 from collections import defaultdict
 
 from dateutil.rrule import rrulestr
@@ -125,6 +126,7 @@ class Expansion:
                 if e.range and e.all_day == (master or e).all_day
                 and not e.cancelled),
             key=lambda e: instant(e.recurrence))
+        changes = [instant(e.recurrence) for e in ranges]
         times = []
         starts = self._starts(master, last) if master else []
         repeated = master and (
@@ -138,10 +140,10 @@ class Expansion:
                 continue
             event, begin = master, start
             duration = master.periods.get(start, master.duration)
-            for change in ranges:
-                if instant(change.recurrence) <= instant(start):
-                    event, duration = change, change.duration
-                    begin = shift(start, change.recurrence, change.start)
+            if index := bisect_right(changes, instant(start)):
+                event = ranges[index - 1]
+                duration = event.duration
+                begin = shift(start, event.recurrence, event.start)
             times.append((key, event, begin, duration))
         # The calendars cut by dates have changes without their series, but
         # a series changed later forgets the changes of the times it lost
