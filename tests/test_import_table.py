@@ -96,7 +96,7 @@ class TableTestCase(unittest.TestCase):
                 ('code;name\n1;"a"b\n', "line 2"),
                 (b'PK\x03\x04', "workbook"),
                 (b'co\0de;name\n', "not a text file"),
-                (b'BEGIN:VCALENDAR\n', "not supported yet")]:
+                (b'BEGIN:VCALENDAR\n', "this is a calendar")]:
             with self.subTest(content=content):
                 with self.assertRaisesRegex(FormatError, reason):
                     self.read(content)
@@ -113,8 +113,8 @@ class TableTestCase(unittest.TestCase):
                 Table(self.path, COLUMNS, REQUIRED)
 
     def test_calendar(self):
-        with self.assertRaisesRegex(FormatError, "not supported yet"):
-            self.read('code;name\n', 'sessions.ics')
+        with self.assertRaisesRegex(FormatError, "this is a calendar"):
+            self.read('BEGIN:VCALENDAR\nVERSION:2.0\n')
 
     def test_errors_can_be_imported(self):
         table = self.read(

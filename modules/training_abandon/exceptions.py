@@ -62,3 +62,7 @@ class CaseFileError(UserError):
 
 class MailStorageError(UserError):
     pass
+
+
+class CalendarError(UserError):
+    pass

@@ -18,17 +18,23 @@ class Options:
 
     def __init__(
             self, source='import', company=None, dry_run=False, close=False,
-            statuses=None):
+            statuses=None, session=None, half_days=(), extend=False,
+            missing=True):
         self.source = source
         self.company = company
         self.dry_run = dry_run
         self.close = close
         self.statuses = statuses
+        self.session = session
+        self.half_days = list(half_days)
+        self.extend = extend
+        self.missing = missing
 
 
 class Importer:
     # name: converter, in the order of the documentation
     columns = {}
+    outcomes = ['created', 'updated', 'unchanged']
     # for each requirement, the sets of columns that meet it
     required = []
 
