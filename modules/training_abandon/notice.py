@@ -144,14 +144,14 @@ class Notice(ModelSQL, ModelView):
         lines, refused = cls._render(messages)
         mails = Case.create_mails({}, [x for _, x in lines])
         for (message, _), mail in zip(lines, mails):
-            cls._record(message, notices, mail=mail.id)
+            cls._add_notices(message, notices, mail=mail.id)
         for message in refused:
-            cls._record(message, notices)
+            cls._add_notices(message, notices)
         cls.save([n for n in notices.values() if n._values])
         cls._notify_refused(slots, refused)
 
     @classmethod
-    def _record(cls, message, notices, mail=None):
+    def _add_notices(cls, message, notices, mail=None):
         "Add to notices those of the message"
         for attendance in message.attendances:
             notice = cls(

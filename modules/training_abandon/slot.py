@@ -58,6 +58,7 @@ class Slot(Workflow, ModelSQL, ModelView):
             ], "State", readonly=True, required=True, sort=False,
         help="The attendance sheet is filled while the slot is open and "
         "official once it is held.")
+    state_string = state.translated('state')
 
     del _states
 
