@@ -52,6 +52,8 @@ def parse_arguments(arguments=None):
         help="check the file, write nothing")
     parser.add_argument('--close', action='store_true',
         help="close the attendance sheets, which makes them official")
+    parser.add_argument('--no-notices', action='store_true',
+        help="tell nobody of the absences of the sheets that are closed")
     parser.add_argument('--quiet', action='store_true',
         help="show no progress")
     parser.add_argument('kind', choices=KINDS)
@@ -59,6 +61,8 @@ def parse_arguments(arguments=None):
     args = parser.parse_args(arguments)
     if args.close and args.kind != 'attendance':
         parser.error("--close is for attendance")
+    if args.no_notices and args.kind != 'attendance':
+        parser.error("--no-notices is for attendance")
     return args
 
 
@@ -120,7 +124,9 @@ def main(arguments=None):
         client.close()
         return fail(f"Nothing is imported: {exc}")
     errors = Errors(table)
-    options = Options(args.source, company, args.dry_run, args.close)
+    options = Options(
+        args.source, company, args.dry_run, args.close,
+        notify=not args.no_notices)
     progress = progress_bar(len(table.rows), args.quiet)
     importer = kind(client, table, errors, options, progress)
     try:

@@ -200,7 +200,9 @@ class Attendance(Importer):
             slots |= {
                 row['slot'] for row in rows
                 if row['slot_']['state'] in {'planned', 'open'}}
-        self.click(SLOT, 'close', sorted(slots))
+        self.click(
+            SLOT, 'close', sorted(slots),
+            training_abandon_notices=self.options.notify)
 
 
 def expected(row):

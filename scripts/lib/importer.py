@@ -17,11 +17,13 @@ class Options:
     "What the user asked for"
 
     def __init__(
-            self, source='import', company=None, dry_run=False, close=False):
+            self, source='import', company=None, dry_run=False, close=False,
+            notify=True):
         self.source = source
         self.company = company
         self.dry_run = dry_run
         self.close = close
+        self.notify = notify
 
 
 class Importer:
@@ -204,9 +206,9 @@ class Importer:
             return range(-len(values), 0)
         return self.client.create(model, values)
 
-    def click(self, model, button, ids):
+    def click(self, model, button, ids, **context):
         if not self.options.dry_run:
-            self.client.click(model, button, ids)
+            self.client.click(model, button, ids, **context)
 
 
 def escape(text):
