@@ -55,6 +55,8 @@ def parse_arguments(arguments=None):
         help="check the file, write nothing")
     parser.add_argument('--close', action='store_true',
         help="close the attendance sheets, which makes them official")
+    parser.add_argument('--no-notices', action='store_true',
+        help="tell nobody of the absences of the sheets that are closed")
     parser.add_argument('--status', action='append', default=[],
         type=status_word, metavar='WORD=STATUS',
         help="what a word of the column status of attendance means, like "
@@ -87,6 +89,8 @@ def parse_arguments(arguments=None):
         parser.error(
             "--session, --all-day, --extend and --keep-missing are for the "
             "sessions of a calendar")
+    if args.no_notices and args.kind != 'attendance':
+        parser.error("--no-notices is for attendance")
     return args
 
 
@@ -173,7 +177,8 @@ def main(arguments=None):
     errors = Errors(table)
     options = Options(
         args.source, company, args.dry_run, args.close, dict(args.status),
-        args.session, args.all_day, args.extend, not args.keep_missing)
+        args.session, args.all_day, args.extend, not args.keep_missing,
+        notify=not args.no_notices)
     progress = progress_bar(len(table.rows), args.quiet)
     importer = kind(client, table, errors, options, progress)
     try:

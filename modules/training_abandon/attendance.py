@@ -39,6 +39,7 @@ class Attendance(ModelSQL, ModelView):
             ('absent', "Absent"),
             ('excused', "Excused"),
             ], "State", required=True, sort=False)
+    state_string = state.translated('state')
     late_by = fields.TimeDelta(
         "Late by",
         domain=['OR',

@@ -142,6 +142,7 @@ class Enrolment(Workflow, ModelSQL, ModelView):
             ('completed', "Completed"),
             ('cancelled', "Cancelled"),
             ], "State", readonly=True, required=True, sort=False)
+    state_string = state.translated('state')
 
     del _states, _party_context
 

@@ -81,6 +81,7 @@ class Slot(Workflow, ModelSQL, ModelView):
         fields.Text("Calendar Description"), 'get_calendar')
     calendar_background_color = fields.Function(
         fields.Char("Calendar Background Color"), 'get_calendar')
+    state_string = state.translated('state')
 
     del _states
 

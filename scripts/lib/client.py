@@ -125,9 +125,9 @@ class Client:
         if pairs:
             self.call(model, 'write', *(x for pair in pairs for x in pair))
 
-    def click(self, model, button, ids):
+    def click(self, model, button, ids, **context):
         for part in grouped(ids):
-            self.call(model, button, part)
+            self.call(model, button, part, **context)
 
 
 def _exceptions():

@@ -298,7 +298,9 @@ class Attendance(Importer):
         slots = set(reopened)
         if self.options.close:
             slots.update(slots_in(rows, {'planned', 'open'}))
-        self.click(SLOT, 'close', sorted(slots))
+        self.click(
+            SLOT, 'close', sorted(slots),
+            training_abandon_notices=self.options.notify)
 
 
 def slots_in(rows, states):
