@@ -8,8 +8,8 @@ from trytond.modules.training_abandon.exceptions import (
     ProcedureError, TrainingValidationError)
 from trytond.modules.training_abandon.tests.common import (
     DATE, DatabaseTestCase, apply_wizard, as_user, count_statements,
-    create_enrolments, create_party, create_session, create_user,
-    mail_server, open_wizard, run_wizard, set_up, today)
+    create_enrolments, create_party, create_session, create_user, mail_server,
+    open_wizard, run_wizard, set_up, today)
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
@@ -100,7 +100,8 @@ class NoticeTestCase(DatabaseTestCase):
             mails = self.mails()
             self.assertEqual(
                 [(m.enrolment, m.party.name, m.letter.variant,
-                        m.letter.audience, len(m.notices)) for m in mails],
+                        m.letter.audience, len(m.notices))
+                    for m in mails],
                 [
                     (absent, absent.trainee.party.name, 'absent',
                         'trainee', 2),
