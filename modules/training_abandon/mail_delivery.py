@@ -463,72 +463,6 @@ class Mail(metaclass=PoolMeta):
                 state=self.case.state_string)
 
     @classmethod
-    def _archive(cls, ids, size=CHUNK):
-        """Archive the sent mails on ir.email.
-
-        The reply of the server is committed before: what is sent stays so
-        even if it cannot be archived yet."""
-        transaction = Transaction()
-        for sub_ids in grouped_slice(list(ids), size):
-            sub_ids = list(sub_ids)
-            try:
-                cls._begin()
-                cls._create_emails([
-                        m for m in cls.browse(sub_ids)
-                        if m.state == 'sent' and not m.email])
-                transaction.commit()
-            except Exception:
-                transaction.rollback()
-                if len(sub_ids) > 1:
-                    cls._archive(sub_ids, size=1)
-                else:
-                    logger.error(
-                        "mail %s not archived", sub_ids[0], exc_info=True)
-
-    @classmethod
-    def on_sent(cls, mails):
-        "Hook called once the server has accepted the mails"
-
-    @classmethod
-    def _create_emails(cls, mails):
-        pool = Pool()
-        Attachment = pool.get('ir.attachment')
-        Email = pool.get('ir.email')
-        messages = [_parse_message(m.message) for m in mails]
-        emails = [
-            Email.from_message(
-                message, body=mail.body, resource=mail._email_resource(),
-                training_mail=mail)
-            for mail, message in zip(mails, messages)]
-        Email.save(emails)
-        Attachment.save([
-                Attachment(
-                    resource=email,
-                    name=part.get_filename(),
-                    data=part.get_content())
-                for email, message in zip(emails, messages)
-                if message.get_content_type() == 'multipart/mixed'
-                for part in message.iter_attachments()])
-        if mails:
-            cls._link_emails(mails, emails)
-        cls.on_sent(mails)
-
-    @classmethod
-    def _link_emails(cls, mails, emails):
-        cursor = Transaction().connection.cursor()
-        table = cls.__table__()
-        cursor.execute(*table.update(
-                [table.email],
-                [SQLCase(*(
-                            (table.id == mail.id, email.id)
-                            for mail, email in zip(mails, emails)))],
-                where=fields.SQL_OPERATORS['in'](
-                    table.id, [m.id for m in mails])))
-
-    def _email_resource(self):
-        return self.case or self
-
-    @classmethod
     def notify_failed(cls, mails):
         "Tell the owners of the cases which mails have failed, and why"
         mails = [m for m in mails if m.state == 'failed' or m.bounced_at]
@@ -602,19 +536,6 @@ class Mail(metaclass=PoolMeta):
         if len(lines) > NOTIFIED:
             lines[NOTIFIED:] = ['…']
         return ' · '.join(lines)
-
-
-def _parse_message(data):
-    """Return the message with its headers decoded, without its body unless it
-    has attachments."""
-    message = BytesHeaderParser().parsebytes(data)
-    if message.get_content_type() == 'multipart/mixed':
-        return message_from_bytes(data, policy=policy.SMTP)
-    # The other policies take much longer to parse them
-    for name in ['To', 'Subject']:
-        message.replace_header(
-            name, str(make_header(decode_header(message[name]))))
-    return message
 
 
 class Readdress(Wizard):
