@@ -416,6 +416,15 @@ class Email(metaclass=PoolMeta):
             'invisible': ~Eval('training_mail'),
             })
 
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        t = cls.__table__()
+        cls._sql_indexes.add(
+            Index(
+                t, (t.training_mail, Index.Equality()),
+                where=t.training_mail != Null))
+
     def get_user(self, name):
         user = super().get_user(name)
         if self.training_mail:

@@ -3,15 +3,15 @@
 import logging
 from email import message_from_bytes, policy
 
-from sql import Column
+from sql import Cast, Literal, Null
+from sql.conditionals import Coalesce
 from sql.functions import CurrentTimestamp
+from sql.operators import Concat
 
 from trytond.model import fields
 from trytond.pool import Pool, PoolMeta
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
-
-from .case_owner import one_line
 
 logger = logging.getLogger(__name__)
 
@@ -32,13 +32,9 @@ class Mail(metaclass=PoolMeta):
             sub_ids = list(sub_ids)
             try:
                 cls._begin()
-                mails = cls.search([
-                        ('id', 'in', sub_ids),
-                        ('state', '=', 'sent'),
-                        ('email', '=', None),
-                        ], order=[])
-                if mails:
-                    cls._create_emails(mails)
+                if sent := cls._not_archived(sub_ids):
+                    cls._create_emails(sent)
+                    cls.on_sent(cls.browse(sent))
                 transaction.commit()
             except Exception:
                 transaction.rollback()
@@ -49,85 +45,100 @@ class Mail(metaclass=PoolMeta):
                         "mail %s not archived", sub_ids[0], exc_info=True)
 
     @classmethod
+    def _not_archived(cls, ids):
+        # The ORM would read each of them
+        cursor = Transaction().connection.cursor()
+        table = cls.__table__()
+        cursor.execute(*table.select(
+                table.id,
+                where=fields.SQL_OPERATORS['in'](table.id, ids)
+                & (table.state == 'sent') & (table.email == Null)))
+        return [id_ for id_, in cursor]
+
+    @classmethod
     def on_sent(cls, mails):
         "Hook called once the server has accepted the mails"
 
     @classmethod
-    def _create_emails(cls, mails):
+    def _create_emails(cls, ids):
         pool = Pool()
         Attachment = pool.get('ir.attachment')
         Email = pool.get('ir.email')
         attachments = {
-            m.id: parts for m in mails if (parts := m._attachments())}
-        cls._insert_emails(mails)
-        Attachment.save([
-                Attachment(
-                    resource=email,
-                    name=part.get_filename(),
-                    data=part.get_content())
-                for email in Email.search([
-                        ('training_mail', 'in', list(attachments)),
-                        ])
-                for part in attachments[email.training_mail.id]])
-        cls.on_sent(mails)
+            row['id']: parts for row in cls.read(ids, ['message'])
+            if (parts := _attachments(row['message']))}
+        cls._insert_emails(ids)
+        if attachments:
+            Attachment.save([
+                    Attachment(
+                        resource=email,
+                        name=part.get_filename(),
+                        data=part.get_content())
+                    for email in Email.search([
+                            ('training_mail', 'in', list(attachments)),
+                            ])
+                    for part in attachments[email.training_mail.id]])
 
     @classmethod
-    def _insert_emails(cls, mails):
+    def _insert_emails(cls, ids):
         """Create the emails of the mails and link them.
 
         The ORM takes as much time for it as the server for the mails."""
         pool = Pool()
         Address = pool.get('ir.email.address')
         Email = pool.get('ir.email')
+        Party = pool.get('party.party')
         transaction = Transaction()
         cursor = transaction.connection.cursor()
-        mail, email = cls.__table__(), Email.__table__()
-        address = Address.__table__()
-        where = fields.SQL_OPERATORS['in'](mail.id, [m.id for m in mails])
-        rows = [m._email_values() for m in mails]
+        mail, party = cls.__table__(), Party.__table__()
+        email, address = Email.__table__(), Address.__table__()
+        where = fields.SQL_OPERATORS['in'](mail.id, ids)
+        user, now = Literal(transaction.user), CurrentTimestamp()
         cursor.execute(*email.insert(
-                [email.create_uid, email.create_date,
-                    *(Column(email, name) for name in rows[0])],
-                [[transaction.user, CurrentTimestamp(), *row.values()]
-                    for row in rows]))
+                [email.create_uid, email.create_date, email.training_mail,
+                    email.recipients, email.subject, email.body,
+                    email.message_id, email.resource],
+                mail.join(party, 'LEFT', condition=mail.party == party.id
+                    ).select(
+                    user, now, mail.id, cls._sql_recipient(mail, party),
+                    mail.subject, mail.body, mail.message_id,
+                    cls._sql_resource(mail), where=where)))
         cursor.execute(*address.insert(
                 [address.create_uid, address.create_date, address.email,
                     address.address],
-                mail.join(email,
-                    condition=email.training_mail == mail.id
-                    ).select(
-                    email.create_uid, email.create_date, email.id, mail.to,
-                    where=where)))
+                mail.join(email, condition=email.training_mail == mail.id
+                    ).select(user, now, email.id, mail.to, where=where)))
         cursor.execute(*mail.update(
                 [mail.email],
                 [email.select(
                         email.id, where=email.training_mail == mail.id)],
                 where=where))
 
-    def _email_values(self):
-        "Return the values of the email that archives the mail"
-        recipient = self.to
-        if self.party and self.party.name:
-            recipient = f'{one_line(self.party.name)} <{recipient}>'
-        return {
-            'training_mail': self.id,
-            'recipients': recipient,
-            'subject': self.subject,
-            'body': self.body,
-            'message_id': self.message_id,
-            'resource': str(self._email_resource()),
-            }
+    @classmethod
+    def _sql_recipient(cls, mail, party):
+        return Coalesce(
+            Concat(party.name, Concat(' <', Concat(mail.to, '>'))), mail.to)
 
-    def _email_resource(self):
-        return self.case or self
+    @classmethod
+    def _sql_resource(cls, mail):
+        "Return the SQL expression of the record that has the email"
+        return Coalesce(
+            sql_reference('training.abandon.case', mail.case),
+            sql_reference(cls.__name__, mail.id))
 
-    def _attachments(self):
-        "Return the parts of the message that are attachments"
-        # Few have some, and the others take long to parse
-        headers, _, _ = self.message.partition(b'\r\n\r\n')
-        if b'multipart/mixed' not in headers:
-            return []
-        message = message_from_bytes(self.message, policy=policy.SMTP)
-        if message.get_content_type() != 'multipart/mixed':
-            return []
-        return list(message.iter_attachments())
+
+def sql_reference(name, id_):
+    "Return the SQL expression of the reference to the record of a model"
+    return Concat(f'{name},', Cast(id_, fields.Char('id').sql_type().base))
+
+
+def _attachments(data):
+    "Return the parts of the message that are attachments"
+    # Few have some, and the others take long to parse
+    headers, _, _ = data.partition(b'\r\n\r\n')
+    if b'multipart/mixed' not in headers:
+        return []
+    message = message_from_bytes(data, policy=policy.SMTP)
+    if message.get_content_type() != 'multipart/mixed':
+        return []
+    return list(message.iter_attachments())

@@ -9,6 +9,7 @@ from email import message_from_bytes, policy
 from email.header import decode_header, make_header
 from email.parser import BytesHeaderParser
 from email.utils import parseaddr
+from functools import cache
 from itertools import islice
 
 from sql import Column, Null
@@ -213,15 +214,18 @@ class Mail(metaclass=PoolMeta):
         what it answers for each of them and return if it takes more.
 
         The mails that are left after until wait for the next time."""
+        transaction = Transaction()
         server = MailServer(cls._connect)
         try:
-            failed, unavailable = cls._give(server, claimed, until)
+            # A statement for each mail is a transaction
+            with transaction.new_transaction(autocommit=True):
+                failed, unavailable = cls._give(server, claimed, until)
         finally:
             server.close()
         cls._archive(claimed)
         cls.notify_failed(cls.browse(failed))
         cls._notify_unavailable(cls.browse(unavailable))
-        Transaction().commit()
+        transaction.commit()
         return server.available
 
     @classmethod
@@ -238,16 +242,16 @@ class Mail(metaclass=PoolMeta):
             if now >= kept_at + LEASE / 3:
                 cls._keep(left)
                 kept_at = now
-            id_, attempt = next(iter(left.items()))
+            id_ = next(iter(left))
             if id_ not in mails:
-                mails = cls._read_claimed(list(islice(left, CHUNK)))
+                mails = cls._read_claimed(dict(islice(left.items(), CHUNK)))
             del left[id_]
             mail = mails[id_]
-            if not mail._refresh(attempt):
+            if not mail._refresh():
                 continue
             known = mail.unavailable_since
             values = mail._attempt(server)
-            cls._store(id_, attempt, values)
+            mail._store(values)
             if values['state'] == 'failed':
                 failed.append(id_)
             elif values['state'] == 'sent' and unavailable:
@@ -266,40 +270,49 @@ class Mail(metaclass=PoolMeta):
             fields.SQL_OPERATORS['in'](table.id, ids), table=table)
 
     @classmethod
-    def _read_claimed(cls, ids):
+    def _read_claimed(cls, claimed):
         """Return the mails by id with what nobody else changes, that each
         commit would make read again."""
         pool = Pool()
         Letter = pool.get('training.abandon.procedure.letter')
-        rows = cls.read(ids, [
-                'from_', 'to', 'message', 'company', 'attempts',
-                'retry_until', 'unavailable_since', 'reminder', 'letter'])
+        rows = cls.read(list(claimed), [
+                'from_', 'to', 'message', 'retry_until', 'unavailable_since',
+                'reminder', 'letter'])
         letters = {
             row['id']: Letter(**row) for row in Letter.read(
                 list({r['letter'] for r in rows if r['letter']}),
                 ['case_states'])}
         for row in rows:
             row['letter'] = letters.get(row['letter'])
+            row['attempts'] = claimed[row['id']]
         return {row['id']: cls(**row) for row in rows}
 
-    def _refresh(self, attempt):
+    def _refresh(self):
         """Return if the mail is still claimed, with the state in which its
         case is after the last commit."""
         pool = Pool()
         Case = pool.get('training.abandon.case')
         cursor = Transaction().connection.cursor()
-        table, case = self.__table__(), Case.__table__()
-        cursor.execute(*table.join(case, 'LEFT',
-                condition=table.case == case.id
-                ).select(case.id, case.state,
-                where=(table.id == self.id)
-                & (table.state == 'sending')
-                & (table.attempts == attempt)))
+        cursor.execute(
+            self._refresh_query(), (self.id, 'sending', self.attempts))
         if not (row := cursor.fetchone()):
             return False
         id_, state = row
         self.case = Case(id_, state=state) if id_ else None
         return True
+
+    @classmethod
+    @cache
+    def _refresh_query(cls):
+        # python-sql takes longer for the text than the database for the query
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        table, case = cls.__table__(), Case.__table__()
+        return str(table.join(case, 'LEFT', condition=table.case == case.id
+                ).select(case.id, case.state,
+                where=(table.id == 0)
+                & (table.state == '')
+                & (table.attempts == 0)))
 
     @classmethod
     def _connect(cls):
@@ -422,37 +435,49 @@ class Mail(metaclass=PoolMeta):
             'unavailable_since': since,
             }
 
-    @classmethod
-    def _store(cls, id_, attempt, values):
+    def _store(self, values):
         """Store what became of the mail, if need be once the database answers
         again: the server does not take back its words."""
-        def write():
-            if values['state'] == 'sent':
-                # Whoever has the mail now, it has left
-                table = cls.__table__()
-                cls._write(
-                    values, (table.id == id_) & (table.state != 'sent'),
-                    table=table)
-            else:
-                cls._update({id_: attempt}, values)
-
         transaction = Transaction()
         try:
-            write()
+            self._write_values(values)
         except backend.DatabaseOperationalError:
-            logger.warning("mail %s recorded later", id_, exc_info=True)
+            logger.warning("mail %s recorded later", self.id, exc_info=True)
             with suppress(backend.DatabaseOperationalError):
                 transaction.rollback()
             for wait in RECORD_WAITS:
                 time.sleep(wait)
                 try:
                     with transaction.new_transaction():
-                        write()
+                        self._write_values(values)
                     break
                 except backend.DatabaseOperationalError:
                     continue
             else:
                 raise
+
+    def _write_values(self, values):
+        transaction = Transaction()
+        sent = values['state'] == 'sent'
+        transaction.connection.cursor().execute(
+            self._write_query(tuple(values), sent),
+            [*values.values(), self.id,
+                *(['sent'] if sent else ['sending', self.attempts])])
+        transaction.commit()
+
+    @classmethod
+    @cache
+    def _write_query(cls, names, sent):
+        table = cls.__table__()
+        where = table.id == 0
+        if sent:
+            # Whoever has the mail now, it has left
+            where &= table.state != ''
+        else:
+            where &= (table.state == '') & (table.attempts == 0)
+        return str(table.update(
+                [*(Column(table, name) for name in names), table.write_date],
+                [*names, CurrentTimestamp()], where=where))
 
     def _get_outdated(self):
         "Return the reason why the mail must not leave any more, or None"
