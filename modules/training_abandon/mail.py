@@ -16,6 +16,7 @@ from sql.conditionals import Coalesce
 from sql.functions import DateTrunc
 
 import trytond.config as config
+from trytond.filestore import filestore
 from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, ModelView, Unique, fields
 from trytond.pool import Pool, PoolMeta
@@ -292,6 +293,18 @@ class Mail(ModelSQL, ModelView):
         default.setdefault('attempts', 0)
         default.setdefault('state', 'draft')
         return super().copy(mails, default=default)
+
+    @classmethod
+    def preprocess_values(cls, mode, values):
+        values = super().preprocess_values(mode, values)
+        if mode == 'create' and file_id and values.get('message'):
+            # Once created it would take two statements more
+            prefix = store_prefix
+            if prefix is None:
+                prefix = Transaction().database.name
+            values = dict(values)
+            values[file_id] = filestore.set(values.pop('message'), prefix)
+        return values
 
     @classmethod
     def sender(cls, company):

@@ -13,7 +13,7 @@ from functools import cache
 from itertools import islice
 
 from sql import Column, Null
-from sql.conditionals import Case as SQLCase
+from sql.conditionals import Coalesce
 from sql.functions import CurrentTimestamp
 
 import trytond.config as config
@@ -247,11 +247,13 @@ class Mail(metaclass=PoolMeta):
                 mails = cls._read_claimed(dict(islice(left.items(), CHUNK)))
             del left[id_]
             mail = mails[id_]
-            if not mail._refresh():
+            if mail.state is None:
+                mail._refresh()
+            if mail.state != 'sending':
                 continue
             known = mail.unavailable_since
             values = mail._attempt(server)
-            mail._store(values)
+            mail._store(values, following=mails.get(next(iter(left), None)))
             if values['state'] == 'failed':
                 failed.append(id_)
             elif values['state'] == 'sent' and unavailable:
@@ -277,7 +279,7 @@ class Mail(metaclass=PoolMeta):
         Letter = pool.get('training.abandon.procedure.letter')
         rows = cls.read(list(claimed), [
                 'from_', 'to', 'message', 'retry_until', 'unavailable_since',
-                'reminder', 'letter'])
+                'reminder', 'letter', 'case'])
         letters = {
             row['id']: Letter(**row) for row in Letter.read(
                 list({r['letter'] for r in rows if r['letter']}),
@@ -285,34 +287,41 @@ class Mail(metaclass=PoolMeta):
         for row in rows:
             row['letter'] = letters.get(row['letter'])
             row['attempts'] = claimed[row['id']]
+            row['state'] = None
         return {row['id']: cls(**row) for row in rows}
 
     def _refresh(self):
-        """Return if the mail is still claimed, with the state in which its
-        case is after the last commit."""
-        pool = Pool()
-        Case = pool.get('training.abandon.case')
+        "Read if the mail is still claimed, and the state of its case"
         cursor = Transaction().connection.cursor()
-        cursor.execute(
-            self._refresh_query(), (self.id, 'sending', self.attempts))
-        if not (row := cursor.fetchone()):
-            return False
-        id_, state = row
-        self.case = Case(id_, state=state) if id_ else None
-        return True
+        cursor.execute(self._facts_query(), self._facts_parameters())
+        self._set_facts(*(cursor.fetchone() or [None]))
+
+    def _set_facts(self, case_state):
+        self.state = '' if case_state is None else 'sending'
+        if self.case:
+            self.case.state = case_state
 
     @classmethod
     @cache
-    def _refresh_query(cls):
-        # python-sql takes longer for the text than the database for the query
+    def _facts_query(cls):
+        # It takes longer to make the text than to execute it
+        return str(cls._facts())
+
+    @classmethod
+    def _facts(cls):
+        """Return the query of the state of the case of a claimed mail, empty
+        if it has no case."""
         pool = Pool()
         Case = pool.get('training.abandon.case')
         table, case = cls.__table__(), Case.__table__()
-        return str(table.join(case, 'LEFT', condition=table.case == case.id
-                ).select(case.id, case.state,
-                where=(table.id == 0)
-                & (table.state == '')
-                & (table.attempts == 0)))
+        return table.join(case, 'LEFT', condition=table.case == case.id
+            ).select(Coalesce(case.state, ''),
+            where=(table.id == 0)
+            & (table.state == 'sending')
+            & (table.attempts == 0))
+
+    def _facts_parameters(self):
+        return ['', self.id, 'sending', self.attempts]
 
     @classmethod
     def _connect(cls):
@@ -435,12 +444,14 @@ class Mail(metaclass=PoolMeta):
             'unavailable_since': since,
             }
 
-    def _store(self, values):
+    def _store(self, values, following=None):
         """Store what became of the mail, if need be once the database answers
-        again: the server does not take back its words."""
+        again: the server does not take back its words.
+
+        The facts of the following mail are read by the same statement."""
         transaction = Transaction()
         try:
-            self._write_values(values)
+            self._write_values(values, following)
         except backend.DatabaseOperationalError:
             logger.warning("mail %s recorded later", self.id, exc_info=True)
             with suppress(backend.DatabaseOperationalError):
@@ -456,28 +467,38 @@ class Mail(metaclass=PoolMeta):
             else:
                 raise
 
-    def _write_values(self, values):
+    def _write_values(self, values, following=None):
         transaction = Transaction()
-        sent = values['state'] == 'sent'
-        transaction.connection.cursor().execute(
-            self._write_query(tuple(values), sent),
-            [*values.values(), self.id,
-                *(['sent'] if sent else ['sending', self.attempts])])
+        cursor = transaction.connection.cursor()
+        if not transaction.database.has_returning():
+            following = None
+        is_sent = values['state'] == 'sent'
+        parameters = [*values.values(), self.id]
+        parameters += ['sent'] if is_sent else ['sending', self.attempts]
+        if following:
+            parameters += following._facts_parameters()
+        cursor.execute(
+            self._write_query(tuple(values), is_sent, bool(following)),
+            parameters)
+        rows = cursor.fetchall() if following else []
         transaction.commit()
+        for row in rows:
+            following._set_facts(*row)
 
     @classmethod
     @cache
-    def _write_query(cls, names, sent):
+    def _write_query(cls, names, is_sent, with_following):
         table = cls.__table__()
         where = table.id == 0
-        if sent:
+        if is_sent:
             # Whoever has the mail now, it has left
-            where &= table.state != ''
+            where &= table.state != 'sent'
         else:
-            where &= (table.state == '') & (table.attempts == 0)
+            where &= (table.state == 'sending') & (table.attempts == 0)
         return str(table.update(
                 [*(Column(table, name) for name in names), table.write_date],
-                [*names, CurrentTimestamp()], where=where))
+                [*names, CurrentTimestamp()], where=where,
+                returning=[cls._facts()] if with_following else None))
 
     def _get_outdated(self):
         "Return the reason why the mail must not leave any more, or None"

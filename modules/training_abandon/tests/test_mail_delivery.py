@@ -542,11 +542,11 @@ class MailDeliveryTestCase(DatabaseTestCase):
             Mail = type(mail)
             write, calls = Mail._write_values, []
 
-            def fail_once(mail, values):
+            def fail_once(mail, values, following=None):
                 calls.append(values)
                 if len(calls) < 3:
                     raise backend.DatabaseOperationalError("gone")
-                write(mail, values)
+                write(mail, values, following)
 
             with patch.object(Mail, '_write_values', fail_once), \
                     patch.object(mail_delivery.time, 'sleep'), \
