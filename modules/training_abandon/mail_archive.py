@@ -13,9 +13,9 @@ from trytond.pool import Pool, PoolMeta
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
-logger = logging.getLogger(__name__)
+from .mail_delivery import CHUNK
 
-CHUNK = 50
+logger = logging.getLogger(__name__)
 
 
 class Mail(metaclass=PoolMeta):

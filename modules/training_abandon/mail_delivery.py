@@ -6,8 +6,6 @@ import time
 from collections import defaultdict
 from contextlib import suppress
 from email import message_from_bytes, policy
-from email.header import decode_header, make_header
-from email.parser import BytesHeaderParser
 from email.utils import parseaddr
 from functools import cache
 from itertools import islice
