@@ -1,7 +1,7 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 import datetime as dt
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from unittest.mock import patch
 
@@ -42,7 +42,7 @@ class TrainingAbandonTestCase(
         super().setUpClass()
         # The checks of the models search the entry points again and again
         patcher = patch.object(
-            misc, 'import_module', cache(misc.import_module))
+            misc, 'import_module', lru_cache(None)(misc.import_module))
         patcher.start()
         cls.addClassCleanup(patcher.stop)
 
