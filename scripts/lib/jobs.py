@@ -72,7 +72,8 @@ class Process:
         if result['failed']:
             say(f"--- {self.log}")
             say(tail(self.log))
-        say(f"{self.job.id}: {counts(result)} ({self.duration:.0f} s)")
+        result['time'] = self.duration
+        say(f"{self.job.id}: {counts(result)} ({times(result)})")
         return result
 
 
@@ -85,7 +86,7 @@ def run(jobs, command, full):
     that command writes in result_path"""
     start = time.monotonic()
     todo = sorted(jobs, key=lambda j: j.weight, reverse=True)
-    running, results, durations = [], {}, Counter()
+    running, results = [], {}
     try:
         while todo or running:
             for job in _ready(todo, running)[:COUNT - len(running)]:
@@ -93,18 +94,18 @@ def run(jobs, command, full):
                 running.append(Process(job, command, full))
             for process in [p for p in running if p.done()]:
                 running.remove(process)
-                suite = process.job.suite
-                result = results.setdefault(suite, Counter())
+                result = results.setdefault(process.job.suite, Counter())
                 result.update(process.result())
-                durations[suite] += process.duration
             time.sleep(0.1)
     finally:
         for process in running:
             process.stop()
     for suite, result in results.items():
-        say(f"{suite}: {counts(result)} ({durations[suite]:.0f} s in all)")
-    say(f"The suites took {time.monotonic() - start:.0f} s")
-    return sum(results.values(), Counter())
+        say(f"{suite}: {counts(result)} ({times(result)})")
+    total = sum(results.values(), Counter())
+    total['time'] = time.monotonic() - start
+    say(f"All suites: {times(total)}")
+    return total
 
 
 def _ready(todo, running):
@@ -117,3 +118,8 @@ def counts(result):
     if result['skipped']:
         text += f", {result['skipped']} skipped"
     return text
+
+
+def times(result):
+    "The processor time does not depend on what else the machine does"
+    return f"{result['time']:.0f} s, processor {result['cpu']:.0f} s"

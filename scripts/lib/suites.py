@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
-from . import web_client
+from . import desktop_client, web_client
 from .cluster import cluster
 from .environment import (
     MODULE, PYTHON, ROOT, VAR, Missing, chromium_binary, clean_environ, say)
@@ -130,16 +130,23 @@ def _environ(uri, full, **variables):
             **{'DB_CACHE': os.path.join(directory, 'cache'), **variables})
 
 
+def _built(directory):
+    if not directory.exists():
+        raise Missing(
+            f"The databases were not built, see {LOGS}/*.databases.log")
+    return directory
+
+
 @contextmanager
 def _sqlite(shared, full):
     with _environ('sqlite://', full) as env:
-        shutil.copytree(shared / 'sqlite', env['DB_CACHE'])
+        shutil.copytree(_built(shared / 'sqlite'), env['DB_CACHE'])
         yield env
 
 
 @contextmanager
 def _postgresql(shared, full):
-    with cluster(shared / 'postgresql') as uri, \
+    with cluster(_built(shared / 'postgresql')) as uri, \
             _environ(uri, full, DB_CACHE='postgresql://') as env:
         yield env
 
@@ -260,7 +267,8 @@ def faults(full):
 
 def _faults(name, path, expression, shared, full):
     template = f'test-{_database()}'
-    with cluster(shared / 'postgresql') as uri, _sqlite(shared, full) as env:
+    with cluster(_built(shared / 'postgresql')) as uri, \
+            _sqlite(shared, full) as env:
         cache = Path(env['DB_CACHE'])
         _sqlite_file(cache).rename(cache / f'{template}.sqlite')
         return pytest([path], dict(env,
@@ -281,6 +289,22 @@ def _browser(shared, full):
         return pytest([TESTS / 'browser'], dict(env,
                 TEST_CHROMIUM=chromium_binary(),
                 TEST_WEB_ROOT=str(web_client.ensure()),
+                TEST_SCREENS=str(screens),
+                TEST_TEMPLATE=str(_sqlite_file(env['DB_CACHE'], 'fr'))))
+
+
+def desktop(full):
+    yield Job('desktop', '', _desktop, FIRST, DATABASES[:1])
+
+
+def _desktop(shared, full):
+    screens = VAR / 'screens'
+    screens.mkdir(parents=True, exist_ok=True)
+    with _sqlite(shared, full) as env:
+        return pytest([TESTS / 'desktop'], dict(env,
+                TEST_DESKTOP=str(desktop_client.ensure()),
+                # Its server serves no web client
+                TEST_WEB_ROOT=env['TRYTOND_DATABASE__PATH'],
                 TEST_SCREENS=str(screens),
                 TEST_TEMPLATE=str(_sqlite_file(env['DB_CACHE'], 'fr'))))
 
@@ -369,15 +393,14 @@ SUITES = {
         lambda full: [Job('package', '', package, 5 * FIRST)], []),
     'faults': (faults, ['postgresql', *REPORT]),
     'flake8': (lambda full: [Job('flake8', '', flake8, 0)], []),
+    'desktop': (desktop, ['gtk', 'display', *REPORT]),
     }
+# Only with --full or by their names
+LARGE = {'desktop'}
 
 
-def available():
-    "Names of the suites, without those that have no test yet"
-    return [
-        name for name in SUITES
-        if name not in {'browser', 'faults'}
-        or any((TESTS / name).glob('test_*.py'))]
+def available(full):
+    return [name for name in SUITES if full or name not in LARGE]
 
 
 def jobs(names, full=False):
