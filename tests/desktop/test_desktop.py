@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 from contextlib import ExitStack
 from pathlib import Path
@@ -85,10 +86,20 @@ class DesktopTestCase(unittest.TestCase):
             ' '.join(self.xdotool('getwindowname', window))
             for window in windows]
 
+    def grab(self, output):
+        return subprocess.run(
+            ['import', '-window', 'root', output], env=self.environ,
+            check=True, capture_output=True).stdout
+
     def screenshot(self, name):
-        path = Path(os.environ['TEST_SCREENS']) / f'desktop-{name}.png'
-        subprocess.run(
-            ['import', '-window', 'root', path], env=self.environ, check=True)
+        "Store what is shown once nothing moves any more"
+        screens = [self.grab('rgb:-')]
+        for _ in range(30):
+            time.sleep(1)
+            screens.append(self.grab('rgb:-'))
+            if len(screens) > 3 and len(set(screens[-4:])) == 1:
+                break
+        self.grab(Path(os.environ['TEST_SCREENS']) / f'desktop-{name}.png')
 
     def errors(self, output):
         "The tracebacks of the client, without those about its locale"
