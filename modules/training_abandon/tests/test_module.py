@@ -1,6 +1,7 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 import datetime as dt
+from functools import lru_cache
 from pathlib import Path
 from unittest.mock import patch
 
@@ -20,6 +21,7 @@ from trytond.modules.training_abandon.letter import blocks
 from trytond.modules.training_abandon.working_day import WorkingCalendar
 from trytond.pool import Pool
 from trytond.tests.test_tryton import ModuleTestCase, with_transaction
+from trytond.tools import misc
 from trytond.transaction import Transaction
 
 from .common import (
@@ -34,6 +36,15 @@ class TrainingAbandonTestCase(
         CompanyTestMixin, ModuleTestCase):
     "Test Training Abandon module"
     module = 'training_abandon'
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        # The checks of the models search the entry points again and again
+        patcher = patch.object(
+            misc, 'import_module', lru_cache(None)(misc.import_module))
+        patcher.start()
+        cls.addClassCleanup(patcher.stop)
 
     @property
     def _skip_company_rule(self):
