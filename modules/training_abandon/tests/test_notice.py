@@ -99,7 +99,8 @@ class NoticeTestCase(DatabaseTestCase):
 
             mails = self.mails()
             self.assertEqual(
-                [(m.enrolment, m.party.name, m.letter.variant,
+                [
+                    (m.enrolment, m.party.name, m.letter.variant,
                         m.letter.audience, len(m.notices))
                     for m in mails],
                 [
