@@ -54,3 +54,7 @@ class CaseFileError(UserError):
 
 class MailStorageError(UserError):
     pass
+
+
+class CalendarLinkError(UserError):
+    pass
