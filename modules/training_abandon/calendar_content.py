@@ -5,7 +5,7 @@ import re
 import uuid
 from collections import defaultdict
 
-from icalendar import Calendar, Event
+from icalendar import Calendar, Event, vText
 
 from trytond.i18n import gettext
 from trytond.model import fields
@@ -36,8 +36,9 @@ class SlotCalendar:
         calendar.add('PRODID', PRODID)
         calendar.add('VERSION', '2.0')
         calendar.add('METHOD', 'PUBLISH')
-        calendar.add('NAME', one_line(name))
-        calendar.add('X-WR-CALNAME', one_line(name))
+        # The library does not escape what it does not know to be text
+        calendar.add('NAME', vText(one_line(name)))
+        calendar.add('X-WR-CALNAME', vText(one_line(name)))
         calendar.add('X-WR-TIMEZONE', company.timezone or 'UTC')
         calendar.add('REFRESH-INTERVAL', REFRESH, {'VALUE': 'DURATION'})
         calendar.add('X-PUBLISHED-TTL', REFRESH)
