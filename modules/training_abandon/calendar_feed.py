@@ -52,6 +52,9 @@ class Feed(ModelSQL, ModelView):
             },
         depends={'company'})
     trainee = resource_field('trainee', 'training.trainee', "Trainee")
+    resource = fields.Function(fields.Reference(
+            "Calendar of", selection='get_resources'),
+        'get_resource')
     token_hash = fields.Char(
         "Token Hash", readonly=True, strip=False,
         help="The link itself is not stored.")
@@ -97,9 +100,15 @@ class Feed(ModelSQL, ModelView):
             ('/tree', 'visual', If(Bool(Eval('revoked_at')), 'muted', '')),
             ]
 
-    @property
-    def resource(self):
-        return getattr(self, self.kind)
+    @classmethod
+    def get_resources(cls):
+        pool = Pool()
+        Model = pool.get('ir.model')
+        models = [cls._fields[name].model_name for name in RESOURCES]
+        return [(m, Model.get_name(m)) for m in models]
+
+    def get_resource(self, name):
+        return str(getattr(self, self.kind))
 
     @classmethod
     def issue(cls, **values):

@@ -69,9 +69,9 @@ class Link(Wizard):
         'training.calendar.link.start',
         'training_abandon.calendar_link_start_view_form', [
             Button("Cancel", 'end', 'tryton-cancel'),
-            Button("Create", 'create_', 'tryton-ok', default=True),
+            Button("Create", 'apply', 'tryton-ok', default=True),
             ])
-    create_ = StateTransition()
+    apply = StateTransition()
     result = StateView(
         'training.calendar.link.result',
         'training_abandon.calendar_link_result_view_form', [
@@ -129,7 +129,7 @@ class Link(Wizard):
             'renewed': renewed,
             }
 
-    def transition_create_(self):
+    def transition_apply(self):
         pool = Pool()
         Feed = pool.get('training.calendar.feed')
         kind, resource, company = self._get_resource()

@@ -516,7 +516,7 @@ class CalendarTestCase(RouteTestCase):
         start.update(values)
         start = {k: v for k, v in start.items() if not k.endswith('.')}
         with wizard_context([record]):
-            result = Link.execute(session_id, {'start': start}, 'create_')
+            result = Link.execute(session_id, {'start': start}, 'apply')
         return session_id, result['view']['defaults']
 
     @with_transaction()
