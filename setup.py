@@ -88,7 +88,8 @@ setup(
             'locale/*.po', 'locale/override/*.po', 'report/*.fodt',
             'report/*.html', 'icons/*.svg', 'icons/LICENSE'],
         f'{PACKAGE}.tests': [
-            '*.rst', '*.json', 'inbound/*.eml', 'inbound/*.json'],
+            '*.rst', '*.json', 'calendars/*.ics', 'inbound/*.eml',
+            'inbound/*.json'],
         },
     classifiers=[
         'Development Status :: 3 - Alpha',

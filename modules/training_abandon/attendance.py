@@ -1,15 +1,9 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 import datetime as dt
-from collections import defaultdict
 
-from sql import Literal, Null, Window, With
-from sql.aggregate import Count, Max, Sum
-from sql.conditionals import Case as SQLCase
-from sql.conditionals import Coalesce
-from sql.functions import RowNumber
+from sql import Null
 
-from trytond import backend
 from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, ModelView, Unique, fields
 from trytond.model.exceptions import AccessError
@@ -45,6 +39,7 @@ class Attendance(ModelSQL, ModelView):
             ('absent', "Absent"),
             ('excused', "Excused"),
             ], "State", required=True, sort=False)
+    state_string = state.translated('state')
     late_by = fields.TimeDelta(
         "Late by",
         domain=['OR',
@@ -277,124 +272,3 @@ class Attendance(ModelSQL, ModelView):
             .select(
                 enrolment.id, slot.id, where=where,
                 order_by=[slot.id, enrolment.id]))
-
-    @classmethod
-    def _held_query(cls, enrolment_ids):
-        """Return the query of the held slots at which the trainees were
-        expected, one row per attendance, numbered in time order."""
-        pool = Pool()
-        Enrolment = pool.get('training.enrolment')
-        query, attendance, slot, enrolment = cls._joined()
-        return query.select(
-            attendance.id.as_('id'),
-            attendance.enrolment.as_('enrolment'),
-            attendance.state.as_('state'),
-            attendance.missed.as_('missed'),
-            slot.date.as_('date'),
-            slot.start.as_('start'),
-            slot.end.as_('end'),
-            slot.duration.as_('duration'),
-            RowNumber(window=Window(
-                    [attendance.enrolment],
-                    order_by=[
-                        slot.date.asc, slot.start.asc,
-                        attendance.id.asc])).as_('rank'),
-            where=(
-                fields.SQL_OPERATORS['in'](
-                    attendance.enrolment, enrolment_ids)
-                & (slot.state == 'held')
-                & Enrolment.expected_sql(enrolment, slot)))
-
-    @classmethod
-    def facts(cls, enrolment_ids):
-        """Return the facts of the enrolments, by id: a dictionary with
-
-        - held and missed: timedelta, of the held slots
-        - absence_count, late_count: numbers of held slots
-        - consecutive_absences: the trailing run of absences; excused slots
-          neither count nor break it
-        - last_presence: the date of the last slot attended, or None
-        """
-        cursor = Transaction().connection.cursor()
-        facts = {}
-        for sub_ids in grouped_slice(
-                list(enrolment_ids), backend.MAX_QUERY_PARAMS // 2):
-            held = With(query=cls._held_query(list(sub_ids)))
-            last = With(query=held.select(
-                    held.enrolment.as_('enrolment'),
-                    Max(held.rank).as_('rank'),
-                    where=held.state.in_(['present', 'late', 'left_early']),
-                    group_by=[held.enrolment]))
-            absent = held.state == 'absent'
-            query = (held
-                .join(last, 'LEFT',
-                    condition=last.enrolment == held.enrolment)
-                .select(
-                    held.enrolment,
-                    Sum(held.duration),
-                    Sum(held.missed),
-                    Count(Literal(1), filter_=absent),
-                    Count(Literal(1), filter_=held.state == 'late'),
-                    Count(Literal(1), filter_=absent
-                        & (held.rank > Coalesce(last.rank, 0))),
-                    Max(SQLCase(
-                            (held.rank == last.rank, held.date),
-                            else_=Null)),
-                    group_by=[held.enrolment],
-                    with_=[held, last]))
-            cursor.execute(*query)
-            for (enrolment, duration, missed, absences, lates, consecutive,
-                    last_presence) in cursor:
-                facts[enrolment] = {
-                    'held': _timedelta(duration),
-                    'missed': _timedelta(missed),
-                    'absence_count': absences,
-                    'late_count': lates,
-                    'consecutive_absences': consecutive,
-                    'last_presence': to_date(last_presence),
-                    }
-        return facts
-
-    @classmethod
-    def missed_slots(cls, enrolment_ids):
-        """Return by enrolment the absences since the last presence, as
-        list of (date, start, end) in time order."""
-        cursor = Transaction().connection.cursor()
-        missed = defaultdict(list)
-        for sub_ids in grouped_slice(
-                list(enrolment_ids), backend.MAX_QUERY_PARAMS // 2):
-            held = With(query=cls._held_query(list(sub_ids)))
-            cursor.execute(*held.select(
-                    held.enrolment, held.state, held.date, held.start,
-                    held.end,
-                    order_by=[held.enrolment, held.rank],
-                    with_=[held]))
-            for enrolment, state, date, start, end in cursor:
-                if state == 'absent':
-                    missed[enrolment].append(
-                        (to_date(date), _time(start), _time(end)))
-                elif state != 'excused':
-                    missed[enrolment].clear()
-        return missed
-
-
-def to_date(value):
-    "Return the value as date: SQLite knows only text"
-    if isinstance(value, str):
-        return dt.date.fromisoformat(value)
-    return value
-
-
-def _time(value):
-    if isinstance(value, str):
-        return dt.time.fromisoformat(value)
-    return value
-
-
-def _timedelta(value):
-    "Return the value as timedelta: SQLite knows only seconds"
-    if value is None:
-        return ZERO
-    if not isinstance(value, dt.timedelta):
-        value = dt.timedelta(seconds=value)
-    return value

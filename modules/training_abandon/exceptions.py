@@ -1,6 +1,6 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
-from trytond.exceptions import UserError
+from trytond.exceptions import UserError, UserWarning
 from trytond.model.exceptions import ValidationError
 
 
@@ -9,6 +9,14 @@ class TrainingValidationError(ValidationError):
 
 
 class EnrolmentDuplicateError(ValidationError):
+    pass
+
+
+class SlotError(UserError):
+    pass
+
+
+class SlotWarning(UserWarning):
     pass
 
 
@@ -53,6 +61,10 @@ class CaseFileError(UserError):
 
 
 class MailStorageError(UserError):
+    pass
+
+
+class CalendarError(UserError):
     pass
 
 

@@ -4,7 +4,7 @@
 import datetime as dt
 import socket
 import unittest
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from unittest.mock import patch
 
 import trytond.config as config
@@ -68,7 +68,7 @@ def live(value=None):
 
 @contextmanager
 def without_commit():
-    "Keep the transaction of the test, forgetting what has been read"
+    "Keep to the transaction of the test, forgetting what has been read"
     transaction = Transaction()
 
     def commit():
@@ -76,7 +76,10 @@ def without_commit():
             cache.clear()
         transaction.counter += 1
 
-    with patch.object(transaction, 'commit', commit):
+    with patch.object(transaction, 'commit', commit), \
+            patch.object(
+                transaction, 'new_transaction',
+                lambda **kwargs: nullcontext()):
         yield
 
 
