@@ -20,7 +20,7 @@ PRODID = '-//Tryton//training_abandon//EN'
 REFRESH = dt.timedelta(hours=1)
 
 
-def one_line(text):
+def plain_line(text):
     "Return the text in one line and without control character"
     return re.sub(r'[\x00-\x1f\x7f]', '', ' '.join((text or '').split()))
 
@@ -37,8 +37,8 @@ class SlotCalendar:
         calendar.add('VERSION', '2.0')
         calendar.add('METHOD', 'PUBLISH')
         # The library does not escape what it does not know to be text
-        calendar.add('NAME', vText(one_line(name)))
-        calendar.add('X-WR-CALNAME', vText(one_line(name)))
+        calendar.add('NAME', vText(plain_line(name)))
+        calendar.add('X-WR-CALNAME', vText(plain_line(name)))
         calendar.add('X-WR-TIMEZONE', company.timezone or 'UTC')
         calendar.add('REFRESH-INTERVAL', REFRESH, {'VALUE': 'DURATION'})
         calendar.add('X-PUBLISHED-TTL', REFRESH)
@@ -84,7 +84,7 @@ class SlotCalendar:
         return at
 
     def _summary(self, session, cancelled):
-        summary = one_line(f'{session.course.name} ({session.number})')
+        summary = plain_line(f'{session.course.name} ({session.number})')
         # Not all the clients show the status
         if cancelled:
             summary = gettext(
@@ -102,12 +102,12 @@ class SlotCalendar:
             lines.append(gettext(
                     'training_abandon.msg_calendar_trainers',
                     trainers=", ".join(t.rec_name for t in trainers)))
-        return '\n'.join(map(one_line, lines))
+        return '\n'.join(map(plain_line, lines))
 
     def _location(self, address):
         if address and address not in self._locations:
             self._locations[address] = ", ".join(
-                one_line(line) for line in address.full_address.splitlines())
+                plain_line(line) for line in address.full_address.splitlines())
         return self._locations.get(address)
 
 

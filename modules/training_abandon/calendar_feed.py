@@ -208,19 +208,8 @@ class Feed(ModelSQL, ModelView):
                         ],
                     ])
         else:
-            domain.append(('id', 'in', self._expected_query()))
+            domain.append(('trainees', '=', self.trainee.id))
         return domain
-
-    def _expected_query(self):
-        pool = Pool()
-        Enrolment = pool.get('training.enrolment')
-        Slot = pool.get('training.session.slot')
-        enrolment, slot = Enrolment.__table__(), Slot.__table__()
-        return slot.join(
-            enrolment, condition=enrolment.session == slot.session).select(
-            slot.id,
-            where=(enrolment.trainee == self.trainee.id)
-            & Enrolment.expected_sql(enrolment, slot))
 
     def is_noted(self, content_hash):
         "Return if the content, fetched today, needs no note of it"

@@ -350,9 +350,9 @@ class CalendarTestCase(RouteTestCase):
                             'trainers': [('add', [trainer.id])]}),
                     lambda: Slot.cancel([slot]),
                     lambda: Slot.plan([slot]),
-                    lambda: Session.cancel([session]),
                     ]:
-                change()
+                with Transaction().set_context(skip_slot_conflicts=True):
+                    change()
                 revisions.append(event()['SEQUENCE'])
                 if slot.state == 'cancelled':
                     self.assertEqual(event()['STATUS'], 'CANCELLED')
@@ -360,9 +360,11 @@ class CalendarTestCase(RouteTestCase):
                     self.assertTrue(
                         event()['SUMMARY'].startswith("Cancelled: "))
                     self.assertEqual(event(other)['STATUS'], 'CONFIRMED')
-            self.assertEqual(revisions, list(range(1, 12)))
+            self.assertEqual(revisions, list(range(1, 11)))
             self.assertEqual(event()['UID'], uid)
-            self.assertEqual(event(other)['SEQUENCE'], 4)
+            self.assertEqual(event(other)['SEQUENCE'], 3)
+            Session.cancel([session])
+            self.assertGreater(event(other)['SEQUENCE'], 3)
             self.assertEqual({
                     str(e['STATUS']) for e in self.events(feed).values()},
                 {'CANCELLED'})
@@ -490,8 +492,8 @@ class CalendarTestCase(RouteTestCase):
                         'session': session.id,
                         'date': DATE,
                         'start': dt.time(18, minute),
-                        'end': dt.time(19),
-                        } for minute in range(60)])
+                        'end': dt.time(18, minute + 1),
+                        } for minute in range(59)])
             measure()
             self.assertEqual(measure(), few)
             with count_statements() as statements:
