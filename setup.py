@@ -68,6 +68,7 @@ test = [
     'pytest',
     'recurring_ical_events',
     'tqdm',
+    'vobject',
     ] + postgresql + pin_modules(extras_depend)
 
 setup(
@@ -107,6 +108,7 @@ setup(
         'html2text',
         'holidays',
         'icalendar',
+        'python-dateutil',
         'python-sql >= 1.8',
         'relatorio',
         pin('trytond'),

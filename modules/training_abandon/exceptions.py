@@ -66,3 +66,7 @@ class MailStorageError(UserError):
 
 class CalendarError(UserError):
     pass
+
+
+class CalendarLinkError(UserError):
+    pass

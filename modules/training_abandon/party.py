@@ -112,6 +112,7 @@ class Replace(metaclass=PoolMeta):
         return super().fields_to_replace() + [
             ('training.session-party.party', 'trainer'),
             ('training.session.slot', 'trainer'),
+            ('training.calendar.feed', 'trainer'),
             ('training.trainee', 'party'),
             ('training.enrolment', 'prescriber'),
             ('training.enrolment', 'client'),
@@ -162,6 +163,7 @@ class Erase(metaclass=PoolMeta):
     def to_erase(self, party_id):
         pool = Pool()
         Attendance = pool.get('training.attendance')
+        CalendarFeed = pool.get('training.calendar.feed')
         Case = pool.get('training.abandon.case')
         ContactMechanism = pool.get('party.contact_mechanism')
         Cause = pool.get('training.abandon.case.cause')
@@ -178,6 +180,12 @@ class Erase(metaclass=PoolMeta):
             (Attendance, [('enrolment.trainee.party', '=', party_id)], True,
                 ['justification', 'comment'],
                 [None, None]),
+            (CalendarFeed, ['OR',
+                    ('trainer', '=', party_id),
+                    ('trainee.party', '=', party_id),
+                    ], True,
+                ['name', 'token_hash', 'revoked_at'],
+                ['****', None, Case.now()]),
             (Case, [('enrolment.trainee.party', '=', party_id)], True,
                 ['note', 'reason_comment', 'analysis', 'decision_note',
                     'no_solution_reason'],

@@ -39,9 +39,9 @@ class DatabaseTestCase(unittest.TestCase):
 
 
 @contextmanager
-def today(date=DATE):
+def today(date=DATE, pool=None):
     "Make it that day for the company"
-    pool = Pool()
+    pool = pool or Pool()
     Case = pool.get('training.abandon.case')
     Date = pool.get('ir.date')
     with patch.object(Date, 'today', lambda *args, **kwargs: date), \
