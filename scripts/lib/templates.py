@@ -13,7 +13,12 @@ from trytond.tests.test_tryton import (
 from trytond.transaction import Transaction
 
 MODULE = 'training_abandon'
-EXTRAS = ['inbound_email']
+# The languages and the modules of the tests that need others
+EXTRAS = [
+    ('en', ['inbound_email']),
+    ('fr', ['inbound_email']),
+    ('en', ['project', 'project_plan']),
+    ]
 
 
 def main():
@@ -21,8 +26,10 @@ def main():
         create_db(lang=lang)
         set_series()
         activate_module(MODULE, lang)
-        for extra in EXTRAS:
-            activate_module([MODULE, extra], lang)
+        drop_db()
+    for lang, modules in EXTRAS:
+        activate_module(MODULE, lang)
+        activate_module([MODULE, *modules], lang)
         drop_db()
     # As the scenarios
     activate_module(MODULE)
