@@ -20,14 +20,6 @@ class Slot(metaclass=PoolMeta):
         help="How many times what the calendars show has changed.")
 
     @classmethod
-    def __setup__(cls):
-        super().__setup__()
-        t = cls.__table__()
-        cls._sql_indexes.add(
-            Index(
-                t, (t.trainer, Index.Equality()), (t.date, Index.Range())))
-
-    @classmethod
     def default_calendar_revision(cls):
         return 0
 
