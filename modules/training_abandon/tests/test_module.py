@@ -1,6 +1,7 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 import datetime as dt
+import json
 from functools import lru_cache
 from pathlib import Path
 from unittest.mock import patch
@@ -1092,6 +1093,24 @@ class TrainingAbandonTestCase(
                 'training.abandon.procedure-training.abandon.reason')
             with as_user(admin), self.assertRaises(AccessError):
                 Relation.delete(Relation.search([], limit=1))
+
+    @with_transaction()
+    def test_domains_today(self):
+        "Test that the tabs tell the clients which day is today"
+        pool = Pool()
+        Domain = pool.get('ir.action.act_window.domain')
+        dates = []
+
+        def collect(values):
+            if values.get('__class__') == 'Date':
+                dates.append(values['start'])
+            return values.get('__class__')
+
+        for domain in Domain.search([
+                    ('act_window.res_model', 'like', 'training.%'),
+                    ]):
+            json.loads(domain.domain or '[]', object_hook=collect)
+        self.assertEqual(set(dates), {'DateTime'})
 
     @with_transaction()
     def test_french(self):
