@@ -137,6 +137,17 @@ class DemoDataTestCase(unittest.TestCase):
                 values(export[name], 'enrolment'), enrolments)
 
     @each_day
+    def test_trainers_free(self, day, export):
+        "Nobody trains two groups at the same time, hardly any has no trainer"
+        booked = Counter(
+            (row['trainer'], row['date'], row['start'])
+            for row in export['sessions'] if row['trainer'])
+        self.assertEqual(set(booked.values()), {1})
+        without = {
+            r['session'] for r in export['sessions'] if not r['trainer']}
+        self.assertLess(len(without), 4)
+
+    @each_day
     def test_attendance_has_slot(self, day, export):
         session = {
             row['enrolment']: row['session']

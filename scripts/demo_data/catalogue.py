@@ -63,7 +63,9 @@ LOCATIONS = [
     ]
 TRAINERS = [
     "Hélène Vidal", "Marc Bertolini", "Samira Benali", "Olivier Castel",
-    "Nadège Perrin", "François Ottavi", "Cécile Arnoux"]
+    "Nadège Perrin", "François Ottavi", "Cécile Arnoux", "Thierry Lanteri",
+    "Farida Mansouri", "Sylvie Giordano", "Patrick Aubert", "Inès Ferrari",
+    "Laurent Campi", "Dalila Haddad", "Gérard Pastorelli", "Maud Vernier"]
 
 Company = namedtuple('Company', 'name host street postal_code city funder')
 COMPANIES = [

@@ -216,6 +216,7 @@ class Export:
         for number, session in enumerate(sessions, 1):
             year = session['slots'][0][0].year
             session['code'] = f'S{year}-{number:03}'
+        self._assign(sessions)
         return sessions
 
     def _session(self, index):
@@ -237,8 +238,16 @@ class Export:
             'course': course,
             'slots': [(date, time) for date in dates for time in course.times],
             'location': LOCATIONS[index % len(LOCATIONS)],
-            'trainer': f'X{index % len(TRAINERS) + 1:03}',
             }
+
+    def _assign(self, sessions):
+        "Give each session a trainer who is free, if there is one"
+        busy = {f'X{i:03}': set() for i in range(1, len(TRAINERS) + 1)}
+        for session in sessions:
+            slots = set(session['slots'])
+            session['trainer'] = next(
+                (code for code in busy if not busy[code] & slots), '')
+            busy.get(session['trainer'], set()).update(slots)
 
     def _enrol(self, session):
         # The order of the sessions depends on the day
