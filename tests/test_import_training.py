@@ -14,6 +14,7 @@ from unittest.mock import patch
 
 from proteus import Model
 from trytond.modules.company.tests.tools import create_company
+from trytond.modules.training_abandon import notice_procedure
 from trytond.modules.training_abandon.tests.common import count_statements
 from trytond.rpc import RPC
 from trytond.tests.test_tryton import drop_db
@@ -419,6 +420,20 @@ class ImportTestCase(unittest.TestCase):
             {s.state for s in self.find('training.session.slot')}, {'held'})
         enrolment, _ = self.find('training.enrolment')
         self.assertEqual(enrolment.absence_count, 1)
+
+    def test_attendance_notices(self):
+        "The absences of lately are told, unless it is asked not to"
+        with patch.object(
+                notice_procedure.Procedure, 'notice_period',
+                dt.timedelta(days=36500)):
+            self.load_until('attendance', close=True, notify=False)
+            self.assertFalse(self.find('training.mail'))
+            self.load('attendance', (
+                    "enrolment;date;start;status\n"
+                    "I1;06/01/2026;09:00;A\n"))
+        self.assertEqual(
+            [m.to for m in self.find('training.mail')],
+            ['e@a.example.org', 'contact@a.example.org'])
 
     def test_attendance_correction(self):
         "A sheet that is official is corrected and stays official"

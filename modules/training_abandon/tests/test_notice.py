@@ -402,6 +402,10 @@ class NoticeTestCase(DatabaseTestCase):
             self.assertEqual((line.source, line.missed), (
                     'sheet', dt.timedelta(hours=3)))
             self.assertTrue(whole.decided_at)
+            self.assertIn(
+                (str(line), 'write'),
+                [(str(x.resource), x.event)
+                    for x in Transaction().log_records])
 
             # The slots to come
             Slot.open([tomorrow, last])
