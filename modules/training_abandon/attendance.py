@@ -45,6 +45,7 @@ class Attendance(ModelSQL, ModelView):
             ('absent', "Absent"),
             ('excused', "Excused"),
             ], "State", required=True, sort=False)
+    state_string = state.translated('state')
     late_by = fields.TimeDelta(
         "Late by",
         domain=['OR',
@@ -70,10 +71,10 @@ class Attendance(ModelSQL, ModelView):
         help="The document received for the absence.\n"
         "Do not write any health detail.")
     source = fields.Selection([
-            ('default', "Default"),
-            ('sheet', "Sheet"),
-            ('import', "Import"),
-            ], "Source", readonly=True, required=True, sort=False)
+            ('default', "Not Checked"),
+            ('sheet', "Checked"),
+            ('import', "Imported"),
+            ], "Check", readonly=True, required=True, sort=False)
     comment = fields.Char("Comment")
 
     @classmethod

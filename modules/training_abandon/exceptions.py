@@ -1,6 +1,6 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
-from trytond.exceptions import UserError
+from trytond.exceptions import UserError, UserWarning
 from trytond.model.exceptions import ValidationError
 
 
@@ -48,9 +48,25 @@ class CertificateError(UserError):
     pass
 
 
-class CaseFileError(UserError):
+class ReportError(UserError):
     pass
 
 
 class MailStorageError(UserError):
+    pass
+
+
+class SheetError(UserError):
+    pass
+
+
+class SheetReopenWarning(UserWarning):
+    pass
+
+
+class SheetUncheckedWarning(UserWarning):
+    pass
+
+
+class AbsentDayWarning(UserWarning):
     pass

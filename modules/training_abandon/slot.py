@@ -47,6 +47,7 @@ class Slot(Workflow, ModelSQL, ModelView):
         help="The identifier of the event in the calendar it comes from.")
     attendances = fields.One2Many(
         'training.attendance', 'slot', "Attendances",
+        order=[('enrolment.trainee', 'ASC'), ('id', None)],
         states={
             'readonly': Eval('state') != 'open',
             })
