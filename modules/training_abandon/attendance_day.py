@@ -20,22 +20,23 @@ class AbsentDay(Wizard):
     "Mark the trainees absent at all the open slots of a day"
     __name__ = 'training.attendance.absent_day'
 
-    start = StateTransition()
-    ask = StateView(
-        'training.attendance.absent_day.ask',
-        'training_abandon.attendance_absent_day_ask_view_form', [
+    start_state = 'choose'
+    choose = StateTransition()
+    start = StateView(
+        'training.attendance.absent_day.start',
+        'training_abandon.attendance_absent_day_start_view_form', [
             Button("Cancel", 'end', 'tryton-cancel'),
             Button("Apply", 'apply', 'tryton-ok', default=True),
             ])
     apply = StateTransition()
 
-    def transition_start(self):
+    def transition_choose(self):
         if self.model.__name__ == 'training.enrolment':
-            return 'ask'
+            return 'start'
         self._mark({(a.enrolment.id, a.date) for a in self.records})
         return 'end'
 
-    def default_ask(self, fields):
+    def default_start(self, fields):
         pool = Pool()
         Date = pool.get('ir.date')
         return {
@@ -45,8 +46,9 @@ class AbsentDay(Wizard):
 
     def transition_apply(self):
         self._mark(
-            {(e.id, self.ask.date) for e in self.records},
-            state=self.ask.state, justification=self.ask.justification)
+            {(e.id, self.start.date) for e in self.records},
+            state=self.start.state,
+            justification=self.start.justification)
         return 'end'
 
     def end(self):
@@ -64,16 +66,16 @@ class AbsentDay(Wizard):
                     enrolments=self._names({e for e, _ in days})))
         if others:
             self._warn_others(others)
-        values = {'state': state}
+        values = {}
         if justification:
             values['justification'] = justification
-        domain = []
-        if state == 'absent':
-            # What has been excused stays so
-            domain.append(('state', '!=', 'excused'))
+        attendances = []
         for sub_lines in grouped_slice(sorted(lines), BATCH):
-            Attendance.write(Attendance.search([
-                        ('id', 'in', list(sub_lines)), domain]), values)
+            attendances += Attendance.browse(sub_lines)
+        Attendance.write_state([
+                # What has been excused stays so
+                a for a in attendances if a.state != 'excused'],
+            state, **values)
 
     @classmethod
     def _lines(cls, days):
@@ -136,8 +138,8 @@ class AbsentDay(Wizard):
         return names + '…' if len(ids) > NAMED else names
 
 
-class AbsentDayAsk(ModelView):
-    __name__ = 'training.attendance.absent_day.ask'
+class AbsentDayStart(ModelView):
+    __name__ = 'training.attendance.absent_day.start'
 
     date = fields.Date("Date", required=True)
     state = fields.Selection([

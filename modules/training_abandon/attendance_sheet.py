@@ -14,7 +14,7 @@ from trytond.pyson import Eval, If
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
-from .attendance import BATCH
+from .attendance import BATCH, ZERO
 from .exceptions import SheetError, SheetReopenWarning, SheetUncheckedWarning
 
 PARTIAL_STATES = ['late', 'left_early']
@@ -349,6 +349,14 @@ class SlotEvent(ModelSQL, ModelView):
                     'unchecked': counts['unchecked_count'][slot.id],
                     } for slot in slots])
 
+    @classmethod
+    def check_modification(cls, mode, events, values=None, external=False):
+        super().check_modification(
+            mode, events, values=values, external=external)
+        if external:
+            raise AccessError(gettext(
+                    'training_abandon.msg_slot_event_modify'))
+
     def get_rec_name(self, name):
         return f'{self.slot.rec_name} - {self.kind_string}'
 
@@ -454,6 +462,7 @@ class Attendance(metaclass=PoolMeta):
     @fields.depends('state', 'late_minutes', 'left_minutes')
     def _set_partial_state(self):
         "Set the state that the minutes tell"
+        self.source = 'sheet'
         if self.late_minutes:
             self.state = 'late'
         elif self.left_minutes:
@@ -463,6 +472,7 @@ class Attendance(metaclass=PoolMeta):
 
     @fields.depends('state')
     def on_change_state(self):
+        self.source = 'sheet'
         if self.state not in PARTIAL_STATES:
             self.late_by = self.left_by = None
             self.late_minutes = self.left_minutes = None
@@ -489,23 +499,36 @@ class Attendance(metaclass=PoolMeta):
     @classmethod
     @ModelView.button
     def set_present(cls, attendances):
-        cls.set_state(attendances, 'present')
+        cls._set_state(attendances, 'present')
 
     @classmethod
     @ModelView.button
     def set_absent(cls, attendances):
-        cls.set_state(attendances, 'absent')
+        cls._set_state(attendances, 'absent')
 
     @classmethod
-    def set_state(cls, attendances, state):
-        "Write the state on lines of open sheets"
+    def _set_state(cls, attendances, state):
         for attendance in attendances:
             if attendance.slot.state != 'open':
                 raise AccessError(gettext(
                         'training_abandon.msg_attendance_sheet_not_open',
                         attendance=attendance.rec_name))
-        for sub_attendances in grouped_slice(attendances, BATCH):
-            cls.write(list(sub_attendances), {'state': state})
+        cls.write_state(attendances, state)
+
+    @classmethod
+    def write_state(cls, attendances, state, **values):
+        "Write a state that has no minutes, the same durations together"
+        durations = defaultdict(list)
+        for attendance in attendances:
+            missed = ZERO if state == 'present' else attendance.slot.duration
+            durations[missed].append(attendance)
+        for missed, attendances in durations.items():
+            for sub_attendances in grouped_slice(attendances, BATCH):
+                cls.write(list(sub_attendances), {
+                        'state': state,
+                        'missed': missed,
+                        **values,
+                        })
 
 
 def _duration(minutes):

@@ -43,25 +43,25 @@ class AttendanceWeek(ModelSQL, ModelView):
         'training.enrolment', "Enrolment", required=True, readonly=True)
     trainee = fields.Many2One('training.trainee', "Trainee", readonly=True)
     session = fields.Many2One('training.session', "Session", readonly=True)
-    monday_morning = _cell("Mon. AM")
-    monday_afternoon = _cell("Mon. PM")
-    tuesday_morning = _cell("Tue. AM")
-    tuesday_afternoon = _cell("Tue. PM")
-    wednesday_morning = _cell("Wed. AM")
-    wednesday_afternoon = _cell("Wed. PM")
-    thursday_morning = _cell("Thu. AM")
-    thursday_afternoon = _cell("Thu. PM")
-    friday_morning = _cell("Fri. AM")
-    friday_afternoon = _cell("Fri. PM")
-    saturday_morning = _cell("Sat. AM")
-    saturday_afternoon = _cell("Sat. PM")
-    sunday_morning = _cell("Sun. AM")
-    sunday_afternoon = _cell("Sun. PM")
+    company = fields.Many2One('company.company', "Company", readonly=True)
+    monday_morning = _cell("Mon AM")
+    monday_afternoon = _cell("Mon PM")
+    tuesday_morning = _cell("Tue AM")
+    tuesday_afternoon = _cell("Tue PM")
+    wednesday_morning = _cell("Wed AM")
+    wednesday_afternoon = _cell("Wed PM")
+    thursday_morning = _cell("Thu AM")
+    thursday_afternoon = _cell("Thu PM")
+    friday_morning = _cell("Fri AM")
+    friday_afternoon = _cell("Fri PM")
+    saturday_morning = _cell("Sat AM")
+    saturday_afternoon = _cell("Sat PM")
+    sunday_morning = _cell("Sun AM")
+    sunday_afternoon = _cell("Sun PM")
 
     @classmethod
     def __setup__(cls):
         super().__setup__()
-        cls.__access__.add('enrolment')
         cls._order = [
             ('trainee', 'ASC'),
             ('id', None),
@@ -79,6 +79,7 @@ class AttendanceWeek(ModelSQL, ModelView):
             enrolment.id.as_('enrolment'),
             enrolment.trainee.as_('trainee'),
             enrolment.session.as_('session'),
+            enrolment.company.as_('company'),
             where=(enrolment.session == (context.get('session') or -1))
             & ~enrolment.state.in_(['draft', 'cancelled'])
             & (Coalesce(enrolment.start_date, start) <= end)
@@ -253,10 +254,7 @@ class AttendanceWeekContext(ModelView):
 
     @classmethod
     def default_session(cls):
-        context = Transaction().context
-        if context.get('active_model') == 'training.session':
-            return context.get('active_id')
-        return context.get('session')
+        return Transaction().context.get('session')
 
     @classmethod
     def default_date(cls):

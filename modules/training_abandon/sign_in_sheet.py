@@ -4,7 +4,7 @@ from itertools import groupby
 
 from trytond.pool import Pool
 from trytond.report import Report
-from trytond.tools import grouped_slice
+from trytond.tools import grouped_slice, slugify
 from trytond.transaction import Transaction
 
 from .attendance import BATCH
@@ -24,16 +24,9 @@ class SignInSheet(PDFReport):
     __name__ = 'training.session.sign_in_sheet'
 
     @classmethod
-    def header_key(cls, record, data):
-        session = getattr(record, 'session', record)
-        return Report.header_key(record, data) + (
-            ('company', session.company),
-            )
-
-    @classmethod
     def get_context(cls, records, header, data):
         context = super().get_context(records, header, data)
-        pages = cls._pages(cls._slots(records))
+        pages = cls._pages(cls._slots([r.id for r in records]))
         context.update(get_logo(context['company']))
         context.update(
             pages=pages,
@@ -42,15 +35,14 @@ class SignInSheet(PDFReport):
         return context
 
     @classmethod
-    def _slots(cls, records):
-        "Return the slots of the records, by session in time order"
+    def _slots(cls, ids, name='session'):
+        "Return the slots to sign, by session in time order"
         pool = Pool()
         Slot = pool.get('training.session.slot')
-        name = 'id' if records[0].__name__ == Slot.__name__ else 'session'
         slots = []
-        for sub_records in grouped_slice(records, BATCH):
+        for sub_ids in grouped_slice(ids, BATCH):
             slots += Slot.search([
-                    (name, 'in', [r.id for r in sub_records]),
+                    (name, 'in', list(sub_ids)),
                     ('state', '!=', 'cancelled'),
                     ])
         return sorted(slots, key=lambda s: (
@@ -111,6 +103,20 @@ class SignInSheet(PDFReport):
         return rows
 
 
+class SlotSignInSheet(SignInSheet):
+    __name__ = 'training.session.slot.sign_in_sheet'
+
+    @classmethod
+    def header_key(cls, record, data):
+        return Report.header_key(record, data) + (
+            ('company', record.session.company),
+            )
+
+    @classmethod
+    def _slots(cls, ids, name='id'):
+        return super()._slots(ids, name=name)
+
+
 class Page:
 
     def __init__(self, session, slots):
@@ -125,7 +131,7 @@ class Page:
                     for slot in self.slots])
             for enrolment in sorted(
                 enrolments, key=lambda e: (
-                    (e.trainee.party.name or '').casefold(), e.id))]
+                    slugify(e.trainee.rec_name).casefold(), e.id))]
 
     def _cell(self, slot, enrolment, rows):
         """Return what is written in the cell, struck or not, in the place of

@@ -116,7 +116,9 @@ class Attendance(Importer):
             (slot['session'], slot['date'], slot['start']): slot
             for slot in self.client.read_in(
                 SLOT, 'session', sessions,
-                ['session', 'date', 'start', 'duration', 'state'], size=10)}
+                ['session', 'session.state', 'date', 'start', 'start_at',
+                    'duration', 'state'], size=10)}
+        now = dt.datetime.now(dt.timezone.utc).replace(tzinfo=None)
         for row in rows:
             slot = slots.get((
                     row['enrolment_']['session'], row['date'], row['start']))
@@ -126,6 +128,14 @@ class Attendance(Importer):
                     "date and start.", 'date')
             elif slot['state'] == 'cancelled':
                 self.reject(row, "The slot is cancelled.", 'date')
+            elif slot['session.']['state'] == 'cancelled':
+                self.reject(row,
+                    "The session is cancelled: set it back to draft first.",
+                    'date')
+            elif slot['start_at'] > now:
+                self.reject(row,
+                    "The slot has not started yet: import its attendance "
+                    "once it is held.", 'date')
             elif not expected(row):
                 self.reject(row,
                     "The trainee is not expected on that day: look at the "
