@@ -65,10 +65,10 @@ class Attendance(ModelSQL, ModelView):
         help="The document received for the absence.\n"
         "Do not write any health detail.")
     source = fields.Selection([
-            ('default', "Default"),
-            ('sheet', "Sheet"),
-            ('import', "Import"),
-            ], "Source", readonly=True, required=True, sort=False)
+            ('default', "Not Checked"),
+            ('sheet', "Checked"),
+            ('import', "Imported"),
+            ], "Check", readonly=True, required=True, sort=False)
     comment = fields.Char("Comment")
 
     @classmethod

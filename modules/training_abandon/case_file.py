@@ -1,14 +1,13 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 from trytond.i18n import gettext
-from trytond.modules.company import CompanyReport
 from trytond.pool import Pool
 from trytond.transaction import Transaction
 
-from .exceptions import CaseFileError
+from .pdf_report import PDFReport
 
 
-class CaseFile(CompanyReport):
+class CaseFile(PDFReport):
     "All that is known of a case, as an auditor reads it"
     __name__ = 'training.abandon.case.file'
 
@@ -69,13 +68,3 @@ class CaseFile(CompanyReport):
             (case.__names__(name)['field'], getattr(case, name))
             for name in names]
         return [(label, text) for label, text in texts if text]
-
-    @classmethod
-    def convert(cls, report, data, timeout=60, retry=0):
-        # The tries after the first have lost the arguments of the command
-        extension, document = super().convert(
-            report, data, timeout=timeout, retry=retry)
-        if extension != report.extension:
-            raise CaseFileError(gettext(
-                    'training_abandon.msg_case_file_not_converted'))
-        return extension, document

@@ -14,8 +14,7 @@ from trytond.transaction import Transaction
 
 from .exceptions import CertificateError
 from .letter import blocks
-
-LOGO_SIZE = (600, 200)
+from .pdf_report import get_logo
 
 
 class Certificate(Workflow, ModelSQL, ModelView):
@@ -207,13 +206,7 @@ class CertificateReport(CompanyReport):
         context['today'] = Case.today(company)
         context['address_lines'] = (
             address.full_address.splitlines() if address else [])
-        context['logo'] = context['logo_width'] = context['logo_height'] = None
-        if company.logo:
-            # get_logo would store its cache in a transaction of its own
-            image, width, height = company._logo_resize(*LOGO_SIZE)
-            context['logo'] = (image, 'image/png')
-            context['logo_width'] = f'{width * 2.54 / 300:.2f}cm'
-            context['logo_height'] = f'{height * 2.54 / 300:.2f}cm'
+        context.update(get_logo(company))
         return context
 
     @classmethod

@@ -56,7 +56,7 @@ class CertificateError(UserError):
     pass
 
 
-class CaseFileError(UserError):
+class ReportError(UserError):
     pass
 
 
@@ -69,4 +69,20 @@ class CalendarError(UserError):
 
 
 class CalendarLinkError(UserError):
+    pass
+
+
+class SheetError(UserError):
+    pass
+
+
+class SheetReopenWarning(UserWarning):
+    pass
+
+
+class SheetUncheckedWarning(UserWarning):
+    pass
+
+
+class AbsentDayWarning(UserWarning):
     pass

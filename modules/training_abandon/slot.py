@@ -61,6 +61,7 @@ class Slot(Workflow, ModelSQL, ModelView):
         'get_trainees', searcher='search_trainees')
     attendances = fields.One2Many(
         'training.attendance', 'slot', "Attendances",
+        order=[('enrolment.trainee', 'ASC'), ('id', None)],
         states={
             'readonly': Eval('state') != 'open',
             })

@@ -6,6 +6,7 @@ from trytond.pool import Pool
 
 class Trainee(DeactivableMixin, ModelSQL, ModelView):
     __name__ = 'training.trainee'
+    _order_name = 'rec_name'
 
     party = fields.Many2One(
         'party.party', "Party", required=True, ondelete='RESTRICT')
@@ -37,6 +38,10 @@ class Trainee(DeactivableMixin, ModelSQL, ModelView):
 
     def get_rec_name(self, name):
         return self.party.rec_name
+
+    @classmethod
+    def order_rec_name(cls, tables):
+        return cls.party.convert_order('party', tables, cls)
 
     @classmethod
     def search_rec_name(cls, name, clause):

@@ -44,10 +44,15 @@ def today(date=DATE, pool=None):
     pool = pool or Pool()
     Case = pool.get('training.abandon.case')
     Date = pool.get('ir.date')
+    Slot = pool.get('training.session.slot')
     with patch.object(Date, 'today', lambda *args, **kwargs: date), \
             patch.object(
                 Case, 'now',
-                lambda: dt.datetime.combine(date, dt.time(10))):
+                lambda: dt.datetime.combine(date, dt.time(10))), \
+            patch.object(
+                # All the slots of the day have started
+                Slot, 'now',
+                lambda: dt.datetime.combine(date, dt.time(20))):
         yield
 
 
@@ -255,7 +260,7 @@ def set_up(prescriber=True):
     User = pool.get('res.user')
     company, = Company.search([], limit=1) or [_create_company()]
     with live(), Transaction().set_context(
-            User.get_preferences(context_only=True)):
+            User.get_preferences(context_only=True), _skip_warnings=True):
         with today(DATE + dt.timedelta(days=1)):
             yield company, create_session(company), create_party(
                 "Job Centre", 'adviser@example.com')

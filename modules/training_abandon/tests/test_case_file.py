@@ -8,7 +8,7 @@ import trytond.config as config
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
 
-from ..exceptions import CaseFileError
+from ..exceptions import ReportError
 from .common import (
     DATE, DatabaseTestCase, as_user, create_enrolments, create_user,
     run_wizard, set_up)
@@ -133,7 +133,7 @@ class CaseFileTestCase(DatabaseTestCase):
             config.set('report', 'convert_command', 'false')
             self.addCleanup(
                 config.set, 'report', 'convert_command', command)
-            with self.assertRaises(CaseFileError):
+            with self.assertRaises(ReportError):
                 self.print_([case])
 
     @with_transaction()

@@ -170,6 +170,7 @@ def hold_slot(slot, absent=()):
         if attendance.enrolment in absent:
             attendance.state = 'absent'
     slot.save()
+    slot.click('others_present')
     slot.click('close')
 
 

@@ -1,0 +1,34 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+from trytond.i18n import gettext
+from trytond.modules.company import CompanyReport
+
+from .exceptions import ReportError
+
+LOGO_SIZE = (600, 200)
+
+
+class PDFReport(CompanyReport):
+    "A report that is a PDF or an error"
+
+    @classmethod
+    def convert(cls, report, data, timeout=60, retry=0):
+        # The tries after the first have lost the arguments of the command
+        extension, document = super().convert(
+            report, data, timeout=timeout, retry=retry)
+        if extension != report.extension:
+            raise ReportError(gettext(
+                    'training_abandon.msg_report_not_converted'))
+        return extension, document
+
+
+def get_logo(company):
+    "Return the context of a template that shows the logo of the company"
+    context = dict.fromkeys(['logo', 'logo_width', 'logo_height'])
+    if company.logo:
+        # get_logo would store its cache in a transaction of its own
+        image, width, height = company._logo_resize(*LOGO_SIZE)
+        context['logo'] = (image, 'image/png')
+        context['logo_width'] = f'{width * 2.54 / 300:.2f}cm'
+        context['logo_height'] = f'{height * 2.54 / 300:.2f}cm'
+    return context
