@@ -68,6 +68,7 @@ test = [
     'pytest',
     'recurring_ical_events',
     'tqdm',
+    'vobject',
     ] + postgresql + pin_modules(extras_depend)
 
 setup(
@@ -87,7 +88,8 @@ setup(
             'locale/*.po', 'locale/override/*.po', 'report/*.fodt',
             'report/*.html', 'icons/*.svg', 'icons/LICENSE'],
         f'{PACKAGE}.tests': [
-            '*.rst', '*.json', 'inbound/*.eml', 'inbound/*.json'],
+            '*.rst', '*.json', 'calendars/*.ics', 'inbound/*.eml',
+            'inbound/*.json'],
         },
     classifiers=[
         'Development Status :: 3 - Alpha',
@@ -106,6 +108,7 @@ setup(
         'html2text',
         'holidays',
         'icalendar',
+        'python-dateutil',
         'python-sql >= 1.8',
         'relatorio',
         pin('trytond'),

@@ -82,6 +82,8 @@ def post(endpoint, data):
         with urllib.request.urlopen(request, timeout=TIMEOUT):
             pass
     except urllib.error.HTTPError as exc:
+        # The server may wait for the end of the connection
+        exc.close()
         if exc.code == 413:
             raise Refused(
                 "it is too large: raise max_size in the section "

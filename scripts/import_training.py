@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
-"""Import parties, sessions, enrolments and attendance from CSV files.
+"""Import parties, sessions, enrolments and attendance from CSV files, and the
+sessions also from calendars (.ics).
 
 The codes of the files are kept as external codes: the same file can be
 imported again, even after an interruption, without making doubles.
@@ -14,15 +15,17 @@ import getpass
 import sys
 from pathlib import Path
 
+from lib import cells
 from lib.client import (
     ConnectionFailed, Refused, Stopped, add_server_arguments, connect_database,
     connect_url, use_company)
 from lib.import_attendance import Attendance
+from lib.import_calendar import Calendar, CalendarFile, half_days, is_calendar
 from lib.import_enrolments import Enrolments
 from lib.import_parties import Parties
 from lib.import_sessions import Sessions
 from lib.importer import Options
-from lib.table import Errors, FormatError, Table
+from lib.table import Errors, FormatError, Rejected, Table
 
 KINDS = {
     'parties': Parties,
@@ -52,6 +55,24 @@ def parse_arguments(arguments=None):
         help="check the file, write nothing")
     parser.add_argument('--close', action='store_true',
         help="close the attendance sheets, which makes them official")
+    parser.add_argument('--no-notices', action='store_true',
+        help="tell nobody of the absences of the sheets that are closed")
+    parser.add_argument('--status', action='append', default=[],
+        type=status_word, metavar='WORD=STATUS',
+        help="what a word of the column status of attendance means, like "
+        "--status X=present; may be given several times")
+    calendar = parser.add_argument_group("calendars (.ics)")
+    calendar.add_argument('--session', metavar='CODE',
+        help="session of all the events (default: the one whose code or "
+        "number is in the texts of the event, else one by title)")
+    calendar.add_argument('--all-day', metavar='TIMES', default=[],
+        type=all_day_times,
+        help="times of the events without time, like "
+        "09:00-12:30,13:30-17:00 (default: they are rejected)")
+    calendar.add_argument('--extend', action='store_true',
+        help="extend the dates of the sessions to those of the events")
+    calendar.add_argument('--keep-missing', action='store_true',
+        help="keep the slots whose event is no longer in the calendar")
     parser.add_argument('--quiet', action='store_true',
         help="show no progress")
     parser.add_argument('kind', choices=KINDS)
@@ -59,7 +80,38 @@ def parse_arguments(arguments=None):
     args = parser.parse_args(arguments)
     if args.close and args.kind != 'attendance':
         parser.error("--close is for attendance")
+    if args.status and args.kind != 'attendance':
+        parser.error("--status is for attendance")
+    args.calendar = args.kind == 'sessions' and is_calendar(args.file)
+    if not args.calendar and (
+            args.session or args.all_day or args.extend
+            or args.keep_missing):
+        parser.error(
+            "--session, --all-day, --extend and --keep-missing are for the "
+            "sessions of a calendar")
+    if args.no_notices and args.kind != 'attendance':
+        parser.error("--no-notices is for attendance")
     return args
+
+
+def status_word(argument):
+    "Return the word and the state that it means"
+    word, _, status = argument.rpartition('=')
+    try:
+        state, minutes = cells.status(status)
+    except Rejected as exc:
+        raise argparse.ArgumentTypeError(exc.reason) from exc
+    if not word.strip() or minutes:
+        raise argparse.ArgumentTypeError(
+            f"'{argument}' is not like WORD=STATUS")
+    return word, state
+
+
+def all_day_times(text):
+    try:
+        return half_days(text)
+    except Rejected as exc:
+        raise argparse.ArgumentTypeError(exc) from exc
 
 
 class NoProgress:
@@ -107,9 +159,12 @@ def has_password(url):
 
 def main(arguments=None):
     args = parse_arguments(arguments)
-    kind = KINDS[args.kind]
+    kind = Calendar if args.calendar else KINDS[args.kind]
     try:
-        table = Table(args.file, kind.columns, kind.required)
+        if args.calendar:
+            table = CalendarFile(args.file)
+        else:
+            table = Table(args.file, kind.columns, kind.required)
         client = connect(args)
         company = use_company(client, args.company)
     except FormatError as exc:
@@ -120,11 +175,16 @@ def main(arguments=None):
         client.close()
         return fail(f"Nothing is imported: {exc}")
     errors = Errors(table)
-    options = Options(args.source, company, args.dry_run, args.close)
+    options = Options(
+        args.source, company, args.dry_run, args.close, dict(args.status),
+        args.session, args.all_day, args.extend, not args.keep_missing,
+        notify=not args.no_notices)
     progress = progress_bar(len(table.rows), args.quiet)
     importer = kind(client, table, errors, options, progress)
     try:
         importer.run()
+    except FormatError as exc:
+        return fail(f"{args.file}: {exc}")
     except (OSError, Refused, Stopped) as exc:
         progress.close()
         print(f"The import has stopped: {exc}\nWhat is imported stays: run "
@@ -157,8 +217,11 @@ def summary(importer, args):
     verb = "would be " if args.dry_run else ""
     counts = ', '.join(
         f"{importer.counts[name]} {verb}{name}"
-        for name in ['created', 'updated', 'unchanged'])
-    text = f"{args.file.name}: {len(importer.table.rows)} rows, {counts}"
+        for name in importer.outcomes)
+    table = importer.table
+    text = f"{args.file.name}: {len(table.rows)} {table.unit}, {counts}"
+    if skipped := importer.counts['skipped']:
+        text += f", {skipped} days skipped that are not working days"
     if importer.errors:
         text += f", {len(importer.errors)} rejected"
         if importer.errors.path.is_file():

@@ -10,6 +10,8 @@ from functools import wraps
 from pathlib import Path
 
 import holidays
+import recurring_ical_events
+from icalendar import Calendar
 
 SCRIPTS = Path(__file__).resolve().parents[1] / 'scripts'
 sys.path[:0] = [str(SCRIPTS), str(SCRIPTS / 'demo_data')]
@@ -75,7 +77,7 @@ class DemoDataTestCase(unittest.TestCase):
             {'agreement', 'contract', 'cpf', 'apprenticeship',
                 'public_funding'})
         self.assertEqual(
-            {cells.status(row['status']) for row in export['attendance']},
+            {cells.status(row['status'])[0] for row in export['attendance']},
             {'present', 'late', 'left_early', 'absent', 'excused'})
 
     @each_day
@@ -229,6 +231,30 @@ class DemoDataTestCase(unittest.TestCase):
             if s.count('A') <= len(s) / 10]
         self.assertGreater(len(fine), .8 * len(statuses))
         self.assertIn(self.followed(export), absent)
+
+    @each_day
+    def test_calendars(self, day, export):
+        "Two exports of the same series within a session that runs"
+        dates = defaultdict(list)
+        for row in export['sessions']:
+            dates[row['session']].append(cells.date(row['date']))
+        starts = {}
+        for name, content in Export(day).calendars().items():
+            events = recurring_ical_events.of(
+                Calendar.from_ical(content)).between(
+                    day, day + dt.timedelta(days=365))
+            starts[name] = {
+                event['DTSTART'].dt for event in events
+                if event.get('STATUS') != 'CANCELLED'}
+            code, = {e['SUMMARY'].split()[-1] for e in events}
+            for start in starts[name]:
+                self.assertGreater(start.date(), day)
+                self.assertLessEqual(start.date(), max(dates[code]))
+                self.assertEqual(start.tzname()[:2], 'CE')
+        self.assertEqual(len(starts['planning']), 4)
+        self.assertEqual(len(starts['planning-maj']), 3)
+        self.assertEqual(
+            len(starts['planning'] - starts['planning-maj']), 2)
 
     def followed(self, export):
         party, = [

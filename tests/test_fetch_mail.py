@@ -245,11 +245,13 @@ class FetchMailTestCase(unittest.TestCase):
         for code, error in [
                 (400, Refused), (413, Refused), (500, Refused),
                 (404, ConnectionFailed), (502, Stopped), (503, Stopped)]:
+            answer = io.BytesIO()
             with self.subTest(code=code), \
                     patch('urllib.request.urlopen', side_effect=HTTPError(
-                            'http://host/', code, '', {}, None)), \
-                    self.assertRaises(error):
-                fetch_mail.post('http://host/', MESSAGES[0])
+                            'http://host/', code, '', {}, answer)):
+                with self.assertRaises(error):
+                    fetch_mail.post('http://host/', MESSAGES[0])
+                self.assertTrue(answer.closed)
 
     def test_arguments(self):
         for arguments in [

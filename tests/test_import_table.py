@@ -96,7 +96,7 @@ class TableTestCase(unittest.TestCase):
                 ('code;name\n1;"a"b\n', "line 2"),
                 (b'PK\x03\x04', "workbook"),
                 (b'co\0de;name\n', "not a text file"),
-                (b'BEGIN:VCALENDAR\n', "not supported yet")]:
+                (b'BEGIN:VCALENDAR\n', "this is a calendar")]:
             with self.subTest(content=content):
                 with self.assertRaisesRegex(FormatError, reason):
                     self.read(content)
@@ -113,8 +113,8 @@ class TableTestCase(unittest.TestCase):
                 Table(self.path, COLUMNS, REQUIRED)
 
     def test_calendar(self):
-        with self.assertRaisesRegex(FormatError, "not supported yet"):
-            self.read('code;name\n', 'sessions.ics')
+        with self.assertRaisesRegex(FormatError, "this is a calendar"):
+            self.read('BEGIN:VCALENDAR\nVERSION:2.0\n')
 
     def test_errors_can_be_imported(self):
         table = self.read(
@@ -180,11 +180,13 @@ class CellTestCase(unittest.TestCase):
                 (cells.hours, '35 h', dt.timedelta(hours=35)),
                 (cells.hours, '7:30', dt.timedelta(hours=7, minutes=30)),
                 (cells.minutes, '15 min', dt.timedelta(minutes=15)),
-                (cells.status, 'A', 'absent'),
-                (cells.status, 'Présente', 'present'),
-                (cells.status, '0', 'absent'),
-                (cells.status, 'LEFT_EARLY', 'left_early'),
-                (cells.status, 'excusé', 'excused'),
+                (cells.minutes, '1h05', dt.timedelta(minutes=65)),
+                (cells.start, '09:00', dt.time(9)),
+                (cells.start, 'Matin', 'morning'),
+                (cells.start, 'APRÈS-MIDI', 'afternoon'),
+                (cells.start, 'journée', 'day'),
+                (cells.start, 'AM', 'am'),
+                (cells.start, 'pm', 'pm'),
                 (cells.kind, 'Société', 'organisation'),
                 (cells.agreement, 'Apprentissage', 'apprenticeship'),
                 (cells.trainee_kind, "demandeur d'emploi", 'job_seeker')]:
@@ -204,6 +206,8 @@ class CellTestCase(unittest.TestCase):
                 (cells.check_text, 'a\x0bb'),
                 (cells.check_text, 'a\uffff'),
                 (cells.date, '5/1/26'),
+                (cells.date, '01.02.26'),
+                (cells.start, 'soir'),
                 (cells.date, '2026/01/05'),
                 (cells.email, 'a@b'),
                 (cells.email, 'a@b.org, c@d.org'),
@@ -228,10 +232,59 @@ class CellTestCase(unittest.TestCase):
                 (cells.hours, '9' * 30 + ':00'),
                 (cells.minutes, '9' * 30),
                 (cells.price, '1,234'),
-                (cells.status, 'X')]:
+                (cells.status, 'X'),
+                (cells.status, '00'),
+                (cells.status, 'A15'),
+                (cells.status, 'P 15 min'),
+                (cells.status, 'R-15'),
+                (cells.status, 'R' + '9' * 30),
+                (cells.status, 'R' + ':' * 100000),
+                (cells.status, '1 234')]:
             with self.subTest(cell=cell):
                 with self.assertRaises(Rejected):
                     convert(cell)
+
+    def test_statuses(self):
+        for cell, state, minutes in [
+                ('P', 'present', None),
+                ('Présente', 'present', None),
+                ('1', 'present', None),
+                ('Absent(e)', 'absent', None),
+                ('0', 'absent', None),
+                ('ABSENCE NON JUSTIFIÉE', 'absent', None),
+                ('absence justifiée', 'excused', None),
+                ('excusé', 'excused', None),
+                ('LEFT_EARLY', 'left_early', None),
+                ('parti', 'left_early', None),
+                ('D20', 'left_early', 20),
+                ('en retard', 'late', None),
+                ('R15', 'late', 15),
+                ('Retard (15 min)', 'late', 15),
+                ("retard : 15'", 'late', 15),
+                ('retard 1h05', 'late', 65),
+                ('15', 'late', 15),
+                ('1 min', 'late', 1),
+                ('0 min', 'present', None),
+                ('15\xa0min.', 'late', 15)]:
+            with self.subTest(cell=cell):
+                self.assertEqual(cells.status(cell), (
+                        state,
+                        minutes and dt.timedelta(minutes=minutes)))
+
+    def test_own_statuses(self):
+        statuses = cells.Statuses({'X': 'present', 'Retard 2': 'excused'})
+        self.assertEqual(statuses('x'), ('present', None))
+        self.assertEqual(statuses('RETARD 2'), ('excused', None))
+        self.assertEqual(statuses('A'), ('absent', None))
+        with self.assertRaisesRegex(
+                Rejected, r'absent \(A, 0\).*, x, retard 2'):
+            statuses('Z')
+
+    def test_two_digits_year(self):
+        for cell in ['01/02/26', '1-2-26', '01.02.26']:
+            with self.subTest(cell=cell):
+                with self.assertRaisesRegex(Rejected, "two digits"):
+                    cells.date(cell)
 
     def test_lost_zeros(self):
         for cell in ['7282932000074', '7,32829E+13', '7.32829e13']:

@@ -445,6 +445,113 @@ class ImportTestCase(unittest.TestCase):
                 self.assertLessEqual(
                     len(statements), 100 + 20 * 1000 / BATCH)
 
+    def test_attendance_half_days(self):
+        "The words of half-days and of the whole day give the slots"
+        self.load_until('enrolments')
+        result = self.load('attendance', (
+                "enrolment;date;start;status;comment\n"
+                "I1;05/01/2026;journée;R15;train\n"
+                "I1;06/01/2026;Matin;X;\n"
+                "I2;06/01/2026;day;parti (20 min);\n"),
+            statuses={'x': 'excused'})
+        self.assertEqual(result, ({'created': 3}, []))
+        self.assertEqual(
+            {(a.enrolment.trainee.party.name[0], a.slot.uid): (
+                    a.state, a.late_by, a.left_by)
+                for a in self.find('training.attendance')}, {
+                ('É', 'u1'): ('late', dt.timedelta(minutes=15), None),
+                ('É', 'u2'): ('present', None, None),
+                ('É', 'u3'): ('excused', None, None),
+                ('P', 'u3'): ('left_early', None, dt.timedelta(minutes=20)),
+                })
+
+        counts, rejected = self.load('attendance', (
+                "enrolment;date;start;status;comment\n"
+                "I1;05/01/2026;AM;R15;\n"
+                "I1;05/01/2026;13:30;P;train\n"
+                "I1;05/01/2026;PM;A;\n"
+                "I1;05/01/2026;day;A;\n"
+                "I1;06/01/2026;PM;A;\n"))
+        self.assertEqual(counts, {'unchanged': 2})
+        self.assertRejected(rejected,
+            ('4', 'enrolment'), ('5', 'enrolment'), ('6', 'start'))
+
+        counts, rejected = self.load('attendance', (
+                "enrolment;date;start;status\n"
+                "I1;05/01/2026;AM;A\n"
+                "I1;05/01/2026;M;A\n"))
+        self.assertEqual(counts, {'updated': 1})
+        self.assertRejected(rejected, ('2', 'start'))
+        self.assertIn("morning or afternoon", rejected[0]['reason'])
+
+    def test_attendance_slots(self):
+        "The slots that can not be told or have not been held are rejected"
+        company = Model.get('company.company')(self.company['id'])
+        company.timezone = 'Europe/Paris'
+        company.save()
+        self.load('parties')
+        self.load('sessions', (
+                "session;course;title;date;start;end;trainer\n"
+                "S1;C1;Excel;28/03/2026;09:00;17:00;\n"
+                "S1;C1;;29/03/2026;01:00;04:00;\n"
+                "S1;C1;;30/03/2026;09:00;12:00;X1\n"
+                "S1;C1;;30/03/2026;09:00;12:00;P1\n"
+                "S1;C1;;31/03/2026;09:00;12:00;\n"
+                "S1;C1;;31/03/2026;14:00;17:00;\n"
+                "S1;C1;;01/04/2099;09:00;12:00;\n"))
+        self.load('enrolments', (
+                "enrolment;session;trainee;agreement\nI1;S1;P2;cpf\n"))
+        cancelled, = self.find(
+            'training.session.slot', ('date', '=', dt.date(2026, 3, 31)),
+            ('start', '=', dt.time(14)))
+        cancelled.click('cancel')
+        counts, rejected = self.load('attendance', (
+                "enrolment;date;start;status;minutes\n"
+                "I1;28/03/2026;matin;A;\n"
+                "I1;28/03/2026;après-midi;A;\n"
+                "I1;29/03/2026;01:00;R;121\n"
+                "I1;29/03/2026;jour;R121;\n"
+                "I1;29/03/2026;01:00;R120;\n"
+                "I1;30/03/2026;09:00;A;\n"
+                "I1;31/03/2026;14:00;A;\n"
+                "I1;31/03/2026;après-midi;A;\n"
+                "I1;31/03/2026;jour;R10;11\n"
+                "I1;31/03/2026;jour;A;\n"
+                "I1;01/04/2099;09:00;A;\n"
+                "I1;02/04/2026;jour;A;\n"
+                "I1;31/03/26;jour;A;\n"))
+        self.assertEqual(counts, {'created': 2})
+        self.assertRejected(rejected,
+            ('2', 'start'), ('3', 'start'), ('4', 'minutes'),
+            ('5', 'status'), ('7', 'start'), ('8', 'date'), ('9', 'date'),
+            ('10', 'minutes'), ('12', 'date'), ('13', 'date'), ('14', 'date'))
+        self.assertEqual(
+            [(a.slot.date.day, a.missed) for a in self.find(
+                    'training.attendance')],
+            [(29, dt.timedelta(hours=2)), (31, dt.timedelta(hours=3))])
+
+    def test_attendance_email(self):
+        "Who has left and come back is found by the date"
+        self.load_until('enrolments')
+        self.load('parties', (
+                "code;name;kind;email\n"
+                "P3;Twin;personne;Paul@a.example.org\n"))
+        self.load('enrolments', (
+                "enrolment;session;trainee;agreement;start_date\n"
+                "I3;S1;P3;cpf;05/01/2026\n"))
+        counts, rejected = self.load('attendance', (
+                "email;session;date;start;status\n"
+                "paul@a.example.org;S1;05/01/2026;09:00;A\n"
+                "paul@a.example.org;S1;06/01/2026;09:00;A\n"
+                "paul@a.example.org;S2;06/01/2026;09:00;A\n"
+                "x@a.example.org;S1;06/01/2026;09:00;A\n"))
+        self.assertEqual(counts, {'created': 1})
+        self.assertRejected(rejected,
+            ('3', 'email'), ('4', 'session'), ('5', 'email'))
+        attendance, = self.find(
+            'training.attendance', ('state', '=', 'absent'))
+        self.assertEqual(attendance.enrolment.trainee.party.name, "Twin")
+
     def test_attendance_rejected(self):
         self.load_until('enrolments')
         counts, rejected = self.load('attendance', (
@@ -459,6 +566,6 @@ class ImportTestCase(unittest.TestCase):
                 "I1;06/01/2026;09:00;A;\n"))
         self.assertEqual(counts, {'created': 1})
         self.assertRejected(rejected,
-            ('2', 'enrolment'), ('3', 'date'), ('4', 'date'),
-            ('5', 'status'), ('6', 'minutes'), ('7', ''),
+            ('2', 'enrolment'), ('3', 'start'), ('4', 'date'),
+            ('5', 'status'), ('6', 'minutes'), ('7', 'minutes'),
             ('9', 'enrolment'))

@@ -11,9 +11,10 @@ from trytond.transaction import Transaction
 from trytond.wizard import (
     Button, StateTransition, StateView, Wizard)
 
-from .attendance import BATCH, to_date
+from .attendance import BATCH
 from .attendance_sheet import NAMED
 from .exceptions import AbsentDayWarning, SheetError
+from .facts import to_date
 
 
 class AbsentDay(Wizard):

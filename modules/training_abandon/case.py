@@ -465,14 +465,6 @@ class Case(Workflow, ModelSQL, ModelView):
         return dt.datetime.now(dt.timezone.utc).replace(
             tzinfo=None, microsecond=0)
 
-    def current_employee(self):
-        "Return the employee of the user for the company, or None"
-        pool = Pool()
-        User = pool.get('res.user')
-        employee = User(Transaction().user).employee
-        if employee and employee.company == self.company:
-            return employee
-
     @classmethod
     def _names(cls, records, count=10):
         names = [f'"{r.rec_name}"' for r in records[:count]]

@@ -260,7 +260,11 @@ class Mail(metaclass=PoolMeta):
         pool = Pool()
         Certificate = pool.get('training.abandon.certificate')
         super().on_sent(mails)
-        Certificate.send([m.certificate for m in mails if m.certificate])
+        Certificate.send([
+                m.certificate for m in cls.search([
+                        ('id', 'in', [m.id for m in mails]),
+                        ('certificate', '!=', None),
+                        ])])
 
 
 class Case(metaclass=PoolMeta):

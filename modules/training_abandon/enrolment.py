@@ -133,16 +133,6 @@ class Enrolment(Workflow, ModelSQL, ModelView):
         'training.abandon.case', 'enrolment', "Cases", readonly=True)
     external_codes = fields.One2Many(
         'training.external_code', 'record', "External Codes")
-    attendance_rate = fields.Function(
-        fields.Float("Attendance Rate", digits=(1, 4)), 'get_facts')
-    absence_count = fields.Function(
-        fields.Integer("Absences"), 'get_facts')
-    consecutive_absences = fields.Function(
-        fields.Integer("Consecutive Absences"), 'get_facts')
-    late_count = fields.Function(
-        fields.Integer("Times Late"), 'get_facts')
-    last_presence = fields.Function(
-        fields.Date("Last Presence"), 'get_facts')
     state = fields.Selection([
             ('draft', "Draft"),
             ('confirmed', "Confirmed"),
@@ -152,6 +142,7 @@ class Enrolment(Workflow, ModelSQL, ModelView):
             ('completed', "Completed"),
             ('cancelled', "Cancelled"),
             ], "State", readonly=True, required=True, sort=False)
+    state_string = state.translated('state')
 
     del _states, _party_context
 
@@ -265,23 +256,6 @@ class Enrolment(Workflow, ModelSQL, ModelView):
             ('trainee.rec_name', operator, operand, *extra),
             ('session.rec_name', operator, operand, *extra),
             ]
-
-    @classmethod
-    def get_facts(cls, enrolments, names):
-        pool = Pool()
-        Attendance = pool.get('training.attendance')
-        facts = Attendance.facts([e.id for e in enrolments])
-        result = {name: {} for name in names}
-        for enrolment in enrolments:
-            fact = facts.get(enrolment.id, {})
-            if fact.get('held'):
-                fact['attendance_rate'] = round(
-                    1 - fact['missed'] / fact['held'], 4)
-            for name in names:
-                default = (0
-                    if cls._fields[name]._type == 'integer' else None)
-                result[name][enrolment.id] = fact.get(name, default)
-        return result
 
     @classmethod
     def expected_sql(cls, enrolment, slot):

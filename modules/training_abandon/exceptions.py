@@ -12,6 +12,14 @@ class EnrolmentDuplicateError(ValidationError):
     pass
 
 
+class SlotError(UserError):
+    pass
+
+
+class SlotWarning(UserWarning):
+    pass
+
+
 class ProcedureError(UserError):
     pass
 
@@ -69,4 +77,12 @@ class SheetUncheckedWarning(UserWarning):
 
 
 class AbsentDayWarning(UserWarning):
+    pass
+
+
+class CalendarError(UserError):
+    pass
+
+
+class CalendarLinkError(UserError):
     pass

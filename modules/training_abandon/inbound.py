@@ -134,8 +134,7 @@ class Erase(metaclass=PoolMeta):
         return super().to_erase(party_id) + [
             (InboundEmail, ['OR',
                     ('result.party', '=', party_id, model),
-                    ('result.case.enrolment.trainee.party', '=', party_id,
-                        model),
+                    ('result.enrolment.trainee.party', '=', party_id, model),
                     ], True,
                 ['data', 'data_id'],
                 [b'', None]),

@@ -92,7 +92,38 @@ class LetterReport(CompanyReport):
         return context
 
 
-class Case(metaclass=PoolMeta):
+class CorrespondenceMixin:
+    "What letters are about: it has a company and a procedure"
+    __slots__ = ()
+
+    def current_employee(self):
+        "Return the employee of the user for the company, or None"
+        pool = Pool()
+        User = pool.get('res.user')
+        employee = User(Transaction().user).employee
+        if employee and employee.company == self.company:
+            return employee
+
+    def _signatory(self):
+        "Return the employee who writes, or None"
+        return self.current_employee()
+
+    def _reply_to(self):
+        "Return the name and address that answers must reach, or None"
+        employee = self._signatory()
+        parties = [self.company.party]
+        if employee:
+            parties.insert(0, employee.party)
+        for party in parties:
+            if party.email:
+                return party.name, party.email
+
+
+class Enrolment(CorrespondenceMixin, metaclass=PoolMeta):
+    __name__ = 'training.enrolment'
+
+
+class Case(CorrespondenceMixin, metaclass=PoolMeta):
     __name__ = 'training.abandon.case'
 
     @classmethod
@@ -216,7 +247,7 @@ class Case(metaclass=PoolMeta):
 
     def _signatory(self):
         "Return the employee who writes: the user, else the owner, or None"
-        return self.current_employee() or self.owner
+        return super()._signatory() or self.owner
 
     @classmethod
     def create_mails(cls, steps, lines, queue=True):
@@ -225,24 +256,26 @@ class Case(metaclass=PoolMeta):
         steps are the steps proven by the mails, by case; lines are
         dictionaries like those of render_letters, with the attachments as a
         list of (name, data, mimetype) and values for the mail; without
-        letter, with the kind and the report."""
+        letter, with the kind and the report.  The letters about no case are
+        about the enrolment of their line."""
         pool = Pool()
         Mail = pool.get('training.mail')
         companies, logos, frames, mails = {}, {}, {}, []
         reply_to = {}
         for line in lines:
-            case, language = line['case'], line['language']
+            case, language = line.get('case'), line['language']
+            about = cls._about(line)
             check_address(line['to'], line['party'])
             # One instance keeps its logo, address and contacts
-            company = companies.setdefault(case.company, case.company)
+            company = companies.setdefault(about.company, about.company)
             if company not in logos:
                 logos[company] = cls._get_logo(company)
             report = line.get('report') or line['letter'].report
             if report not in frames:
                 frames[report] = Frame(report)
-            sender = case._signatory() or company
+            sender = about._signatory() or company
             if sender not in reply_to:
-                reply_to[sender] = case._reply_to()
+                reply_to[sender] = about._reply_to()
             message = cls._compose({
                     **line,
                     'frame': frames[report],
@@ -252,8 +285,9 @@ class Case(metaclass=PoolMeta):
                     message,
                     to=line['to'],
                     company=company,
+                    enrolment=case.enrolment if case else about,
                     case=case,
-                    step=steps.get(case.id),
+                    step=steps.get(case.id) if case else None,
                     letter=line['letter'],
                     kind=line.get('kind') or line['letter'].step_kind,
                     party=line['party'],
@@ -272,6 +306,11 @@ class Case(metaclass=PoolMeta):
             Mail.queue(mails)
         return mails
 
+    @staticmethod
+    def _about(line):
+        "Return the case or the enrolment that the letter is about"
+        return line.get('case') or line['enrolment']
+
     @classmethod
     def _get_logo(cls, company):
         "Return the PNG of the logo of the company for the mails, or None"
@@ -284,27 +323,17 @@ class Case(metaclass=PoolMeta):
     def _compose(cls, line, company, logo):
         pool = Pool()
         Mail = pool.get('training.mail')
-        case = line['case']
+        about = cls._about(line)
         with Transaction().set_context(language=line['language'].code):
             html = line['frame'].render(
-                case, company, subject=line['subject'], text=line['text'])
+                about, company, subject=line['subject'], text=line['text'])
             footer = gettext(
                 'training_abandon.msg_letter_footer',
                 company=company.party.name,
-                code=case.procedure.code,
-                revision=case.procedure.revision)
+                code=about.procedure.code,
+                revision=about.procedure.revision)
         return Mail.compose(
             company, line['party'], line['to'],
             line['subject'], f"{line['text']}\n-- \n{footer}\n", html,
             reply_to=line['reply_to'], logo=logo,
             attachments=line.get('attachments'))
-
-    def _reply_to(self):
-        "Return the name and address that answers must reach, or None"
-        employee = self._signatory()
-        parties = [self.company.party]
-        if employee:
-            parties.insert(0, employee.party)
-        for party in parties:
-            if party.email:
-                return party.name, party.email

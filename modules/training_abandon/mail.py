@@ -16,6 +16,7 @@ from sql.conditionals import Coalesce
 from sql.functions import DateTrunc
 
 import trytond.config as config
+from trytond.filestore import filestore
 from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, ModelView, Unique, fields
 from trytond.pool import Pool, PoolMeta
@@ -294,6 +295,18 @@ class Mail(ModelSQL, ModelView):
         return super().copy(mails, default=default)
 
     @classmethod
+    def preprocess_values(cls, mode, values):
+        values = super().preprocess_values(mode, values)
+        if mode == 'create' and file_id and values.get('message'):
+            # Once created it would take two statements more
+            prefix = store_prefix
+            if prefix is None:
+                prefix = Transaction().database.name
+            values = dict(values)
+            values[file_id] = filestore.set(values.pop('message'), prefix)
+        return values
+
+    @classmethod
     def sender(cls, company):
         "Return the From address of the company"
         address = parseaddr(config.get('email', 'from', default=''))[1]
@@ -415,6 +428,15 @@ class Email(metaclass=PoolMeta):
         states={
             'invisible': ~Eval('training_mail'),
             })
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        t = cls.__table__()
+        cls._sql_indexes.add(
+            Index(
+                t, (t.training_mail, Index.Equality()),
+                where=t.training_mail != Null))
 
     def get_user(self, name):
         user = super().get_user(name)

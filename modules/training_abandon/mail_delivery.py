@@ -6,13 +6,12 @@ import time
 from collections import defaultdict
 from contextlib import suppress
 from email import message_from_bytes, policy
-from email.header import decode_header, make_header
-from email.parser import BytesHeaderParser
 from email.utils import parseaddr
+from functools import cache
 from itertools import islice
 
 from sql import Column, Null
-from sql.conditionals import Case as SQLCase
+from sql.conditionals import Coalesce
 from sql.functions import CurrentTimestamp
 
 import trytond.config as config
@@ -213,15 +212,18 @@ class Mail(metaclass=PoolMeta):
         what it answers for each of them and return if it takes more.
 
         The mails that are left after until wait for the next time."""
+        transaction = Transaction()
         server = MailServer(cls._connect)
         try:
-            failed, unavailable = cls._give(server, claimed, until)
+            # A statement for each mail is a transaction
+            with transaction.new_transaction(autocommit=True):
+                failed, unavailable = cls._give(server, claimed, until)
         finally:
             server.close()
         cls._archive(claimed)
         cls.notify_failed(cls.browse(failed))
         cls._notify_unavailable(cls.browse(unavailable))
-        Transaction().commit()
+        transaction.commit()
         return server.available
 
     @classmethod
@@ -238,16 +240,18 @@ class Mail(metaclass=PoolMeta):
             if now >= kept_at + LEASE / 3:
                 cls._keep(left)
                 kept_at = now
-            id_, attempt = next(iter(left.items()))
+            id_ = next(iter(left))
             if id_ not in mails:
-                mails = cls._read_claimed(list(islice(left, CHUNK)))
+                mails = cls._read_claimed(dict(islice(left.items(), CHUNK)))
             del left[id_]
             mail = mails[id_]
-            if not mail._refresh(attempt):
+            if mail.state is None:
+                mail._refresh()
+            if mail.state != 'sending':
                 continue
             known = mail.unavailable_since
             values = mail._attempt(server)
-            cls._store(id_, attempt, values)
+            mail._store(values, following=mails.get(next(iter(left), None)))
             if values['state'] == 'failed':
                 failed.append(id_)
             elif values['state'] == 'sent' and unavailable:
@@ -266,40 +270,56 @@ class Mail(metaclass=PoolMeta):
             fields.SQL_OPERATORS['in'](table.id, ids), table=table)
 
     @classmethod
-    def _read_claimed(cls, ids):
+    def _read_claimed(cls, claimed):
         """Return the mails by id with what nobody else changes, that each
         commit would make read again."""
         pool = Pool()
         Letter = pool.get('training.abandon.procedure.letter')
-        rows = cls.read(ids, [
-                'from_', 'to', 'message', 'company', 'attempts',
-                'retry_until', 'unavailable_since', 'reminder', 'letter'])
+        rows = cls.read(list(claimed), [
+                'from_', 'to', 'message', 'retry_until', 'unavailable_since',
+                'reminder', 'letter', 'case'])
         letters = {
             row['id']: Letter(**row) for row in Letter.read(
                 list({r['letter'] for r in rows if r['letter']}),
                 ['case_states'])}
         for row in rows:
             row['letter'] = letters.get(row['letter'])
+            row['attempts'] = claimed[row['id']]
+            row['state'] = None
         return {row['id']: cls(**row) for row in rows}
 
-    def _refresh(self, attempt):
-        """Return if the mail is still claimed, with the state in which its
-        case is after the last commit."""
+    def _refresh(self):
+        "Read if the mail is still claimed, and the state of its case"
+        cursor = Transaction().connection.cursor()
+        cursor.execute(self._facts_query(), self._facts_parameters())
+        self._set_facts(*(cursor.fetchone() or [None]))
+
+    def _set_facts(self, case_state):
+        self.state = '' if case_state is None else 'sending'
+        if self.case:
+            self.case.state = case_state
+
+    @classmethod
+    @cache
+    def _facts_query(cls):
+        # It takes longer to make the text than to execute it
+        return str(cls._facts())
+
+    @classmethod
+    def _facts(cls):
+        """Return the query of the state of the case of a claimed mail, empty
+        if it has no case."""
         pool = Pool()
         Case = pool.get('training.abandon.case')
-        cursor = Transaction().connection.cursor()
-        table, case = self.__table__(), Case.__table__()
-        cursor.execute(*table.join(case, 'LEFT',
-                condition=table.case == case.id
-                ).select(case.id, case.state,
-                where=(table.id == self.id)
-                & (table.state == 'sending')
-                & (table.attempts == attempt)))
-        if not (row := cursor.fetchone()):
-            return False
-        id_, state = row
-        self.case = Case(id_, state=state) if id_ else None
-        return True
+        table, case = cls.__table__(), Case.__table__()
+        return table.join(case, 'LEFT', condition=table.case == case.id
+            ).select(Coalesce(case.state, ''),
+            where=(table.id == 0)
+            & (table.state == 'sending')
+            & (table.attempts == 0))
+
+    def _facts_parameters(self):
+        return ['', self.id, 'sending', self.attempts]
 
     @classmethod
     def _connect(cls):
@@ -422,37 +442,61 @@ class Mail(metaclass=PoolMeta):
             'unavailable_since': since,
             }
 
-    @classmethod
-    def _store(cls, id_, attempt, values):
+    def _store(self, values, following=None):
         """Store what became of the mail, if need be once the database answers
-        again: the server does not take back its words."""
-        def write():
-            if values['state'] == 'sent':
-                # Whoever has the mail now, it has left
-                table = cls.__table__()
-                cls._write(
-                    values, (table.id == id_) & (table.state != 'sent'),
-                    table=table)
-            else:
-                cls._update({id_: attempt}, values)
+        again: the server does not take back its words.
 
+        The facts of the following mail are read by the same statement."""
         transaction = Transaction()
         try:
-            write()
+            self._write_values(values, following)
         except backend.DatabaseOperationalError:
-            logger.warning("mail %s recorded later", id_, exc_info=True)
+            logger.warning("mail %s recorded later", self.id, exc_info=True)
             with suppress(backend.DatabaseOperationalError):
                 transaction.rollback()
             for wait in RECORD_WAITS:
                 time.sleep(wait)
                 try:
                     with transaction.new_transaction():
-                        write()
+                        self._write_values(values)
                     break
                 except backend.DatabaseOperationalError:
                     continue
             else:
                 raise
+
+    def _write_values(self, values, following=None):
+        transaction = Transaction()
+        cursor = transaction.connection.cursor()
+        if not transaction.database.has_returning():
+            following = None
+        is_sent = values['state'] == 'sent'
+        parameters = [*values.values(), self.id]
+        parameters += ['sent'] if is_sent else ['sending', self.attempts]
+        if following:
+            parameters += following._facts_parameters()
+        cursor.execute(
+            self._write_query(tuple(values), is_sent, bool(following)),
+            parameters)
+        rows = cursor.fetchall() if following else []
+        transaction.commit()
+        for row in rows:
+            following._set_facts(*row)
+
+    @classmethod
+    @cache
+    def _write_query(cls, names, is_sent, with_following):
+        table = cls.__table__()
+        where = table.id == 0
+        if is_sent:
+            # Whoever has the mail now, it has left
+            where &= table.state != 'sent'
+        else:
+            where &= (table.state == 'sending') & (table.attempts == 0)
+        return str(table.update(
+                [*(Column(table, name) for name in names), table.write_date],
+                [*names, CurrentTimestamp()], where=where,
+                returning=[cls._facts()] if with_following else None))
 
     def _get_outdated(self):
         "Return the reason why the mail must not leave any more, or None"
@@ -461,72 +505,6 @@ class Mail(metaclass=PoolMeta):
             return gettext(
                 'training_abandon.msg_mail_outdated',
                 state=self.case.state_string)
-
-    @classmethod
-    def _archive(cls, ids, size=CHUNK):
-        """Archive the sent mails on ir.email.
-
-        The reply of the server is committed before: what is sent stays so
-        even if it cannot be archived yet."""
-        transaction = Transaction()
-        for sub_ids in grouped_slice(list(ids), size):
-            sub_ids = list(sub_ids)
-            try:
-                cls._begin()
-                cls._create_emails([
-                        m for m in cls.browse(sub_ids)
-                        if m.state == 'sent' and not m.email])
-                transaction.commit()
-            except Exception:
-                transaction.rollback()
-                if len(sub_ids) > 1:
-                    cls._archive(sub_ids, size=1)
-                else:
-                    logger.error(
-                        "mail %s not archived", sub_ids[0], exc_info=True)
-
-    @classmethod
-    def on_sent(cls, mails):
-        "Hook called once the server has accepted the mails"
-
-    @classmethod
-    def _create_emails(cls, mails):
-        pool = Pool()
-        Attachment = pool.get('ir.attachment')
-        Email = pool.get('ir.email')
-        messages = [_parse_message(m.message) for m in mails]
-        emails = [
-            Email.from_message(
-                message, body=mail.body, resource=mail._email_resource(),
-                training_mail=mail)
-            for mail, message in zip(mails, messages)]
-        Email.save(emails)
-        Attachment.save([
-                Attachment(
-                    resource=email,
-                    name=part.get_filename(),
-                    data=part.get_content())
-                for email, message in zip(emails, messages)
-                if message.get_content_type() == 'multipart/mixed'
-                for part in message.iter_attachments()])
-        if mails:
-            cls._link_emails(mails, emails)
-        cls.on_sent(mails)
-
-    @classmethod
-    def _link_emails(cls, mails, emails):
-        cursor = Transaction().connection.cursor()
-        table = cls.__table__()
-        cursor.execute(*table.update(
-                [table.email],
-                [SQLCase(*(
-                            (table.id == mail.id, email.id)
-                            for mail, email in zip(mails, emails)))],
-                where=fields.SQL_OPERATORS['in'](
-                    table.id, [m.id for m in mails])))
-
-    def _email_resource(self):
-        return self.case or self
 
     @classmethod
     def notify_failed(cls, mails):
@@ -602,19 +580,6 @@ class Mail(metaclass=PoolMeta):
         if len(lines) > NOTIFIED:
             lines[NOTIFIED:] = ['…']
         return ' · '.join(lines)
-
-
-def _parse_message(data):
-    """Return the message with its headers decoded, without its body unless it
-    has attachments."""
-    message = BytesHeaderParser().parsebytes(data)
-    if message.get_content_type() == 'multipart/mixed':
-        return message_from_bytes(data, policy=policy.SMTP)
-    # The other policies take much longer to parse them
-    for name in ['To', 'Subject']:
-        message.replace_header(
-            name, str(make_header(decode_header(message[name]))))
-    return message
 
 
 class Readdress(Wizard):

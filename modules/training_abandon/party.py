@@ -112,6 +112,7 @@ class Replace(metaclass=PoolMeta):
         return super().fields_to_replace() + [
             ('training.session-party.party', 'trainer'),
             ('training.session.slot', 'trainer'),
+            ('training.calendar.feed', 'trainer'),
             ('training.trainee', 'party'),
             ('training.enrolment', 'prescriber'),
             ('training.enrolment', 'client'),
@@ -120,6 +121,7 @@ class Replace(metaclass=PoolMeta):
             ('training.enrolment.funding', 'funder'),
             ('training.follow_up', 'party'),
             ('training.abandon.proposal.response', 'party'),
+            ('training.attendance.notice', 'party'),
             ('training.mail', 'party'),
             ('training.mail.reply', 'party'),
             ('training.external_code', 'record'),
@@ -161,12 +163,14 @@ class Erase(metaclass=PoolMeta):
     def to_erase(self, party_id):
         pool = Pool()
         Attendance = pool.get('training.attendance')
+        CalendarFeed = pool.get('training.calendar.feed')
         Case = pool.get('training.abandon.case')
         ContactMechanism = pool.get('party.contact_mechanism')
         Cause = pool.get('training.abandon.case.cause')
         Certificate = pool.get('training.abandon.certificate')
         Email = pool.get('ir.email')
         FollowUp = pool.get('training.follow_up')
+        Justification = pool.get('training.justification')
         Mail = pool.get('training.mail')
         Proposal = pool.get('training.abandon.proposal')
         Reply = pool.get('training.mail.reply')
@@ -176,6 +180,12 @@ class Erase(metaclass=PoolMeta):
             (Attendance, [('enrolment.trainee.party', '=', party_id)], True,
                 ['justification', 'comment'],
                 [None, None]),
+            (CalendarFeed, ['OR',
+                    ('trainer', '=', party_id),
+                    ('trainee.party', '=', party_id),
+                    ], True,
+                ['name', 'token_hash', 'revoked_at'],
+                ['****', None, Case.now()]),
             (Case, [('enrolment.trainee.party', '=', party_id)], True,
                 ['note', 'reason_comment', 'analysis', 'decision_note',
                     'no_solution_reason'],
@@ -198,11 +208,14 @@ class Erase(metaclass=PoolMeta):
                 [None]),
             (Email, ['OR',
                     ('training_mail.party', '=', party_id),
-                    ('training_mail.case.enrolment.trainee.party', '=',
-                        party_id),
+                    ('training_mail.enrolment.trainee.party', '=', party_id),
                     ], True,
                 ['recipients', 'recipients_secondary', 'recipients_hidden',
                     'subject', 'body'],
+                [None] * 5),
+            (Justification, [('enrolment.trainee.party', '=', party_id)], True,
+                ['note', 'document', 'document_file_id', 'filename',
+                    'refusal_reason'],
                 [None] * 5),
             (Proposal, trainee, True,
                 ['description'],
@@ -212,7 +225,7 @@ class Erase(metaclass=PoolMeta):
                 [None]),
             (Mail, ['OR',
                     ('party', '=', party_id),
-                    ('case.enrolment.trainee.party', '=', party_id),
+                    ('enrolment.trainee.party', '=', party_id),
                     ], True,
                 ['to', 'subject', 'body', 'message', 'message_file_id',
                     'message_id', 'reply_token', 'bounce_reason'],
@@ -220,7 +233,7 @@ class Erase(metaclass=PoolMeta):
             # The Message-ID stays: the message may be fetched again
             (Reply, ['OR',
                     ('party', '=', party_id),
-                    ('case.enrolment.trainee.party', '=', party_id),
+                    ('enrolment.trainee.party', '=', party_id),
                     ], True,
                 ['from_', 'to', 'subject', 'text', 'body', 'server_reply',
                     'message', 'message_file_id'],

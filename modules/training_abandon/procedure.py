@@ -252,8 +252,6 @@ class Procedure(Workflow, ModelSQL, ModelView):
         return action
 
     def _check_complete(self):
-        pool = Pool()
-        Letter = pool.get('training.abandon.procedure.letter')
         kinds = [s.kind for s in self.steps]
         if 'decide' not in kinds:
             raise ProcedureError(gettext(
@@ -267,8 +265,14 @@ class Procedure(Workflow, ModelSQL, ModelView):
             raise ProcedureError(gettext(
                     'training_abandon.msg_procedure_silence_ask_required',
                     procedure=self.rec_name))
-        for step_kind, variant, audience in [
-                *self._required_letters(kinds), *self._reminder_letters()]:
+        self._check_letters([
+                *self._required_letters(kinds), *self._reminder_letters()])
+
+    def _check_letters(self, letters):
+        "Check that the procedure has these (step kind, variant, audience)"
+        pool = Pool()
+        Letter = pool.get('training.abandon.procedure.letter')
+        for step_kind, variant, audience in letters:
             if not self.get_letter(step_kind, variant, audience):
                 letter = Letter(
                     step_kind=step_kind, variant=variant, audience=audience)
@@ -530,7 +534,9 @@ class ProcedureLetter(_ProcedureStateMixin, ModelSQL, ModelView):
         table, _ = tables[None]
         return [SQLCase(
                 *((table.step_kind == kind, position)
-                    for position, kind in enumerate(STEP_ORDER)))]
+                    for position, kind in enumerate(STEP_ORDER)),
+                # The letters of no step are before
+                else_=-1)]
 
     def get_rec_name(self, name):
         return ' - '.join([

@@ -244,7 +244,8 @@ class Step(metaclass=PoolMeta):
         replies = []
         for belongs in [
                 lambda r: (r.case == case.id) & (r.kind == 'answer'),
-                lambda r: (r.case == Null) & (r.kind == 'unknown')]:
+                lambda r: (r.case == Null)
+                & r.kind.in_(['answer', 'unknown'])]:
             reply = Reply.__table__()
             replies.append(reply.select(
                     reply.id,

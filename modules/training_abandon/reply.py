@@ -541,14 +541,22 @@ class Mail(metaclass=PoolMeta):
         return values
 
 
-class Case(metaclass=PoolMeta):
-    __name__ = 'training.abandon.case'
+class _ReplyToMixin:
+    __slots__ = ()
 
     def _reply_to(self):
         address = reply_address()
         if not address:
             return super()._reply_to()
         return (self._signatory() or self.company).party.name, address
+
+
+class Enrolment(_ReplyToMixin, metaclass=PoolMeta):
+    __name__ = 'training.enrolment'
+
+
+class Case(_ReplyToMixin, metaclass=PoolMeta):
+    __name__ = 'training.abandon.case'
 
     def _answers(self, *domain):
         "Return the replies that count as answers, the first one first"

@@ -7,6 +7,8 @@ from trytond.pool import Pool
 from trytond.pyson import Eval, If
 from trytond.transaction import Transaction
 
+from .exceptions import SlotError
+
 
 class Session(Workflow, ModelSQL, ModelView):
     __name__ = 'training.session'
@@ -246,7 +248,16 @@ class Session(Workflow, ModelSQL, ModelView):
     @ModelView.button
     @Workflow.transition('cancelled')
     def cancel(cls, sessions):
-        pass
+        pool = Pool()
+        Slot = pool.get('training.session.slot')
+        slots = [s for n in sessions for s in n.slots]
+        for slot in slots:
+            if slot.state == 'open':
+                raise SlotError(gettext(
+                        'training_abandon.msg_session_cancel_slot_open',
+                        session=slot.session.rec_name,
+                        slot=slot.rec_name))
+        Slot.cancel([s for s in slots if s.state == 'planned'])
 
 
 class Session_Trainer(ModelSQL):

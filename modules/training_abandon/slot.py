@@ -11,9 +11,19 @@ from trytond.model import (
 from trytond.model.exceptions import AccessError
 from trytond.pool import Pool
 from trytond.pyson import Eval, If
+from trytond.tools import grouped_slice
 from trytond.tools import timezone as tz
+from trytond.transaction import Transaction
 
-from .exceptions import TrainingValidationError
+from .exceptions import SlotError, TrainingValidationError
+
+TIMES = {'session', 'date', 'start', 'end'}
+COLORS = {
+    'planned': '#3465a4',
+    'open': '#ce5c00',
+    'held': '#4e9a06',
+    'cancelled': '#888a85',
+    }
 
 
 class Slot(Workflow, ModelSQL, ModelView):
@@ -45,6 +55,10 @@ class Slot(Workflow, ModelSQL, ModelView):
     uid = fields.Char(
         "UID", readonly=True,
         help="The identifier of the event in the calendar it comes from.")
+    trainees = fields.Function(fields.Many2Many(
+            'training.trainee', None, None, "Trainees",
+            help="Who is expected at the slot."),
+        'get_trainees', searcher='search_trainees')
     attendances = fields.One2Many(
         'training.attendance', 'slot', "Attendances",
         order=[('enrolment.trainee', 'ASC'), ('id', None)],
@@ -59,6 +73,16 @@ class Slot(Workflow, ModelSQL, ModelView):
             ], "State", readonly=True, required=True, sort=False,
         help="The attendance sheet is filled while the slot is open and "
         "official once it is held.")
+    cancel_reason = fields.Char(
+        "Cancel Reason",
+        states={
+            'invisible': Eval('state') != 'cancelled',
+            })
+    calendar_description = fields.Function(
+        fields.Text("Calendar Description"), 'get_calendar')
+    calendar_background_color = fields.Function(
+        fields.Char("Calendar Background Color"), 'get_calendar')
+    state_string = state.translated('state')
 
     del _states
 
@@ -79,6 +103,8 @@ class Slot(Workflow, ModelSQL, ModelView):
             ]
         cls._sql_indexes.add(
             Index(t, (t.session, Index.Equality()), (t.date, Index.Range())))
+        cls._sql_indexes.add(
+            Index(t, (t.start_at, Index.Range()), (t.end_at, Index.Range())))
         cls._order = [
             ('date', 'ASC'),
             ('start', 'ASC'),
@@ -115,6 +141,35 @@ class Slot(Workflow, ModelSQL, ModelView):
     def default_state(cls):
         return 'planned'
 
+    @fields.depends('session', 'trainer', '_parent_session.trainers')
+    def on_change_session(self):
+        if self.session and not self.trainer:
+            if len(self.session.trainers or []) == 1:
+                self.trainer, = self.session.trainers
+
+    @fields.depends(
+        'session', '_parent_session.company', 'start_at', 'start',
+        methods=['on_change_start'])
+    def on_change_start_at(self):
+        # Where the user has clicked in the calendar
+        if self.start_at and not self.start:
+            start = self._local(self.start_at)
+            self.date = start.date()
+            if start.time():
+                self.start = start.time()
+                self.on_change_start()
+
+    @fields.depends(
+        'session', '_parent_session.company', 'start', 'end')
+    def on_change_start(self):
+        pool = Pool()
+        Configuration = pool.get('training.configuration')
+        if self.start and not self.end:
+            company = self.session.company.id if self.session else None
+            for start, end in Configuration(1).get_times(company=company):
+                if start <= self.start < end:
+                    self.end = end
+
     def get_rec_name(self, name):
         pool = Pool()
         Lang = pool.get('ir.lang')
@@ -127,19 +182,89 @@ class Slot(Workflow, ModelSQL, ModelView):
     def search_rec_name(cls, name, clause):
         return [('session.rec_name', *clause[1:])]
 
+    @classmethod
+    def view_attributes(cls):
+        return super().view_attributes() + [
+            ('/tree', 'visual',
+                If(Eval('state') == 'cancelled', 'muted', '')),
+            ]
+
+    @classmethod
+    def get_calendar(cls, slots, names):
+        return {
+            'calendar_description': {
+                s.id: '\n'.join(
+                    r.rec_name for r in [s.trainer, s.location] if r)
+                for s in slots},
+            'calendar_background_color': {
+                s.id: COLORS[s.state] for s in slots},
+            }
+
+    @classmethod
+    def get_trainees(cls, slots, name):
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        slot = cls.__table__()
+        enrolment = Enrolment.__table__()
+        cursor = Transaction().connection.cursor()
+        trainees = {s.id: [] for s in slots}
+        for sub_slots in grouped_slice(slots, 200):
+            cursor.execute(*slot.join(enrolment,
+                    condition=enrolment.session == slot.session).select(
+                    slot.id, enrolment.trainee,
+                    where=fields.SQL_OPERATORS['in'](
+                        slot.id, [s.id for s in sub_slots])
+                    & Enrolment.expected_sql(enrolment, slot),
+                    order_by=[enrolment.id]))
+            for id_, trainee in cursor:
+                trainees[id_].append(trainee)
+        return trainees
+
+    @classmethod
+    def search_trainees(cls, name, clause):
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        Trainee = pool.get('training.trainee')
+        slot = cls.__table__()
+        enrolment = Enrolment.__table__()
+        nested = clause[0][len(name) + 1:]
+        if not nested:
+            nested = 'rec_name' if isinstance(clause[2], str) else 'id'
+        trainees = Trainee.search([(nested, *clause[1:])], query=True)
+        return [('id', 'in', slot.join(enrolment,
+                    condition=enrolment.session == slot.session).select(
+                    slot.id,
+                    where=enrolment.trainee.in_(trainees)
+                    & Enrolment.expected_sql(enrolment, slot)))]
+
+    @property
+    def _timezone(self):
+        pool = Pool()
+        Company = pool.get('company.company')
+        company = None
+        if getattr(self, 'session', None):
+            company = self.session.company
+        elif (company_id := Transaction().context.get('company')) is not None:
+            company = Company(company_id)
+        if company and company.timezone:
+            return tz.ZoneInfo(company.timezone)
+        return tz.UTC
+
     def _at(self, time):
         "Return the naive UTC datetime of the local time on that day"
-        timezone = tz.UTC
-        if self.session.company.timezone:
-            timezone = tz.ZoneInfo(self.session.company.timezone)
-        return (dt.datetime.combine(self.date, time, timezone)
+        return (dt.datetime.combine(self.date, time, self._timezone)
             .astimezone(tz.UTC)
+            .replace(tzinfo=None))
+
+    def _local(self, at):
+        "Return the local datetime of the naive UTC datetime"
+        return (at.replace(tzinfo=tz.UTC)
+            .astimezone(self._timezone)
             .replace(tzinfo=None))
 
     def compute_fields(self, field_names=None):
         values = super().compute_fields(field_names=field_names)
-        if (field_names is None
-                or {'session', 'date', 'start', 'end'} & field_names):
+        if field_names is None or TIMES & field_names:
             computed = {
                 'start_at': self._at(self.start),
                 'end_at': self._at(self.end),
@@ -157,11 +282,12 @@ class Slot(Workflow, ModelSQL, ModelView):
 
     @classmethod
     def check_times(cls, slots, field_names=None):
-        if field_names and not (
-                field_names & {'session', 'date', 'start', 'end'}):
+        if field_names and not field_names & TIMES:
             return
         for slot in slots:
-            if slot.end <= slot.start:
+            # On the day when the clocks change both can differ
+            if (slot.end <= slot.start
+                    or slot._at(slot.end) <= slot._at(slot.start)):
                 raise TrainingValidationError(gettext(
                         'training_abandon.msg_slot_end_before_start',
                         slot=slot.rec_name))
@@ -178,12 +304,16 @@ class Slot(Workflow, ModelSQL, ModelView):
             mode, slots, values=values, external=external)
         if mode == 'delete' or (
                 mode == 'write' and external
-                and values.keys() & {'session', 'date', 'start', 'end'}):
-            for slot in slots:
-                if slot.state in {'open', 'held'}:
-                    raise AccessError(gettext(
-                            'training_abandon.msg_slot_modify_held',
-                            slot=slot.rec_name))
+                and values.keys() & TIMES):
+            cls.check_not_opened(slots)
+
+    @classmethod
+    def check_not_opened(cls, slots):
+        for slot in slots:
+            if slot.state in {'open', 'held'}:
+                raise AccessError(gettext(
+                        'training_abandon.msg_slot_modify_held',
+                        slot=slot.rec_name))
 
     @classmethod
     def on_modification(cls, mode, slots, field_names=None):
@@ -199,13 +329,20 @@ class Slot(Workflow, ModelSQL, ModelView):
         default = default.copy() if default is not None else {}
         default.setdefault('uid')
         default.setdefault('attendances')
+        default.setdefault('cancel_reason')
         return super().copy(slots, default=default)
 
     @classmethod
     @ModelView.button
     @Workflow.transition('planned')
     def plan(cls, slots):
-        pass
+        for slot in slots:
+            if slot.session.state == 'cancelled':
+                raise SlotError(gettext(
+                        'training_abandon.msg_slot_plan_session_cancelled',
+                        slot=slot.rec_name,
+                        session=slot.session.rec_name))
+        cls.write(slots, {'cancel_reason': None})
 
     @classmethod
     @ModelView.button

@@ -76,10 +76,13 @@ class Trainee(DeactivableMixin, ModelSQL, ModelView):
     def replace_by(self, trainee):
         "Give the enrolments to the trainee of another party"
         pool = Pool()
+        CalendarFeed = pool.get('training.calendar.feed')
         Enrolment = pool.get('training.enrolment')
         ExternalCode = pool.get('training.external_code')
         enrolments = Enrolment.search([('trainee', '=', self.id)])
         Enrolment.write(enrolments, {'trainee': trainee.id})
+        feeds = CalendarFeed.search([('trainee', '=', self.id)])
+        CalendarFeed.write(feeds, {'trainee': trainee.id})
         codes = ExternalCode.search([('record', '=', str(self))])
         ExternalCode.write(codes, {'record': str(trainee)})
         self.delete([self])

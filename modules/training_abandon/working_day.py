@@ -43,10 +43,12 @@ class WorkingCalendar:
         index = bisect_right(self._starts, date) - 1
         return index >= 0 and date <= self._ends[index]
 
+    def is_open(self, date):
+        "Return if the date, even of a week-end, is no holiday or closure"
+        return date not in self._holidays and not self._is_closed(date)
+
     def is_working(self, date):
-        return (date.weekday() < 5
-            and date not in self._holidays
-            and not self._is_closed(date))
+        return date.weekday() < 5 and self.is_open(date)
 
     def add(self, date, days):
         """Return the date that comes that many working days after date.

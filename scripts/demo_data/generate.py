@@ -6,7 +6,8 @@
 Everything depends on the arguments only: the same day gives the same files.
 The persons, companies and SIRET are invented.
 
-parties, sessions, enrolments and attendance are for import_training.py;
+parties, sessions, enrolments, attendance and the two exports of a calendar,
+planning and planning-maj, are for import_training.py;
 courses, contacts and closures tell what these files have no column for."""
 
 import argparse
@@ -20,6 +21,7 @@ import holidays
 from catalogue import (
     CLOSED_HOST, CLOSURES, COMPANIES, COURSES, FIRST_NAMES, FOLLOWED, FUNDERS,
     LAST_NAMES, LOCATIONS, PRESCRIBERS, TRAINERS, TUTORS)
+from planning import COUNT, WEEK, planning
 
 FILES = [
     'parties', 'sessions', 'enrolments', 'attendance', 'courses', 'contacts',
@@ -56,6 +58,8 @@ def main():
     export = Export(args.day, args.sessions, args.seed)
     for name in FILES:
         write(args.directory / f'{name}.csv', getattr(export, name)())
+    for name, content in export.calendars().items():
+        (args.directory / f'{name}.ics').write_bytes(content)
 
 
 def write(path, rows):
@@ -180,6 +184,30 @@ class Export:
                 'end_date': french(dt.date(year, *end)),
                 }
             for year in sorted(years) for name, start, end in CLOSURES]
+
+    def calendars(self):
+        "The two exports of the calendar of the catch-up slots, by name"
+        session, dates = next(
+            (session, dates) for session, dates in self._catch_ups()
+            if len(dates) >= COUNT)
+        return {
+            'planning': planning(session['code'], dates[:COUNT]),
+            'planning-maj': planning(
+                session['code'], dates[:COUNT], changed=True),
+            }
+
+    def _catch_ups(self):
+        "Yield the running sessions with the days of a weekly catch-up"
+        for session in self._sessions:
+            first, last = session['slots'][0][0], session['slots'][-1][0]
+            if not first < self.day <= last:
+                continue
+            for days in range(1, 8):
+                date = self.day + dt.timedelta(days=days)
+                weeks = range((last - date) // WEEK + 1)
+                yield session, [
+                    d for d in (date + WEEK * i for i in weeks)
+                    if is_training_day(d)]
 
     def _plan(self, count):
         "The sessions in the order of their start"

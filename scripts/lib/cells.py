@@ -6,6 +6,7 @@ import datetime as dt
 import re
 import unicodedata
 from decimal import Decimal
+from functools import lru_cache
 
 from .table import FORMULA, Rejected, shorten
 
@@ -16,6 +17,8 @@ CONTROL = re.compile(
     '[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]')
 MAX_CODE, MAX_LABEL = 200, 1000
 MAX_NUMBER = 10 ** 9
+# The cells whose conversions are kept, as they are often the same
+CACHE = 1000
 
 
 def fold(text):
@@ -115,6 +118,7 @@ def luhn(number):
     return not total % 10
 
 
+@lru_cache(CACHE)
 def date(cell):
     cell = re.sub(r'[ T]00:00(:00)?$', '', cell)
     for pattern in ['%Y-%m-%d', '%d/%m/%Y']:
@@ -122,10 +126,15 @@ def date(cell):
             return dt.datetime.strptime(cell, pattern).date()
         except ValueError:
             continue
+    if re.fullmatch(r'\d{1,2}([/.-])\d{1,2}\1\d{2}', cell):
+        raise Rejected(
+            f"{show(cell)} has a year of two digits, which is read in more "
+            "than one way: write YYYY-MM-DD or DD/MM/YYYY.")
     raise Rejected(
         f"{show(cell)} is not a date: write YYYY-MM-DD or DD/MM/YYYY.")
 
 
+@lru_cache(CACHE)
 def time(cell):
     match = re.fullmatch(r'(\d{1,2})[:hH](\d{2})?(?::00)?', cell)
     try:
@@ -157,13 +166,20 @@ def price(cell):
 
 
 def hours(cell):
-    if match := re.fullmatch(r'(\d{1,5})[:hH](\d{2})', cell):
-        return dt.timedelta(hours=int(match[1]), minutes=int(match[2]))
+    if (duration := hours_and_minutes(cell)) is not None:
+        return duration
     value = number(re.sub(r'\s*(h|heures?|hours?)$', '', cell, flags=re.I))
     return dt.timedelta(minutes=int(round(value * 60)))
 
 
+def hours_and_minutes(cell):
+    if match := re.fullmatch(r'(\d{1,5})[:hH](\d{2})', cell):
+        return dt.timedelta(hours=int(match[1]), minutes=int(match[2]))
+
+
 def minutes(cell):
+    if (duration := hours_and_minutes(cell)) is not None:
+        return duration
     value = number(re.sub(r'\s*(mn|min|minutes?)$', '', cell, flags=re.I))
     return dt.timedelta(minutes=int(round(value)))
 
@@ -203,9 +219,105 @@ agreement = choice(
     cpf='compte_personnel_de_formation',
     apprenticeship='apprentissage',
     public_funding='financement_public')
-status = choice(
-    present='P 1 presente oui',
-    absent='A 0 absente non',
-    late='R L retard en_retard',
-    left_early='D depart depart_anticipe',
-    excused='E excuse excusee absence_justifiee')
+half_day = choice(
+    morning='matin matinee m',
+    afternoon='apres_midi aprem',
+    day='journee journee_entiere toute_la_journee jour j',
+    # AM is the morning in English and the afternoon in French
+    am='',
+    pm='')
+
+
+@lru_cache(CACHE)
+def start(cell):
+    "The time at which a slot starts, or a half-day"
+    try:
+        return time(cell)
+    except Rejected:
+        pass
+    try:
+        return half_day(cell.replace('-', ' '))
+    except Rejected as exc:
+        raise Rejected(
+            f"{show(cell)} is neither a time nor a half-day: write HH:MM, "
+            "morning, afternoon or day.") from exc
+
+
+STATUSES = {
+    'present': 'P 1 presente present(e) pres oui o yes y vrai true',
+    'absent': 'A 0 absente absent(e) abs absence non n no faux false '
+    'injustifie injustifiee absence_injustifiee absence_non_justifiee '
+    'non_justifie non_justifiee abi anj',
+    'late': 'R L retard en_retard ret',
+    'left_early': 'D depart depart_anticipe parti partie parti(e) '
+    'parti_avant_la_fin partie_avant_la_fin',
+    'excused': 'E excuse excusee excuse(e) exc absent_excuse absente_excusee '
+    'absence_excusee absence_justifiee justifie justifiee aj',
+    }
+# What may come after the word: 15, 15 min, (15'), : 1h05
+MINUTES = re.compile(
+    r"""(?P<word>[^\d]*?)[\s(:+]*
+    ((?P<hours>\d{1,2})\s?h(?P<rest>\d{2})?
+        |(?P<minutes>\d{1,9})\s?(?P<unit>(mn|min|minutes?)\.?|')?)
+    \s?\)?""", re.X)
+
+
+class Statuses:
+    "The states of the attendances, told by words and perhaps minutes"
+
+    def __init__(self, words=()):
+        self.state = choice(**STATUSES)
+        self.words = {fold(word): state for word, state in dict(words).items()}
+        self._known = {}
+
+    def __call__(self, cell):
+        "Return the state and the minutes, or None"
+        check_length(cell, MAX_CODE)
+        if cell not in self._known:
+            self._known[cell] = self._convert(cell)
+        return self._known[cell]
+
+    def _convert(self, cell):
+        if state := self._state(cell):
+            return state, None
+        match = MINUTES.fullmatch(fold(cell))
+        if not match or not (
+                state := self._late(match) if not match['word']
+                else self._state(match['word'])):
+            raise Rejected(self._unknown(cell))
+        if state == 'present' and not match['word']:
+            return state, None
+        if state not in {'late', 'left_early'}:
+            raise Rejected(
+                f"{show(cell)} gives minutes to somebody {state}: only those "
+                "late and left_early have minutes.")
+        return state, dt.timedelta(
+            hours=int(match['hours'] or 0),
+            minutes=int(match['rest'] or match['minutes'] or 0))
+
+    def _state(self, word):
+        word = fold(word)
+        if word in self.words:
+            return self.words[word]
+        try:
+            return self.state(word)
+        except Rejected:
+            return None
+
+    @staticmethod
+    def _late(match):
+        "Minutes alone are those of who is late, but 0 and 1 are yes and no"
+        if match['hours'] or match['unit'] or int(match['minutes']) > 1:
+            minutes = int(match['minutes'] or match['hours'])
+            return 'late' if minutes or match['rest'] else 'present'
+
+    def _unknown(self, cell):
+        words = ', '.join(
+            f"{state} ({', '.join(synonyms.split()[:2])})"
+            for state, synonyms in STATUSES.items())
+        own = ''.join(f", {word}" for word in self.words)
+        return (f"{show(cell)} is not a status: write {words}{own}, the "
+            "minutes late like 15 or R15, or give the word with --status.")
+
+
+status = Statuses()

@@ -68,7 +68,7 @@ class Client:
         self._close = close
         # No warning can be answered here
         config.skip_warning = True
-        self.context = config.context
+        self.context = dict(config.context, skip_slot_conflicts=True)
         self._proxies = {}
         self._refusals, self._failures = _exceptions()
 
@@ -125,9 +125,9 @@ class Client:
         if pairs:
             self.call(model, 'write', *(x for pair in pairs for x in pair))
 
-    def click(self, model, button, ids):
+    def click(self, model, button, ids, **context):
         for part in grouped(ids):
-            self.call(model, button, part)
+            self.call(model, button, part, **context)
 
 
 def _exceptions():

@@ -56,8 +56,10 @@ def _run(name, *arguments, check=True, **options):
 
 
 @contextmanager
-def cluster():
-    "Yield the URI, ending by a slash, of a new PostgreSQL cluster"
+def cluster(source=None, target=None):
+    """Yield the URI, ending by a slash, of a new PostgreSQL cluster.
+
+    It starts as a copy of source, and target becomes a copy of it."""
     identity = _identity()
     # Not in TMPDIR, which the user postgres may not be able to enter
     directory = Path(tempfile.mkdtemp(prefix='training-pg-', dir='/tmp'))
@@ -65,14 +67,17 @@ def cluster():
     try:
         if identity:
             os.chown(directory, identity['user'], identity['group'])
-        _run('initdb', '--pgdata', data, '--username', USER,
-            '--auth', 'trust', '--encoding', 'UTF8', '--locale', 'C.UTF-8',
-            '--no-sync', **identity)
+        if source:
+            _copy(source, data)
+        else:
+            _run('initdb', '--pgdata', data, '--username', USER,
+                '--auth', 'trust', '--encoding', 'UTF8',
+                '--locale', 'C.UTF-8', '--no-sync', **identity)
         port = free_port()
         settings = SETTINGS + [
             'listen_addresses=127.0.0.1', f'port={port}',
             f'unix_socket_directories={directory}']
-        with open(data / 'postgresql.auto.conf', 'a') as conf:
+        with open(data / 'postgresql.auto.conf', 'w') as conf:
             for setting in settings:
                 name, value = setting.split('=', 1)
                 conf.write(f"{name} = '{value}'\n")
@@ -80,11 +85,20 @@ def cluster():
             '--log', directory / 'log', 'start',
             start_new_session=True, **identity)
         yield f'postgresql://{USER}@127.0.0.1:{port}/'
+        if target:
+            _run('pg_ctl', '--pgdata', data, '--wait', '--silent',
+                '--mode', 'fast', 'stop', **identity)
+            _copy(data, target)
     finally:
         if (data / 'postmaster.pid').exists():
             _run('pg_ctl', '--pgdata', data, '--wait', '--silent',
                 '--mode', 'immediate', 'stop', check=False, **identity)
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def _copy(source, target):
+    "Copy a directory with the owner of its files"
+    subprocess.run(['cp', '-a', source, target], check=True)
 
 
 def restart(data):

@@ -17,6 +17,7 @@ from proteus import Model, Wizard
 from proteus import config as pconfig
 
 from .demo_replies import Replies
+from .demo_sheets import Sheets
 from .demo_training import ABSENCES
 from .demo_work import CASE, ENROLMENT, Work
 from .environment import refuse
@@ -59,6 +60,7 @@ class Demo:
         self.save_certificate()
         work = Work(self, [e for e in enrolments if not is_followed(e)])
         work.run()
+        Sheets(self).run()
         self.wait_for_mails()
         Replies(self, work.cases, self.files()).run()
         return self.summary()

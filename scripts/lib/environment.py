@@ -24,6 +24,8 @@ MODULE = ROOT / 'modules' / 'training_abandon'
 VENV = ROOT / '.venv'
 VAR = ROOT / 'var'
 PYTHON = VENV / 'bin' / 'python'
+# The one that has the packages of Debian
+SYSTEM_PYTHON = Path('/usr/bin/python3')
 MINIMUM = (3, 10)
 # Exit code of our programs whose last line says all
 REFUSED = 3
@@ -68,6 +70,13 @@ def _has_venv():
         stderr=subprocess.DEVNULL, check=False).returncode
 
 
+def _has_gtk():
+    return SYSTEM_PYTHON.exists() and not subprocess.run(
+        [SYSTEM_PYTHON, '-c',
+            'import cairo, ensurepip, gi; gi.require_version("Gtk", "3.0")'],
+        stderr=subprocess.DEVNULL, check=False).returncode
+
+
 # name: (is it there?, Debian packages)
 SYSTEM = {
     'python-venv': (_has_venv, ['python3-venv']),
@@ -83,6 +92,13 @@ SYSTEM = {
     'npm': (
         lambda: shutil.which('npm') and shutil.which('node'),
         ['nodejs', 'npm']),
+    'gtk': (
+        _has_gtk,
+        ['python3-venv', 'python3-gi', 'python3-gi-cairo', 'python3-cairo',
+            'gir1.2-gtk-3.0', 'librsvg2-common']),
+    'display': (
+        lambda: all(map(shutil.which, ['Xvfb', 'xdotool', 'import'])),
+        ['xvfb', 'xdotool', 'imagemagick']),
     }
 
 

@@ -18,8 +18,46 @@ MINUTES = {'late': 'late_by', 'left_early': 'left_by'}
 FIELDS = ['state', 'late_by', 'left_by', 'comment', 'source']
 ATTENDED = {'present', 'late', 'left_early'}
 MISSED = {'absent', 'excused'}
+# A slot that starts before noon and ends after lunch is the whole day
+NOON, AFTER_LUNCH = dt.time(12), dt.time(14)
 # Slots whose attendances are read at once
 SLOTS = 20
+
+
+class Mark:
+    "What a row says of one slot"
+    __slots__ = ('enrolment', 'slot', 'values', 'attendance')
+
+    def __init__(self, enrolment, slot, values):
+        self.enrolment = enrolment
+        self.slot = slot
+        self.values = values
+        self.attendance = None
+
+    @property
+    def key(self):
+        return self.enrolment, self.slot['id']
+
+    @property
+    def changes(self):
+        "Values that differ from the ones of the sheet"
+        if self.attendance and all(
+                self.attendance[name] == value
+                for name, value in self.values.items()):
+            return {}
+        return self.values
+
+    @property
+    def new_values(self):
+        values = {
+            'enrolment': self.enrolment,
+            'slot': self.slot['id'],
+            **self.values,
+            }
+        if self.values['state'] in MISSED:
+            # The server would write it after
+            values['missed'] = self.slot['duration']
+        return values
 
 
 class Attendance(Importer):
@@ -28,7 +66,7 @@ class Attendance(Importer):
         'email': cells.email,
         'session': cells.code,
         'date': cells.date,
-        'start': cells.time,
+        'start': cells.start,
         'status': cells.status,
         'minutes': cells.minutes,
         'comment': cells.text,
@@ -37,25 +75,53 @@ class Attendance(Importer):
         [['enrolment'], ['email', 'session']],
         [['date']], [['start']], [['status']]]
 
+    def __init__(self, client, table, errors, options, progress):
+        super().__init__(client, table, errors, options, progress)
+        if options.statuses:
+            self.columns = {
+                **self.columns, 'status': cells.Statuses(options.statuses)}
+
     def check(self, row):
         super().check(row)
         if not row.cells.get('enrolment'):
             self.require(row, 'email', 'session')
-        if row['minutes'] and row['status'] not in {None, *MINUTES}:
+        state, minutes = row['status'] or (None, None)
+        if row['minutes'] and state not in {None, *MINUTES}:
             raise Rejected(
-                f"Somebody {row['status']} has no minutes: "
+                f"Somebody {state} has no minutes: "
                 "leave the cell empty or change the status.", 'minutes')
+        if minutes and row['minutes'] not in {None, minutes}:
+            raise Rejected(
+                "The status gives other minutes: leave the cell empty or "
+                "change the status.", 'minutes')
+        row.values['state'] = state
+        row.values['minutes'] = row['minutes'] or minutes
 
     def load(self, rows):
+        rows = self.set_half_days(rows)
         rows = self.set_enrolments(rows)
-        rows = self.set_slots(rows)
-        rows = list(self.without_doubles(rows, 'enrolment', 'slot'))
+        rows = self.set_marks(rows)
+        rows = list(self.without_repeated(rows))
         self.read_attendances(rows)
         reopened = self.reopen_sheets(rows)
         self.batches(rows, self.write_attendances)
         self.open_sheets(rows)
         self.start(rows)
         self.close_sheets(rows, reopened)
+
+    def set_half_days(self, rows):
+        "Understand AM and PM, refuse AM when it may be the French one"
+        is_english = any(row['start'] == 'pm' for row in self.table.rows)
+        for row in rows:
+            if row['start'] == 'pm':
+                row.values['start'] = 'afternoon'
+            elif row['start'] == 'am' and is_english:
+                row.values['start'] = 'morning'
+            elif row['start'] == 'am':
+                self.reject(row,
+                    "AM is the morning in English and the afternoon in "
+                    "French: write morning or afternoon.", 'start')
+        return [row for row in rows if row not in self.errors]
 
     def set_enrolments(self, rows):
         "Set the enrolment, as values, of the rows"
@@ -67,7 +133,7 @@ class Attendance(Importer):
                 ENROLMENT, 'id', codes.values(), names)}
         by_email = self.by_email(
             [row for row in rows if not row['enrolment']], names)
-        for row in rows:
+        for row in [row for row in rows if row not in self.errors]:
             if row['enrolment']:
                 found = enrolments.get(codes.get(row['enrolment']))
                 found = [found] if found else []
@@ -79,9 +145,13 @@ class Attendance(Importer):
         return [row for row in rows if row not in self.errors]
 
     def set_enrolment(self, row, column, found):
+        if len(found) > 1:
+            # Who has left and come back is expected once on that day
+            found = [e for e in found if expected(e, row['date'])] or found
         if not found:
             self.reject(row, "No enrolment is known by this "
-                f"{'code' if column == 'enrolment' else 'e-mail'}: "
+                f"{'code' if column == 'enrolment' else 'e-mail'}"
+                f"{' in this session' if column == 'email' else ''}: "
                 "import the enrolments first.", column)
         elif len(found) > 1:
             self.reject(row,
@@ -89,7 +159,6 @@ class Attendance(Importer):
                 "use the column enrolment.", column)
         else:
             row.values['enrolment_'], = found
-            row.values['enrolment'] = found[0]['id']
 
     def by_email(self, rows, names):
         "Return the enrolments by e-mail and code of session"
@@ -100,6 +169,10 @@ class Attendance(Importer):
         sessions = {
             id: code for code, id in self.find_codes(
                 SESSION, [row['session'] for row in rows]).items()}
+        for row in rows:
+            if row['session'] not in sessions.values():
+                self.reject(row, "No session is known by this code: import "
+                    "the sessions first.", 'session')
         result = defaultdict(list)
         for enrolment in self.client.read_in(
                 ENROLMENT, 'trainee.party', parties,
@@ -110,93 +183,117 @@ class Attendance(Importer):
                 result[email, session].append(enrolment)
         return result
 
-    def set_slots(self, rows):
-        sessions = {row['enrolment_']['session'] for row in rows}
-        slots = {
-            (slot['session'], slot['date'], slot['start']): slot
-            for slot in self.client.read_in(
-                SLOT, 'session', sessions,
-                ['session', 'session.state', 'date', 'start', 'start_at',
-                    'duration', 'state'], size=10)}
+    def set_marks(self, rows):
+        "Set what the rows say of each of their slots"
+        slots = defaultdict(list)
+        for slot in self.client.read_in(
+                SLOT, 'session',
+                {row['enrolment_']['session'] for row in rows},
+                ['session', 'session.state', 'date', 'start', 'end',
+                    'start_at', 'duration', 'state'],
+                size=10):
+            slots[slot['session'], slot['date']].append(slot)
+        today = self.client.call('ir.date', 'today')
         now = dt.datetime.now(dt.timezone.utc).replace(tzinfo=None)
         for row in rows:
-            slot = slots.get((
-                    row['enrolment_']['session'], row['date'], row['start']))
-            if not slot:
-                self.reject(row,
-                    "The session has no slot at that time: look at its "
-                    "date and start.", 'date')
-            elif slot['state'] == 'cancelled':
-                self.reject(row, "The slot is cancelled.", 'date')
-            elif slot['session.']['state'] == 'cancelled':
-                self.reject(row,
-                    "The session is cancelled: set it back to draft first.",
-                    'date')
-            elif slot['start_at'] > now:
-                self.reject(row,
-                    "The slot has not started yet: import its attendance "
-                    "once it is held.", 'date')
-            elif not expected(row):
-                self.reject(row,
-                    "The trainee is not expected on that day: look at the "
-                    "state and the dates of the enrolment.", 'date')
-            else:
-                row.values['slot_'] = slot
-                row.values['slot'] = slot['id']
+            try:
+                found = find_slots(
+                    slots[row['enrolment_']['session'], row['date']],
+                    row['start'])
+                if found[0]['session.']['state'] == 'cancelled':
+                    raise Rejected(
+                        "The session is cancelled: set it back to draft "
+                        "first.", 'date')
+                if (row['date'] > today
+                        or any(slot['start_at'] > now for slot in found)):
+                    raise Rejected(
+                        "The slot is still to come: record its attendance "
+                        "once it has taken place.", 'date')
+                if not expected(row['enrolment_'], row['date']):
+                    raise Rejected(
+                        "The trainee is not expected on that day: look at "
+                        "the state and the dates of the enrolment.", 'date')
+                row.values['marks'] = list(get_marks(row, found))
+            except Rejected as exc:
+                self.reject(row, exc.reason, exc.column)
         return [row for row in rows if row not in self.errors]
+
+    def without_repeated(self, rows):
+        "The rows that say something that no row before them has said"
+        first = {}
+        for row in rows:
+            marks = row['marks']
+            said = [first[m.key] for m in marks if m.key in first]
+            new = [m for m in marks if m.key not in first]
+            values = {m.key: m.values for m in marks}
+            other = next(
+                (line for line, m in said if m.values != values[m.key]), None)
+            if other:
+                self.reject(row,
+                    f"Line {other} says something else for the same "
+                    "enrolment and slot: keep one of them.",
+                    'enrolment' if row['enrolment'] else 'email')
+            elif not new:
+                self.done(row, 'unchanged')
+            else:
+                first.update((m.key, (row.line, m)) for m in new)
+                row.values['marks'] = new
+                yield row
 
     def reopen_sheets(self, rows):
         """Open the sheets that are official and that a row contradicts,
         return them"""
         slots = sorted({
-                row['slot'] for row in rows
-                if row['slot_']['state'] == 'held' and changes(row)})
+                mark.slot['id'] for row in rows for mark in row['marks']
+                if mark.slot['state'] == 'held' and mark.changes})
         self.click(SLOT, 'open', slots)
         return slots
 
     def open_sheets(self, rows):
         "Open the sheets, which adds who is expected and not in the file"
-        self.click(SLOT, 'open', sorted({
-                    row['slot'] for row in rows
-                    if row['slot_']['state'] == 'planned'}))
+        self.click(SLOT, 'open', slots_in(rows, {'planned'}))
 
     def read_attendances(self, rows):
         attendances = {
             (attendance['enrolment'], attendance['slot']): attendance
             for attendance in self.client.read_in(
-                ATTENDANCE, 'slot', sorted({row['slot'] for row in rows}),
+                ATTENDANCE, 'slot',
+                slots_in(rows, {'planned', 'open', 'held'}),
                 ['enrolment', 'slot', *FIELDS], size=SLOTS)}
         for row in rows:
-            row.values['attendance'] = attendances.get(
-                (row['enrolment'], row['slot']))
+            for mark in row['marks']:
+                mark.attendance = attendances.get(mark.key)
 
     def write_attendances(self, rows):
         "Write the rows, those with the same values together"
-        new, pairs = [], {}
+        pairs = {}
         for row in rows:
-            if not row['attendance']:
-                new.append(row)
-            elif values := changes(row):
-                ids, _ = pairs.setdefault(
-                    tuple(sorted(values.items(), key=repr)), ([], values))
-                ids.append(row['attendance']['id'])
+            for mark in row['marks']:
+                if mark.attendance and (values := mark.changes):
+                    ids, _ = pairs.setdefault(
+                        tuple(sorted(values.items(), key=repr)), ([], values))
+                    ids.append(mark.attendance['id'])
         self.write(ATTENDANCE, *pairs.values())
-        self.create_attendances(new)
+        self.create_attendances(rows)
         for row in rows:
-            if not row['attendance']:
+            if not all(mark.attendance for mark in row['marks']):
                 self.done(row, 'created')
+            elif any(mark.changes for mark in row['marks']):
+                self.done(row, 'updated')
             else:
-                self.done(row, 'updated' if changes(row) else 'unchanged')
+                self.done(row, 'unchanged')
 
     def create_attendances(self, rows):
-        self.create(ATTENDANCE, [new_attendance(row) for row in rows])
+        self.create(ATTENDANCE, [
+                mark.new_values for row in rows for mark in row['marks']
+                if not mark.attendance])
 
     def start(self, rows):
         "Who has attended has started, and so has the session"
         rows = [row for row in rows if row not in self.errors]
         self.click(ENROLMENT, 'start', sorted({
-                    row['enrolment'] for row in rows
-                    if row['status'] in ATTENDED
+                    row['enrolment_']['id'] for row in rows
+                    if row['state'] in ATTENDED
                     and row['enrolment_']['state'] == 'confirmed'}))
         sessions = {row['enrolment_']['session'] for row in rows}
         self.click(SESSION, 'run', [
@@ -207,52 +304,83 @@ class Attendance(Importer):
     def close_sheets(self, rows, reopened):
         slots = set(reopened)
         if self.options.close:
-            slots |= {
-                row['slot'] for row in rows
-                if row['slot_']['state'] in {'planned', 'open'}}
-        self.click(SLOT, 'close', sorted(slots))
+            slots.update(slots_in(rows, {'planned', 'open'}))
+        self.click(
+            SLOT, 'close', sorted(slots),
+            training_abandon_notices=self.options.notify)
 
 
-def expected(row):
-    enrolment = row['enrolment_']
+def slots_in(rows, states):
+    "Return the ids of the slots of the rows that are in the states"
+    return sorted({
+            mark.slot['id'] for row in rows for mark in row['marks']
+            if mark.slot['state'] in states})
+
+
+def expected(enrolment, date):
     return (
         enrolment['state'] not in {'draft', 'cancelled'}
-        and row['date'] >= (enrolment['start_date'] or dt.date.min)
-        and row['date'] <= (enrolment['end_date'] or dt.date.max))
+        and date >= (enrolment['start_date'] or dt.date.min)
+        and date <= (enrolment['end_date'] or dt.date.max))
 
 
-def new_attendance(row):
-    values = {
-        'enrolment': row['enrolment'],
-        'slot': row['slot'],
-        **attendance_values(row),
-        }
-    if row['status'] in MISSED:
-        # The server would write it after
-        values['missed'] = row['slot_']['duration']
-    return values
+def find_slots(slots, start):
+    "Return those of the slots of a day that start then, in time order"
+    if not slots:
+        raise Rejected("The session has no slot on that day.", 'date')
+    found = [s for s in slots if is_at(s, start)]
+    if not found:
+        times = ', '.join(sorted(f"{s['start']:%H:%M}" for s in slots))
+        raise Rejected(
+            "The session has no slot at that time: on that day its slots "
+            f"start at {times}.", 'start')
+    found = [s for s in found if s['state'] != 'cancelled']
+    if not found:
+        raise Rejected("The slot is cancelled.", 'date')
+    if start in {'morning', 'afternoon'} and any(map(is_whole_day, found)):
+        raise Rejected(
+            "The slot is the whole day: write its start or day.", 'start')
+    if len({s['start'] for s in found}) < len(found):
+        raise Rejected(
+            "The session has several slots at the same time: record them on "
+            "their sheets.", 'start')
+    return sorted(found, key=lambda s: s['start'])
 
 
-def attendance_values(row):
-    values = {
-        'state': row['status'],
-        'late_by': None,
-        'left_by': None,
-        'source': 'import',
-        }
-    if row['minutes'] and row['status'] in MINUTES:
-        values[MINUTES[row['status']]] = row['minutes']
-    if row['comment']:
-        values['comment'] = row['comment']
-    return values
+def is_whole_day(slot):
+    return slot['start'] < NOON and slot['end'] > AFTER_LUNCH
 
 
-def changes(row):
-    "Values that differ from the ones of the sheet"
-    values = attendance_values(row)
-    attendance = row['attendance']
-    if not attendance:
-        return values
-    if all(attendance[name] == value for name, value in values.items()):
-        return {}
-    return values
+def is_at(slot, start):
+    "Tell if the slot is at the time, or has a part in the half-day"
+    if start == 'day':
+        return True
+    if start == 'morning':
+        return slot['start'] < NOON
+    if start == 'afternoon':
+        return slot['start'] >= NOON or is_whole_day(slot)
+    return slot['start'] == start
+
+
+def get_marks(row, slots):
+    """Return the marks of the slots: who is late is so for the first one and
+    who leaves early for the last one"""
+    state, minutes = row['state'], row['minutes']
+    concerned = {'late': slots[0], 'left_early': slots[-1]}.get(state)
+    if minutes and minutes > concerned['duration']:
+        raise Rejected(
+            "The slot lasts only "
+            f"{concerned['duration'] // dt.timedelta(minutes=1)} minutes.",
+            'minutes' if row.cells.get('minutes') else 'status')
+    for slot in slots:
+        values = {
+            'state': state if concerned in (None, slot) else 'present',
+            'late_by': None,
+            'left_by': None,
+            'source': 'import',
+            }
+        if minutes and slot is concerned:
+            values[MINUTES[state]] = minutes
+        if row['comment']:
+            values['comment'] = row['comment']
+        yield Mark(row['enrolment_']['id'], slot, values)

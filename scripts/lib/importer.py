@@ -17,16 +17,25 @@ class Options:
     "What the user asked for"
 
     def __init__(
-            self, source='import', company=None, dry_run=False, close=False):
+            self, source='import', company=None, dry_run=False, close=False,
+            statuses=None, session=None, half_days=(), extend=False,
+            missing=True, notify=True):
         self.source = source
         self.company = company
         self.dry_run = dry_run
         self.close = close
+        self.statuses = statuses
+        self.session = session
+        self.half_days = list(half_days)
+        self.extend = extend
+        self.missing = missing
+        self.notify = notify
 
 
 class Importer:
     # name: converter, in the order of the documentation
     columns = {}
+    outcomes = ['created', 'updated', 'unchanged']
     # for each requirement, the sets of columns that meet it
     required = []
 
@@ -204,9 +213,9 @@ class Importer:
             return range(-len(values), 0)
         return self.client.create(model, values)
 
-    def click(self, model, button, ids):
+    def click(self, model, button, ids, **context):
         if not self.options.dry_run:
-            self.client.click(model, button, ids)
+            self.client.click(model, button, ids, **context)
 
 
 def escape(text):

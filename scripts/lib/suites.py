@@ -1,7 +1,8 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
-"The suites of scripts/test: each function returns the counts of its tests"
+"The suites of scripts/test: each job returns the counts of its tests"
 
+import hashlib
 import os
 import re
 import shutil
@@ -12,17 +13,26 @@ import tempfile
 import zipfile
 from collections import Counter
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
-from . import web_client
+from . import desktop_client, web_client
 from .cluster import cluster
 from .environment import (
     MODULE, PYTHON, ROOT, VAR, Missing, chromium_binary, clean_environ, say)
+from .jobs import LOGS, Job
 
 TESTS = ROOT / 'tests'
 MODULE_NAME = MODULE.name
 REPORT = ['libreoffice', 'poppler', 'fonts']
+DATABASES = ['sqlite.databases', 'postgresql.databases']
+# Number of lines of the tests that are worth a process
+LINES = 600
+# The heaviest jobs of the databases weigh their lines
+FIRST = 100_000
+# What gives the same with each database is tested with the first one
+WITHOUT_POSTGRESQL = {'test_reply_message'}
 
 
 def _counts(passed=0, failed=0, skipped=0):
@@ -85,7 +95,7 @@ def pytest(paths, env, *options):
             skipped)
 
 
-def flake8(full=False):
+def flake8(shared, full):
     env = clean_environ()
     paths = [
         n for n in ['modules', 'scripts', 'tests', 'setup.py']
@@ -107,69 +117,199 @@ def _is_python_script(path):
         return b'python' in script.readline()
 
 
-def _module_tests():
-    return [
-        f'trytond.modules.{MODULE_NAME}.tests.{path.stem}'
-        for path in sorted((MODULE / 'tests').glob('test_*.py'))]
+@contextmanager
+def _environ(uri, full, **variables):
+    "Environment of tests that work in a directory of their own"
+    with tempfile.TemporaryDirectory(prefix='training-test-') as directory:
+        yield clean_environ(
+            PYTHONPATH=str(ROOT / 'scripts'),
+            TRYTOND_DATABASE_URI=uri,
+            TRYTOND_DATABASE__PATH=directory,
+            TEST_NETWORK='0',
+            TEST_FULL='1' if full else '',
+            **{'DB_CACHE': os.path.join(directory, 'cache'), **variables})
+
+
+def _built(directory):
+    if not directory.exists():
+        raise Missing(
+            f"The databases were not built, see {LOGS}/*.databases.log")
+    return directory
 
 
 @contextmanager
-def _database_environ(uri, cache, full):
-    with tempfile.TemporaryDirectory(prefix='training-test-') as directory:
-        yield clean_environ(
-            TRYTOND_DATABASE_URI=uri,
-            TRYTOND_DATABASE__PATH=directory,
-            DB_CACHE=cache or os.path.join(directory, 'cache'),
-            TEST_NETWORK='0',
-            TEST_FULL='1' if full else '')
+def _sqlite(shared, full):
+    with _environ('sqlite://', full) as env:
+        shutil.copytree(_built(shared / 'sqlite'), env['DB_CACHE'])
+        yield env
 
 
-def _database_tests(env, scripts):
-    if not (names := _module_tests()):
-        return _check("module tests", False, f"none in {MODULE}/tests")
-    result = unittest(names, env)
-    if paths := sorted(TESTS.glob(scripts)):
-        result += pytest(paths, env)
-    if any(TESTS.glob('scenario_*.rst')):
-        result += unittest(
-            ['lib.scenarios'], dict(env, PYTHONPATH=str(ROOT / 'scripts')))
-    return result
+@contextmanager
+def _postgresql(shared, full):
+    with cluster(_built(shared / 'postgresql')) as uri, \
+            _environ(uri, full, DB_CACHE='postgresql://') as env:
+        yield env
 
 
-def sqlite(full=False):
-    with _database_environ('sqlite://', None, full) as env:
-        return _database_tests(env, 'test_*.py')
+def _sqlite_databases(shared, full):
+    with _environ(
+            'sqlite://', full, DB_CACHE=str(shared / 'sqlite')) as env:
+        return _build_databases(env)
 
 
-def postgresql(full=False):
-    with cluster() as uri, \
-            _database_environ(uri, 'postgresql://', full) as env:
-        # The other tests of the scripts work without this database
-        return _database_tests(env, 'test_import_training.py')
+def _postgresql_databases(shared, full):
+    with cluster(target=shared / 'postgresql') as uri, \
+            _environ(uri, full, DB_CACHE='postgresql://') as env:
+        return _build_databases(env)
 
 
-def faults(full=False):
+def _build_databases(env):
+    code, _ = _call([PYTHON, '-m', 'lib.templates'], env)
+    return _counts(failed=1) if code else _counts()
+
+
+def _database(lang='en'):
+    "Name in DB_CACHE of the database with the module"
+    name = MODULE_NAME if lang == 'en' else f'{MODULE_NAME}--{lang}'
+    return hashlib.shake_128(name.encode()).hexdigest(20)
+
+
+def _sqlite_file(directory, lang='en'):
+    return Path(directory) / f'{_database(lang)}-sqlite.dump'
+
+
+def _database_jobs(suite, environ, build, scripts, full, without=()):
+    yield Job(suite, 'databases', build, 10 * FIRST)
+    tests = f'trytond.modules.{MODULE_NAME}.tests'
+    for run, paths in [
+            (partial(_module_tests, tests),
+                [p for p in (MODULE / 'tests').glob('test_*.py')
+                    if p.stem not in {'test_scenario', *without}]),
+            (partial(_scenarios, f'{tests}.test_scenario'),
+                (MODULE / 'tests').glob('scenario_*.rst')),
+            (_script_tests, TESTS.glob(scripts)),
+            (partial(_scenarios, 'lib.scenarios'),
+                TESTS.glob('scenario_*.rst')),
+            ]:
+        for lines, group in _group(paths):
+            name = group[0].stem
+            if others := len(group) - 1:
+                name += f'+{others}'
+            yield Job(
+                suite, name,
+                partial(_run_in, environ, run, group), lines,
+                [f'{suite}.databases'])
+
+
+def _group(paths):
+    "Return the paths in groups that are worth a process, with their lines"
+    groups = []
+    sizes = {p: len(p.read_bytes().splitlines()) for p in paths}
+    for path in sorted(sizes, key=lambda p: (-sizes[p], p)):
+        for group in groups:
+            if sum(sizes[p] for p in group) + sizes[path] <= LINES:
+                group.append(path)
+                break
+        else:
+            groups.append([path])
+    return [(sum(sizes[p] for p in group), group) for group in groups]
+
+
+def _run_in(environ, run, paths, shared, full):
+    with environ(shared, full) as env:
+        return run(paths, env)
+
+
+def _module_tests(tests, paths, env):
+    return unittest([f'{tests}.{p.stem}' for p in paths], env)
+
+
+def _scenarios(loader, paths, env):
+    options = [option for p in paths for option in ['-k', p.stem]]
+    return unittest([*options, loader], env)
+
+
+def _script_tests(paths, env):
+    return pytest(paths, env)
+
+
+def sqlite(full):
+    return _database_jobs(
+        'sqlite', _sqlite, _sqlite_databases, 'test_*.py', full)
+
+
+def postgresql(full):
+    # The other tests of the scripts work without this database
+    return _database_jobs(
+        'postgresql', _postgresql, _postgresql_databases,
+        'test_import_training.py', full, WITHOUT_POSTGRESQL)
+
+
+def faults(full):
     # The faults that depend on the database are tested on each of them, the
     # others on the one of production
-    options = [] if full else [
-        '-k', 'not SQLite or two_users '
-        'or (test_mail and (kill or two_crons or size))']
-    with cluster() as uri, _database_environ('sqlite://', None, full) as env:
-        return pytest(
-            [TESTS / 'faults'], dict(env, TEST_POSTGRESQL=uri), *options)
+    where = '' if full else (
+        'not SQLite or two_users '
+        'or (test_mail and (kill or two_crons or size))')
+    for path in sorted((TESTS / 'faults').glob('test_*.py')):
+        classes = {path.stem: ''}
+        if path.stem == 'test_mail':
+            classes = {
+                'test_mail_cron': 'PostgreSQLCron',
+                'test_mail_others': 'not PostgreSQLCron',
+                }
+        for name, which in classes.items():
+            expression = ' and '.join(f'({e})' for e in [where, which] if e)
+            yield Job(
+                'faults', name, partial(_faults, name, path, expression),
+                FIRST, DATABASES)
 
 
-def browser(full=False):
+def _faults(name, path, expression, shared, full):
+    template = f'test-{_database()}'
+    with cluster(_built(shared / 'postgresql')) as uri, \
+            _sqlite(shared, full) as env:
+        cache = Path(env['DB_CACHE'])
+        _sqlite_file(cache).rename(cache / f'{template}.sqlite')
+        return pytest([path], dict(env,
+                TEST_POSTGRESQL=uri,
+                TEST_TEMPLATE=template,
+                TEST_TABLE=str(LOGS / f'faults.{name}.txt')),
+            '-k', expression)
+
+
+def browser(full):
+    yield Job('browser', '', _browser, 2 * FIRST, DATABASES[:1])
+
+
+def _browser(shared, full):
     screens = VAR / 'screens'
     clean(screens)
-    with _database_environ('sqlite://', None, full) as env:
+    with _sqlite(shared, full) as env:
         return pytest([TESTS / 'browser'], dict(env,
                 TEST_CHROMIUM=chromium_binary(),
                 TEST_WEB_ROOT=str(web_client.ensure()),
-                TEST_SCREENS=str(screens)))
+                TEST_SCREENS=str(screens),
+                TEST_TEMPLATE=str(_sqlite_file(env['DB_CACHE'], 'fr'))))
 
 
-def package(full=False):
+def desktop(full):
+    yield Job('desktop', '', _desktop, FIRST, DATABASES[:1])
+
+
+def _desktop(shared, full):
+    screens = VAR / 'screens'
+    screens.mkdir(parents=True, exist_ok=True)
+    with _sqlite(shared, full) as env:
+        return pytest([TESTS / 'desktop'], dict(env,
+                TEST_DESKTOP=str(desktop_client.ensure()),
+                # Its server serves no web client
+                TEST_WEB_ROOT=env['TRYTOND_DATABASE__PATH'],
+                TEST_SCREENS=str(screens),
+                TEST_TEMPLATE=str(_sqlite_file(env['DB_CACHE'], 'fr'))))
+
+
+def package(shared, full):
     env = clean_environ()
     with tempfile.TemporaryDirectory(prefix='training-dist-') as directory:
         directory = Path(directory)
@@ -244,30 +384,39 @@ def _activate(admin, directory, env):
         connection.close()
 
 
-# name: (function, system parts), the longest first
+# name: (jobs, system parts)
 SUITES = {
     'postgresql': (postgresql, ['postgresql', *REPORT]),
     'sqlite': (sqlite, REPORT),
     'browser': (browser, ['chromium', 'npm', *REPORT]),
-    'package': (package, []),
+    'package': (
+        lambda full: [Job('package', '', package, 5 * FIRST)], []),
     'faults': (faults, ['postgresql', *REPORT]),
-    'flake8': (flake8, []),
+    'flake8': (lambda full: [Job('flake8', '', flake8, 0)], []),
+    'desktop': (desktop, ['gtk', 'display', *REPORT]),
     }
+# Only with --full or by their names
+LARGE = {'desktop'}
 
 
-def available():
-    "Names of the suites, without those that have no test yet"
-    return [
-        name for name in SUITES
-        if name not in {'browser', 'faults'}
-        or any((TESTS / name).glob('test_*.py'))]
+def available(full):
+    return [name for name in SUITES if full or name not in LARGE]
 
 
-def run(name, full=False):
-    "Counts of one suite; a missing part is a failure that says what"
-    function, _ = SUITES[name]
+def jobs(names, full=False):
+    "The jobs of the suites and those they need"
+    every = [job for suite in SUITES for job in SUITES[suite][0](full)]
+    result = [job for job in every if job.suite in names]
+    needed = {id for job in result for id in job.after}
+    return result + [
+        job for job in every if job.id in needed and job not in result]
+
+
+def run(id, full, shared):
+    "Counts of one job; a missing part is a failure that says what"
+    job, = [j for j in jobs(SUITES, full) if j.id == id]
     try:
-        return function(full)
+        return job.function(shared, full)
     except Missing as exc:
         say(f"FAIL: {exc}")
         return _counts(failed=1)

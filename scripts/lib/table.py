@@ -44,6 +44,7 @@ class Row:
 
 class Table:
     "The header and the rows of a CSV file"
+    unit = 'rows'
 
     def __init__(self, path, columns, required):
         self.path = Path(path)
@@ -91,10 +92,9 @@ def read_text(path):
         content = path.read_bytes()
     except OSError as exc:
         raise FormatError(f"{exc.strerror}.") from exc
-    if path.suffix.lower() == '.ics' or content.startswith(b'BEGIN:VCALENDAR'):
+    if content.startswith(b'BEGIN:VCALENDAR'):
         raise FormatError(
-            "calendar files (.ics) are not supported yet: "
-            "export the sessions as CSV.")
+            "this is a calendar: only the sessions are imported from one.")
     if content.startswith((b'PK\x03\x04', b'\xd0\xcf\x11\xe0')):
         raise FormatError(
             "this is a workbook: save it as CSV from the spreadsheet.")

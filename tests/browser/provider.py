@@ -4,6 +4,7 @@
 
 import email.policy
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -44,12 +45,18 @@ class Provider:
         "Create the database in French with the company and its users"
         self.password_file.write_text(PASSWORD)
         self.config_file.write_text(self.configuration())
-        (self.directory / f'{DATABASE}.sqlite').touch()
+        path = self.directory / f'{DATABASE}.sqlite'
+        activate = []
+        if template := os.environ.get('TEST_TEMPLATE'):
+            shutil.copy(template, path)
+        else:
+            path.touch()
+            activate = [
+                '-u', 'ir', 'res', 'training_abandon',
+                '--activate-dependencies', '-l', 'fr']
         self._run([
                 tool('trytond-admin'), '-c', self.config_file, '-d', DATABASE,
-                '-u', 'ir', 'res', 'training_abandon',
-                '--activate-dependencies', '-l', 'fr',
-                '--email', 'admin@example.com'])
+                *activate, '--password', '--email', 'admin@example.com'])
         self._run([
                 sys.executable, '-m', 'lib.demo_company',
                 f'sqlite:///{DATABASE}', self.config_file, self.password_file])

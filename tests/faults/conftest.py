@@ -1,5 +1,6 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
+import os
 import sys
 from pathlib import Path
 
@@ -17,13 +18,12 @@ def pytest_configure():
 
 
 def pytest_terminal_summary(terminalreporter):
-    "Show the table of the faults and keep it"
+    "Show the table of the faults and write it"
     if not harness.rows:
         return
     lines = harness.table()
     terminalreporter.section("faults")
     for line in lines:
         terminalreporter.line(line)
-    folder = ROOT / 'var' / 'test'
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / 'faults.txt').write_text('\n'.join(lines) + '\n')
+    if path := os.environ.get('TEST_TABLE'):
+        Path(path).write_text('\n'.join(lines) + '\n')

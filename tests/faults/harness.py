@@ -20,6 +20,7 @@ BIN = Path(sys.executable).parent
 FULL = bool(os.environ.get('TEST_FULL'))
 TIMEOUT = 600 if FULL else 60
 LEASE = 3600
+PASSWORD = 'faults-password'
 HEADER = [
     'fault', 'database', 'mails', 'sent', 'failed', 'queued', 'cancelled',
     'twice', 'lost', 'untrue']
@@ -248,14 +249,7 @@ class World:
             self.start_worker()
 
     def create(self):
-        "Create the database from one where the module is activated"
-        template = f'faults_{self.backend.name.lower()}'
-        cache = Path(os.environ['DB_CACHE'])
-        cache.mkdir(parents=True, exist_ok=True)
-        if not self.backend.exists(template, cache):
-            self.backend.create(template, cache)
-            activate(self.backend, template, cache)
-        self.backend.copy(template, cache, self.name, self.directory)
+        create_database(self.backend, self.name, self.directory)
 
     @cached_property
     def log(self):
@@ -392,19 +386,31 @@ def _is_true(mail, times):
         and (mail['state'] != 'failed' or bool(mail['reply'])))
 
 
-def activate(backend, database, directory):
-    "Activate the module in the new database"
-    password = Path(directory) / 'password'
-    password.write_text('faults-password')
+def create_database(backend, name, directory):
+    "Create the database from one where the module is activated"
+    template = (
+        os.environ.get('TEST_TEMPLATE') or f'faults_{backend.name.lower()}')
+    cache = Path(os.environ['DB_CACHE'])
+    cache.mkdir(parents=True, exist_ok=True)
+    if not backend.exists(template, cache):
+        backend.create(template, cache)
+        admin(backend, template, cache, '--all',
+            '-u', 'training_abandon', '--activate-dependencies')
+    backend.copy(template, cache, name, directory)
+
+
+def admin(backend, database, directory, *options, password=PASSWORD):
+    "Run trytond-admin on the database and give admin that password"
+    path = Path(directory) / 'password'
+    path.write_text(password)
     config = Path(directory) / f'{database}.conf'
     config.write_text(
         f'[database]\nuri={backend.uri}\npath={directory}\n')
     subprocess.run([
             sys.executable, '-W', 'ignore', BIN / 'trytond-admin',
-            '-c', config, '-d', database, '--all',
-            '-u', 'training_abandon', '--activate-dependencies',
-            '--email', 'admin@example.com'],
-        env=clean_environ(TRYTONPASSFILE=str(password)), check=True)
+            '-c', config, '-d', database, *options,
+            '--password', '--email', 'admin@example.com'],
+        env=clean_environ(TRYTONPASSFILE=str(path)), check=True)
 
 
 def table():

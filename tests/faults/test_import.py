@@ -17,6 +17,8 @@ import unittest
 from itertools import cycle
 from pathlib import Path
 
+import harness
+
 NAME = 'import_fault'
 PASSWORD = 'import-fault-password'
 CHILD = Path(__file__).with_name('import_killed.py')
@@ -105,23 +107,20 @@ class ImportMixin:
         cls.port = free_port()
         cls.config = cls.directory / 'trytond.conf'
         cls.config.write_text(
-            f'[database]\nuri={cls.server_uri()}\npath={cls.directory}\n'
+            f'[database]\nuri={cls.backend.uri}\npath={cls.directory}\n'
             f'[web]\nlisten=127.0.0.1:{cls.port}\n')
         cls.password = cls.directory / 'password'
         cls.password.write_text(PASSWORD)
-        cls.create_database()
-        cls.run_process([
-                Path(sys.executable).with_name('trytond-admin'),
-                '-c', cls.config, '-d', NAME, '--all',
-                '-u', 'training_abandon', '--activate-dependencies',
-                '--email', 'admin@example.com'], check=True)
+        harness.create_database(cls.backend, NAME, cls.directory)
+        harness.admin(
+            cls.backend, NAME, cls.directory, password=PASSWORD)
         cls.run_process([
                 sys.executable, CHILD, 'prepare', cls.uri(), cls.config],
             check=True)
 
     @classmethod
     def uri(cls):
-        return f'{cls.server_uri().rstrip("/")}/{NAME}'
+        return f'{cls.backend.uri.rstrip("/")}/{NAME}'
 
     @classmethod
     def environ(cls):
@@ -318,32 +317,12 @@ def free_port():
 
 
 class SQLiteTestCase(ImportMixin, unittest.TestCase):
-
-    @classmethod
-    def server_uri(cls):
-        return 'sqlite://'
+    backend = harness.SQLite()
 
     @classmethod
     def uri(cls):
         return f'sqlite:///{NAME}'
 
-    @classmethod
-    def create_database(cls):
-        (cls.directory / f'{NAME}.sqlite').touch()
-
 
 class PostgreSQLTestCase(ImportMixin, unittest.TestCase):
-
-    @classmethod
-    def server_uri(cls):
-        return os.environ['TEST_POSTGRESQL']
-
-    @classmethod
-    def create_database(cls):
-        import psycopg
-
-        with psycopg.connect(
-                cls.server_uri().rstrip('/') + '/postgres',
-                autocommit=True) as connection:
-            connection.execute(f'DROP DATABASE IF EXISTS "{NAME}"')
-            connection.execute(f'CREATE DATABASE "{NAME}"')
+    backend = harness.PostgreSQL()

@@ -4,7 +4,7 @@
 import datetime as dt
 import socket
 import unittest
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from unittest.mock import patch
 
 import trytond.config as config
@@ -39,9 +39,9 @@ class DatabaseTestCase(unittest.TestCase):
 
 
 @contextmanager
-def today(date=DATE):
+def today(date=DATE, pool=None):
     "Make it that day for the company"
-    pool = Pool()
+    pool = pool or Pool()
     Case = pool.get('training.abandon.case')
     Date = pool.get('ir.date')
     Slot = pool.get('training.session.slot')
@@ -73,7 +73,7 @@ def live(value=None):
 
 @contextmanager
 def without_commit():
-    "Keep the transaction of the test, forgetting what has been read"
+    "Keep to the transaction of the test, forgetting what has been read"
     transaction = Transaction()
 
     def commit():
@@ -81,7 +81,10 @@ def without_commit():
             cache.clear()
         transaction.counter += 1
 
-    with patch.object(transaction, 'commit', commit):
+    with patch.object(transaction, 'commit', commit), \
+            patch.object(
+                transaction, 'new_transaction',
+                lambda **kwargs: nullcontext()):
         yield
 
 

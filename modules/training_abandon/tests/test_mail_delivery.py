@@ -75,7 +75,13 @@ class MailDeliveryTestCase(DatabaseTestCase):
             email, = Email.search([])
             self.assertEqual(mail.email, email)
             self.assertEqual(email.body, mail.body)
+            self.assertEqual(email.subject, mail.subject)
             self.assertEqual(email.message_id, mail.message_id)
+            self.assertEqual(
+                email.recipients, f"{mail.party.name} <{mail.to}>")
+            self.assertEqual([a.address for a in email.addresses], [mail.to])
+            self.assertEqual(email.resource, mail.case)
+            self.assertEqual(email.training_mail, mail)
             server.data.assert_called_once_with(mail.message)
 
     @with_transaction()
@@ -534,19 +540,17 @@ class MailDeliveryTestCase(DatabaseTestCase):
         "Test that what the server accepted is recorded in the end"
         with self.queued() as (mail,), mail_server():
             Mail = type(mail)
-            write, calls = Mail._write, []
+            write, calls = Mail._write_values, []
 
-            def fail_once(values, *args, **kwargs):
-                if values.get('state') == 'sent':
-                    calls.append(values)
-                    if len(calls) < 3:
-                        raise backend.DatabaseOperationalError("gone")
-                return write(values, *args, **kwargs)
+            def fail_once(mail, values, following=None):
+                calls.append(values)
+                if len(calls) < 3:
+                    raise backend.DatabaseOperationalError("gone")
+                write(mail, values, following)
 
-            with patch.object(Mail, '_write', fail_once), \
+            with patch.object(Mail, '_write_values', fail_once), \
                     patch.object(mail_delivery.time, 'sleep'), \
-                    patch.object(Transaction(), 'rollback') as rollback, \
-                    patch.object(Transaction(), 'new_transaction'):
+                    patch.object(Transaction(), 'rollback') as rollback:
                 Mail.deliver_due()
             # The next mail needs a transaction that works
             rollback.assert_called_once_with()
@@ -559,14 +563,14 @@ class MailDeliveryTestCase(DatabaseTestCase):
         pool = Pool()
         Mail = pool.get('training.mail')
         with self.queued(2) as mails, mail_server():
-            resource = Mail._email_resource
+            insert = Mail._insert_emails
 
-            def fail(mail):
-                if mail == mails[0]:
+            def fail(ids):
+                if mails[0].id in ids:
                     raise OSError("disk full")
-                return resource(mail)
+                insert(ids)
 
-            with patch.object(Mail, '_email_resource', fail), \
+            with patch.object(Mail, '_insert_emails', fail), \
                     patch.object(Transaction(), 'rollback'):
                 Mail.deliver_due()
             self.assertEqual({m.state for m in mails}, {'sent'})

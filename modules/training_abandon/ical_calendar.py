@@ -1,0 +1,408 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+"Reads the events of a calendar file, whoever wrote it"
+import datetime as dt
+import re
+import warnings
+
+from icalendar import Event as Component
+from icalendar import Timezone
+from icalendar.timezone.tzp import TZP
+
+from trytond.i18n import gettext
+
+from .exceptions import CalendarError
+
+# The properties that are read, which keeps out attachments and the like
+PROPERTIES = {
+    'UID', 'DTSTART', 'DTEND', 'DURATION', 'RRULE', 'RDATE', 'EXDATE',
+    'RECURRENCE-ID', 'SEQUENCE', 'STATUS', 'SUMMARY', 'DESCRIPTION',
+    'CATEGORIES', 'ORGANIZER', 'ATTENDEE', 'DTSTAMP', 'LAST-MODIFIED'}
+TIMES = {
+    'UID', 'DTSTART', 'DTEND', 'DURATION', 'RRULE', 'RDATE', 'EXDATE',
+    'RECURRENCE-ID'}
+# The methods of the messages that are about some events of a calendar
+PARTIAL = {'REQUEST', 'CANCEL', 'ADD', 'REPLY', 'COUNTER', 'REFRESH'}
+DAY = dt.timedelta(days=1)
+UTC = dt.timezone.utc
+UNREADABLE = (
+    ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+
+
+class EventError(Exception):
+    "An event that can not be used"
+
+
+def decode(content):
+    "Return the lines of the file, unfolded, as (line number, text) pairs"
+    try:
+        if content.startswith((b'\xff\xfe', b'\xfe\xff')):
+            content = content.decode('utf-16').encode()
+    except UnicodeDecodeError as exc:
+        raise CalendarError(gettext(
+                'training_abandon.msg_ical_encoding')) from exc
+    lines = list(_unfold(content.removeprefix(b'\xef\xbb\xbf')))
+    for encoding in ['utf-8', 'cp1252']:
+        try:
+            return [(number, line.decode(encoding)) for number, line in lines]
+        except UnicodeDecodeError:
+            continue
+    return [(number, line.decode('latin-1')) for number, line in lines]
+
+
+def _unfold(content):
+    "Yield the lines, which may be folded even inside a character"
+    parts, first = [], 1
+    for number, line in enumerate(re.split(b'\r\n?|\n', content), 1):
+        if line[:1] in {b' ', b'\t'}:
+            parts.append(line[1:])
+            continue
+        yield first, b''.join(parts)
+        parts, first = [line], number
+    yield first, b''.join(parts)
+
+
+class Calendar:
+    "The series of events of the file, and what can not be read"
+
+    def __init__(self, content, timezone):
+        self.timezone = timezone
+        self.series = {}
+        self.problems = []
+        self.partial = False
+        self._tzp = TZP()
+        self._definitions = {}
+        self._zones = {}
+        self._read(content)
+
+    def _read(self, content):
+        blocks, calendars = [], 0
+        zone, scanner = None, Scanner()
+        for name, number, lines in scanner.scan(decode(content)):
+            if name == 'VCALENDAR':
+                calendars += 1
+                zone, method = self._calendar(lines)
+                self.partial |= method in PARTIAL
+                for number, lines, closed in blocks:
+                    self._event(
+                        number, lines, closed, zone, method == 'CANCEL')
+                blocks = []
+            elif name == 'VTIMEZONE':
+                self._definitions[tzid(lines)] = lines
+            else:
+                blocks.append((number, lines, name == 'VEVENT'))
+        if scanner.stack or blocks:
+            raise CalendarError(gettext(
+                    'training_abandon.msg_ical_truncated'))
+        if not calendars:
+            raise CalendarError(gettext(
+                    'training_abandon.msg_ical_not_calendar'))
+        if not self.series and not self.problems:
+            raise CalendarError(gettext('training_abandon.msg_ical_empty'))
+
+    def _calendar(self, lines):
+        values = {}
+        for line in lines:
+            name, _, value = line.partition(':')
+            values[name.partition(';')[0].upper()] = value.strip()
+        zone = None
+        if name := values.get('X-WR-TIMEZONE'):
+            zone = self.zone(name)
+        return zone, values.get('METHOD', '').upper()
+
+    def _event(self, number, lines, closed, zone, cancelled):
+        event = Event(number)
+        try:
+            if not closed:
+                raise EventError(gettext(
+                        'training_abandon.msg_ical_not_closed'))
+            event.read(lines, self, zone)
+        except EventError as exc:
+            self.problems.append(event.problem(str(exc)))
+            if event.uid:
+                self._series(event).broken.add(event.recurrence)
+            return
+        event.cancelled |= cancelled
+        self._series(event).add(event)
+
+    def _series(self, event):
+        return self.series.setdefault(event.uid, Series(event.uid))
+
+    def zone(self, name):
+        "Return the time zone of that name, or None"
+        if name not in self._zones:
+            self._zones[name] = self._find_zone(name)
+        return self._zones[name]
+
+    def _find_zone(self, name):
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            try:
+                zone = self._tzp.timezone(name)
+                if zone is None and name in self._definitions:
+                    zone = custom_zone(self._definitions[name])
+            except (OSError, *UNREADABLE):
+                zone = None
+        return zone
+
+
+def tzid(lines):
+    for line in lines:
+        name, _, value = line.partition(':')
+        if name.partition(';')[0].strip().upper() == 'TZID':
+            return value.strip()
+
+
+def custom_zone(lines):
+    "Return the zone that a calendar defines, or None"
+    zone = Timezone.from_ical('\n'.join(lines))
+    for component in zone.subcomponents:
+        rules = component.get('RRULE', [])
+        for rule in rules if isinstance(rules, list) else [rules]:
+            if rule.get('FREQ') != ['YEARLY']:
+                return None
+    return zone.to_tz(TZP(), lookup_tzid=False)
+
+
+class Scanner:
+    """Cuts the file in components.
+
+    An event that is not closed is told by the name None."""
+
+    def __init__(self):
+        self.stack = []
+
+    def scan(self, lines):
+        for number, line in lines:
+            name, _, value = line.partition(':')
+            name = name.partition(';')[0].strip().upper()
+            value = value.strip().upper()
+            if name == 'BEGIN':
+                yield from self._begin(value, number, line)
+            elif name == 'END':
+                yield from self._end(value, line)
+            elif self.stack:
+                component, _, kept = self.stack[-1]
+                if value and (component != 'VEVENT' or name in PROPERTIES):
+                    kept.append(line)
+
+    def _begin(self, name, number, line):
+        if name == 'VEVENT':
+            yield from self._unclosed()
+        if name == 'VCALENDAR':
+            self.stack.clear()
+        if self.stack or name == 'VCALENDAR':
+            self.stack.append((name, number, [line]))
+
+    def _end(self, name, line):
+        if name == 'VCALENDAR':
+            yield from self._unclosed()
+            del self.stack[1:]
+        if not self.stack or self.stack[-1][0] != name:
+            return
+        name, number, lines = self.stack.pop()
+        lines.append(line)
+        if name in {'STANDARD', 'DAYLIGHT'} and self.stack:
+            self.stack[-1][2].extend(lines)
+        elif name in {'VCALENDAR', 'VTIMEZONE', 'VEVENT'}:
+            yield name, number, lines
+
+    def _unclosed(self):
+        names = [name for name, _, _ in self.stack]
+        if 'VEVENT' in names:
+            index = names.index('VEVENT')
+            _, number, lines = self.stack[index]
+            del self.stack[index:]
+            yield None, number, lines
+
+
+class Event:
+    "One component of the file: a whole event or the change of one time"
+
+    def __init__(self, line):
+        self.line = line
+        self.uid = self.summary = ''
+        self.recurrence = None
+        self.range = False
+
+    def problem(self, reason, dates=(), skipped=False):
+        return {
+            'line': self.line,
+            'uid': self.uid,
+            'summary': self.summary,
+            'dates': list(dates),
+            'reason': reason,
+            'skipped': skipped,
+            }
+
+    def read(self, lines, calendar, zone):
+        try:
+            component = Component.from_ical('\n'.join(lines))
+        except UNREADABLE as exc:
+            raise EventError(gettext(
+                    'training_abandon.msg_ical_unreadable',
+                    error=exc)) from exc
+        self.component, self.calendar, self.default = (
+            component, calendar, zone)
+        broken = {name for name, _ in component.errors}
+        self.summary = self._text('SUMMARY', broken)[:250]
+        self.uid = self._text('UID', broken)
+        for name, error in component.errors:
+            if name in TIMES:
+                raise EventError(gettext(
+                        'training_abandon.msg_ical_property',
+                        property=name, error=error))
+        if not self.uid:
+            raise EventError(gettext('training_abandon.msg_ical_no_uid'))
+        self.description = self._text('DESCRIPTION', broken)
+        self.categories = ' '.join(
+            c.to_ical().decode().replace('\\', '')
+            for c in self._all('CATEGORIES'))
+        self.cancelled = (
+            self._text('STATUS', broken).upper() == 'CANCELLED')
+        self.version = self._version(broken)
+        self.attendees = self._addresses('ATTENDEE')
+        self.organizers = self._addresses('ORGANIZER')
+        self._read_times()
+        del self.component, self.calendar
+
+    def _all(self, name):
+        value = self.component.get(name, [])
+        return value if isinstance(value, list) else [value]
+
+    def _one(self, name):
+        return next(iter(self._all(name)), None)
+
+    def _text(self, name, broken):
+        if name in broken:
+            return ''
+        return ' '.join(str(self._one(name) or '').split())
+
+    def _addresses(self, name):
+        return sorted({
+                re.sub('^mailto:', '', str(value), flags=re.I).lower()
+                for value in self._all(name)})
+
+    def _version(self, broken):
+        "What tells which of two components is the latest"
+        sequence = 0
+        if 'SEQUENCE' not in broken:
+            sequence = int(self._one('SEQUENCE') or 0)
+        stamps = []
+        for name in ['LAST-MODIFIED', 'DTSTAMP']:
+            stamp = None if name in broken else self._one(name)
+            stamp = getattr(stamp, 'dt', None)
+            stamps.append(
+                stamp.strftime('%Y%m%d%H%M%S')
+                if isinstance(stamp, dt.datetime) else '')
+        return sequence, *stamps
+
+    def _read_times(self):
+        start = self._one('DTSTART')
+        recurrence = self._one('RECURRENCE-ID')
+        if recurrence is not None:
+            self.recurrence = self._time(recurrence.dt, recurrence)
+            self.range = (
+                recurrence.params.get('RANGE', '').upper()
+                == 'THISANDFUTURE')
+        if start is None:
+            if self._text('STATUS', set()).upper() == 'CANCELLED' or (
+                    self.recurrence is not None):
+                start = recurrence
+            if start is None:
+                raise EventError(gettext(
+                        'training_abandon.msg_ical_no_start'))
+        self.start = self._time(start.dt, start)
+        self.all_day = not isinstance(self.start, dt.datetime)
+        self.duration = self._duration()
+        self.rules = [dict(rule) for rule in self._all('RRULE')]
+        self.dates, self.periods = self._dates()
+        self.excluded = [
+            self._time(value.dt, values)
+            for values in self._all('EXDATE') for value in values.dts]
+
+    def _time(self, value, parameters):
+        "Return a date, or a time with the zone it is thought in"
+        if not isinstance(value, dt.datetime):
+            return value
+        name = parameters.params.get('TZID')
+        if name:
+            zone = self.calendar.zone(name)
+            if zone is None:
+                raise EventError(gettext(
+                        'training_abandon.msg_ical_unknown_zone',
+                        zone=name))
+        elif value.tzinfo:
+            # Calendars with a zone of their own may be written in UTC
+            return value.astimezone(self.default or UTC)
+        else:
+            zone = self.default or self.calendar.timezone
+        return value.replace(tzinfo=zone)
+
+    def _duration(self):
+        end, duration = self._one('DTEND'), self._one('DURATION')
+        if end is not None:
+            end = self._time(end.dt, end)
+            if isinstance(end, dt.datetime) == self.all_day:
+                raise EventError(gettext(
+                        'training_abandon.msg_ical_date_and_time'))
+            if self.all_day:
+                duration = max(end - self.start, DAY)
+            else:
+                duration = end.astimezone(UTC) - self.start.astimezone(UTC)
+        elif duration is not None:
+            duration = duration.dt
+            if not isinstance(duration, dt.timedelta):
+                raise EventError(gettext(
+                        'training_abandon.msg_ical_property',
+                        property='DURATION', error=duration))
+        elif self.all_day:
+            duration = DAY
+        return duration
+
+    def _dates(self):
+        dates, periods = [], {}
+        for values in self._all('RDATE'):
+            for value in values.dts:
+                value, end = value.dt, None
+                if isinstance(value, tuple):
+                    value, end = value
+                value = self._time(value, values)
+                dates.append(value)
+                if isinstance(end, dt.datetime):
+                    end = (
+                        self._time(end, values).astimezone(UTC)
+                        - value.astimezone(UTC))
+                if end is not None:
+                    periods[value] = end
+        return dates, periods
+
+
+class Series:
+    "The event of a UID with the changes of some of its times"
+
+    def __init__(self, uid):
+        self.uid = uid
+        self.master = None
+        self.overrides = {}
+        # The recurrences that can not be read, None is the whole series
+        self.broken = set()
+
+    def add(self, event):
+        "Add the event, the latest one is kept"
+        if event.recurrence is None:
+            if self.master is None or event.version >= self.master.version:
+                self.master = event
+            return
+        other = self.overrides.get(event.recurrence)
+        if other is None or event.version >= other.version:
+            self.overrides[event.recurrence] = event
+
+    @property
+    def event(self):
+        "The event that describes the series"
+        return self.master or next(iter(self.overrides.values()), None)
+
+    @property
+    def summary(self):
+        return self.event.summary

@@ -1,0 +1,249 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+import datetime as dt
+from collections import Counter
+
+from trytond.i18n import gettext
+from trytond.model import ModelView, fields
+from trytond.pool import Pool
+from trytond.pyson import Bool, Eval, If
+from trytond.transaction import check_access
+from trytond.wizard import Button, StateTransition, StateView, Wizard
+
+from .exceptions import CalendarError
+
+# The most lines of the preview
+LINES = 500
+HALF_DAYS = ['morning_start', 'morning_end', 'afternoon_start',
+    'afternoon_end']
+
+
+class Import(Wizard):
+    __name__ = 'training.session.import_ical'
+
+    start = StateView(
+        'training.session.import_ical.start',
+        'training_abandon.session_import_ical_start_view_form', [
+            Button("Cancel", 'end', 'tryton-cancel'),
+            Button("Import", 'apply', 'tryton-ok'),
+            Button("Preview", 'preview', 'tryton-forward', default=True),
+            ])
+    preview = StateView(
+        'training.session.import_ical.preview',
+        'training_abandon.session_import_ical_preview_view_form', [
+            Button("Cancel", 'end', 'tryton-cancel'),
+            Button("Back", 'start', 'tryton-back', validate=False),
+            Button("Import", 'apply', 'tryton-ok', default=True),
+            ])
+    apply = StateTransition()
+
+    def default_start(self, fields):
+        # Back from the preview
+        values = {
+            name: getattr(self.start, name) for name in fields
+            if getattr(self.start, name, None) is not None}
+        if session := values.get('session', self.record):
+            values['session'] = session.id
+        return values
+
+    def default_preview(self, fields):
+        session, plan, problems = self.plan()
+        problems = [self._problem(p) for p in problems]
+        lines = [self._line(line) for line in plan.lines()]
+        counts = Counter(line['action'] for line in problems + lines)
+        lines = problems + [l for l in lines if l['action'] != 'keep']
+        return {
+            'created': counts['create'],
+            'updated': sum(
+                counts[a] for a in ['move', 'reinstate', 'link']),
+            'cancelled': counts['cancel'],
+            'unchanged': counts['keep'],
+            'conflicts': counts['conflict'],
+            'rejected': counts['reject'],
+            'skipped': counts['skip'],
+            'hidden': max(len(lines) - LINES, 0),
+            'lines': lines[:LINES],
+            }
+
+    def transition_apply(self):
+        # What is shown may have changed since
+        self.start.session.lock()
+        session, plan, _ = self.plan()
+        session.apply_calendar(plan)
+        return 'end'
+
+    def plan(self):
+        "Return the session, its plan and the problems of the calendar"
+        session = self.get_session()
+        calendar, expansion = session.open_calendar(
+            bytes(self.start.file or b''), session.company,
+            self.start.get_half_days())
+        result = expansion.expand(
+            calendar.series.values(), session.start_date, session.end_date,
+            extend=bool(self.start.extend))
+        plan = session.plan_calendar(
+            result, bool(self.start.missing) and not calendar.partial)
+        return session, plan, calendar.problems + result['problems']
+
+    @check_access
+    def get_session(self):
+        pool = Pool()
+        Session = pool.get('training.session')
+        session, = Session.browse([self.start.session.id])
+        session.check_calendar()
+        return session
+
+    def _problem(self, problem):
+        dates = [self._date(d) for d in problem['dates']]
+        if len(dates) > 2:
+            dates = [f'{dates[0]} – {dates[-1]} ({len(dates)})']
+        return {
+            'action': 'skip' if problem['skipped'] else 'reject',
+            'new': ', '.join(dates),
+            'summary': problem['summary'],
+            'uid': problem['uid'],
+            'line': problem['line'],
+            'reason': problem['reason'],
+            }
+
+    def _line(self, line):
+        return {
+            **{name: line[name] for name in [
+                    'action', 'summary', 'uid', 'line', 'reason']},
+            'old': self._times(line['old']),
+            'new': self._times(line['new']),
+            }
+
+    def _times(self, times):
+        if times:
+            date, start, end = times
+            return f'{self._date(date)} {start:%H:%M} – {end:%H:%M}'
+
+    def _date(self, date):
+        pool = Pool()
+        Lang = pool.get('ir.lang')
+        return Lang.get().strftime(date)
+
+
+class ImportStart(ModelView):
+    __name__ = 'training.session.import_ical.start'
+
+    session = fields.Many2One(
+        'training.session', "Session", required=True,
+        domain=[
+            ('state', 'in', ['draft', 'planned', 'running']),
+            ])
+    file = fields.Binary(
+        "File", required=True, filename='file_name',
+        help="The calendar in iCalendar format (.ics).")
+    file_name = fields.Char("File Name")
+    missing = fields.Boolean(
+        "Cancel Missing",
+        help="Check to cancel the planned slots that come from a calendar "
+        "and whose event is no longer in the file.")
+    extend = fields.Boolean(
+        "Extend Session",
+        help="Check to extend the dates of the session to those of the "
+        "events.\n"
+        "Otherwise, the events outside are not imported.")
+    half_days = fields.Boolean(
+        "Plan All-Day Events",
+        help="Check to make half-days of the events without time.")
+    _states = {
+        'invisible': ~Eval('half_days', False),
+        'required': Bool(Eval('half_days', False)),
+        }
+    morning_start = fields.Time(
+        "Morning Start", format='%H:%M', states=_states)
+    morning_end = fields.Time("Morning End", format='%H:%M', states=_states)
+    afternoon_start = fields.Time(
+        "Afternoon Start", format='%H:%M', states=_states)
+    afternoon_end = fields.Time(
+        "Afternoon End", format='%H:%M', states=_states)
+    del _states
+
+    @classmethod
+    def default_missing(cls):
+        return True
+
+    @classmethod
+    def default_morning_start(cls):
+        return dt.time(9)
+
+    @classmethod
+    def default_morning_end(cls):
+        return dt.time(12, 30)
+
+    @classmethod
+    def default_afternoon_start(cls):
+        return dt.time(13, 30)
+
+    @classmethod
+    def default_afternoon_end(cls):
+        return dt.time(17)
+
+    def get_half_days(self):
+        "Return the times of the events without time"
+        if not self.half_days:
+            return []
+        times = [getattr(self, name) for name in HALF_DAYS]
+        if None in times or sorted(set(times)) != times:
+            raise CalendarError(gettext(
+                    'training_abandon.msg_ical_half_days'))
+        return [tuple(times[:2]), tuple(times[2:])]
+
+
+class ImportPreview(ModelView):
+    __name__ = 'training.session.import_ical.preview'
+
+    created = fields.Integer("Created", readonly=True)
+    updated = fields.Integer("Updated", readonly=True)
+    cancelled = fields.Integer("Cancelled", readonly=True)
+    unchanged = fields.Integer("Unchanged", readonly=True)
+    conflicts = fields.Integer(
+        "Conflicts", readonly=True,
+        help="The slots that differ from the calendar and are kept.")
+    rejected = fields.Integer(
+        "Rejected", readonly=True,
+        help="The events that can not be imported.")
+    skipped = fields.Integer(
+        "Skipped", readonly=True,
+        help="The events that cover days which are not working days.")
+    hidden = fields.Integer(
+        "Lines not Shown", readonly=True,
+        states={
+            'invisible': ~Eval('hidden', 0),
+            })
+    lines = fields.One2Many(
+        'training.session.import_ical.line', None, "Changes", readonly=True)
+
+
+class ImportLine(ModelView):
+    __name__ = 'training.session.import_ical.line'
+
+    action = fields.Selection([
+            ('reject', "Rejected"),
+            ('skip', "Skipped"),
+            ('conflict', "Conflict"),
+            ('cancel', "Cancel"),
+            ('move', "Move"),
+            ('reinstate', "Reinstate"),
+            ('create', "Create"),
+            ('link', "Link"),
+            ('keep', "Unchanged"),
+            ], "Action", readonly=True, sort=False)
+    old = fields.Char("Before", readonly=True)
+    new = fields.Char("After", readonly=True)
+    summary = fields.Char("Event", readonly=True)
+    reason = fields.Char("Reason", readonly=True)
+    line = fields.Integer(
+        "Line", readonly=True, help="Where the event is in the file.")
+    uid = fields.Char("UID", readonly=True)
+
+    @classmethod
+    def view_attributes(cls):
+        return super().view_attributes() + [
+            ('/tree', 'visual',
+                If(Eval('action') == 'reject', 'danger',
+                    If(Eval('action') == 'conflict', 'warning', ''))),
+            ]

@@ -1,0 +1,144 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+import logging
+from email import message_from_bytes, policy
+
+from sql import Cast, Literal, Null
+from sql.conditionals import Coalesce
+from sql.functions import CurrentTimestamp
+from sql.operators import Concat
+
+from trytond.model import fields
+from trytond.pool import Pool, PoolMeta
+from trytond.tools import grouped_slice
+from trytond.transaction import Transaction
+
+from .mail_delivery import CHUNK
+
+logger = logging.getLogger(__name__)
+
+
+class Mail(metaclass=PoolMeta):
+    __name__ = 'training.mail'
+
+    @classmethod
+    def _archive(cls, ids, size=CHUNK):
+        """Archive the sent mails on ir.email.
+
+        The reply of the server is committed before: what is sent stays so
+        even if it cannot be archived yet."""
+        transaction = Transaction()
+        for sub_ids in grouped_slice(list(ids), size):
+            sub_ids = list(sub_ids)
+            try:
+                cls._begin()
+                if sent := cls._not_archived(sub_ids):
+                    cls._create_emails(sent)
+                    cls.on_sent(cls.browse(sent))
+                transaction.commit()
+            except Exception:
+                transaction.rollback()
+                if len(sub_ids) > 1:
+                    cls._archive(sub_ids, size=1)
+                else:
+                    logger.error(
+                        "mail %s not archived", sub_ids[0], exc_info=True)
+
+    @classmethod
+    def _not_archived(cls, ids):
+        # The ORM would read each of them
+        cursor = Transaction().connection.cursor()
+        table = cls.__table__()
+        cursor.execute(*table.select(
+                table.id,
+                where=fields.SQL_OPERATORS['in'](table.id, ids)
+                & (table.state == 'sent') & (table.email == Null)))
+        return [id_ for id_, in cursor]
+
+    @classmethod
+    def on_sent(cls, mails):
+        "Hook called once the server has accepted the mails"
+
+    @classmethod
+    def _create_emails(cls, ids):
+        pool = Pool()
+        Attachment = pool.get('ir.attachment')
+        Email = pool.get('ir.email')
+        attachments = {
+            row['id']: parts for row in cls.read(ids, ['message'])
+            if (parts := _attachments(row['message']))}
+        cls._insert_emails(ids)
+        if attachments:
+            Attachment.save([
+                    Attachment(
+                        resource=email,
+                        name=part.get_filename(),
+                        data=part.get_content())
+                    for email in Email.search([
+                            ('training_mail', 'in', list(attachments)),
+                            ])
+                    for part in attachments[email.training_mail.id]])
+
+    @classmethod
+    def _insert_emails(cls, ids):
+        """Create the emails of the mails and link them.
+
+        The ORM takes as much time for it as the server for the mails."""
+        pool = Pool()
+        Address = pool.get('ir.email.address')
+        Email = pool.get('ir.email')
+        Party = pool.get('party.party')
+        transaction = Transaction()
+        cursor = transaction.connection.cursor()
+        mail, party = cls.__table__(), Party.__table__()
+        email, address = Email.__table__(), Address.__table__()
+        where = fields.SQL_OPERATORS['in'](mail.id, ids)
+        user, now = Literal(transaction.user), CurrentTimestamp()
+        cursor.execute(*email.insert(
+                [email.create_uid, email.create_date, email.training_mail,
+                    email.recipients, email.subject, email.body,
+                    email.message_id, email.resource],
+                mail.join(party, 'LEFT', condition=mail.party == party.id
+                    ).select(
+                    user, now, mail.id, cls._sql_recipient(mail, party),
+                    mail.subject, mail.body, mail.message_id,
+                    cls._sql_resource(mail), where=where)))
+        cursor.execute(*address.insert(
+                [address.create_uid, address.create_date, address.email,
+                    address.address],
+                mail.join(email, condition=email.training_mail == mail.id
+                    ).select(user, now, email.id, mail.to, where=where)))
+        cursor.execute(*mail.update(
+                [mail.email],
+                [email.select(
+                        email.id, where=email.training_mail == mail.id)],
+                where=where))
+
+    @classmethod
+    def _sql_recipient(cls, mail, party):
+        return Coalesce(
+            Concat(party.name, Concat(' <', Concat(mail.to, '>'))), mail.to)
+
+    @classmethod
+    def _sql_resource(cls, mail):
+        "Return the SQL expression of the record that has the email"
+        return Coalesce(
+            sql_reference('training.abandon.case', mail.case),
+            sql_reference(cls.__name__, mail.id))
+
+
+def sql_reference(name, id_):
+    "Return the SQL expression of the reference to the record of a model"
+    return Concat(f'{name},', Cast(id_, fields.Char('id').sql_type().base))
+
+
+def _attachments(data):
+    "Return the parts of the message that are attachments"
+    # Few have some, and the others take long to parse
+    headers, _, _ = data.partition(b'\r\n\r\n')
+    if b'multipart/mixed' not in headers:
+        return []
+    message = message_from_bytes(data, policy=policy.SMTP)
+    if message.get_content_type() != 'multipart/mixed':
+        return []
+    return list(message.iter_attachments())

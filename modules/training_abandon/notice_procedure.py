@@ -1,0 +1,90 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+"What the procedure says of the notices of absence and lateness"
+import datetime as dt
+
+from trytond.model import fields
+from trytond.pool import PoolMeta
+from trytond.pyson import Eval
+
+from .notice import LETTER_KIND
+
+# The days during which the absences of a slot are told
+DELAY = 7
+
+
+class Procedure(metaclass=PoolMeta):
+    __name__ = 'training.abandon.procedure'
+
+    _states = {
+        'readonly': Eval('state') != 'draft',
+        }
+
+    notify_absences = fields.Boolean(
+        "Notify Absences", states=_states,
+        help="Check to write to the absent trainees and those to notify "
+        "when the attendance sheet is closed.")
+    notify_lateness = fields.Boolean(
+        "Notify Lateness", states=_states,
+        help="Check to write to the trainees who come late or leave early "
+        "and the contacts to notify when the attendance sheet is closed.")
+    notice_delay = fields.Integer(
+        "Notice Delay",
+        domain=['OR',
+            ('notice_delay', '=', None),
+            ('notice_delay', '>', 0),
+            ],
+        states={
+            **_states,
+            'invisible': ~Eval('notify_absences') & ~Eval('notify_lateness'),
+            'required': Eval('notify_absences') | Eval('notify_lateness'),
+            },
+        help="The number of days after a slot during which its absences and "
+        "lateness are told: nobody is told of the sheets closed later.")
+
+    del _states
+
+    @classmethod
+    def default_notice_delay(cls):
+        return DELAY
+
+    def notifies(self, state):
+        "Return if somebody is told of an attendance in that state"
+        return bool(self.notify_absences if state == 'absent'
+            else self.notify_lateness)
+
+    @property
+    def notice_period(self):
+        return dt.timedelta(days=self.notice_delay or 0)
+
+    def get_notice(self, audience, attendances):
+        "Return the letter that tells of the attendances, or None"
+        variant = 'late'
+        if any(a.state == 'absent' for a in attendances):
+            variant = 'absent'
+        return self.get_letter(LETTER_KIND, variant, audience)
+
+    def _check_complete(self):
+        super()._check_complete()
+        self._check_letters([
+                (LETTER_KIND, variant, audience)
+                for variant, checked in [
+                    ('absent', self.notify_absences),
+                    ('late', self.notify_lateness)]
+                for audience in ['trainee', 'stakeholder'] if checked])
+
+
+class ProcedureLetter(metaclass=PoolMeta):
+    __name__ = 'training.abandon.procedure.letter'
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        # The steps of the procedure have the same list
+        cls.step_kind.selection = [
+            *cls.step_kind.selection, (LETTER_KIND, "Absence Notice")]
+        cls.variant.selection = [
+            *cls.variant.selection,
+            ('absent', "Absence"),
+            ('late', "Lateness"),
+            ]

@@ -1,0 +1,314 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+from collections import defaultdict
+
+from sql import Cast, Literal, Null, Values, With
+
+from trytond.i18n import gettext
+from trytond.model import Index, fields
+from trytond.pool import Pool, PoolMeta
+from trytond.pyson import Eval, If
+from trytond.tools import grouped_slice
+from trytond.transaction import Transaction
+
+from .exceptions import SlotWarning
+
+BATCH = 200
+COLOR = '#cc0000'
+# The attendance is official once the slot is held
+CONFLICT_STATES = ['planned', 'open']
+# Number of lines in a warning
+LINES = 10
+PLANNING = {'session', 'start_at', 'end_at', 'trainer', 'location', 'state'}
+
+
+class Slot(metaclass=PoolMeta):
+    __name__ = 'training.session.slot'
+
+    conflicting = fields.Function(
+        fields.Boolean("Conflicting"),
+        'get_conflicts', searcher='search_conflicting')
+    conflicts = fields.Function(fields.Text(
+            "Conflicts",
+            states={
+                'invisible': ~Eval('conflicts'),
+                },
+            help="Who or what is booked at the same time elsewhere."),
+        'get_conflicts')
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        t = cls.__table__()
+        cls._sql_indexes.update({
+                Index(
+                    t, (t.trainer, Index.Equality()),
+                    (t.date, Index.Range())),
+                Index(
+                    t, (t.location, Index.Equality()),
+                    (t.date, Index.Range())),
+                Index(
+                    t, (t.date, Index.Range()),
+                    where=t.state.in_(CONFLICT_STATES)),
+                })
+
+    @classmethod
+    def view_attributes(cls):
+        return super().view_attributes() + [
+            ('/tree', 'visual',
+                If(Eval('conflicting', False), 'warning',
+                    If(Eval('state') == 'cancelled', 'muted', ''))),
+            ]
+
+    @classmethod
+    def get_calendar(cls, slots, names):
+        values = super().get_calendar(slots, names)
+        descriptions = values['calendar_description']
+        conflicts = cls.describe_conflicts(cls.find_conflicts(slots))
+        for id_, lines in conflicts.items():
+            values['calendar_background_color'][id_] = COLOR
+            descriptions[id_] = '\n'.join(
+                [*filter(None, [descriptions[id_]]), *lines])
+        return values
+
+    @classmethod
+    def get_conflicts(cls, slots, names):
+        conflicts = cls.find_conflicts(slots)
+        result = {name: {} for name in names}
+        if 'conflicting' in names:
+            result['conflicting'] = {s.id: s.id in conflicts for s in slots}
+        if 'conflicts' in names:
+            words = cls.describe_conflicts(conflicts)
+            result['conflicts'] = {
+                s.id: '\n'.join(words.get(s.id, [])) or None for s in slots}
+        return result
+
+    @classmethod
+    def search_conflicting(cls, name, clause):
+        _, operator, value = clause
+        slot = cls.__table__()
+        query = None
+        for _, sub_query in cls._conflict_queries(slot, cls._bookable(slot)):
+            sub_query.columns = sub_query.columns[:1]
+            query = query | sub_query if query else sub_query
+        operator = 'in' if bool(value) == (operator == '=') else 'not in'
+        return [('id', operator, query)]
+
+    @classmethod
+    def find_conflicts(cls, slots):
+        """Return by slot the conflicts that are recorded: a dictionary with
+        the ids of what is booked twice by kind and other slot."""
+        conflicts = {}
+        for sub_slots in grouped_slice(slots, BATCH):
+            slot = cls.__table__()
+            conflicts.update(cls._read_conflicts(slot, cls._bookable(slot)
+                    & fields.SQL_OPERATORS['in'](
+                        slot.id, [s.id for s in sub_slots])))
+        return conflicts
+
+    @classmethod
+    def find_future_conflicts(cls, slots):
+        """Return the conflicts that the slots, with the times they do not
+        have yet, would have with the other ones: as find_conflicts but by
+        index."""
+        excluded = [s.id for s in slots if s.id is not None and s.id >= 0]
+        conflicts = {}
+        for sub_slots in grouped_slice(list(enumerate(slots)), BATCH):
+            slot = With(
+                'id', 'session', 'date', 'start_at', 'end_at', 'trainer',
+                'location',
+                query=Values([cls._conflict_row(*r) for r in sub_slots]))
+            conflicts.update(cls._read_conflicts(
+                    slot, Literal(True), excluded=excluded, with_=[slot]))
+        return conflicts
+
+    @classmethod
+    def _conflict_row(cls, index, slot):
+        def integer(record):
+            # PostgreSQL takes an empty column for a text
+            return Cast(record.id if record else Null, 'INTEGER')
+
+        return [
+            index, slot.session.id, slot.date,
+            slot._at(slot.start), slot._at(slot.end),
+            integer(slot.trainer), integer(slot.location)]
+
+    @classmethod
+    def _bookable(cls, slot):
+        return slot.state.in_(CONFLICT_STATES)
+
+    @classmethod
+    def _read_conflicts(cls, slot, where, excluded=(), with_=None):
+        cursor = Transaction().connection.cursor()
+        conflicts = defaultdict(lambda: defaultdict(list))
+        for kind, query in cls._conflict_queries(slot, where, excluded):
+            query.with_ = with_
+            cursor.execute(*query)
+            for id_, other, booked in cursor:
+                conflicts[id_][kind, other].append(booked)
+        return conflicts
+
+    @classmethod
+    def _conflict_queries(cls, slot, where, excluded=()):
+        """Yield by kind the query of the slots, the other ones at the same
+        time and what is booked on both."""
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        query, other = cls._overlapping(slot)
+        where &= cls._in_same_company(slot, other)
+        if excluded:
+            where &= ~fields.SQL_OPERATORS['in'](other.id, excluded)
+
+        for kind in ['trainer', 'location']:
+            booked = getattr(slot, kind)
+            yield kind, query.select(
+                slot.id, other.id, booked,
+                where=where & (getattr(other, kind) == booked))
+
+        # Two trainers may share the trainees of a session
+        yield 'session', query.select(
+            slot.id, other.id, slot.session,
+            where=where & (other.session == slot.session)
+            & ((slot.trainer == Null) | (other.trainer == Null)))
+
+        enrolment = Enrolment.__table__()
+        other_enrolment = Enrolment.__table__()
+        yield 'trainee', (query
+            .join(enrolment, condition=enrolment.session == slot.session)
+            .join(other_enrolment,
+                condition=(other_enrolment.trainee == enrolment.trainee)
+                & (other_enrolment.session == other.session))
+            .select(
+                slot.id, other.id, enrolment.trainee,
+                where=where & (other.session != slot.session)
+                & Enrolment.expected_sql(enrolment, slot)
+                & Enrolment.expected_sql(other_enrolment, other)))
+
+    @classmethod
+    def _overlapping(cls, slot):
+        "Return the slots with the other ones at the same time, and these"
+        other = cls.__table__()
+        # A slot does not last longer than its day, which is indexed
+        return slot.join(other,
+            condition=(other.date == slot.date)
+            & (other.start_at < slot.end_at)
+            & (other.end_at > slot.start_at)
+            & (other.id != slot.id)
+            & (other.state != 'cancelled')), other
+
+    @classmethod
+    def _in_same_company(cls, slot, other):
+        pool = Pool()
+        Session = pool.get('training.session')
+        session = Session.__table__()
+        other_session = Session.__table__()
+        return other.session.in_(session
+            .join(other_session,
+                condition=other_session.company == session.company)
+            .select(
+                other_session.id,
+                where=(session.id == slot.session)
+                & (session.state != 'cancelled')
+                & (other_session.state != 'cancelled')))
+
+    @classmethod
+    def describe_conflicts(cls, conflicts):
+        "Return the conflicts of the slots in words"
+        models = {
+            'trainer': 'party.party',
+            'location': 'party.address',
+            'session': 'training.session',
+            'trainee': 'training.trainee',
+            }
+        # Each record of a list loads the following ones
+        others = {
+            s.id: (s.start_at, s.planning_name) for s in cls.browse(list({
+                        o for c in conflicts.values() for _, o in c}))}
+        names = {
+            kind: cls._conflict_names(model, {
+                    i for c in conflicts.values() for (k, _), ids in c.items()
+                    if k == kind for i in ids})
+            for kind, model in models.items()}
+        order = list(models)
+        words = {}
+        for id_, found in conflicts.items():
+            keys = sorted(
+                found, key=lambda k: (others[k[1]], order.index(k[0])))
+            words[id_] = [gettext(
+                    f'training_abandon.msg_slot_conflict_{kind}',
+                    names=', '.join(names[kind][i] for i in found[kind, o]),
+                    other=others[o][1]) for kind, o in keys]
+        return words
+
+    @classmethod
+    def _conflict_names(cls, model, ids):
+        pool = Pool()
+        Model = pool.get(model)
+        return {r.id: r.rec_name for r in Model.browse(list(ids))}
+
+    @property
+    def planning_name(self):
+        "The slot with its session"
+        return f'{self.rec_name} ({self.session.rec_name})'
+
+    @classmethod
+    def on_modification(cls, mode, slots, field_names=None):
+        super().on_modification(mode, slots, field_names=field_names)
+        if mode == 'create' or (mode == 'write' and field_names & PLANNING):
+            # Neither the opening of the sheet nor its closing books anybody
+            cls.warn_conflicts([s for s in slots if s.state == 'planned'])
+
+    @classmethod
+    def warn_conflicts(cls, slots):
+        "Ask the user, who may go on, whether the slots are to be so"
+        pool = Pool()
+        Warning = pool.get('res.user.warning')
+        transaction = Transaction()
+        context = transaction.context
+        if (not transaction.user
+                or context.get('_skip_warnings')
+                or context.get('skip_slot_conflicts')):
+            return
+        conflicts = cls._without_doubles(cls.find_conflicts(slots))
+        if not conflicts:
+            return
+        booked = cls.browse(sorted(
+                conflicts.keys()
+                | {o for c in conflicts.values() for _, o in c}))
+        kinds = sorted({k for c in conflicts.values() for k, _ in c})
+        name = Warning.format('.'.join(['slot_conflict', *kinds]), booked)
+        if Warning.check(name):
+            raise SlotWarning(
+                name,
+                gettext('training_abandon.msg_slot_conflict'),
+                cls._warning(conflicts))
+
+    @classmethod
+    def _without_doubles(cls, conflicts):
+        "Return the conflicts, those between two of the slots only once"
+        result = {}
+        for id_, found in conflicts.items():
+            found = {
+                (kind, other): ids for (kind, other), ids in found.items()
+                if (kind, id_) not in result.get(other, {})}
+            if found:
+                result[id_] = found
+        return result
+
+    @classmethod
+    def _warning(cls, conflicts):
+        words = cls.describe_conflicts(conflicts)
+        slots = sorted(
+            (s.start_at, s.planning_name, s.id)
+            for s in cls.browse(list(words)))
+        lines = [
+            gettext(
+                'training_abandon.msg_slot_conflict_line',
+                slot=name,
+                conflict=line)
+            for _, name, id_ in slots for line in words[id_]]
+        if len(lines) > LINES:
+            more = len(lines) - LINES
+            lines[LINES:] = [gettext(
+                    'training_abandon.msg_slot_conflict_more', count=more)]
+        return '\n'.join(lines)

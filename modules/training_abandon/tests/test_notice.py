@@ -1,0 +1,474 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+import datetime as dt
+from unittest.mock import patch
+
+from trytond.model.exceptions import AccessButtonError, AccessError
+from trytond.modules.training_abandon.exceptions import (
+    ProcedureError, TrainingValidationError)
+from trytond.modules.training_abandon.tests.common import (
+    DATE, DatabaseTestCase, apply_wizard, as_user, count_statements,
+    create_enrolments, create_party, create_session, create_user, mail_server,
+    open_wizard, run_wizard, set_up, today)
+from trytond.pool import Pool
+from trytond.tests.test_tryton import with_transaction
+from trytond.transaction import Transaction
+
+
+class NoticeTestCase(DatabaseTestCase):
+    "Test the notices of absence and the justifications"
+
+    def setUp(self):
+        # The tasks of the queue would deliver after the transaction
+        patcher = patch(
+            'trytond.modules.training_abandon.mail_delivery.Mail.queue')
+        patcher.start()
+        self.addCleanup(patcher.stop)
+
+    def fill(self, slots, states, close=True):
+        """Open the sheets of the slots with the state of each enrolment, or
+        the state and the minutes of lateness."""
+        pool = Pool()
+        Attendance = pool.get('training.attendance')
+        Slot = pool.get('training.session.slot')
+        slots = list(slots)
+        Slot.open(slots)
+        for enrolment, state in states.items():
+            minutes = None
+            if isinstance(state, tuple):
+                state, minutes = state
+            Attendance.write(
+                Attendance.search([
+                        ('slot', 'in', [s.id for s in slots]),
+                        ('enrolment', '=', enrolment.id),
+                        ]), {
+                    'state': state,
+                    'late_by': minutes and dt.timedelta(minutes=minutes),
+                    })
+        if close:
+            Slot.close(slots)
+
+    def mails(self, *domain):
+        pool = Pool()
+        Mail = pool.get('training.mail')
+        return Mail.search(
+            [('kind', '=', 'attendance'), *domain], order=[('id', 'ASC')])
+
+    def deliver(self, mails=None, **replies):
+        pool = Pool()
+        Mail = pool.get('training.mail')
+        with mail_server(**replies) as server:
+            Mail.deliver_queued(
+                self.mails() if mails is None else mails)
+        return server
+
+    def states(self, enrolment):
+        pool = Pool()
+        Attendance = pool.get('training.attendance')
+        return [
+            a.state for a in Attendance.search(
+                [('enrolment', '=', enrolment.id)],
+                order=[('slot.date', 'ASC'), ('slot.start', 'ASC')])]
+
+    def notifications(self):
+        return [n.label for n in Transaction().user_notifications]
+
+    @with_transaction()
+    def test_close(self):
+        "Test that closing sheets tells those concerned, once per slot"
+        pool = Pool()
+        Contact = pool.get('training.enrolment.contact')
+        Slot = pool.get('training.session.slot')
+        with set_up() as (company, session, prescriber):
+            absent, late, present = create_enrolments(
+                session, 3, prescriber=prescriber)
+            tutor = create_party("Tutor", 'tutor@example.com')
+            other = create_party("Other", 'other@example.com')
+            Contact.create([{
+                        'enrolment': late.id,
+                        'party': tutor.id,
+                        'role': 'tutor',
+                        }, {
+                        'enrolment': absent.id,
+                        'party': other.id,
+                        'role': 'legal_guardian',
+                        'notify': False,
+                        }])
+            slots = list(session.slots[:2])
+            self.fill(slots, {absent: 'absent', late: ('late', 75)})
+
+            mails = self.mails()
+            self.assertEqual(
+                [
+                    (m.enrolment, m.party.name, m.letter.variant,
+                        m.letter.audience, len(m.notices))
+                    for m in mails],
+                [
+                    (absent, absent.trainee.party.name, 'absent',
+                        'trainee', 2),
+                    (absent, "Job Centre", 'absent', 'stakeholder', 2),
+                    (late, late.trainee.party.name, 'late', 'trainee', 2),
+                    (late, "Tutor", 'late', 'stakeholder', 2),
+                    ])
+            self.assertEqual(mails[0].resource, absent)
+            self.assertIn("03/02/2026, from 09:00 to 12:00", mails[0].body)
+            self.assertIn("03/02/2026, from 14:00 to 17:00", mails[0].body)
+            self.assertIn("arrived 1 h 15 late", mails[2].body)
+            self.assertIn(b'DR-AT014 rev 04', mails[0].message)
+
+            # A correction tells only what is new
+            Slot.open(slots)
+            self.fill(slots[:1], {late: 'absent'})
+            Slot.close(slots[1:])
+            self.assertEqual(
+                [(m.party.name, m.letter.variant, len(m.notices))
+                    for m in self.mails()[4:]], [
+                    (late.trainee.party.name, 'absent', 1),
+                    ("Job Centre", 'absent', 1),
+                    ("Tutor", 'absent', 1),
+                    # The other half-day of the mails that had not left
+                    (late.trainee.party.name, 'late', 1),
+                    ("Tutor", 'late', 1),
+                    ])
+            self.deliver()
+            self.assertEqual(
+                [m.state for m in self.mails()],
+                ['sent'] * 2 + ['cancelled'] * 2 + ['sent'] * 5)
+
+    @with_transaction()
+    def test_correct(self):
+        "Test that nobody who is present is told of an absence"
+        pool = Pool()
+        Notice = pool.get('training.attendance.notice')
+        Slot = pool.get('training.session.slot')
+        with set_up() as (company, session, prescriber):
+            enrolment, = create_enrolments(session)
+            slots = list(session.slots[:2])
+            self.fill(slots, {enrolment: 'absent'})
+
+            Slot.open(slots[:1])
+            server = self.deliver()
+            server.data.assert_not_called()
+            mail, = self.mails()
+            self.assertEqual(mail.state, 'cancelled')
+            self.assertIn("Open", mail.smtp_reply)
+
+            self.fill(slots[:1], {enrolment: 'present'})
+            corrected, other = Notice.search([], order=[('id', 'ASC')])
+            self.assertTrue(corrected.corrected_at)
+            self.assertFalse(other.corrected_at)
+            # The other half-day is told again
+            mail, again = self.mails()
+            self.assertEqual(other.mail, again)
+            self.assertNotIn("from 09:00", again.body)
+            self.deliver()
+            self.assertEqual(again.state, 'sent')
+
+            # Told, then present: no second mail
+            self.fill(slots[1:], {enrolment: 'present'})
+            self.assertEqual(len(self.mails()), 2)
+            self.assertTrue(Notice(other.id).corrected_at)
+            # Absent after all
+            self.fill(slots, {enrolment: 'absent'})
+            self.assertEqual(
+                [m.notices[0].slot for m in self.mails()[2:]], slots[:1])
+            self.assertFalse(Notice(other.id).corrected_at)
+
+    @with_transaction()
+    def test_outdated(self):
+        "Test what cancels a notice before it leaves"
+        pool = Pool()
+        Attendance = pool.get('training.attendance')
+        Enrolment = pool.get('training.enrolment')
+        Mail = pool.get('training.mail')
+        Slot = pool.get('training.session.slot')
+        with set_up() as (company, session, prescriber):
+            excused, withdrawn, old, dismissed = create_enrolments(session, 4)
+            slots = list(session.slots[:1])
+            self.fill(slots, dict.fromkeys(
+                    [excused, withdrawn, old, dismissed], 'absent'))
+            mails = {m.enrolment: m for m in self.mails()}
+
+            Mail.cancel([mails[dismissed]])
+            Slot.open(slots)
+            Slot.close(slots)
+            self.assertEqual(len(self.mails()), 4)
+
+            Attendance.write(
+                Attendance.search([('enrolment', '=', excused.id)]),
+                {'state': 'excused'})
+            Enrolment.withdraw([withdrawn])
+            with today(DATE + dt.timedelta(days=30)):
+                server = self.deliver()
+            server.data.assert_not_called()
+            self.assertEqual(
+                {m.state for m in self.mails()}, {'cancelled'})
+            self.assertIn("Excused", mails[excused].smtp_reply)
+            self.assertIn("Withdrawn", mails[withdrawn].smtp_reply)
+            self.assertIn("too long ago", mails[old].smtp_reply)
+
+    @with_transaction()
+    def test_not_told(self):
+        "Test the sheets of which nobody is told"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        Procedure = pool.get('training.abandon.procedure')
+        Slot = pool.get('training.session.slot')
+        with set_up() as (company, session, prescriber):
+            first, second = create_enrolments(session, 2)
+            slots = list(session.slots)
+            Enrolment.withdraw([second])
+            with today(DATE + dt.timedelta(days=8)):
+                self.fill(slots[:2], {first: 'absent', second: 'absent'})
+                self.assertFalse(self.mails())
+                # The second day is less than 7 days old
+                self.fill(slots[2:], {first: 'absent', second: 'absent'})
+                self.assertEqual(
+                    [m.enrolment for m in self.mails()], [first])
+
+            procedure, = Procedure.search([])
+            revision, = Procedure.copy([procedure])
+            Procedure.write([revision], {'notify_absences': False})
+            Procedure.activate([revision])
+            other = create_session(company)
+            enrolment, = create_enrolments(other)
+            self.fill(other.slots[:1], {enrolment: 'absent'})
+            self.assertEqual(len(self.mails()), 1)
+            self.fill(other.slots[1:2], {enrolment: ('left_early', 5)})
+            self.assertEqual(len(self.mails()), 2)
+
+            revision, = Procedure.copy([revision])
+            Procedure.write([revision], {
+                    'letters': [('delete', [
+                                x.id for x in revision.letters
+                                if x.variant == 'late'][:1])],
+                    })
+            with self.assertRaises(ProcedureError):
+                Procedure.activate([revision])
+            with Transaction().set_context(training_abandon_notices=False):
+                Slot.open(other.slots)
+                self.fill(other.slots[2:3], {enrolment: ('late', 5)})
+            self.assertEqual(len(self.mails()), 2)
+
+    @with_transaction()
+    def test_unreachable(self):
+        "Test that a party without address is recorded and told to the user"
+        pool = Pool()
+        Notice = pool.get('training.attendance.notice')
+        Slot = pool.get('training.session.slot')
+        with set_up() as (company, session, _):
+            enrolment, = create_enrolments(
+                session, prescriber=create_party("Unreachable"))
+            slots = list(session.slots[:1])
+            with patch.object(Slot, 'notify_user') as notify:
+                self.fill(slots, {enrolment: 'absent'})
+            self.assertIn("Unreachable", notify.call_args[0][3])
+            self.assertEqual(
+                [n.party.name for n in Notice.search([
+                            ('mail', '=', None)])],
+                ["Unreachable"])
+            party = enrolment.prescriber
+            party.contact_mechanisms = [
+                {'type': 'email', 'value': 'found@example.com'}]
+            party.save()
+            Slot.open(slots)
+            Slot.close(slots)
+            self.assertFalse(Notice.search([('mail', '=', None)]))
+            self.assertEqual(
+                [m.to for m in self.mails()],
+                ['trainee0@example.com', 'found@example.com'])
+
+            # The address turns out to be wrong
+            mail = self.mails()[1]
+            self.deliver(rcpt=[(250, b'OK'), (550, b'No such user')])
+            self.assertEqual(mail.state, 'failed')
+            again = mail.readdress('right@example.com')
+            self.assertEqual(len(again.notices), 1)
+            self.deliver([again])
+            self.assertEqual(again.state, 'sent')
+
+    @with_transaction()
+    def test_speed(self):
+        "Test that closing sheets takes as many statements for more people"
+        pool = Pool()
+        Mail = pool.get('training.mail')
+        counts = []
+        with set_up() as (company, _, prescriber):
+            for count in [3, 9]:
+                session = create_session(company)
+                enrolments = create_enrolments(
+                    session, count, prescriber=prescriber)
+                slots = list(session.slots[:3])
+                self.fill(
+                    slots, dict.fromkeys(enrolments, 'absent'), close=False)
+                before = Mail.search([], count=True)
+                with count_statements() as statements:
+                    pool.get('training.session.slot').close(slots)
+                counts.append(len([
+                            s for s in statements if s.startswith('SELECT')]))
+                # Two days, two parties
+                self.assertEqual(
+                    Mail.search([], count=True) - before, count * 4)
+        self.assertLessEqual(counts[1], counts[0])
+
+    @with_transaction()
+    def test_reply(self):
+        "Test the replies to a notice and the justification they bring"
+        pool = Pool()
+        Justification = pool.get('training.justification')
+        Reply = pool.get('training.mail.reply')
+        with set_up() as (company, session, _):
+            enrolment, = create_enrolments(session)
+            self.fill(session.slots[:2], {enrolment: 'absent'})
+            self.deliver()
+            mail, = self.mails()
+
+            def receive(name, *headers, body="Voici mon justificatif."):
+                return Reply.from_message('\r\n'.join([
+                            f'From: {mail.to}',
+                            'To: answers@example.com',
+                            f'Message-ID: <{name}@example.com>',
+                            f'In-Reply-To: {mail.message_id}',
+                            'MIME-Version: 1.0',
+                            *headers, '', body, '']).encode())
+
+            automatic = receive('auto', 'Auto-Submitted: auto-replied')
+            self.assertEqual(
+                (automatic.kind, automatic.state), ('auto_reply', 'handled'))
+            reply = receive(
+                'answer',
+                'Content-Type: multipart/mixed; boundary=limit',
+                body='\r\n'.join([
+                        '--limit', 'Content-Type: text/plain', '', "Voici.",
+                        '--limit', 'Content-Type: application/pdf',
+                        'Content-Disposition: attachment; filename="a.pdf"',
+                        '', '%PDF-1.4', '--limit--']))
+            self.assertEqual(
+                (reply.kind, reply.state, reply.case, reply.enrolment,
+                    reply.has_scan),
+                ('answer', 'new', None, enrolment, True))
+            self.assertEqual(
+                set(Reply.search([('enrolment', '=', enrolment.id)])),
+                {reply, automatic})
+
+            wizard, start = open_wizard('training.mail.reply.justify', [reply])
+            self.assertEqual(
+                (start['enrolment'], start['start_date'], start['end_time']),
+                (enrolment.id, DATE, dt.time(17)))
+            start['kind'] = 'sick_leave'
+            apply_wizard(wizard, [reply], start)
+            justification, = Justification.search([])
+            self.assertEqual(bytes(justification.document), b'%PDF-1.4')
+            self.assertEqual(justification.filename, 'a.pdf')
+            self.assertEqual(Reply(reply.id).state, 'handled')
+            Justification.accept([justification])
+            self.assertEqual(self.states(enrolment), ['excused'] * 2)
+
+    def justify(self, enrolment, start=DATE, end=None, **values):
+        pool = Pool()
+        Justification = pool.get('training.justification')
+        justification, = Justification.create([{
+                    'company': enrolment.company.id,
+                    'enrolment': enrolment.id,
+                    'kind': 'other',
+                    'start_date': start,
+                    'end_date': end or start,
+                    **values,
+                    }])
+        return justification
+
+    @with_transaction()
+    def test_justification(self):
+        "Test that the accepted justifications excuse their period"
+        pool = Pool()
+        Attendance = pool.get('training.attendance')
+        Justification = pool.get('training.justification')
+        Slot = pool.get('training.session.slot')
+        with set_up() as (company, session, _):
+            enrolment, other = create_enrolments(session, 2)
+            morning, afternoon, tomorrow, last = session.slots
+            self.fill([morning], {enrolment: 'absent', other: 'absent'})
+            self.fill([afternoon], {enrolment: ('late', 10)})
+            whole = self.justify(
+                enrolment, end=tomorrow.date, end_time=dt.time(12))
+            half = self.justify(enrolment, end_time=dt.time(12))
+
+            Justification.accept([whole, half])
+            self.assertEqual(self.states(enrolment), ['excused', 'late'])
+            self.assertEqual(self.states(other), ['absent', 'present'])
+            line, = whole.attendances
+            self.assertEqual(line.slot, morning)
+            self.assertEqual(line.justification, whole.rec_name)
+            self.assertEqual((line.source, line.missed), (
+                    'sheet', dt.timedelta(hours=3)))
+            self.assertTrue(whole.decided_at)
+
+            # The slots to come
+            Slot.open([tomorrow, last])
+            self.assertEqual(
+                self.states(enrolment),
+                ['excused', 'late', 'excused', 'present'])
+            line = Attendance.search([
+                    ('slot', '=', tomorrow.id),
+                    ('enrolment', '=', enrolment.id)])[0]
+            self.assertEqual(
+                (line.source, line.justified_by), ('default', whole))
+            Attendance.write([line], {'state': 'present'})
+            self.assertFalse(line.justified_by or line.justification)
+            self.assertEqual(line.source, 'sheet')
+
+            # The other one still holds
+            run_wizard(
+                'training.justification.refuse', [whole], reason="Copy")
+            self.assertEqual(whole.state, 'refused')
+            self.assertEqual(whole.refusal_reason, "Copy")
+            self.assertEqual(self.states(enrolment)[0], 'excused')
+            self.assertEqual(len(half.attendances), 1)
+            Justification.reset([half])
+            self.assertEqual(self.states(enrolment)[0], 'absent')
+            self.assertFalse(Attendance.search([
+                        ('justification', '!=', None)]))
+
+            with self.assertRaises(TrainingValidationError):
+                self.justify(
+                    enrolment,
+                    start_time=dt.time(12), end_time=dt.time(10))
+
+    @with_transaction()
+    def test_justification_access(self):
+        "Test who may read, decide and change the justifications"
+        pool = Pool()
+        Justification = pool.get('training.justification')
+        Notice = pool.get('training.attendance.notice')
+        with set_up() as (company, session, _):
+            enrolment, = create_enrolments(session)
+            self.fill(session.slots[:1], {enrolment: 'absent'})
+            justification = self.justify(
+                enrolment, kind='sick_leave', note="Private")
+            notice, = Notice.search([])
+            user = create_user('clerk', company, 'training')
+            reader = create_user(
+                'reader', company, 'training', 'sensitive_reason')
+            with as_user(user):
+                record = Justification(justification.id)
+                self.assertEqual(record.state, 'received')
+                for name in ['kind', 'note', 'document', 'filename']:
+                    with self.subTest(name=name), \
+                            self.assertRaises(AccessError):
+                        Justification.read([record.id], [name])
+                with self.assertRaises(AccessButtonError):
+                    Justification.accept([record])
+                for model, record in [
+                        (Notice, notice), (Justification, justification)]:
+                    with self.assertRaises(AccessError):
+                        model.write([model(record.id)], (
+                                {'dismissed': True} if model is Notice
+                                else {'state': 'accepted'}))
+            with as_user(reader):
+                record = Justification(justification.id)
+                self.assertEqual(record.note, "Private")
+                Justification.accept([record])
+                with self.assertRaises(AccessError):
+                    Justification.write([Justification(record.id)], {
+                            'end_date': DATE + dt.timedelta(days=1)})
+            self.assertEqual(self.states(enrolment), ['excused'])

@@ -1,0 +1,125 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+"Import of the slots of the sessions from a calendar (.ics)"
+
+import datetime as dt
+from collections import Counter
+
+from .client import Refused
+from .importer import Importer
+from .table import FormatError, Rejected, Row
+
+SESSION = 'training.session'
+# More than what any server takes
+MAX_SIZE = 100 * 1024 ** 2
+OUTCOMES = {
+    'create': 'created',
+    'move': 'updated',
+    'reinstate': 'updated',
+    'link': 'updated',
+    'keep': 'unchanged',
+    'cancel': 'cancelled',
+    'conflict': 'conflicts',
+    }
+
+
+def is_calendar(path):
+    try:
+        with open(path, 'rb') as file:
+            start = file.read(200)
+    except OSError:
+        start = b''
+    return (path.suffix.lower() in {'.ics', '.ical', '.icalendar'}
+        or b'BEGIN:VCALENDAR' in start.replace(b'\0', b''))
+
+
+def half_days(text):
+    "Convert the times of the events without time"
+    result = []
+    try:
+        for part in text.split(','):
+            start, end = map(dt.time.fromisoformat, part.split('-'))
+            result.append((start, end))
+    except ValueError as exc:
+        raise Rejected(
+            "The times must be like 09:00-12:30,13:30-17:00") from exc
+    times = [t for times in result for t in times]
+    if sorted(set(times)) != times:
+        raise Rejected("The times must be in their order.")
+    return result
+
+
+class CalendarFile:
+    "What the errors and the summary tell of a calendar"
+    unit = 'slots'
+    delimiter = ';'
+    header = ['uid', 'event', 'dates']
+
+    def __init__(self, path):
+        self.path = path
+        self.rows = []
+        try:
+            if path.stat().st_size > MAX_SIZE:
+                raise FormatError(
+                    "the file has more than 100 MB: export fewer events.")
+            self.content = path.read_bytes()
+        except OSError as exc:
+            raise FormatError(f"{exc.strerror}.") from exc
+
+
+class Calendar(Importer):
+    "Loads the calendar session by session"
+    outcomes = [*Importer.outcomes, 'cancelled', 'conflicts']
+    counts = None
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.counts = Counter()
+
+    def run(self):
+        options = self.options
+        try:
+            found = self.client.call(
+                SESSION, 'read_calendar', self.table.content, options.source,
+                options.session, options.half_days, options.extend)
+        except Refused as exc:
+            raise FormatError(str(exc)) from exc
+        self.progress.total = sum(len(g['slots']) for g in found['groups'])
+        for problem in found['rejected']:
+            self.reject_event(problem)
+        for group in found['groups']:
+            self.load_group(group)
+
+    def load_group(self, group):
+        for problem in group['problems']:
+            if problem['skipped']:
+                self.counts['skipped'] += len(problem['dates'])
+            else:
+                self.reject_event(problem)
+        try:
+            lines = self.client.call(
+                SESSION, 'load_calendar', group, self.options.missing,
+                not self.options.dry_run)
+        except Refused as exc:
+            for slot in group['slots']:
+                self.reject_event(dict(
+                        slot, reason=str(exc), dates=[slot['date']]))
+            lines = []
+        for line in lines:
+            self.table.rows.append(line)
+            if line['action'] in OUTCOMES:
+                self.counts[OUTCOMES[line['action']]] += 1
+            if line['reason']:
+                self.reject_event(dict(line, dates=[line['date']]))
+        self.progress.update(len(group['slots']))
+
+    def reject_event(self, problem):
+        dates = [f'{date:%d/%m/%Y}' for date in problem['dates']]
+        if len(dates) > 10:
+            dates = [*dates[:9], '…', dates[-1]]
+        # The slots which are no longer in the calendar have no line in it
+        line = problem['line'] or -len(self.errors)
+        self.errors.add(
+            Row(line, [
+                    problem['uid'], problem['summary'], ' '.join(dates)], {}),
+            problem['reason'])

@@ -1,0 +1,166 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+"What scripts/import_training.py makes of the calendars"
+
+import csv
+import io
+import sys
+import tempfile
+import unittest
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from unittest.mock import patch
+
+from proteus import Model
+from trytond.modules.company.tests.tools import create_company
+from trytond.modules.training_abandon.tests import test_ical_calendar
+from trytond.modules.training_abandon.tests.test_ical_calendar import (
+    calendar, event)
+from trytond.tests.test_tryton import drop_db
+from trytond.tests.tools import activate_modules
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'scripts'))
+import import_training  # noqa: E402
+from lib.client import Client  # noqa: E402
+
+CALENDARS = test_ical_calendar.CALENDARS
+
+
+class ImportCalendarTestCase(unittest.TestCase):
+    "Test the import of calendars"
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.config = activate_modules('training_abandon', create_company)
+        cls.addClassCleanup(drop_db)
+
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.path = Path(directory.name) / 'planning.ics'
+
+    def load(self, content, *arguments):
+        "Return the exit status, what is printed and the rejected events"
+        self.path.write_bytes(content)
+        output = io.StringIO()
+        client = Client(self.config)
+        with patch.object(import_training, 'connect', return_value=client), \
+                redirect_stdout(output), redirect_stderr(output):
+            status = import_training.main([
+                    '--database', 'sqlite://', *arguments, 'sessions',
+                    str(self.path)])
+        errors = self.path.with_name('planning.ics.errors.csv')
+        rejected = []
+        if errors.exists():
+            with open(errors, encoding='utf-8-sig', newline='') as file:
+                rejected = list(csv.DictReader(file, delimiter=';'))
+        return status, output.getvalue(), rejected
+
+    def slots(self, code):
+        ExternalCode = Model.get('training.external_code')
+        code, = ExternalCode.find([
+                ('code', '=', code), ('model', '=', 'training.session')])
+        return [
+            (f'{s.date} {s.start:%H:%M}', s.state)
+            for s in code.record.slots]
+
+    def test_moodle(self):
+        Session = Model.get('training.session')
+        content = (CALENDARS / 'moodle.ics').read_bytes()
+        sessions = len(Session.find([]))
+        status, output, rejected = self.load(content, '--dry-run')
+        self.assertEqual(status, 1)
+        self.assertIn(
+            "2 would be created, 0 would be updated", output)
+        self.assertEqual(len(Session.find([])), sessions)
+
+        status, output, (rejected,) = self.load(content)
+        self.assertEqual(status, 1)
+        self.assertIn("2 slots, 2 created, 0 updated", output)
+        self.assertEqual(
+            [rejected[n] for n in ['line', 'uid', 'event', 'dates']],
+            ['25', '1044@moodle.example.org', "Devoir à rendre",
+                '31/03/2026'])
+        self.assertIn("ends before it starts", rejected['reason'])
+        self.assertEqual(self.slots("Classe virtuelle"), [
+                ('2026-03-28 08:00', 'planned'),
+                ('2026-03-30 07:00', 'planned')])
+        self.assertIn(
+            "0 created, 0 updated, 2 unchanged", self.load(content)[1])
+
+    def test_next(self):
+        "The next export moves, cancels and tells the conflicts"
+        Slot = Model.get('training.session.slot')
+
+        def content(*starts):
+            return calendar(*(
+                    event(uid=str(n), start=f'DTSTART:{start}',
+                        end='DURATION:PT3H').replace('Course', "Série A")
+                    for n, start in enumerate(starts) if start))
+
+        first = content(
+            '20260504T090000', '20260505T090000', '20260506T090000')
+        self.assertEqual(self.load(first)[0], 0)
+        slot, *_ = Slot.find([('session.course.name', '=', "Série A")])
+        slot.click('open')
+        status, output, rejected = self.load(
+            content('20260504T100000', None, '20260512T140000'))
+        self.assertEqual(status, 1)
+        self.assertIn(
+            "0 created, 1 updated, 0 unchanged, 1 cancelled, 1 conflicts, "
+            "1 rejected", output)
+        self.assertIn("attendance", rejected[0]['reason'])
+        self.assertEqual(self.slots("Série A"), [
+                ('2026-05-04 09:00', 'open'),
+                ('2026-05-05 09:00', 'cancelled'),
+                ('2026-05-12 14:00', 'planned')])
+        self.assertIn("2 created", self.load(
+                content('20260520T090000', '20260521T090000'),
+                '--keep-missing', '--source', 'other')[1])
+
+    def test_session(self):
+        "All the events go to one session, whose dates are kept"
+        Session = Model.get('training.session')
+        self.load(calendar(event().replace('Course', "Soudure")))
+        session, = Session.find([('course.name', '=', "Soudure")])
+        content = (CALENDARS / 'nextcloud.ics').read_bytes()
+        arguments = ['--session', session.number]
+        status, output, rejected = self.load(content, *arguments)
+        self.assertEqual((status, len(rejected)), (1, 1))
+        self.assertIn("outside the dates", rejected[0]['reason'])
+        status, output, _ = self.load(content, *arguments, '--extend')
+        self.assertEqual(status, 0)
+        self.assertEqual(len(self.slots("Soudure")), 5)
+        status, output, _ = self.load(content, '--session', 'X')
+        self.assertEqual(status, 2)
+        self.assertIn('No session has the code "X"', output)
+
+    def test_all_day(self):
+        content = calendar(event(
+                start='DTSTART;VALUE=DATE:20260601', end='').replace(
+                'Course', "Atelier"))
+        status, _, rejected = self.load(content)
+        self.assertIn("has no time", rejected[0]['reason'])
+        self.assertEqual(self.load(
+                content, '--all-day', '09:00-12:00,13:00-17:00')[0], 0)
+        self.assertEqual(
+            [t for t, _ in self.slots("Atelier")],
+            ['2026-06-01 09:00', '2026-06-01 13:00'])
+        for arguments in [['--all-day', '9'], ['--all-day', '12:00-09:00']]:
+            with self.assertRaises(SystemExit):
+                self.load(content, *arguments)
+
+    def test_refused(self):
+        for content, expected in [
+                (b'<html>', "is not a calendar"),
+                (calendar(event())[:-20], "stops before the end"),
+                (calendar(), "has no event"),
+                ]:
+            status, output, _ = self.load(content)
+            self.assertEqual(status, 2)
+            self.assertIn(expected, output)
+        with patch('lib.import_calendar.MAX_SIZE', 10):
+            status, output, _ = self.load(calendar(event()))
+        self.assertEqual(status, 2)
+        self.assertIn("more than 100 MB", output)
