@@ -189,16 +189,23 @@ class Attendance(Importer):
         for slot in self.client.read_in(
                 SLOT, 'session',
                 {row['enrolment_']['session'] for row in rows},
-                ['session', 'date', 'start', 'end', 'duration', 'state'],
+                ['session', 'session.state', 'date', 'start', 'end',
+                    'start_at', 'duration', 'state'],
                 size=10):
             slots[slot['session'], slot['date']].append(slot)
         today = self.client.call('ir.date', 'today')
+        now = dt.datetime.now(dt.timezone.utc).replace(tzinfo=None)
         for row in rows:
             try:
                 found = find_slots(
                     slots[row['enrolment_']['session'], row['date']],
                     row['start'])
-                if row['date'] > today:
+                if found[0]['session.']['state'] == 'cancelled':
+                    raise Rejected(
+                        "The session is cancelled: set it back to draft "
+                        "first.", 'date')
+                if (row['date'] > today
+                        or any(slot['start_at'] > now for slot in found)):
                     raise Rejected(
                         "The slot is still to come: record its attendance "
                         "once it has taken place.", 'date')

@@ -32,7 +32,8 @@ class SlotTestCase(DatabaseTestCase):
         # As in another transaction
         Transaction().check_warnings.clear()
         Warning.delete(Warning.search([]))
-        with self.assertRaises(SlotWarning) as cm:
+        with Transaction().set_context(_skip_warnings=False), \
+                self.assertRaises(SlotWarning) as cm:
             function(*args, **kwargs)
         Warning.skip(cm.exception.name)
         return cm.exception.description.splitlines()
@@ -197,7 +198,8 @@ class SlotTestCase(DatabaseTestCase):
                     (session2.slots[0], {'_skip_warnings': True}),
                     (session3.slots[0], {'skip_slot_conflicts': True}),
                     ]:
-                with Transaction().set_context(context):
+                with Transaction().set_context(
+                        {'_skip_warnings': False, **context}):
                     self.Slot.write([slot], {'trainer': trainer.id})
 
     @with_transaction()
