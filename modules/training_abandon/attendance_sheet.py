@@ -78,8 +78,7 @@ class Slot(metaclass=PoolMeta):
         cls._buttons.update(
             others_present={
                 'invisible': Eval('state') != 'open',
-                'readonly': ~Eval('unchecked_count', 0),
-                'depends': ['state', 'unchecked_count'],
+                'depends': ['state'],
                 })
 
     @classmethod
