@@ -60,7 +60,8 @@ class Demo:
         self.save_certificate()
         work = Work(self, [e for e in enrolments if not is_followed(e)])
         work.run()
-        Sheets(self).run()
+        self.sheets = Sheets(self)
+        self.sheets.run()
         self.wait_for_mails()
         Replies(self, work.cases, self.files()).run()
         return self.summary()
@@ -180,6 +181,8 @@ class Demo:
             f"effet le {case.effective_date:%d/%m/%Y}")
         yield f"État du dossier : {label(case, 'state')}"
         yield f"État de l'inscription : {label(enrolment, 'state')}"
+        yield ''
+        yield from self.sheets.summary()
         yield ''
         yield "Autres dossiers :"
         for other in self.model(CASE).find(

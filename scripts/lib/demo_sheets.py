@@ -1,12 +1,18 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
-"The sheet and the justifications that the assistant of the demo handles"
+"""The sheet, the justifications and the calendar that the assistant of the
+demo handles"""
 
 import datetime as dt
 
-from proteus import Wizard
+from proteus import Report, Wizard
+
+from .demo_work import CASE
 
 ATTENDANCE = 'training.attendance'
+NOTICE = 'training.attendance.notice'
+SESSION = 'training.session'
+SHEET = 'feuille-emargement.pdf'
 JUSTIFICATION = 'training.justification'
 SLOT = 'training.session.slot'
 LATE_BY = dt.timedelta(minutes=20)
@@ -28,6 +34,21 @@ class Sheets:
     def run(self):
         self.close_sheet()
         self.justify()
+        self.print_sheet()
+        self.share_calendar()
+
+    def summary(self):
+        Notice = self.demo.model(NOTICE)
+        counts = {
+            state: len(self.demo.search_read(
+                    JUSTIFICATION, [('state', '=', state)], 'id'))
+            for state in ['received', 'accepted', 'refused']}
+        session = self.session.rec_name
+        yield (f"Avis d'absence ou de retard : {len(Notice.find([]))}, "
+            f"justificatifs : {counts['received']} à décider, "
+            f"{counts['accepted']} accepté, {counts['refused']} refusé")
+        yield f"Feuille d'émargement de {session} : {SHEET}"
+        yield f"Calendrier de {session} : {self.url}"
 
     def call(self, model, method, *args):
         proxy = self.config.get_proxy(model)
@@ -35,11 +56,13 @@ class Sheets:
 
     def close_sheet(self):
         "Close a sheet of the day, with an absence and a lateness"
+        now = dt.datetime.now(dt.timezone.utc).replace(tzinfo=None)
         slots = self.demo.search_read(
-            SLOT, [('state', '=', 'open')], 'attendances')
+            SLOT, [('state', '=', 'open'), ('start_at', '<=', now)],
+            'attendances')
         slots = [s for s in slots if len(s['attendances']) > 2]
         if not slots:
-            # Nobody comes on that day
+            # Nobody has come yet on that day
             return
         absent, late, *present = slots[0]['attendances']
         self.call(ATTENDANCE, 'write', present, {'state': 'present'})
@@ -85,3 +108,28 @@ class Sheets:
             config=self.config)
         wizard.form.reason = "Le document ne porte ni nom ni date."
         wizard.execute('apply')
+
+    @property
+    def session(self):
+        return self.demo.model(CASE)(self.demo.case.id).enrolment.session
+
+    def print_sheet(self):
+        "Print the sheets of the last days of the session of the case"
+        slots = self.demo.model(SLOT).find([
+                ('session', '=', self.session.id),
+                ('state', '=', 'held'),
+                ], order=[('date', 'DESC'), ('start', 'DESC')], limit=6)
+        report = Report(
+            'training.session.slot.sign_in_sheet', config=self.config)
+        _, content, *_ = report.execute(slots)
+        (self.demo.directory / SHEET).write_bytes(content)
+
+    def share_calendar(self):
+        "Make a link to the calendar of the session for its trainer"
+        Session = self.demo.model(SESSION)
+        wizard = Wizard(
+            'training.calendar.link', [Session(self.session.id)],
+            config=self.config)
+        wizard.form.name = "Formateur"
+        wizard.execute('apply')
+        self.url = wizard.form.url
