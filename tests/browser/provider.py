@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from email import message_from_bytes
 from pathlib import Path
 
@@ -118,10 +118,16 @@ class Provider:
         self._servers.close()
         self.stop_mail_server()
 
+    @contextmanager
     def connect(self, login):
-        "Make proteus work as the user"
-        return config.set_xmlrpc_session(
-            f'{self.url}{DATABASE}/rpc/', login, PASSWORD)
+        "Make proteus work as the user, then as before"
+        previous = config.get_config()
+        try:
+            with config.set_xmlrpc_session(
+                    f'{self.url}{DATABASE}/rpc/', login, PASSWORD) as current:
+                yield current
+        finally:
+            config._CONFIG.current = previous
 
     def received(self, address):
         "The messages that the mail server has accepted for the address"
