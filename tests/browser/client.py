@@ -190,7 +190,8 @@ class Client:
 
     def filters(self):
         "The tabs above the list"
-        return self.pane.locator('.nav-tabs:visible').first.locator('a')
+        tabs = self.pane.locator('.nav-tabs:visible').first
+        return tabs.locator('a:visible')
 
     def filter(self, name):
         self.filters().filter(has_text=name).click()
