@@ -5,6 +5,7 @@ from trytond.pool import Pool
 from trytond.transaction import Transaction
 
 from .pdf_report import PDFReport
+from .res import HOURS_CONVERTER
 
 
 class CaseFile(PDFReport):
@@ -32,6 +33,7 @@ class CaseFile(PDFReport):
             causes=case.causes if sensitive else [],
             generated_at=at(Case.now()),
             generated_by=User(Transaction().user).rec_name,
+            hours=lambda value: cls.format_timedelta(value, HOURS_CONVERTER),
             mails=sorted(case.mails, key=lambda m: m.id),
             paragraphs=lambda text: (text or '').splitlines() or [''],
             reasons=case.reasons if sensitive else [],

@@ -6,7 +6,7 @@ from functools import partial
 
 from sql import Cast, Expression, Literal, Null, Window
 from sql.aggregate import Count, Max, Sum
-from sql.conditionals import Coalesce
+from sql.conditionals import Coalesce, NullIf
 from sql.functions import Extract, Round
 
 from trytond import backend
@@ -88,7 +88,7 @@ class Attendance(metaclass=PoolMeta):
             .as_('hours_excused'),
             Round(Cast(
                     Extract('EPOCH', attended_time)
-                    / Extract('EPOCH', held_time),
+                    / NullIf(Extract('EPOCH', held_time), 0),
                     'NUMERIC'), 4).as_('attendance_rate'),
             Count(Literal(1), filter_=is_absent).as_('absence_count'),
             Count(Literal(1), filter_=is_absent
@@ -309,3 +309,4 @@ RECORDED = {
     'last_presence': to_date,
     }
 FACTS = {'hours_planned': _timedelta, **RECORDED}
+HOURS = [name for name in FACTS if name.startswith('hours_')]

@@ -1,6 +1,5 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
-import datetime as dt
 from collections import Counter
 
 from trytond.i18n import gettext
@@ -38,12 +37,20 @@ class Import(Wizard):
     apply = StateTransition()
 
     def default_start(self, fields):
+        pool = Pool()
+        Configuration = pool.get('training.configuration')
         # Back from the preview
         values = {
             name: getattr(self.start, name) for name in fields
             if getattr(self.start, name, None) is not None}
         if session := values.get('session', self.record):
             values['session'] = session.id
+        company = session.company.id if session else None
+        configuration = Configuration(1)
+        for name in HALF_DAYS:
+            if name not in values:
+                values[name] = configuration.get_multivalue(
+                    name, company=company)
         return values
 
     def default_preview(self, fields):
@@ -165,22 +172,6 @@ class ImportStart(ModelView):
     @classmethod
     def default_missing(cls):
         return True
-
-    @classmethod
-    def default_morning_start(cls):
-        return dt.time(9)
-
-    @classmethod
-    def default_morning_end(cls):
-        return dt.time(12, 30)
-
-    @classmethod
-    def default_afternoon_start(cls):
-        return dt.time(13, 30)
-
-    @classmethod
-    def default_afternoon_end(cls):
-        return dt.time(17)
 
     def get_half_days(self):
         "Return the times of the events without time"

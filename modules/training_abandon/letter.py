@@ -9,12 +9,14 @@ from relatorio.reporting import MIMETemplateLoader
 from trytond.i18n import gettext
 from trytond.modules.company import CompanyReport
 from trytond.pool import Pool, PoolMeta
-from trytond.report.report import MIMETYPES
+from trytond.report.report import MIMETYPES, Report
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
 from .exceptions import MailStorageError
+from .facts import HOURS
 from .mail import check_address
+from .res import HOURS_CONVERTER
 
 LOGO_SIZE = (240, 80)
 _LIST_ITEM = re.compile(r'\s*[-•*]\s+(.*)')
@@ -224,6 +226,10 @@ class Case(CorrespondenceMixin, metaclass=PoolMeta):
             'employee': employee.party.name if employee else '',
             'end_date': date(session.end_date),
             'ground': self.ground_string if self.ground else '',
+            **{
+                name: Report.format_timedelta(
+                    getattr(enrolment, name), HOURS_CONVERTER, lang)
+                for name in HOURS},
             'location': address.city or '' if address else '',
             'opening_date': date(self.opening_date),
             'place': self.procedure.place or '',

@@ -183,13 +183,6 @@ class Slot(Workflow, ModelSQL, ModelView):
         return [('session.rec_name', *clause[1:])]
 
     @classmethod
-    def view_attributes(cls):
-        return super().view_attributes() + [
-            ('/tree', 'visual',
-                If(Eval('state') == 'cancelled', 'muted', '')),
-            ]
-
-    @classmethod
     def get_calendar(cls, slots, names):
         return {
             'calendar_description': {

@@ -152,12 +152,9 @@ class Slot(metaclass=PoolMeta):
     def _conflict_queries(cls, slot, where, excluded=()):
         """Yield by kind the query of the slots, the other ones at the same
         time and what is booked on both."""
-        pool = Pool()
-        Enrolment = pool.get('training.enrolment')
         query, other = cls._overlapping(slot)
-        where &= cls._in_same_company(slot, other)
-        if excluded:
-            where &= ~fields.SQL_OPERATORS['in'](other.id, excluded)
+        bookable, where = where, where & cls._bookable_with(
+            slot, other, excluded)
 
         for kind in ['trainer', 'location']:
             booked = getattr(slot, kind)
@@ -171,18 +168,34 @@ class Slot(metaclass=PoolMeta):
             where=where & (other.session == slot.session)
             & ((slot.trainer == Null) | (other.trainer == Null)))
 
+        booked = cls._booked_elsewhere(slot, bookable)
+        query, other = cls._overlapping(booked)
+        yield 'trainee', query.select(
+            booked.id, other.id, booked.trainee,
+            where=cls._bookable_with(booked, other, excluded)
+            & (other.session == booked.other_session))
+
+    @classmethod
+    def _booked_elsewhere(cls, slot, where):
+        """Return the query of the slots with their trainees and the other
+        sessions that expect these on that day"""
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
         enrolment = Enrolment.__table__()
-        other_enrolment = Enrolment.__table__()
-        yield 'trainee', (query
+        other = Enrolment.__table__()
+        return (slot
             .join(enrolment, condition=enrolment.session == slot.session)
-            .join(other_enrolment,
-                condition=(other_enrolment.trainee == enrolment.trainee)
-                & (other_enrolment.session == other.session))
+            .join(other,
+                condition=(other.trainee == enrolment.trainee)
+                & (other.session != enrolment.session))
+            # Distinct keeps SQLite from reading first all the slots of a day
             .select(
-                slot.id, other.id, enrolment.trainee,
-                where=where & (other.session != slot.session)
+                slot.id, slot.session, slot.date, slot.start_at, slot.end_at,
+                enrolment.trainee, other.session.as_('other_session'),
+                distinct=True,
+                where=where
                 & Enrolment.expected_sql(enrolment, slot)
-                & Enrolment.expected_sql(other_enrolment, other)))
+                & Enrolment.expected_sql(other, slot)))
 
     @classmethod
     def _overlapping(cls, slot):
@@ -195,6 +208,13 @@ class Slot(metaclass=PoolMeta):
             & (other.end_at > slot.start_at)
             & (other.id != slot.id)
             & (other.state != 'cancelled')), other
+
+    @classmethod
+    def _bookable_with(cls, slot, other, excluded):
+        where = cls._in_same_company(slot, other)
+        if excluded:
+            where &= ~fields.SQL_OPERATORS['in'](other.id, excluded)
+        return where
 
     @classmethod
     def _in_same_company(cls, slot, other):

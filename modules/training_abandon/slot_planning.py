@@ -205,18 +205,23 @@ class MoveStart(ModelView):
 
     def _times(self, slot):
         date, start, end = slot.date, slot.start, slot.end
-        shift = dt.timedelta()
-        if self.by == 'shift':
-            shift = (
-                dt.timedelta(days=self.days or 0)
-                + (self.time or dt.timedelta()))
-        elif self.by == 'times':
+        if self.by == 'times':
             date = self.date or date
             start = self.start or start
             end = self.end or end
-        return (
-            dt.datetime.combine(date, start) + shift,
-            dt.datetime.combine(date, end) + shift)
+        start_at = dt.datetime.combine(date, start)
+        end_at = dt.datetime.combine(date, end)
+        if self.by == 'shift':
+            try:
+                shift = (
+                    dt.timedelta(days=self.days or 0)
+                    + (self.time or dt.timedelta()))
+                return start_at + shift, end_at + shift
+            except OverflowError as exc:
+                raise SlotError(gettext(
+                        'training_abandon.msg_slot_move_too_far',
+                        slot=slot.planning_name)) from exc
+        return start_at, end_at
 
 
 class Split(Wizard):

@@ -88,6 +88,7 @@ class CaseFileTestCase(DatabaseTestCase):
                     case.number, case.trainee.rec_name, prescriber.name,
                     case.procedure.rec_name, "Conformity of the Steps",
                     "Why No Solution", "None fits",
+                    "Hours Planned", "12:00 00:00 00:00 00:00 00:00",
                     "Inform the Prescriber", mail.to, PRIVATE,
                     ' '.join(mail.body.split())[:60], "page 1 of"]:
                 self.assertIn(expected, text)

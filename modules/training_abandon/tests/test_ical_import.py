@@ -152,6 +152,8 @@ class IcalImportTestCase(DatabaseTestCase):
 
     @with_transaction()
     def test_options(self):
+        pool = Pool()
+        Configuration = pool.get('training.configuration')
         with set_up() as (company, _, _):
             session = self.create_session(company)
             one, two = days(1), days(1, uid='v',
@@ -169,10 +171,13 @@ class IcalImportTestCase(DatabaseTestCase):
                 self.load(
                     session, all_day, half_days=True,
                     morning_start=dt.time(13))
+            configuration = Configuration(1)
+            configuration.afternoon_start = dt.time(14)
+            configuration.save()
             self.load(session, all_day, half_days=True)
             self.assertEqual(
                 [str(s.start) for s in type(session)(session.id).slots
-                    if s.state == 'planned'], ['09:00:00', '13:30:00'])
+                    if s.state == 'planned'], ['09:00:00', '14:00:00'])
 
     @with_transaction()
     def test_trainer(self):

@@ -526,6 +526,9 @@ class TrainingAbandonTestCase(
             for absences in [[], [(DATE, dt.time(9), dt.time(12))]]:
                 context = case._get_letter_context(
                     enrolment.trainee.party, absences)
+                self.assertEqual(
+                    [context['hours_planned'], context['hours_attended']],
+                    ['12:00', '00:00'])
                 for letter in Letter.search([
                             ('step_kind', '!=', 'attendance')]):
                     with self.subTest(letter=letter.rec_name):

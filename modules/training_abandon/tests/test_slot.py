@@ -282,6 +282,8 @@ class SlotTestCase(DatabaseTestCase):
                 [(DATE, dt.time(8, 30), dt.time(12))])
             for error, values in [
                     (SlotError, {'by': 'shift', 'time': 14 * HOUR}),
+                    (SlotError, {'by': 'shift', 'days': 2 ** 31 - 1}),
+                    (SlotError, {'by': 'shift', 'days': -800000}),
                     (ValidationError, {'date': DATE + 30 * DAY}),
                     (ValidationError, {'end': dt.time(8)}),
                     ]:
