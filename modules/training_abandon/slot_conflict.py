@@ -1,5 +1,6 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
+import hashlib
 from collections import defaultdict
 
 from sql import Cast, Literal, Null, Values, With
@@ -292,11 +293,7 @@ class Slot(metaclass=PoolMeta):
         conflicts = cls._without_doubles(cls.find_conflicts(slots))
         if not conflicts:
             return
-        booked = cls.browse(sorted(
-                conflicts.keys()
-                | {o for c in conflicts.values() for _, o in c}))
-        kinds = sorted({k for c in conflicts.values() for k, _ in c})
-        name = Warning.format('.'.join(['slot_conflict', *kinds]), booked)
+        name = cls._warning_name(conflicts)
         if Warning.check(name):
             raise SlotWarning(
                 name,
@@ -314,6 +311,29 @@ class Slot(metaclass=PoolMeta):
             if found:
                 result[id_] = found
         return result
+
+    @classmethod
+    def _warning_name(cls, conflicts):
+        """Return the name of the warning, by what is booked and when: the
+        slots that are created have other ids once the user has answered."""
+        slots = {
+            s.id: s for s in cls.browse(list(
+                    conflicts.keys()
+                    | {o for c in conflicts.values() for _, o in c}))}
+
+        def times(id_):
+            slot = slots[id_]
+            return slot.start_at.isoformat(), slot.end_at.isoformat()
+
+        key = sorted(
+            (kind, *times(id_), *times(other),
+                sorted(booked) if kind != 'session' else [])
+            for id_, found in conflicts.items()
+            for (kind, other), booked in found.items())
+        digest = hashlib.md5(
+            repr(key).encode('utf-8'), usedforsecurity=False).hexdigest()
+        kinds = sorted({k for c in conflicts.values() for k, _ in c})
+        return '.'.join([digest, 'slot_conflict', *kinds])
 
     @classmethod
     def _warning(cls, conflicts):

@@ -184,6 +184,9 @@ class SlotTestCase(DatabaseTestCase):
                         ('session', '=', session.id),
                         ('start', '=', dt.time(10)),
                         ]))
+            # The answer is for the slot that is created again
+            double, = self.Slot.create([values])
+            self.Slot.delete([double])
             self.Slot.write([slot], {'trainer': trainer.id})
             self.Slot.create([
                     {**values, 'trainer': create_party("Other").id}])
