@@ -104,11 +104,23 @@ class Mail(metaclass=PoolMeta):
         while cls._now() < until and (claimed := cls._claim()):
             if not cls._deliver(claimed, until):
                 break
-        cls._archive([m.id for m in cls.search([
-                        ('state', '=', 'sent'),
-                        ('email', '=', None),
-                        ('message_id', '!=', None),
-                        ], order=[('id', 'ASC')], limit=BATCH)])
+        cls._archive_left(until)
+
+    @classmethod
+    def _archive_left(cls, until):
+        "Archive the sent mails that are not, once each"
+        last = 0
+        while cls._now() < until:
+            mails = cls.search([
+                    ('id', '>', last),
+                    ('state', '=', 'sent'),
+                    ('email', '=', None),
+                    ('message_id', '!=', None),
+                    ], order=[('id', 'ASC')], limit=BATCH)
+            if not mails:
+                break
+            last = mails[-1].id
+            cls._archive([m.id for m in mails])
 
     @classmethod
     @ModelView.button
