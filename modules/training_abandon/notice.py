@@ -174,6 +174,17 @@ class Notice(ModelSQL, ModelView):
             notice.corrected_at = None
 
     @classmethod
+    @without_check_access
+    def forget_repeated(cls, source, destination):
+        "Delete what source is told and destination, the same party, too"
+        told = {
+            (n.enrolment, n.slot, n.state)
+            for n in cls.search([('party', '=', destination.id)])}
+        cls.delete([
+                n for n in cls.search([('party', '=', source.id)])
+                if (n.enrolment, n.slot, n.state) in told])
+
+    @classmethod
     def _search(cls, name, ids, *domain):
         result = []
         for sub_ids in grouped_slice(sorted(ids), BATCH):
@@ -364,6 +375,8 @@ class Notice(ModelSQL, ModelView):
         Attendance = pool.get('training.attendance')
         Case = pool.get('training.abandon.case')
         notices = cls.search([('mail', '=', mail.id)])
+        if not notices and mail.kind == LETTER_KIND:
+            return gettext('training_abandon.msg_notice_repeated')
         states = {
             (a.enrolment, a.slot): a for a in Attendance.search([
                     ('slot', 'in', [n.slot.id for n in notices]),

@@ -196,6 +196,36 @@ class NoticeTestCase(DatabaseTestCase):
                 slots)
 
     @with_transaction()
+    def test_replace(self):
+        "Test that two parties told of the same can become one"
+        pool = Pool()
+        Contact = pool.get('training.enrolment.contact')
+        Notice = pool.get('training.attendance.notice')
+        with set_up() as (company, session, prescriber):
+            enrolment, = create_enrolments(session, prescriber=prescriber)
+            copy = create_party("Job Centre", 'other@example.com')
+            Contact.create([{
+                        'enrolment': enrolment.id,
+                        'party': copy.id,
+                        'role': 'tutor',
+                        }])
+            self.fill(session.slots[:1], {enrolment: 'absent'})
+            Replace = pool.get('party.replace', type='wizard')
+            session_id, _, _ = Replace.create()
+            replace = Replace(session_id)
+            replace.ask.source = copy
+            replace.ask.destination = prescriber
+            replace.transition_replace()
+            self.assertEqual(
+                [n.mail.to for n in Notice.search(
+                        [('party', '=', prescriber.id)])],
+                [prescriber.email])
+            self.deliver()
+            self.assertEqual(
+                [m.state for m in self.mails()],
+                ['sent', 'sent', 'cancelled'])
+
+    @with_transaction()
     def test_outdated(self):
         "Test what cancels a notice before it leaves"
         pool = Pool()
@@ -505,7 +535,10 @@ class NoticeTestCase(DatabaseTestCase):
             with as_user(user):
                 record = Justification(justification.id)
                 self.assertEqual(record.state, 'received')
-                for name in ['kind', 'note', 'document', 'filename']:
+                # With its identifier the file could be attached elsewhere
+                for name in [
+                        'kind', 'note', 'document', 'document_file_id',
+                        'filename']:
                     with self.subTest(name=name), \
                             self.assertRaises(AccessError):
                         Justification.read([record.id], [name])
