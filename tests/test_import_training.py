@@ -449,6 +449,25 @@ class ImportTestCase(unittest.TestCase):
         self.assertEqual(enrolment.absence_count, 0)
         self.assertEqual(enrolment.late_count, 0)
 
+    def test_attendance_justified(self):
+        "The absence that a justification excuses stays excused"
+        self.load_until('attendance', close=True)
+        absent, = self.find('training.attendance', ('state', '=', 'absent'))
+        justification = Model.get('training.justification')(
+            enrolment=absent.enrolment,
+            start_date=absent.slot.date, end_date=absent.slot.date)
+        justification.company = absent.enrolment.company
+        justification.save()
+        justification.click('accept')
+        absent.reload()
+        self.assertEqual(absent.state, 'excused')
+        updated = absent.write_date
+        (name,), _ = self.load('attendance', close=True)
+        self.assertEqual(name, 'unchanged')
+        absent.reload()
+        self.assertEqual(
+            (absent.state, absent.write_date), ('excused', updated))
+
     def test_attendance_statements(self):
         "Rows are read by batches, whether they are new or known"
         data = Data(self.client)

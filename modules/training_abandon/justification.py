@@ -247,6 +247,7 @@ class Justification(Workflow, ModelSQL, ModelView):
         "Excuse the absences of the period"
         cls._decide(justifications)
         cls._excuse(justifications)
+        cls._correct_notices(cls._excused_by(justifications))
 
     @classmethod
     @ModelView.button_action('training_abandon.wizard_justification_refuse')
@@ -305,55 +306,87 @@ class Justification(Workflow, ModelSQL, ModelView):
                 | (slot.start < justification.end_time)))
 
     @classmethod
+    def excuse_at(cls, slots):
+        "Excuse the absences at the slots that what is accepted justifies"
+        for sub_slots in grouped_slice(slots, BATCH):
+            ids = [s.id for s in sub_slots]
+            cls._excuse_where(lambda justification, slot:
+                fields.SQL_OPERATORS['in'](slot.id, ids)
+                & (justification.state == 'accepted'))
+
+    @classmethod
     def _excuse(cls, justifications):
         "Excuse the absences in the period of the justifications"
+        for sub_justifications in grouped_slice(justifications, BATCH):
+            ids = [j.id for j in sub_justifications]
+            cls._excuse_where(lambda justification, slot:
+                fields.SQL_OPERATORS['in'](justification.id, ids))
+
+    @classmethod
+    def _excuse_where(cls, get_where):
         pool = Pool()
         Attendance = pool.get('training.attendance')
         Slot = pool.get('training.session.slot')
         cursor = Transaction().connection.cursor()
-        names = {j.id: j.rec_name for j in justifications}
-        for sub_ids in grouped_slice(list(names), BATCH):
-            justification = cls.__table__()
-            attendance, slot = Attendance.__table__(), Slot.__table__()
-            cursor.execute(*justification
-                .join(attendance,
-                    condition=attendance.enrolment == justification.enrolment)
-                .join(slot, condition=slot.id == attendance.slot)
-                .select(
-                    attendance.id, attendance.source, Min(justification.id),
-                    where=fields.SQL_OPERATORS['in'](
-                        justification.id, list(sub_ids))
-                    & (attendance.state == 'absent')
-                    & cls.covers_sql(justification, slot),
-                    group_by=[attendance.id, attendance.source]))
-            lines = defaultdict(list)
-            for attendance_id, source, id_ in cursor:
-                lines[id_, source].append(attendance_id)
-            cls._write_lines({
-                    (source, 'excused', id_, names[id_]): ids
-                    for (id_, source), ids in lines.items()})
+        justification = cls.__table__()
+        attendance, slot = Attendance.__table__(), Slot.__table__()
+        cursor.execute(*justification
+            .join(attendance,
+                condition=attendance.enrolment == justification.enrolment)
+            .join(slot, condition=slot.id == attendance.slot)
+            .select(
+                attendance.id, attendance.source, Min(justification.id),
+                where=get_where(justification, slot)
+                & (attendance.state == 'absent')
+                & cls.covers_sql(justification, slot),
+                group_by=[attendance.id, attendance.source]))
+        lines = defaultdict(list)
+        for attendance_id, source, id_ in cursor:
+            lines[id_, source].append(attendance_id)
+        names = {
+            j.id: j.rec_name
+            for j in cls.browse(list({id_ for id_, _ in lines}))}
+        cls._write_lines({
+                (source, 'excused', id_, names[id_]): ids
+                for (id_, source), ids in lines.items()})
+
+    @classmethod
+    def _excused_by(cls, justifications):
+        "Return the attendances that the justifications excuse"
+        pool = Pool()
+        Attendance = pool.get('training.attendance')
+        result = []
+        for sub_justifications in grouped_slice(justifications, BATCH):
+            result += Attendance.search([
+                    ('justified_by', 'in', [j.id for j in sub_justifications]),
+                    ])
+        return result
+
+    @classmethod
+    def _correct_notices(cls, attendances):
+        "Correct the notices of the attendances on the official sheets"
+        pool = Pool()
+        Notice = pool.get('training.attendance.notice')
+        slots = list(dict.fromkeys(a.slot for a in attendances))
+        Notice.correct([s for s in slots if s.state == 'held'])
 
     @classmethod
     def _release(cls, justifications):
         "Have absent again those whom only these justifications excuse"
-        pool = Pool()
-        Attendance = pool.get('training.attendance')
-        lines, enrolments = defaultdict(list), set()
-        for sub_justifications in grouped_slice(justifications, BATCH):
-            for attendance in Attendance.search([
-                        ('justified_by', 'in', [
-                                j.id for j in sub_justifications]),
-                        ]):
-                lines[attendance.source, 'absent', None, None].append(
-                    attendance.id)
-                enrolments.add(attendance.enrolment.id)
+        attendances = cls._excused_by(justifications)
+        lines = defaultdict(list)
+        for attendance in attendances:
+            lines[attendance.source, 'absent', None, None].append(
+                attendance.id)
+        enrolments = sorted({a.enrolment.id for a in attendances})
         cls._write_lines(lines)
-        for sub_enrolments in grouped_slice(sorted(enrolments), BATCH):
+        for sub_enrolments in grouped_slice(enrolments, BATCH):
             cls._excuse(cls.search([
                         ('enrolment', 'in', list(sub_enrolments)),
                         ('state', '=', 'accepted'),
                         ('id', 'not in', [j.id for j in justifications]),
                         ]))
+        cls._correct_notices(attendances)
 
     @classmethod
     def _write_lines(cls, lines):
@@ -448,6 +481,18 @@ class Attendance(metaclass=PoolMeta):
                         'justification': names[justification],
                         } for enrolment, slot, justification in sub_rows])
         super().create_expected(slots)
+
+
+class Slot(metaclass=PoolMeta):
+    __name__ = 'training.session.slot'
+
+    @classmethod
+    def close(cls, slots):
+        pool = Pool()
+        Justification = pool.get('training.justification')
+        # Before anybody is told of the absences
+        Justification.excuse_at([s for s in slots if s.state == 'open'])
+        super().close(slots)
 
 
 class Enrolment(metaclass=PoolMeta):

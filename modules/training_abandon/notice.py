@@ -132,10 +132,20 @@ class Notice(ModelSQL, ModelView):
     @without_check_access
     def send(cls, slots):
         "Tell what was missed at the slots whose sheet has just been closed"
+        ids = [s.id for s in slots]
+        cls._tell(slots, {*cls._missed(ids), *cls._correct(ids)})
+
+    @classmethod
+    @without_check_access
+    def correct(cls, slots):
+        "Correct the notices of the slots whose official sheet has changed"
+        cls._tell(slots, cls._correct([s.id for s in slots]))
+
+    @classmethod
+    def _tell(cls, slots, attendances):
         pool = Pool()
         Case = pool.get('training.abandon.case')
-        ids = [s.id for s in slots]
-        days = cls._get_days({*cls._missed(ids), *cls._correct(ids)})
+        days = cls._get_days(attendances)
         notices = {
             n._key: n for n in cls._search('slot', {
                     a.slot.id for day in days.values() for a in day})}
@@ -162,6 +172,17 @@ class Notice(ModelSQL, ModelView):
             notice = notices.setdefault(notice._key, notice)
             notice.mail = mail
             notice.corrected_at = None
+
+    @classmethod
+    @without_check_access
+    def forget_repeated(cls, source, destination):
+        "Delete what source is told and destination, the same party, too"
+        told = {
+            (n.enrolment, n.slot, n.state)
+            for n in cls.search([('party', '=', destination.id)])}
+        cls.delete([
+                n for n in cls.search([('party', '=', source.id)])
+                if (n.enrolment, n.slot, n.state) in told])
 
     @classmethod
     def _search(cls, name, ids, *domain):
@@ -194,7 +215,7 @@ class Notice(ModelSQL, ModelView):
     def _correct(cls, slot_ids):
         """Note which notices of the slots tell no more what the sheets do,
         cancel their mails that wait and return the other attendances that
-        these mails told."""
+        the cancelled mails told."""
         pool = Pool()
         Case = pool.get('training.abandon.case')
         Mail = pool.get('training.mail')
@@ -208,9 +229,15 @@ class Notice(ModelSQL, ModelView):
         wrong = {
             n for n in notices
             if states.get((n.enrolment, n.slot)) != n.state}
-        cls.write([n for n in wrong if not n.corrected_at], {
+        # An absence that is excused stays an absence
+        corrected = {
+            n for n in wrong
+            if n.state != 'absent'
+            or states.get((n.enrolment, n.slot)) != 'excused'}
+        cls.write([n for n in corrected if not n.corrected_at], {
                 'corrected_at': Case.now()})
-        cls.write([n for n in notices if n.corrected_at and n not in wrong], {
+        cls.write(
+            [n for n in notices if n.corrected_at and n not in corrected], {
                 'corrected_at': None})
         mails = {n.mail for n in wrong if n.mail and not n.dismissed}
         Mail.write([m for m in mails if m.state in {'draft', 'queued'}], {
@@ -220,10 +247,12 @@ class Notice(ModelSQL, ModelView):
                 'smtp_reply': gettext(
                     'training_abandon.msg_notice_mail_corrected'),
                 })
+        # Some when they left while a sheet was open
+        cancelled = {
+            n.mail.id for n in notices
+            if n.mail and n.mail.state == 'cancelled' and not n.dismissed}
         others = [
-            n for n in cls._search('mail', {
-                    m.id for m in mails if m.state == 'cancelled'})
-            if n not in wrong]
+            n for n in cls._search('mail', cancelled) if n not in wrong]
         told = {(n.enrolment, n.slot) for n in others}
         return [
             a for a in cls._missed({n.slot.id for n in others})
@@ -339,12 +368,15 @@ class Notice(ModelSQL, ModelView):
                 one_line(', '.join(names)))
 
     @classmethod
+    @without_check_access
     def outdated_reason(cls, mail):
         "Return why the mail tells no more what the sheets do, or None"
         pool = Pool()
         Attendance = pool.get('training.attendance')
         Case = pool.get('training.abandon.case')
         notices = cls.search([('mail', '=', mail.id)])
+        if not notices and mail.kind == LETTER_KIND:
+            return gettext('training_abandon.msg_notice_repeated')
         states = {
             (a.enrolment, a.slot): a for a in Attendance.search([
                     ('slot', 'in', [n.slot.id for n in notices]),

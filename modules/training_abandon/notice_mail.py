@@ -3,6 +3,10 @@
 "The mails of the notices and what comes back"
 from collections import defaultdict
 
+from sql import Null
+from sql.conditionals import Case as SQLCase
+from sql.conditionals import Coalesce
+
 from trytond.i18n import gettext
 from trytond.model import Index, fields
 from trytond.pool import Pool, PoolMeta
@@ -11,6 +15,7 @@ from trytond.transaction import Transaction, without_check_access
 
 from .case_owner import one_line
 from .mail import WAITING
+from .mail_archive import sql_reference
 
 
 class Mail(metaclass=PoolMeta):
@@ -56,8 +61,13 @@ class Mail(metaclass=PoolMeta):
         return super().get_resource(name) or (
             str(self.enrolment) if self.enrolment else None)
 
-    def _email_resource(self):
-        return self.case or self.enrolment or super()._email_resource()
+    @classmethod
+    def _sql_resource(cls, mail):
+        return Coalesce(
+            SQLCase(
+                (mail.case == Null,
+                    sql_reference('training.enrolment', mail.enrolment))),
+            super()._sql_resource(mail))
 
     @classmethod
     def copy(cls, mails, default=None):

@@ -129,7 +129,9 @@ class Replace(metaclass=PoolMeta):
 
     def transition_replace(self):
         pool = Pool()
+        Notice = pool.get('training.attendance.notice')
         Trainee = pool.get('training.trainee')
+        Notice.forget_repeated(self.ask.source, self.ask.destination)
         trainees = Trainee.search([
                 ('party', 'in', [
                         self.ask.source.id, self.ask.destination.id]),
@@ -169,6 +171,7 @@ class Erase(metaclass=PoolMeta):
         Cause = pool.get('training.abandon.case.cause')
         Certificate = pool.get('training.abandon.certificate')
         Email = pool.get('ir.email')
+        EmailAddress = pool.get('ir.email.address')
         FollowUp = pool.get('training.follow_up')
         Justification = pool.get('training.justification')
         Mail = pool.get('training.mail')
@@ -213,10 +216,17 @@ class Erase(metaclass=PoolMeta):
                 ['recipients', 'recipients_secondary', 'recipients_hidden',
                     'subject', 'body'],
                 [None] * 5),
+            (EmailAddress, ['OR',
+                    ('email.training_mail.party', '=', party_id),
+                    ('email.training_mail.enrolment.trainee.party', '=',
+                        party_id),
+                    ], False,
+                ['address'],
+                ['****']),
             (Justification, [('enrolment.trainee.party', '=', party_id)], True,
-                ['note', 'document', 'document_file_id', 'filename',
+                ['kind', 'note', 'document', 'document_file_id', 'filename',
                     'refusal_reason'],
-                [None] * 5),
+                ['other'] + [None] * 5),
             (Proposal, trainee, True,
                 ['description'],
                 [None]),

@@ -15,7 +15,7 @@ SESSION = 'training.session'
 SLOT = 'training.session.slot'
 # Field of the minutes of each state
 MINUTES = {'late': 'late_by', 'left_early': 'left_by'}
-FIELDS = ['state', 'late_by', 'left_by', 'comment', 'source']
+FIELDS = ['state', 'late_by', 'left_by', 'comment', 'source', 'justified_by']
 ATTENDED = {'present', 'late', 'left_early'}
 MISSED = {'absent', 'excused'}
 # A slot that starts before noon and ends after lunch is the whole day
@@ -41,9 +41,14 @@ class Mark:
     @property
     def changes(self):
         "Values that differ from the ones of the sheet"
+        values = self.values
+        if (self.attendance and self.attendance['justified_by']
+                and values['state'] == 'absent'):
+            # The absence that an accepted justification excuses
+            values = {**values, 'state': 'excused'}
         if self.attendance and all(
                 self.attendance[name] == value
-                for name, value in self.values.items()):
+                for name, value in values.items()):
             return {}
         return self.values
 

@@ -163,6 +163,7 @@ class NoticeTestCase(DatabaseTestCase):
             self.assertNotIn("from 09:00", again.body)
             self.deliver()
             self.assertEqual(again.state, 'sent')
+            self.assertEqual(again.email.resource, enrolment)
 
             # Told, then present: no second mail
             self.fill(slots[1:], {enrolment: 'present'})
@@ -173,6 +174,56 @@ class NoticeTestCase(DatabaseTestCase):
             self.assertEqual(
                 [m.notices[0].slot for m in self.mails()[2:]], slots[:1])
             self.assertFalse(Notice(other.id).corrected_at)
+
+    @with_transaction()
+    def test_not_corrected(self):
+        "Test that a sheet opened for nothing loses no notice"
+        pool = Pool()
+        Notice = pool.get('training.attendance.notice')
+        Slot = pool.get('training.session.slot')
+        with set_up() as (company, session, prescriber):
+            enrolment, = create_enrolments(session)
+            slots = list(session.slots[:2])
+            self.fill(slots, {enrolment: 'absent'})
+            Slot.open(slots[:1])
+            self.deliver()
+            Slot.close(slots[:1])
+            mail, again = self.mails()
+            self.assertEqual(mail.state, 'cancelled')
+            self.assertEqual(
+                [n.slot for n in Notice.search(
+                        [('mail', '=', again.id)], order=[('id', 'ASC')])],
+                slots)
+
+    @with_transaction()
+    def test_replace(self):
+        "Test that two parties told of the same can become one"
+        pool = Pool()
+        Contact = pool.get('training.enrolment.contact')
+        Notice = pool.get('training.attendance.notice')
+        with set_up() as (company, session, prescriber):
+            enrolment, = create_enrolments(session, prescriber=prescriber)
+            copy = create_party("Job Centre", 'other@example.com')
+            Contact.create([{
+                        'enrolment': enrolment.id,
+                        'party': copy.id,
+                        'role': 'tutor',
+                        }])
+            self.fill(session.slots[:1], {enrolment: 'absent'})
+            Replace = pool.get('party.replace', type='wizard')
+            session_id, _, _ = Replace.create()
+            replace = Replace(session_id)
+            replace.ask.source = copy
+            replace.ask.destination = prescriber
+            replace.transition_replace()
+            self.assertEqual(
+                [n.mail.to for n in Notice.search(
+                        [('party', '=', prescriber.id)])],
+                [prescriber.email])
+            self.deliver()
+            self.assertEqual(
+                [m.state for m in self.mails()],
+                ['sent', 'sent', 'cancelled'])
 
     @with_transaction()
     def test_outdated(self):
@@ -439,6 +490,38 @@ class NoticeTestCase(DatabaseTestCase):
                     start_time=dt.time(12), end_time=dt.time(10))
 
     @with_transaction()
+    def test_justification_notice(self):
+        "Test that nobody is told of an absence already justified"
+        pool = Pool()
+        Justification = pool.get('training.justification')
+        Notice = pool.get('training.attendance.notice')
+        Slot = pool.get('training.session.slot')
+        with set_up() as (company, session, _):
+            enrolment, = create_enrolments(session)
+            slots = list(session.slots[:2])
+            # Accepted once the sheet is open
+            Slot.open(slots[:1])
+            early = self.justify(enrolment, end_time=dt.time(12))
+            Justification.accept([early])
+            self.assertEqual(self.states(enrolment), ['present'])
+            self.fill(slots, {enrolment: 'absent'})
+            self.assertEqual(self.states(enrolment), ['excused', 'absent'])
+            mail, = self.mails()
+            self.assertEqual([n.slot for n in mail.notices], slots[1:])
+
+            # Absent again at the first one, excused at the second one
+            Justification.reset([early])
+            self.assertEqual(len(self.mails()), 1)
+            Slot.open(slots)
+            Slot.close(slots)
+            self.assertEqual(len(self.mails()), 2)
+            Justification.accept([self.justify(
+                        enrolment, start_time=dt.time(13))])
+            self.assertEqual(
+                [m.state for m in self.mails()], ['cancelled', 'queued'])
+            self.assertFalse(Notice.search([('corrected_at', '!=', None)]))
+
+    @with_transaction()
     def test_justification_access(self):
         "Test who may read, decide and change the justifications"
         pool = Pool()
@@ -456,7 +539,10 @@ class NoticeTestCase(DatabaseTestCase):
             with as_user(user):
                 record = Justification(justification.id)
                 self.assertEqual(record.state, 'received')
-                for name in ['kind', 'note', 'document', 'filename']:
+                # With its identifier the file could be attached elsewhere
+                for name in [
+                        'kind', 'note', 'document', 'document_file_id',
+                        'filename']:
                     with self.subTest(name=name), \
                             self.assertRaises(AccessError):
                         Justification.read([record.id], [name])
