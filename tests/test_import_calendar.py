@@ -115,6 +115,20 @@ class ImportCalendarTestCase(unittest.TestCase):
                 ('2026-05-04 09:00', 'open'),
                 ('2026-05-05 09:00', 'cancelled'),
                 ('2026-05-12 14:00', 'planned')])
+        # All the days of an event are told
+        days = event(
+            'RRULE:FREQ=DAILY;COUNT=3', start='DTSTART:20260504T140000',
+            end='DURATION:PT3H').replace('Course', "Série A")
+        self.load(calendar(days), '--keep-missing')
+        for slot in Slot.find([
+                    ('session.course.name', '=', "Série A"),
+                    ('uid', '=', 'u')]):
+            slot.click('open')
+        rejected = self.load(calendar(
+                days.replace('T14', 'T15')), '--keep-missing')[2]
+        self.assertEqual(
+            [r['dates'] for r in rejected],
+            ['04/05/2026 05/05/2026 06/05/2026'])
         self.assertIn("2 created", self.load(
                 content('20260520T090000', '20260521T090000'),
                 '--keep-missing', '--source', 'other')[1])

@@ -101,17 +101,26 @@ class Calendar(Importer):
                 SESSION, 'load_calendar', group, self.options.missing,
                 not self.options.dry_run)
         except Refused as exc:
-            for slot in group['slots']:
-                self.reject_event(dict(
-                        slot, reason=str(exc), dates=[slot['date']]))
+            self.reject_slots([
+                    dict(slot, reason=str(exc)) for slot in group['slots']])
             lines = []
         for line in lines:
             self.table.rows.append(line)
             if line['action'] in OUTCOMES:
                 self.counts[OUTCOMES[line['action']]] += 1
-            if line['reason']:
-                self.reject_event(dict(line, dates=[line['date']]))
+        self.reject_slots([line for line in lines if line['reason']])
         self.progress.update(len(group['slots']))
+
+    def reject_slots(self, slots):
+        "Reject the slots, those of an event in one line"
+        events = {}
+        for slot in slots:
+            event = events.setdefault(
+                (slot['line'], slot['uid'], slot['reason']),
+                dict(slot, dates=[]))
+            event['dates'].append(slot['date'])
+        for event in events.values():
+            self.reject_event(event)
 
     def reject_event(self, problem):
         dates = [f'{date:%d/%m/%Y}' for date in problem['dates']]

@@ -632,10 +632,39 @@ class PlanTestCase(unittest.TestCase):
         slots.slots[2] = slots.slots[2]._replace(state='cancelled')
         self.assertEqual(slots.load(content), {'keep': 1, 'conflict': 1})
         self.assertEqual(slots.slots[2].state, 'cancelled')
+        # Nor is the trainer of a sheet replaced
+        slots.slots[0] = slots.slots[0]._replace(state='held')
+        for trainer, action in [(7, 'keep'), (8, 'conflict'), (7, 'keep')]:
+            result = expand(content)
+            result['slots'][0]['trainer'] = trainer
+            change = Plan(slots.slots, result).changes[0]
+            self.assertEqual(
+                (change.action, change.slot.id), (action, 1))
+        slots.slots[0] = slots.slots[0]._replace(trainer=None)
+        result['slots'][0]['uid'] = 'new'
+        change = Plan(slots.slots, result).changes[0]
+        self.assertEqual(
+            (change.action, change.values), ('link', {'uid': 'new'}))
         # Unless the event has changed since
         content = calendar(event('RRULE:FREQ=DAILY;COUNT=2',
                 'EXDATE:20260303T090000', 'RDATE:20260303T100000'))
         self.assertEqual(slots.load(content), {'keep': 1, 'reinstate': 1})
+
+    def test_parallel(self):
+        "The slots at the same time are told by their trainer"
+        slots = [
+            Slot(
+                n, dt.date(2026, 3, 2), dt.time(9), dt.time(12), None, None,
+                trainer, 'held', None)
+            for n, trainer in enumerate([7, 8, 9], 1)]
+        for order in [[7, 8, 9], [8, 9, 7], [9, 8, 7]]:
+            result = expand(calendar(*(event(uid=str(n)) for n in order)))
+            for planned in result['slots']:
+                planned['trainer'] = int(planned['uid'])
+            for change in Plan(slots, result).changes:
+                self.assertEqual(
+                    (change.action, change.slot.trainer),
+                    ('link', change.planned['trainer']))
 
     def test_missing(self):
         "The messages about one event say nothing of the others"
