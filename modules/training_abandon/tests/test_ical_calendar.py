@@ -652,12 +652,12 @@ class PlanTestCase(unittest.TestCase):
 
     def test_parallel(self):
         "The slots at the same time are told by their trainer"
-        slots = [
-            Slot(
-                n, dt.date(2026, 3, 2), dt.time(9), dt.time(12), None, None,
-                trainer, 'held', None)
-            for n, trainer in enumerate([7, 8, 9], 1)]
         for order in [[7, 8, 9], [8, 9, 7], [9, 8, 7]]:
+            slots = [
+                Slot(
+                    n, dt.date(2026, 3, 2), dt.time(9), dt.time(12), None,
+                    None, trainer, 'held', None)
+                for n, trainer in enumerate(order, 1)]
             result = expand(calendar(*(event(uid=str(n)) for n in order)))
             for planned in result['slots']:
                 planned['trainer'] = int(planned['uid'])
