@@ -115,6 +115,11 @@ class ImportCalendarTestCase(unittest.TestCase):
                 ('2026-05-04 09:00', 'open'),
                 ('2026-05-05 09:00', 'cancelled'),
                 ('2026-05-12 14:00', 'planned')])
+        # What is no longer in the file has no line
+        removed, = self.load(content(None, None, '20260512T140000'))[2]
+        self.assertEqual(
+            [removed[n] for n in ['line', 'uid', 'dates']],
+            ['', '0', '04/05/2026'])
         # All the days of an event are told
         days = event(
             'RRULE:FREQ=DAILY;COUNT=3', start='DTSTART:20260504T140000',

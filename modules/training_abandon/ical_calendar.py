@@ -133,7 +133,9 @@ class Calendar:
                 self._series(event).broken.add(event.recurrence)
             return
         event.cancelled |= cancelled
-        self._series(event).add(event)
+        if other := self._series(event).add(event):
+            self.problems.append(other.problem(gettext(
+                        'training_abandon.msg_ical_same_uid')))
 
     def _series(self, event):
         return self.series.setdefault(event.uid, Series(event.uid))
@@ -443,14 +445,20 @@ class Series:
         self.broken = set()
 
     def add(self, event):
-        "Add the event, the latest one is kept"
+        """Add the event, the latest one is kept.
+
+        Return the other one if nothing tells which of them is the latest."""
         if event.recurrence is None:
-            if self.master is None or event.version >= self.master.version:
+            other = self.master
+            if other is None or event.version >= other.version:
                 self.master = event
-            return
-        other = self.overrides.get(event.recurrence)
-        if other is None or event.version >= other.version:
-            self.overrides[event.recurrence] = event
+        else:
+            other = self.overrides.get(event.recurrence)
+            if other is None or event.version >= other.version:
+                self.overrides[event.recurrence] = event
+        if (other and other.version == event.version
+                and other.start != event.start):
+            return other
 
     @property
     def event(self):

@@ -126,7 +126,8 @@ class Calendar(Importer):
         dates = [f'{date:%d/%m/%Y}' for date in problem['dates']]
         if len(dates) > 10:
             dates = [*dates[:9], '…', dates[-1]]
-        # The slots which are no longer in the calendar have no line in it
+        # The slots which are no longer in the calendar have no line in it,
+        # but each one has its row
         line = problem['line'] or -len(self.errors)
         self.errors.add(
             Row(line, [

@@ -273,6 +273,22 @@ class CalendarTestCase(unittest.TestCase):
         for events in [[new, old], [old, new]]:
             slot, = expand(calendar(*events))['slots']
             self.assertEqual(slot['start'], dt.time(10))
+        # The same identifier twice is told if nothing says which one is old
+        stamp = 'DTSTAMP:20260101T000000Z'
+        later = 'DTSTART:20260302T100000'
+        for one, two, expected in [
+                (event(stamp), event(stamp, start=later), ['same_uid']),
+                (event(stamp), event(
+                        stamp.replace('T00', 'T01'), start=later), []),
+                (event(stamp), event(stamp), []),
+                (event('RECURRENCE-ID:20260303T090000'), event(
+                        'RECURRENCE-ID:20260303T090000', start=later),
+                    ['same_uid'])]:
+            result = expand(calendar(one, two))
+            self.assertEqual(len(result['slots']), 1)
+            self.assertEqual(reasons(result), expected)
+            if expected:
+                self.assertEqual(result['problems'][0]['line'], 4)
         # Exceptions on exceptions
         result = expand(calendar(
                 event('RRULE:FREQ=DAILY;COUNT=3'),
