@@ -138,6 +138,24 @@ class ImportCalendarTestCase(unittest.TestCase):
                 content('20260520T090000', '20260521T090000'),
                 '--keep-missing', '--source', 'other')[1])
 
+    def test_closed(self):
+        "What a session refuses is told event by event"
+        Session = Model.get('training.session')
+        content = calendar(*(
+                event('RRULE:FREQ=DAILY;COUNT=2', uid=str(n),
+                    start=f'DTSTART:20260504T{hour:02}0000',
+                    end='DURATION:PT3H').replace('Course', "Série B")
+                for n, hour in enumerate([9, 14])))
+        self.assertEqual(self.load(content)[0], 0)
+        session, = Session.find([('course.name', '=', "Série B")])
+        session.click('cancel')
+        status, _, rejected = self.load(content)
+        self.assertEqual(status, 1)
+        self.assertEqual(
+            [(r['uid'], r['dates']) for r in rejected],
+            [(uid, '04/05/2026 05/05/2026') for uid in '01'])
+        self.assertIn("neither done nor cancelled", rejected[0]['reason'])
+
     def test_session(self):
         "All the events go to one session, whose dates are kept"
         Session = Model.get('training.session')
