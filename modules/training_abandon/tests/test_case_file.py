@@ -94,6 +94,49 @@ class CaseFileTestCase(DatabaseTestCase):
                 self.assertIn(expected, text)
 
     @with_transaction()
+    def test_replies(self):
+        "Test that the file tells who wrote and what came with the words"
+        pool = Pool()
+        Attachment = pool.get('ir.attachment')
+        Reply = pool.get('training.mail.reply')
+        with set_up() as (company, session, prescriber):
+            case, = self.open_cases(session, prescriber)
+            reply, = case.replies
+            Attachment.create([{
+                        'resource': str(reply),
+                        'name': "scan.pdf",
+                        'data': b'%PDF',
+                        }])
+            Reply.create([{
+                        'company': company.id,
+                        'case': case.id,
+                        'party': reply.party.id,
+                        'from_': 'stranger@example.com',
+                        'other_sender': True,
+                        'received_at': reply.received_at,
+                        'message_id': '<stranger@example.com>',
+                        'kind': 'answer',
+                        'text': "Stranger",
+                        }])
+            case = type(case)(case.id)
+
+            _, document = self.print_([case])
+
+            lines = self.to_text(document).splitlines()
+            self.assertIn("Attached: scan.pdf", ' '.join(lines))
+            told = {
+                text: any(
+                    text in line and reply.party.rec_name in line
+                    for line in lines) for text in [PRIVATE, "Stranger"]}
+            self.assertEqual(told, {PRIVATE: True, "Stranger": False})
+
+            assistant = create_user('assistant', company, 'training')
+            with as_user(assistant):
+                context = self.get_context(case)
+            self.assertEqual(
+                [(t, n) for _, t, n in context['replies']], [(None, [])] * 2)
+
+    @with_transaction()
     def test_private(self):
         "Test that only Sensitive Reasons print what the parties said"
         with set_up() as (company, session, prescriber):
@@ -105,7 +148,7 @@ class CaseFileTestCase(DatabaseTestCase):
                 with as_user(user):
                     context = self.get_context(case)
                 (_, note), = context['follow_ups']
-                (_, text), = context['replies']
+                (_, text, _), = context['replies']
                 self.assertEqual(
                     (note, text), (PRIVATE, PRIVATE) if readable
                     else (None, None))
