@@ -179,7 +179,7 @@ class Reply(Workflow, ModelSQL, ModelView):
 
     def get_rec_name(self, name):
         # Who reads the subject is not who reads the name
-        sender = self.party.rec_name if self.party else self.from_
+        sender = self.author.rec_name if self.author else self.from_
         return ' – '.join(filter(None, [self.kind_string, sender]))
 
     def get_filename(self, name):
@@ -345,16 +345,16 @@ class Reply(Workflow, ModelSQL, ModelView):
             counted=False)
         if message.bounce:
             reply.server_reply = message.bounce.reason
-        if reply.kind in {'answer', 'unknown'}:
-            reply.other_sender = message.forged
         parties = cls._parties_of(message.from_)
+        if not message.bounce:
+            reply.other_sender = message.forged or bool(
+                mail and message.from_ != mail.to.lower()
+                and mail.party not in parties)
         if mail:
             reply.company, reply.case = mail.company, mail.case
             reply.party = mail.party
             if mail.sent_at and reply.received_at < mail.sent_at:
                 reply.received_at = now
-            if reply.kind == 'answer' and message.from_ != mail.to.lower():
-                reply.other_sender |= mail.party not in parties
         else:
             reply.company = cls._only_company()
             if len(parties) == 1:

@@ -316,10 +316,14 @@ class ReplyTestCase(DatabaseTestCase):
             # A person may write with a program that says so
             reply = self.receive(message(
                     Auto_Submitted='auto-generated',
+                    From='support@mail.example',
                     Message_ID='<ticket@mail.example>'))
             self.assertEqual(
                 (reply.mail, reply.kind, reply.state, reply.counted),
                 (mail, 'auto_reply', 'new', False))
+            # It is not in the conversation with the party
+            self.assertIsNone(reply.author)
+            self.assertNotIn(mail.party.rec_name, reply.rec_name)
 
     @with_transaction()
     def test_bounce(self):
