@@ -23,22 +23,13 @@ class CaseFileTestCase(DatabaseTestCase):
         pool = Pool()
         Case = pool.get('training.abandon.case')
         FollowUp = pool.get('training.follow_up')
-        Reply = pool.get('training.mail.reply')
         enrolments = create_enrolments(session, count, prescriber)
         cases = Case.open_cases(
             enrolments, 'absence', DATE, note=PRIVATE)
         for case in cases:
             run_wizard('training.abandon.case.inform', [case])
             party = case.enrolment.trainee.party
-            Reply.create([{
-                        'company': case.company.id,
-                        'case': case.id,
-                        'party': party.id,
-                        'received_at': Case.now(),
-                        'message_id': f'<{case.id}@example.com>',
-                        'kind': 'answer',
-                        'text': PRIVATE,
-                        }])
+            self.reply(case)
             FollowUp.create([{
                         'company': case.company.id,
                         'enrolment': case.enrolment.id,
@@ -50,6 +41,19 @@ class CaseFileTestCase(DatabaseTestCase):
                         'note': PRIVATE,
                         }])
         return Case.browse(cases)
+
+    def reply(self, case, **values):
+        pool = Pool()
+        Reply = pool.get('training.mail.reply')
+        Reply.create([{
+                    'company': case.company.id,
+                    'case': case.id,
+                    'party': case.enrolment.trainee.party.id,
+                    'received_at': case.now(),
+                    'message_id': f'<{case.id}@example.com>',
+                    'kind': 'answer',
+                    'text': PRIVATE,
+                    **values}])
 
     def print_(self, cases):
         pool = Pool()
@@ -98,7 +102,6 @@ class CaseFileTestCase(DatabaseTestCase):
         "Test that the file tells who wrote and what came with the words"
         pool = Pool()
         Attachment = pool.get('ir.attachment')
-        Reply = pool.get('training.mail.reply')
         with set_up() as (company, session, prescriber):
             case, = self.open_cases(session, prescriber)
             reply, = case.replies
@@ -107,17 +110,9 @@ class CaseFileTestCase(DatabaseTestCase):
                         'name': "scan.pdf",
                         'data': b'%PDF',
                         }])
-            Reply.create([{
-                        'company': company.id,
-                        'case': case.id,
-                        'party': reply.party.id,
-                        'from_': 'stranger@example.com',
-                        'other_sender': True,
-                        'received_at': reply.received_at,
-                        'message_id': '<stranger@example.com>',
-                        'kind': 'answer',
-                        'text': "Stranger",
-                        }])
+            self.reply(
+                case, from_='stranger@example.com', other_sender=True,
+                message_id='<stranger@example.com>', text="Stranger")
             case = type(case)(case.id)
 
             _, document = self.print_([case])
