@@ -49,7 +49,7 @@ class CaseFileTestCase(DatabaseTestCase):
                     'company': case.company.id,
                     'case': case.id,
                     'party': case.enrolment.trainee.party.id,
-                    'received_at': case.now(),
+                    'received_at': type(case).now(),
                     'message_id': f'<{case.id}@example.com>',
                     'kind': 'answer',
                     'text': PRIVATE,
