@@ -19,6 +19,8 @@ from trytond.transaction import Transaction
 MESSAGE_KINDS = [
     'mail_queued', 'mail_sent', 'mail_failed', 'mail_bounced',
     'mail_cancelled', 'reply', 'follow_up']
+# The text of a mail stands once, where it was written
+TEXT_KINDS = ['mail_queued', 'reply', 'follow_up']
 
 
 def _second(timestamp):
@@ -71,6 +73,9 @@ class Event(ModelSQL, ModelView):
     text = fields.Function(
         fields.Text(
             "Text",
+            states={
+                'invisible': ~Eval('text'),
+                },
             help="What others wrote or said is read by the group "
             "Sensitive Reasons only."),
         'get_text')
@@ -567,7 +572,7 @@ class Event(ModelSQL, ModelView):
         by_model = defaultdict(list)
         for event in events:
             texts[event.id] = None
-            if event.kind in MESSAGE_KINDS:
+            if event.kind in TEXT_KINDS:
                 by_model[event.origin.__class__].append(event)
         for Model, model_events in by_model.items():
             field = {

@@ -246,7 +246,7 @@ class ConversationTestCase(DatabaseTestCase):
                 self.assertEqual(
                     {e.kind for e in events}, set(expected))
                 self.assertEqual({e.party for e in events}, {party})
-                texts = ''.join(e.text for e in events)
+                texts = ''.join(e.text or '' for e in events)
                 self.assertEqual(SECRET in texts, party == trainee)
 
     @with_transaction()

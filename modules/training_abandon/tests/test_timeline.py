@@ -254,7 +254,8 @@ class TimelineTestCase(DatabaseTestCase):
             for kind in ['reply', 'follow_up']:
                 self.assertIsNone(texts[assistant][kind])
                 self.assertEqual(texts[reader][kind], PRIVATE)
-            self.assertTrue(texts[assistant]['mail_sent'])
+            self.assertTrue(texts[assistant]['mail_queued'])
+            self.assertIsNone(texts[assistant]['mail_sent'])
             with as_user(assistant):
                 events = Event.read(
                     ids, [n for n in Event._fields if n != 'text'])
