@@ -315,7 +315,7 @@ class Mail(ModelSQL, ModelView):
     @classmethod
     def _address(cls, name, email):
         # A line break would begin another header
-        email = ''.join(convert_ascii_email(email).split())
+        email = ''.join(ascii_address(email).split())
         name = ' '.join((name or '').split())
         if name.isascii():
             return formataddr((name, email))
@@ -407,12 +407,21 @@ class HoldNoticeMixin:
         return Mail.preview_notice()
 
 
+def ascii_address(email):
+    "Return the address with its domain as the mail servers know it"
+    local, at, domain = convert_ascii_email(email).rpartition('@')
+    try:
+        domain = domain.encode('idna').decode('ascii')
+    except UnicodeError:
+        return email
+    return f'{local}{at}{domain}'
+
+
 def check_address(email, party):
     "Raise an error if that is not an address to write to the party"
     email = (email or '').strip()
     try:
-        Address(addr_spec=convert_ascii_email(email)
-            ).addr_spec.encode('ascii')
+        Address(addr_spec=ascii_address(email)).addr_spec.encode('ascii')
     except (ValueError, IndexError, MessageError) as exception:
         raise RecipientError(gettext(
                 'training_abandon.msg_step_invalid_address',

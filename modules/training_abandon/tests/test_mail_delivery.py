@@ -11,7 +11,9 @@ from trytond.model.exceptions import AccessError
 from trytond.modules.training_abandon import mail_delivery
 from trytond.modules.training_abandon import mail_server as mail_server_module
 from trytond.modules.training_abandon.configuration import MAIL_RETRY_TIME
-from trytond.modules.training_abandon.exceptions import MailStorageError
+from trytond.modules.training_abandon.exceptions import (
+    MailStorageError, RecipientError)
+from trytond.modules.training_abandon.mail import check_address
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
@@ -309,6 +311,40 @@ class MailDeliveryTestCase(DatabaseTestCase):
             with self.subTest(name=name):
                 value = Mail._address(name, email)
                 self.assertEqual(len(value.splitlines()), 1)
+
+    @with_transaction()
+    def test_address_domain(self):
+        "Test that the servers get the domains that they know"
+        with self.queued() as (mail,), mail_server() as server:
+            type(mail).write([mail], {'state': 'failed'})
+            check_address('jean@exämple.fr', mail.party)
+            mail = mail.readdress('jean@exämple.fr')
+            self.assertEqual(mail.to, 'jean@exämple.fr')
+            self.assertIn(b'<jean@xn--exmple-cua.fr>', mail.message)
+            type(mail).deliver([mail])
+            server.rcpt.assert_called_once_with('jean@xn--exmple-cua.fr')
+            for address in [
+                    'é@example.com', 'jean@exämple..fr', f'a@{"é" * 70}.fr',
+                    'a@example.com, b@example.com',
+                    'a@example.com\r\nBcc: b@example.com']:
+                with self.subTest(address=address), \
+                        self.assertRaises(RecipientError):
+                    check_address(address, mail.party)
+
+    @with_transaction()
+    def test_reply_codes(self):
+        "Test that a positive reply is believed, and none out of place"
+        with self.queued(3) as mails, mail_server(
+                rcpt=(252, b'Will try'),
+                data=[(200, b'Accepted'), (-1, b'Junk'), OK]) as server:
+            type(mails[0]).deliver_due()
+            self.assertEqual(self.states(mails), [
+                    ('sent', "200 Accepted"),
+                    ('queued', "-1 Junk"),
+                    ('sent', "250 OK")])
+            # The junk may have been the reply to something else
+            self.assertEqual(server.connect.call_count, 2)
+            server.rset.assert_not_called()
 
     @with_transaction()
     def test_unavailable_due(self):
