@@ -87,7 +87,9 @@ class Mail(ModelSQL, ModelView):
     message = fields.Binary(
         "Message", filename='filename', readonly=True,
         file_id=file_id, store_prefix=store_prefix,
-        help="The complete message, exactly as it is given to the server.")
+        help="The complete message, exactly as it is given to the server.\n"
+        "Read by the group Training Administration only: it tells the address "
+        "that the answers of the party reach.")
     message_file_id = fields.Char("Message File ID", readonly=True)
     filename = fields.Function(fields.Char("File Name"), 'get_filename')
     message_id = fields.Char("Message-ID", readonly=True)
@@ -166,6 +168,9 @@ class Mail(ModelSQL, ModelView):
                 Index(
                     t, (t.state, Index.Equality(cardinality='low')),
                     where=t.state.in_(['failed'])),
+                Index(
+                    t, (t.bounced_at, Index.Range()),
+                    where=t.bounced_at != Null),
                 Index(
                     t, (t.id, Index.Range()),
                     where=(t.state == 'sent') & (t.email == Null)),

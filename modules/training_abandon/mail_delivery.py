@@ -236,7 +236,14 @@ class Mail(metaclass=PoolMeta):
         cls.notify_failed(cls.browse(failed))
         cls._notify_unavailable(cls.browse(unavailable))
         transaction.commit()
+        if failed:
+            cls.on_failed(cls.browse(failed))
+            transaction.commit()
         return server.available
+
+    @classmethod
+    def on_failed(cls, mails):
+        "Hook called once the mails have failed or bounced"
 
     @classmethod
     def _give(cls, server, claimed, until):

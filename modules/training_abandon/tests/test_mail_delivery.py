@@ -16,11 +16,12 @@ from trytond.modules.training_abandon.exceptions import (
 from trytond.modules.training_abandon.mail import check_address
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
-from trytond.transaction import Transaction
+from trytond.transaction import Transaction, without_check_access
 
 from .common import (
-    DATE, DatabaseTestCase, count_statements, create_enrolments, create_user,
-    live, mail_server, open_wizard, run_wizard, set_up, without_commit)
+    DATE, DatabaseTestCase, as_user, count_statements, create_enrolments,
+    create_user, live, mail_server, open_wizard, run_wizard, set_up,
+    without_commit)
 
 OK = (250, b'OK')
 MINUTE = dt.timedelta(minutes=1)
@@ -182,6 +183,29 @@ class MailDeliveryTestCase(DatabaseTestCase):
             self.assertEqual(mail.state, 'sent')
             self.assertEqual(mail.message_id, message_id)
             server.data.assert_called_once_with(mail.message)
+
+    @with_transaction()
+    def test_access(self):
+        "Test that the address for the answers is not for everybody"
+        pool = Pool()
+        Mail = pool.get('training.mail')
+        with self.queued() as (mail,):
+            for login, groups, can_read in [
+                    ('assistant', ['training'], False),
+                    ('chief', ['training', 'training_admin'], True)]:
+                user = create_user(login, mail.company, *groups)
+                with as_user(user):
+                    self.assertTrue(Mail.read([mail.id], ['body']))
+                    if can_read:
+                        self.assertTrue(Mail.read([mail.id], ['message']))
+                    else:
+                        with self.assertRaises(AccessError):
+                            Mail.read([mail.id], ['message'])
+                    # They still send it
+                    with mail_server(rcpt=(550, b'No')):
+                        Mail.deliver([Mail(mail.id)])
+                    with without_check_access():
+                        mail = Mail(mail.id).readdress('new@example.com')
 
     @with_transaction()
     def test_retry_time(self):
