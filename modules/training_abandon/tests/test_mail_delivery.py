@@ -8,7 +8,7 @@ from unittest.mock import patch
 from trytond import backend
 from trytond.filestore import filestore
 from trytond.model.exceptions import AccessError
-from trytond.modules.training_abandon import mail_delivery
+from trytond.modules.training_abandon import mail_claim, mail_delivery
 from trytond.modules.training_abandon import mail_server as mail_server_module
 from trytond.modules.training_abandon.configuration import MAIL_RETRY_TIME
 from trytond.modules.training_abandon.exceptions import (
@@ -308,7 +308,7 @@ class MailDeliveryTestCase(DatabaseTestCase):
         pool = Pool()
         Case = pool.get('training.abandon.case')
         with self.queued(3) as mails, mail_server() as server, \
-                patch.object(mail_delivery, 'BATCH', 1):
+                patch.object(mail_claim, 'BATCH', 1):
             Mail, company = type(mails[0]), mails[0].company
             for mail, name in zip(mails, ['first', 'second']):
                 owner = create_user(name, company, 'training')
@@ -374,7 +374,7 @@ class MailDeliveryTestCase(DatabaseTestCase):
     def test_unavailable_due(self):
         "Test that the scheduled action tries one batch without server"
         with self.queued(3) as mails, mail_server() as server, \
-                patch.object(mail_delivery, 'BATCH', 2):
+                patch.object(mail_claim, 'BATCH', 2):
             server.connect.side_effect = OSError("refused")
             type(mails[0]).deliver_due()
             self.assertEqual(server.connect.call_count, 1)
@@ -530,7 +530,7 @@ class MailDeliveryTestCase(DatabaseTestCase):
             Mail.deliver(mails)
             server.connect.assert_not_called()
             # The first process does not say anything any more
-            with at(NOW + mail_delivery.LEASE + MINUTE):
+            with at(NOW + mail_claim.LEASE + MINUTE):
                 Mail.deliver_due()
             self.assertEqual(
                 [(m.state, m.attempts) for m in mails], [('sent', 2)] * 2)
@@ -546,7 +546,7 @@ class MailDeliveryTestCase(DatabaseTestCase):
             now, claims = [NOW], []
 
             def data(message):
-                now[0] += mail_delivery.LEASE / 2
+                now[0] += mail_claim.LEASE / 2
                 claims.append(Mail._claim())
                 return OK
 
@@ -565,7 +565,7 @@ class MailDeliveryTestCase(DatabaseTestCase):
                 mail, Mail = mails[-1], type(mails[-1])
 
                 def data(message):
-                    with at(NOW + mail_delivery.LEASE + MINUTE):
+                    with at(NOW + mail_claim.LEASE + MINUTE):
                         self.assertTrue(Mail._claim())
                     return reply
 
