@@ -148,6 +148,17 @@ class DemoDataTestCase(unittest.TestCase):
         self.assertLess(len(without), 4)
 
     @each_day
+    def test_trainees_free(self, day, export):
+        "Nobody is expected in two groups at the same time"
+        slots = defaultdict(list)
+        for row in export['sessions']:
+            slots[row['session']].append((row['date'], row['start']))
+        booked = Counter(
+            (row['trainee'], slot) for row in export['enrolments']
+            for slot in slots[row['session']])
+        self.assertEqual(set(booked.values()), {1})
+
+    @each_day
     def test_attendance_has_slot(self, day, export):
         session = {
             row['enrolment']: row['session']

@@ -11,7 +11,7 @@ from trytond.model import (
 from trytond.model.exceptions import AccessError
 from trytond.modules.company.model import employee_field
 from trytond.pool import Pool
-from trytond.pyson import Bool, Eval, If
+from trytond.pyson import Bool, Date, DateTime, Eval, If
 from trytond.tools import timezone as tz
 from trytond.transaction import Transaction, without_check_access
 
@@ -394,15 +394,13 @@ class Case(Workflow, ModelSQL, ModelView):
 
     @classmethod
     def view_attributes(cls):
-        pool = Pool()
-        Date = pool.get('ir.date')
         is_open = Eval('state').in_(OPEN_STATES)
         return super().view_attributes() + [
             ('/tree', 'visual',
                 If(~is_open, 'muted',
                     If((Eval('evidence') == 'failed')
                         | (Eval('next_due_date', dt.date.max)
-                            < Date.today()),
+                            < Date(start=DateTime())),
                         'danger', ''))),
             ]
 

@@ -14,7 +14,7 @@ from trytond.model import Index, ModelSQL, ModelView, Unique, fields
 from trytond.model.exceptions import AccessError
 from trytond.modules.company.model import employee_field
 from trytond.pool import Pool
-from trytond.pyson import Eval, If
+from trytond.pyson import Date, DateTime, Eval, If
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
@@ -169,13 +169,12 @@ class Step(CaseCompanyMixin, ModelSQL, ModelView):
 
     @classmethod
     def view_attributes(cls):
-        pool = Pool()
-        Date = pool.get('ir.date')
         return super().view_attributes() + [
             ('/tree', 'visual',
                 If((Eval('evidence') == 'failed')
                     | ((Eval('state') == 'todo')
-                        & (Eval('due_date', dt.date.max) < Date.today())),
+                        & (Eval('due_date', dt.date.max)
+                            < Date(start=DateTime()))),
                     'danger',
                     If(Eval('state') == 'skipped', 'muted',
                         If(Eval('evidence') == 'pending', 'warning', '')))),

@@ -296,7 +296,10 @@ class Export:
             if e['trainee_kind'] == kind and e['_slots']
             and e['_session']['slots'][-1][0] < self.day]
         trainee = self.random.choice(former) if former else None
-        if any(e['trainee'] == trainee and e['_session'] is session
+        days = {day for day, _ in session['slots']}
+        if any(
+                e['trainee'] == trainee
+                and not days.isdisjoint(d for d, _ in e['_session']['slots'])
                 for e in self._enrolments):
             return None
         return trainee

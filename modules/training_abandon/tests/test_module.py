@@ -9,6 +9,7 @@ from unittest.mock import patch
 import polib
 from lxml import etree
 
+from trytond.model import ModelView
 from trytond.model.exceptions import AccessError, SQLConstraintError
 from trytond.model.modelstorage import DomainValidationError
 from trytond.modules.company.tests import (
@@ -21,6 +22,7 @@ from trytond.modules.training_abandon.exceptions import (
 from trytond.modules.training_abandon.letter import blocks
 from trytond.modules.training_abandon.working_day import WorkingCalendar
 from trytond.pool import Pool
+from trytond.pyson import PYSONEncoder
 from trytond.tests.test_tryton import ModuleTestCase, with_transaction
 from trytond.tools import misc
 from trytond.transaction import Transaction
@@ -1100,13 +1102,14 @@ class TrainingAbandonTestCase(
 
     @with_transaction()
     def test_domains_today(self):
-        "Test that the tabs tell the clients which day is today"
+        """Test that the tabs and the colours ask the clients which day is
+        today"""
         pool = Pool()
         Domain = pool.get('ir.action.act_window.domain')
         dates = []
 
         def collect(values):
-            if values.get('__class__') == 'Date':
+            if values.get('__class__') == 'Date' and values['y'] != 9999:
                 dates.append(values['start'])
             return values.get('__class__')
 
@@ -1114,6 +1117,15 @@ class TrainingAbandonTestCase(
                     ('act_window.res_model', 'like', 'training.%'),
                     ]):
             json.loads(domain.domain or '[]', object_hook=collect)
+        tabs = len(dates)
+        for _, model in pool.iterobject():
+            if (model.__name__.startswith('training.')
+                    and issubclass(model, ModelView)):
+                for attribute in model.view_attributes():
+                    json.loads(
+                        PYSONEncoder().encode(attribute[2]),
+                        object_hook=collect)
+        self.assertGreater(len(dates), tabs)
         self.assertEqual(set(dates), {'DateTime'})
 
     @with_transaction()

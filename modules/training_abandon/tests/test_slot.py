@@ -140,8 +140,8 @@ class SlotTestCase(DatabaseTestCase):
             self.assertEqual(len(self.conflicts(slot)), 3)
             self.assertEqual(
                 self.conflicts(slot)[2],
-                f'Already expected on {other_slot.planning_name}: '
-                f'{first.trainee.rec_name}.')
+                f'Another slot for {first.trainee.rec_name} on '
+                f'{other_slot.planning_name}.')
             self.assertEqual(self.Slot(slot.id).calendar_background_color,
                 '#cc0000')
             conflicting = self.Slot.search([('conflicting', '=', True)])
