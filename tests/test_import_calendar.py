@@ -115,9 +115,46 @@ class ImportCalendarTestCase(unittest.TestCase):
                 ('2026-05-04 09:00', 'open'),
                 ('2026-05-05 09:00', 'cancelled'),
                 ('2026-05-12 14:00', 'planned')])
+        # What is no longer in the file has no line
+        removed, = self.load(content(None, None, '20260512T140000'))[2]
+        self.assertEqual(
+            [removed[n] for n in ['line', 'uid', 'dates']],
+            ['', '0', '04/05/2026'])
+        # All the days of an event are told
+        days = event(
+            'RRULE:FREQ=DAILY;COUNT=3', start='DTSTART:20260504T140000',
+            end='DURATION:PT3H').replace('Course', "Série A")
+        self.load(calendar(days), '--keep-missing')
+        for slot in Slot.find([
+                    ('session.course.name', '=', "Série A"),
+                    ('uid', '=', 'u')]):
+            slot.click('open')
+        rejected = self.load(calendar(
+                days.replace('T14', 'T15')), '--keep-missing')[2]
+        self.assertEqual(
+            [r['dates'] for r in rejected],
+            ['04/05/2026 05/05/2026 06/05/2026'])
         self.assertIn("2 created", self.load(
                 content('20260520T090000', '20260521T090000'),
                 '--keep-missing', '--source', 'other')[1])
+
+    def test_closed(self):
+        "What a session refuses is told event by event"
+        Session = Model.get('training.session')
+        content = calendar(*(
+                event('RRULE:FREQ=DAILY;COUNT=2', uid=str(n),
+                    start=f'DTSTART:20260504T{hour:02}0000',
+                    end='DURATION:PT3H').replace('Course', "Série B")
+                for n, hour in enumerate([9, 14])))
+        self.assertEqual(self.load(content)[0], 0)
+        session, = Session.find([('course.name', '=', "Série B")])
+        session.click('cancel')
+        status, _, rejected = self.load(content)
+        self.assertEqual(status, 1)
+        self.assertEqual(
+            [(r['uid'], r['dates']) for r in rejected],
+            [(uid, '04/05/2026 05/05/2026') for uid in '01'])
+        self.assertIn("neither done nor cancelled", rejected[0]['reason'])
 
     def test_session(self):
         "All the events go to one session, whose dates are kept"

@@ -33,6 +33,7 @@ _FAILURES = re.compile(
     r'|distribués)|n.existe pas|adresse (inconnue|introuvable)'
     r'|impossible de (remettre|distribuer|délivrer)', re.IGNORECASE)
 _QMAIL = re.compile(r'\s*Hi\. This is the [\w-]+ program at ')
+_REASON = re.compile(r'\b(reason|raison)\s*:\s*\S', re.IGNORECASE)
 # The status of what is wrong with the sender or the message
 _NOT_ADDRESS = ('5.2.3', '5.3.4', '5.6.', '5.7.')
 
@@ -145,7 +146,7 @@ def _from_text(message, sender, subject, text):
 def _reason(text):
     "Return the line of the text in which a server gives its answer"
     lines = [' '.join(line.split()) for line in text.splitlines()]
-    for pattern in [_CODE, _STATUS, _FAILURES]:
+    for pattern in [_CODE, _STATUS, _REASON, _FAILURES]:
         for position, line in enumerate(lines):
             if pattern.search(line):
                 following = lines[position + 1:position + 2]

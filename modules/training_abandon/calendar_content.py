@@ -5,7 +5,7 @@ import re
 import uuid
 from collections import defaultdict
 
-from icalendar import Calendar, Event, vText
+from icalendar import Calendar, Event, vDuration, vText
 
 from trytond.i18n import gettext
 from trytond.model import fields
@@ -36,12 +36,12 @@ class SlotCalendar:
         calendar.add('PRODID', PRODID)
         calendar.add('VERSION', '2.0')
         calendar.add('METHOD', 'PUBLISH')
-        # The library does not escape what it does not know to be text
+        # The library does not know the types of all the properties
         calendar.add('NAME', vText(plain_line(name)))
         calendar.add('X-WR-CALNAME', vText(plain_line(name)))
         calendar.add('X-WR-TIMEZONE', company.timezone or 'UTC')
         calendar.add('REFRESH-INTERVAL', REFRESH, {'VALUE': 'DURATION'})
-        calendar.add('X-PUBLISHED-TTL', REFRESH)
+        calendar.add('X-PUBLISHED-TTL', vDuration(REFRESH))
 
     def add(self, slot):
         session = slot.session

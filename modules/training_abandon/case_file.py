@@ -47,9 +47,14 @@ class CaseFile(PDFReport):
 
     @classmethod
     def _get_replies(cls, case, sensitive):
+        "Return the replies with their text and the names of the attachments"
         # The text must not even be read by those who may not
         return [
-            (r, r.text if sensitive else None) for r in sorted(
+            (
+                r,
+                r.text if sensitive else None,
+                [a.name for a in r.attachments] if sensitive else [],
+                ) for r in sorted(
                 case.replies, key=lambda r: (r.received_at, r.id))]
 
     @classmethod

@@ -212,14 +212,16 @@ class Case(metaclass=PoolMeta):
                 messages, key=lambda m: (m[0], str(m[1])))]
 
     def exchange_subject(self, parties):
-        "Return the subject of a mail to the parties"
+        """Return the subject of a mail to the parties.
+
+        It is not made of the subject of a reply, whose words more users
+        would read in the one of the mail."""
         pool = Pool()
-        Reply = pool.get('training.mail.reply')
+        Mail = pool.get('training.mail')
         if len(parties) == 1:
             party, = parties
             for message in reversed(self._messages_with(party)):
-                if (isinstance(message, Reply)
-                        and not self._reads_sensitive()):
+                if not isinstance(message, Mail):
                     continue
                 if subject := (message.subject or '').strip():
                     if subject[:3].lower() != 're:':

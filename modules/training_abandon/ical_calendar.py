@@ -6,7 +6,8 @@ import re
 import warnings
 
 from icalendar import Event as Component
-from icalendar import Timezone
+from icalendar import Timezone, vBroken, vRecur
+from icalendar.parser import Contentline
 from icalendar.timezone.tzp import TZP
 
 from trytond.i18n import gettext
@@ -23,6 +24,14 @@ TIMES = {
     'RECURRENCE-ID'}
 # The methods of the messages that are about some events of a calendar
 PARTIAL = {'REQUEST', 'CANCEL', 'ADD', 'REPLY', 'COUNTER', 'REFRESH'}
+# The years of the times that can be moved to another time zone and repeated
+YEARS = range(1000, 3000)
+# What the rules of a time zone have, and the most changes that it defines
+ZONE_RULE = {
+    'FREQ', 'INTERVAL', 'COUNT', 'UNTIL', 'BYMONTH', 'BYMONTHDAY', 'BYDAY',
+    'WKST'}
+MAX_OBSERVANCES = 100
+TZID = re.compile('TZID=([^;:]+)', re.I)
 DAY = dt.timedelta(days=1)
 UTC = dt.timezone.utc
 UNREADABLE = (
@@ -88,7 +97,7 @@ class Calendar:
                         number, lines, closed, zone, method == 'CANCEL')
                 blocks = []
             elif name == 'VTIMEZONE':
-                self._definitions[tzid(lines)] = lines
+                self._definitions[text_of('TZID', lines)] = lines
             else:
                 blocks.append((number, lines, name == 'VEVENT'))
         if scanner.stack or blocks:
@@ -111,7 +120,8 @@ class Calendar:
         return zone, values.get('METHOD', '').upper()
 
     def _event(self, number, lines, closed, zone, cancelled):
-        event = Event(number)
+        # Even if the event can not be read, it is not missing
+        event = Event(number, text_of('UID', lines))
         try:
             if not closed:
                 raise EventError(gettext(
@@ -123,7 +133,9 @@ class Calendar:
                 self._series(event).broken.add(event.recurrence)
             return
         event.cancelled |= cancelled
-        self._series(event).add(event)
+        if other := self._series(event).add(event):
+            self.problems.append(other.problem(gettext(
+                        'training_abandon.msg_ical_same_uid')))
 
     def _series(self, event):
         return self.series.setdefault(event.uid, Series(event.uid))
@@ -146,20 +158,36 @@ class Calendar:
         return zone
 
 
-def tzid(lines):
+def name_of(line):
+    return re.split('[;:]', line, maxsplit=1)[0].strip().upper()
+
+
+def text_of(name, lines):
+    "Return the text of the property, before the lines are read"
     for line in lines:
-        name, _, value = line.partition(':')
-        if name.partition(';')[0].strip().upper() == 'TZID':
-            return value.strip()
+        if name_of(line) == name:
+            try:
+                return clean(Contentline(line).parts()[2])
+            except UNREADABLE:
+                break
+    return ''
+
+
+def clean(text):
+    "Return the text in one line that any database takes"
+    return ' '.join(text.replace('\0', '').split())
 
 
 def custom_zone(lines):
     "Return the zone that a calendar defines, or None"
     zone = Timezone.from_ical('\n'.join(lines))
+    if len(zone.subcomponents) > MAX_OBSERVANCES:
+        return None
     for component in zone.subcomponents:
         rules = component.get('RRULE', [])
         for rule in rules if isinstance(rules, list) else [rules]:
-            if rule.get('FREQ') != ['YEARLY']:
+            if (rule.get('FREQ') != ['YEARLY']
+                    or {n.upper() for n in rule} - ZONE_RULE):
                 return None
     return zone.to_tz(TZP(), lookup_tzid=False)
 
@@ -219,9 +247,10 @@ class Scanner:
 class Event:
     "One component of the file: a whole event or the change of one time"
 
-    def __init__(self, line):
+    def __init__(self, line, uid):
         self.line = line
-        self.uid = self.summary = ''
+        self.uid = uid
+        self.summary = ''
         self.recurrence = None
         self.range = False
 
@@ -237,21 +266,29 @@ class Event:
 
     def read(self, lines, calendar, zone):
         try:
-            component = Component.from_ical('\n'.join(lines))
+            self._read(Component.from_ical('\n'.join(lines)), lines,
+                calendar, zone)
         except UNREADABLE as exc:
             raise EventError(gettext(
                     'training_abandon.msg_ical_unreadable',
                     error=exc)) from exc
+        except OSError as exc:
+            # The library opens the zone Europe, which is a directory
+            zones = sorted(set(TZID.findall('\n'.join(lines))))
+            raise EventError(unreadable('TZID', ', '.join(zones))) from exc
+
+    def _read(self, component, lines, calendar, zone):
         self.component, self.calendar, self.default = (
             component, calendar, zone)
         broken = {name for name, _ in component.errors}
         self.summary = self._text('SUMMARY', broken)[:250]
-        self.uid = self._text('UID', broken)
-        for name, error in component.errors:
+        for name, _ in component.errors:
             if name in TIMES:
-                raise EventError(gettext(
-                        'training_abandon.msg_ical_property',
-                        property=name, error=error))
+                raise EventError(unreadable(name, next(
+                            v for v in self._all(name)
+                            if isinstance(v, vBroken))))
+        if None in broken:
+            self._check_lines(lines)
         if not self.uid:
             raise EventError(gettext('training_abandon.msg_ical_no_uid'))
         self.description = self._text('DESCRIPTION', broken)
@@ -266,6 +303,15 @@ class Event:
         self._read_times()
         del self.component, self.calendar
 
+    def _check_lines(self, lines):
+        "The lines whose syntax is wrong are skipped, but for the times"
+        for line in lines:
+            if (name := name_of(line)) in TIMES:
+                try:
+                    Contentline(line).parts()
+                except ValueError as exc:
+                    raise EventError(unreadable(name, line)) from exc
+
     def _all(self, name):
         value = self.component.get(name, [])
         return value if isinstance(value, list) else [value]
@@ -276,7 +322,7 @@ class Event:
     def _text(self, name, broken):
         if name in broken:
             return ''
-        return ' '.join(str(self._one(name) or '').split())
+        return clean(str(self._one(name) or ''))
 
     def _addresses(self, name):
         return sorted({
@@ -285,9 +331,9 @@ class Event:
 
     def _version(self, broken):
         "What tells which of two components is the latest"
-        sequence = 0
-        if 'SEQUENCE' not in broken:
-            sequence = int(self._one('SEQUENCE') or 0)
+        sequence = self._one('SEQUENCE')
+        if 'SEQUENCE' in broken or not isinstance(sequence, int):
+            sequence = 0
         stamps = []
         for name in ['LAST-MODIFIED', 'DTSTAMP']:
             stamp = None if name in broken else self._one(name)
@@ -301,7 +347,8 @@ class Event:
         start = self._one('DTSTART')
         recurrence = self._one('RECURRENCE-ID')
         if recurrence is not None:
-            self.recurrence = self._time(recurrence.dt, recurrence)
+            self.recurrence = self._time(
+                'RECURRENCE-ID', recurrence, recurrence)
             self.range = (
                 recurrence.params.get('RANGE', '').upper()
                 == 'THISANDFUTURE')
@@ -312,26 +359,32 @@ class Event:
             if start is None:
                 raise EventError(gettext(
                         'training_abandon.msg_ical_no_start'))
-        self.start = self._time(start.dt, start)
+        self.start = self._time('DTSTART', start, start)
         self.all_day = not isinstance(self.start, dt.datetime)
         self.duration = self._duration()
+        for rule in self._all('RRULE'):
+            if not isinstance(rule, vRecur):
+                raise EventError(unreadable('RRULE', rule))
         self.rules = [dict(rule) for rule in self._all('RRULE')]
         self.dates, self.periods = self._dates()
         self.excluded = [
-            self._time(value.dt, values)
+            self._time('EXDATE', value, values)
             for values in self._all('EXDATE') for value in values.dts]
 
-    def _time(self, value, parameters):
+    def _time(self, name, value, parameters):
         "Return a date, or a time with the zone it is thought in"
+        value = getattr(value, 'dt', value)
+        if not isinstance(value, dt.date) or value.year not in YEARS:
+            raise EventError(unreadable(name, value))
         if not isinstance(value, dt.datetime):
             return value
-        name = parameters.params.get('TZID')
-        if name:
-            zone = self.calendar.zone(name)
+        tzid = parameters.params.get('TZID')
+        if tzid:
+            zone = self.calendar.zone(tzid)
             if zone is None:
                 raise EventError(gettext(
                         'training_abandon.msg_ical_unknown_zone',
-                        zone=name))
+                        zone=tzid))
         elif value.tzinfo:
             # Calendars with a zone of their own may be written in UTC
             return value.astimezone(self.default or UTC)
@@ -342,7 +395,7 @@ class Event:
     def _duration(self):
         end, duration = self._one('DTEND'), self._one('DURATION')
         if end is not None:
-            end = self._time(end.dt, end)
+            end = self._time('DTEND', end, end)
             if isinstance(end, dt.datetime) == self.all_day:
                 raise EventError(gettext(
                         'training_abandon.msg_ical_date_and_time'))
@@ -351,11 +404,9 @@ class Event:
             else:
                 duration = end.astimezone(UTC) - self.start.astimezone(UTC)
         elif duration is not None:
-            duration = duration.dt
+            duration = getattr(duration, 'dt', duration)
             if not isinstance(duration, dt.timedelta):
-                raise EventError(gettext(
-                        'training_abandon.msg_ical_property',
-                        property='DURATION', error=duration))
+                raise EventError(unreadable('DURATION', duration))
         elif self.all_day:
             duration = DAY
         return duration
@@ -367,15 +418,20 @@ class Event:
                 value, end = value.dt, None
                 if isinstance(value, tuple):
                     value, end = value
-                value = self._time(value, values)
+                value = self._time('RDATE', value, values)
                 dates.append(value)
                 if isinstance(end, dt.datetime):
                     end = (
-                        self._time(end, values).astimezone(UTC)
+                        self._time('RDATE', end, values).astimezone(UTC)
                         - value.astimezone(UTC))
                 if end is not None:
                     periods[value] = end
         return dates, periods
+
+
+def unreadable(name, value):
+    return gettext(
+        'training_abandon.msg_ical_property', property=name, value=value)
 
 
 class Series:
@@ -389,14 +445,20 @@ class Series:
         self.broken = set()
 
     def add(self, event):
-        "Add the event, the latest one is kept"
+        """Add the event, the latest one is kept.
+
+        Return the other one if nothing tells which of them is the latest."""
         if event.recurrence is None:
-            if self.master is None or event.version >= self.master.version:
+            other = self.master
+            if other is None or event.version >= other.version:
                 self.master = event
-            return
-        other = self.overrides.get(event.recurrence)
-        if other is None or event.version >= other.version:
-            self.overrides[event.recurrence] = event
+        else:
+            other = self.overrides.get(event.recurrence)
+            if other is None or event.version >= other.version:
+                self.overrides[event.recurrence] = event
+        if (other and other.version == event.version
+                and other.start != event.start):
+            return other
 
     @property
     def event(self):

@@ -12,7 +12,7 @@ from trytond.pool import Pool, PoolMeta
 from trytond.rpc import RPC
 from trytond.tools import grouped_slice
 from trytond.tools import timezone as tz
-from trytond.transaction import Transaction
+from trytond.transaction import Transaction, check_access
 
 from .exceptions import CalendarError
 from .ical_calendar import Calendar
@@ -73,6 +73,15 @@ class Session(metaclass=PoolMeta):
         calendar = Calendar(content, timezone)
         return calendar, Expansion(calendar, Options(
                 half_days, WorkingCalendar(company).is_working))
+
+    @classmethod
+    def for_calendar(cls, id):
+        "Return the session if the user may import a calendar in it"
+        with check_access():
+            cls.read([id], ['id'])
+        session = cls(id)
+        session.check_calendar()
+        return session
 
     def check_calendar(self):
         if self.state in {'done', 'cancelled'}:
@@ -181,29 +190,30 @@ class Session(metaclass=PoolMeta):
                     except CalendarError as exc:
                         rejected.append(event.problem(exc.message))
                         unread.append((one.uid, None))
-        groups = []
+        groups = {}
         for (session, title), some in series.items():
-            group = {
-                'session': session.id if session else None,
-                'title': title,
-                'source': source,
-                'partial': calendar.partial,
-                }
             dates = []
             if session:
                 dates = [session.start_date, session.end_date]
-            group.update(expansion.expand(
-                    some, *dates, extend=extend or bool(title)))
-            group['kept'] += unread
-            groups.append(group)
-        return {'groups': groups, 'rejected': rejected}
+            result = expansion.expand(
+                some, *dates, extend=extend or bool(title))
+            # A session has events by its codes and others by its title
+            group = groups.setdefault(session or title, {
+                    'session': session.id if session else None,
+                    'title': title,
+                    'source': source,
+                    'partial': calendar.partial,
+                    'kept': unread.copy(),
+                    })
+            for name, values in result.items():
+                group[name] = group.get(name, []) + values
+        return {'groups': list(groups.values()), 'rejected': rejected}
 
     @classmethod
     def load_calendar(cls, group, missing=True, apply=True):
         "Make the slots of a session those of the group, return the lines"
         if group['session']:
-            session = cls(group['session'])
-            session.check_calendar()
+            session = cls.for_calendar(group['session'])
             if apply:
                 session.lock()
         elif group['slots']:

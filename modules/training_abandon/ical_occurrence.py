@@ -4,21 +4,24 @@
 import datetime as dt
 from bisect import bisect_right
 from collections import defaultdict
+from itertools import islice
 
 from dateutil.rrule import rrulestr
 
 from trytond.i18n import gettext
 
 from .exceptions import CalendarError
-from .ical_calendar import DAY, UNREADABLE, UTC, EventError
+from .ical_calendar import DAY, UNREADABLE, UTC, YEARS, EventError, unreadable
 
 # The most slots of a file, and times that its rules may repeat events
 MAX_SLOTS = 20000
 MAX_REPEATS = 100000
 # The most days of one event
 MAX_DAYS = 366
-# The most rules that match no day: each one costs up to a second
-MAX_FRUITLESS = 10
+# The most times of a day that a rule may give
+MAX_TIMES = 100
+# The most years in which the rules are looked for days
+MAX_YEARS = 20000
 # The Gregorian calendar repeats itself
 CYCLE = 400
 LAST_YEAR = dt.MAXYEAR - 9
@@ -41,7 +44,7 @@ class Expansion:
     def __init__(self, calendar, options):
         self.calendar = calendar
         self.options = options
-        self._repeats = self._fruitless = self._slots = 0
+        self._repeats = self._searched = self._slots = 0
 
     def expand(self, series, first=None, last=None, extend=False):
         """Return what the series plan.
@@ -124,7 +127,7 @@ class Expansion:
         ranges = sorted(
             (e for e in series.overrides.values()
                 if e.range and e.all_day == (master or e).all_day
-                and not e.cancelled),
+                and e.all_day != isinstance(e.recurrence, dt.datetime)),
             key=lambda e: instant(e.recurrence))
         changes = [instant(e.recurrence) for e in ranges]
         times = []
@@ -186,62 +189,77 @@ class Expansion:
         if event.all_day:
             start = dt.datetime.combine(start, dt.time())
         start = start.replace(tzinfo=None)
-        until, text = self._rule(rule, start, zone, last)
-        if until < start:
-            return
-        # A rule that matches no day goes on until the last year
-        years = max(LAST_YEAR - start.year, 0) // CYCLE * CYCLE
+        # A rule that matches no more days goes on until the last year
+        years = (LAST_YEAR - start.year) // CYCLE * CYCLE
         try:
+            until, count, text = self._rule(rule, zone, last)
             times = iter(rrulestr(
                     text, dtstart=start.replace(year=start.year + years)))
         except UNREADABLE as exc:
-            raise EventError(gettext(
-                    'training_abandon.msg_ical_property',
-                    property='RRULE', error=exc)) from exc
-        found = False
-        for time in times:
-            found = True
+            raise EventError(unreadable('RRULE', rule_text(rule))) from exc
+        if until < start:
+            return
+        year, number = start.year, 0
+        for time in islice(times, count):
             time = time.replace(year=time.year - years)
+            self._search(event, time.year - year)
+            year, number = time.year, number + 1
             if time > until:
                 break
-            self._repeats += 1
-            if self._repeats > MAX_REPEATS:
-                raise CalendarError(gettext(
-                        'training_abandon.msg_ical_repeats',
-                        max=MAX_REPEATS, uid=event.uid,
-                        summary=event.summary))
+            self._repeat_times(event, 1)
             yield time.date() if event.all_day else time.replace(tzinfo=zone)
-        if not found:
-            self._fruitless += 1
-            if self._fruitless > MAX_FRUITLESS:
-                raise CalendarError(gettext(
-                        'training_abandon.msg_ical_fruitless',
-                        uid=event.uid, summary=event.summary))
+        else:
+            if number != count:
+                self._search(event, CYCLE)
 
-    def _rule(self, rule, start, zone, last):
-        "Return the last time of the rule and its text without it"
+    def _repeat_times(self, event, times):
+        "Note that the event is repeated, or lasts days"
+        self._repeats += times
+        if self._repeats > MAX_REPEATS:
+            raise CalendarError(gettext(
+                    'training_abandon.msg_ical_repeats',
+                    max=MAX_REPEATS, uid=event.uid,
+                    summary=event.summary))
+
+    def _search(self, event, years):
+        "Note that a rule has been looked through over some years"
+        self._searched += years
+        if self._searched > MAX_YEARS:
+            raise CalendarError(gettext(
+                    'training_abandon.msg_ical_fruitless',
+                    uid=event.uid, summary=event.summary))
+
+    def _rule(self, rule, zone, last):
+        "Return the last time of the rule, its count and its text without them"
         rule = {name.upper(): values for name, values in rule.items()}
         frequency = str(next(iter(rule.get('FREQ', [])), '')).upper()
         if frequency in {'SECONDLY', 'MINUTELY', 'HOURLY'}:
             raise EventError(gettext(
                     'training_abandon.msg_ical_frequency',
                     frequency=frequency))
+        times = 1
+        for name in ['BYHOUR', 'BYMINUTE', 'BYSECOND']:
+            times *= max(len(rule.get(name, [])), 1)
+            if times > MAX_TIMES:
+                raise EventError(gettext(
+                        'training_abandon.msg_ical_frequency',
+                        frequency=name))
         for name in ['INTERVAL', 'COUNT']:
             if any(int(value) < 1 for value in rule.get(name, [])):
-                raise EventError(gettext(
-                        'training_abandon.msg_ical_property',
-                        property='RRULE',
-                        error=f'{name}={rule[name][0]}'))
-        until = min(
-            (end_of(u, zone) for u in rule.pop('UNTIL', [])), default=None)
-        if until is None and 'COUNT' not in rule:
+                raise EventError(unreadable(
+                        'RRULE', f'{name}={rule[name][0]}'))
+        count = min(rule.pop('COUNT', []), default=None)
+        if count:
+            count = min(int(count), MAX_REPEATS + 1)
+        # The last year of all means no end
+        until = min((
+                end_of(u, zone) for u in rule.pop('UNTIL', [])
+                if u.year < YEARS.stop), default=None)
+        if until is None and count is None:
             if last is None:
                 raise EventError(gettext('training_abandon.msg_ical_endless'))
             until = dt.datetime.combine(last, dt.time.max)
-        text = ';'.join(
-            f"{name}={','.join(value_text(v) for v in values)}"
-            for name, values in rule.items())
-        return until or dt.datetime.max, text
+        return until or dt.datetime.max, count, rule_text(rule)
 
     def _split(self, event, start, duration, inside):
         "Return the date, start and end of the slots of one time"
@@ -257,6 +275,7 @@ class Expansion:
             slots = self._all_day(start, duration)
         else:
             slots = self._timed(start, duration)
+        self._repeat_times(event, len(slots) - 1)
         slots = [(number, *slot) for number, slot in enumerate(slots, 1)]
         problems = []
         if slots[0][1] != slots[-1][1]:
@@ -291,13 +310,12 @@ class Expansion:
             for begin, end in self.options.half_days]
 
     def _timed(self, start, duration):
-        zone = self.calendar.timezone
         end = start.astimezone(UTC) + duration
-        wall_end = end.astimezone(start.tzinfo)
-        if start.time() == wall_end.time() == dt.time():
-            return self._all_day(
-                start.date(), wall_end.date() - start.date())
-        start, end = start.astimezone(zone), end.astimezone(zone)
+        for zone in [start.tzinfo, self.calendar.timezone]:
+            first, last = start.astimezone(zone), end.astimezone(zone)
+            if first.time() == last.time() == dt.time():
+                return self._all_day(first.date(), last.date() - first.date())
+        start, end = first, last
         begin, finish = start.time(), end.time()
         if finish <= begin:
             raise EventError(gettext('training_abandon.msg_ical_night'))
@@ -358,9 +376,15 @@ def end_of(until, zone):
     "Return the last local time of a rule"
     if not isinstance(until, dt.datetime):
         return dt.datetime.combine(until, dt.time.max)
-    if until.tzinfo and zone:
+    if until.tzinfo and zone and until.year in YEARS:
         until = until.astimezone(zone)
     return until.replace(tzinfo=None)
+
+
+def rule_text(rule):
+    return ';'.join(
+        f"{name}={','.join(map(value_text, values))}"
+        for name, values in rule.items())
 
 
 def value_text(value):

@@ -39,9 +39,11 @@ class Change:
 
     @property
     def trainer(self):
-        if trainer := self.planned.get('trainer'):
-            return trainer
-        return _trainer(self.slot) if self.slot else None
+        trainer = self.planned.get('trainer')
+        if self.slot and (not trainer or (
+                    self.slot.state in RECORDED and not self.slot.trainer)):
+            return _trainer(self.slot)
+        return trainer
 
     @property
     def place(self):
@@ -90,12 +92,13 @@ class Plan:
         self._remove()
 
     def _match(self, slots):
-        "Find the slot of what is planned: by identity, by day, by time"
+        """Find the slot of what is planned: by identity, by day, by time with
+        the trainer and by time alone."""
         changes = [
             Change(planned) for planned in sorted(
                 slots, key=lambda p: (
                     p['date'], p['start'], p['uid'], p['recurrence'] or ''))]
-        for key in [_identity, _day, _time]:
+        for key in [_identity, _day, _time_trainer, _time]:
             self._match_by(key, [c for c in changes if not c.slot])
         return changes
 
@@ -104,12 +107,14 @@ class Plan:
         for slot in sorted(self._free.values(), key=_rank):
             if key is not _identity and self._protected(slot):
                 continue
-            index[key(slot.date, slot.start, slot.uid, slot.recurrence)
-                ].append(slot)
+            index[key(
+                    slot.date, slot.start, slot.uid, slot.recurrence,
+                    _trainer(slot))].append(slot)
         for change in changes:
             planned = change.planned
             found = index[key(*map(planned.get, [
-                            'date', 'start', 'uid', 'recurrence']))]
+                            'date', 'start', 'uid', 'recurrence',
+                            'trainer']))]
             # Which slot of the day has moved is known if there is one
             if found and (key is not _day or len(found) == 1):
                 change.slot = found.pop()
@@ -138,7 +143,7 @@ class Plan:
             slot = change.slot
             if slot and slot.state in RECORDED:
                 owners[_place(slot)] = slot
-                if change.same_times():
+                if change.same_times() and change.trainer == _trainer(slot):
                     change.decide('link' if change.values else 'keep')
                 else:
                     change.decide('conflict', gettext(
@@ -262,15 +267,19 @@ def _key(slot):
     return slot.uid, whole(slot.recurrence)
 
 
-def _identity(date, start, uid, recurrence):
+def _identity(date, start, uid, recurrence, trainer):
     return uid, recurrence
 
 
-def _day(date, start, uid, recurrence):
+def _day(date, start, uid, recurrence, trainer):
     return uid, date
 
 
-def _time(date, start, uid, recurrence):
+def _time_trainer(date, start, uid, recurrence, trainer):
+    return date, start, trainer
+
+
+def _time(date, start, uid, recurrence, trainer):
     return date, start
 
 

@@ -6,7 +6,6 @@ from trytond.i18n import gettext
 from trytond.model import ModelView, fields
 from trytond.pool import Pool
 from trytond.pyson import Bool, Eval, If
-from trytond.transaction import check_access
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
 from .exceptions import CalendarError
@@ -74,7 +73,7 @@ class Import(Wizard):
 
     def transition_apply(self):
         # What is shown may have changed since
-        self.start.session.lock()
+        self.get_session().lock()
         session, plan, _ = self.plan()
         session.apply_calendar(plan)
         return 'end'
@@ -92,13 +91,10 @@ class Import(Wizard):
             result, bool(self.start.missing) and not calendar.partial)
         return session, plan, calendar.problems + result['problems']
 
-    @check_access
     def get_session(self):
         pool = Pool()
         Session = pool.get('training.session')
-        session, = Session.browse([self.start.session.id])
-        session.check_calendar()
-        return session
+        return Session.for_calendar(self.start.session.id)
 
     def _problem(self, problem):
         dates = [self._date(d) for d in problem['dates']]

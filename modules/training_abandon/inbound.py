@@ -46,7 +46,10 @@ class InboundEmail(metaclass=PoolMeta):
         if self.data_type == 'postmark':
             if payload.get('RawEmail'):
                 return _to_bytes(payload['RawEmail'])
-            return _rebuild(payload)
+            # Without the halves of characters, that no message holds
+            return _rebuild(json.loads(json.dumps(
+                        payload, ensure_ascii=False).encode(
+                        'utf-8', 'replace')))
         elif self.data_type == 'mailchimp':
             return _to_bytes(
                 payload.get('raw_msg') or payload['msg']['raw_msg'])
@@ -55,7 +58,11 @@ class InboundEmail(metaclass=PoolMeta):
 
 
 def _to_bytes(text):
-    return text.encode('utf-8', 'surrogateescape')
+    try:
+        return text.encode('utf-8', 'surrogateescape')
+    except UnicodeEncodeError:
+        # Half of a character, cut by the provider
+        return text.encode('utf-8', 'replace')
 
 
 def _rebuild(payload):

@@ -181,14 +181,16 @@ class Reply(metaclass=PoolMeta):
         super()._notify()
         if (self.mail and not self.case
                 and self.kind in {'answer', 'bounce'}):
+            label, address = self.kind, self.mail.to
+            if self.other_sender:
+                label, address = 'other_sender', self.from_
             Mail._notify_senders(
                 [self.mail],
                 lambda mails: (
                     gettext(
-                        'training_abandon.msg_reply_notify_'
-                        + ('bounce' if self.kind == 'bounce' else 'answer'),
+                        f'training_abandon.msg_reply_notify_{label}',
                         party=self.mail.party.rec_name,
-                        address=self.mail.to),
+                        address=address),
                     self.enrolment.rec_name if self.enrolment else ''),
                 icon='tryton-warning' if self.kind == 'bounce'
                 else 'tryton-email')

@@ -72,8 +72,9 @@ class Reply(Workflow, ModelSQL, ModelView):
         },
         help="The words of the mail server that bounced the mail.")
     other_sender = fields.Boolean(
-        "Other Sender", readonly=True,
-        help="The address of the sender is none of those of the party: "
+        "Doubtful Sender", readonly=True,
+        help="The address of the sender is none of those of the party, or "
+        "the mail server that received the message takes it for forged: "
         "it does not count as its answer unless you confirm it.")
     counted = fields.Boolean(
         "Counted", readonly=True,
@@ -178,7 +179,7 @@ class Reply(Workflow, ModelSQL, ModelView):
 
     def get_rec_name(self, name):
         # Who reads the subject is not who reads the name
-        sender = self.party.rec_name if self.party else self.from_
+        sender = self.author.rec_name if self.author else self.from_
         return ' – '.join(filter(None, [self.kind_string, sender]))
 
     def get_filename(self, name):
@@ -246,9 +247,17 @@ class Reply(Workflow, ModelSQL, ModelView):
     def sign(cls, replies):
         pass
 
-    @fields.depends('mail', '_parent_mail.certificate')
+    @fields.depends(
+        'mail', '_parent_mail.certificate', 'party', 'case',
+        '_parent_case.certificate', '_parent_case.trainee')
     def on_change_with_certificate(self, name=None):
-        return self.mail.certificate if self.mail else None
+        if self.mail and self.mail.certificate:
+            return self.mail.certificate
+        # The scan may come with the answer to another mail
+        certificate = self.case.certificate if self.case else None
+        if (certificate and certificate.kind == 'statement'
+                and self.party == self.case.trainee.party):
+            return certificate
 
     @classmethod
     def get_certificate_states(cls):
@@ -337,21 +346,22 @@ class Reply(Workflow, ModelSQL, ModelView):
         if message.bounce:
             reply.server_reply = message.bounce.reason
         parties = cls._parties_of(message.from_)
+        if not message.bounce:
+            reply.other_sender = message.forged or bool(
+                mail and message.from_ != mail.to.lower()
+                and mail.party not in parties)
         if mail:
             reply.company, reply.case = mail.company, mail.case
             reply.party = mail.party
             if mail.sent_at and reply.received_at < mail.sent_at:
                 reply.received_at = now
-            if reply.kind == 'answer':
-                reply.other_sender = (
-                    message.from_ != mail.to.lower()
-                    and mail.party not in parties)
         else:
             reply.company = cls._only_company()
             if len(parties) == 1:
                 reply.party, = parties
-        done = reply.kind in {'auto_reply', 'delay'} or (
-            reply.kind == 'bounce' and mail)
+        done = reply.kind == 'delay' or (
+            reply.kind == 'auto_reply' and not message.uncertain
+            or reply.kind == 'bounce' and mail)
         reply.state = 'handled' if done else 'new'
         return reply
 
@@ -420,6 +430,11 @@ class Reply(Workflow, ModelSQL, ModelView):
                     [reply.case], {'answered_at': reply.received_at})
 
     @property
+    def author(self):
+        "The party, unless another one may have written"
+        return self.party if self.counted or not self.other_sender else None
+
+    @property
     def answers_reasons(self):
         "If it is what the trainee answers when asked for the reasons"
         if self.party != self.case.enrolment.trainee.party:
@@ -467,7 +482,8 @@ class Reply(Workflow, ModelSQL, ModelView):
             label = 'closed'
         elif self.other_sender:
             label = 'other_sender'
-        elif self.has_scan and self.mail.certificate:
+        elif self.has_scan and self.certificate_state in {
+                'issued', 'sent', 'refused', 'unanswered'}:
             label = 'scan'
         else:
             label = 'answer'

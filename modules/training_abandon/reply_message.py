@@ -37,12 +37,38 @@ _TOKEN = re.compile(r'(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])')
 _RECIPIENTS = [
     'To', 'Cc', 'Delivered-To', 'X-Original-To', 'Envelope-To',
     'X-Envelope-To', 'X-Delivered-To', 'X-Forwarded-To', 'Resent-To']
+# What no document in XML may hold
+_CONTROL = re.compile(r'[\x00-\x08\x0e-\x1f\x7f\ufffe\uffff]')
+# What the charsets of one byte that are often told wrongly stand for
+_LATIN = {
+    'ascii': 'cp1252',
+    'cp1252': 'cp1252',
+    'iso8859-1': 'cp1252',
+    'iso8859-15': 'iso8859-15',
+    }
 _AUTO_HEADERS = ['X-Autoreply', 'X-Autorespond', 'X-Autoresponder']
 _AUTO_SUBJECT = re.compile(
-    r'\s*(?:réponse automatique'
-    r'|absence du bureau|absent du bureau|message d.absence'
+    r'\s*(?:(?:réponse automatique'
+    r'|absence du bureau|absente? du bureau|message d.absence'
     r'|automatic reply|auto(?:matic)?[- ]?(?:reply|response)'
-    r'|out of (?:the )?office|automatische antwort)\b', re.IGNORECASE)
+    r'|out of (?:the )?office|automatische antwort)\b'
+    r'|absent\(e\) du bureau|auto\s*:)', re.IGNORECASE)
+_RECEIPT_SUBJECT = re.compile(
+    r'\s*(?:non )?lu\s*:|\s*(?:not )?read\s*:', re.IGNORECASE)
+_RECEIPT = re.compile(
+    r'(?:^|\s)(?:a été (?:lu|supprimé sans)|was (?:read|deleted without))\b',
+    re.IGNORECASE)
+# How the automatic replies without any other sign begin
+_AUTO_SIZE = 500
+_AUTO_TEXT = re.compile(
+    r'\bceci est (?:une réponse|un (?:message|mail|e-mail|courriel))'
+    r'(?: généré)? ?automatique'
+    r'|\bthis is an (?:auto(?:mated|matic)|auto[- ]generated) '
+    r'(?:reply|response|message|e-?mail)\b'
+    r'|\bje suis (?:actuellement )?absente? du bureau\b'
+    r'|\bi am (?:currently )?out of (?:the )?office\b', re.IGNORECASE)
+# What the server that received the message says of its sender
+_FAILED = re.compile(r'\b(?:dmarc|compauth)\s*=\s*fail\b', re.IGNORECASE)
 
 
 @dataclass
@@ -60,6 +86,10 @@ class Message:
     answered: list = field(default_factory=list)
     attachments: list = field(default_factory=list)
     automatic: bool = False
+    # If only some signs tell that it is automatic
+    uncertain: bool = False
+    # If the sender may be another one
+    forged: bool = False
     bounce: Bounce = None
 
 
@@ -91,14 +121,20 @@ def _read_message(message, data):
         answered=[
             *_ids(message, 'In-Reply-To'),
             *reversed(_ids(message, 'References'))],
-        attachments=attachments)
+        attachments=attachments,
+        forged=any(
+            _FAILED.search(str(value)) for value in message.get_all(
+                'Authentication-Results', [])))
     result.bounce = read_bounce(
         message, result.from_, result.subject, body)
     if result.bounce:
         result.attachments = []
         _read_returned(message, result)
     else:
-        result.automatic = _is_automatic(message, result.subject)
+        result.automatic = _is_automatic(message, result)
+        if not result.automatic:
+            result.automatic = result.uncertain = _may_be_automatic(
+                message, result)
     return result
 
 
@@ -107,8 +143,8 @@ def token_hash(token):
 
 
 def clean(text):
-    "Return the text without what no database stores"
-    text = text.replace('\x00', '')
+    "Return the text without what no database stores and no document shows"
+    text = _CONTROL.sub('', text)
     return text.encode('utf-8', 'replace').decode('utf-8')
 
 
@@ -141,16 +177,22 @@ def _to_text(data, charset=None):
     """Return the bytes as text.
 
     Many programs do not say the charset, or not the right one."""
-    for name in [charset or 'utf-8', 'utf-8']:
+    try:
+        codec = codecs.lookup(charset or 'ascii').name
+    except (LookupError, UnicodeError, ValueError):
+        codec = 'ascii'
+    # What reads as UTF-8 is nothing else than that
+    names = ['utf-8', _LATIN[codec]] if codec in _LATIN else [codec, 'utf-8']
+    for name in names:
         try:
             return data.decode(name)
         except (LookupError, UnicodeError, ValueError):
             continue
-    try:
-        if codecs.lookup(charset or 'ascii').name not in {'ascii', 'utf-8'}:
-            return data.decode(charset, 'replace')
-    except (LookupError, UnicodeError, ValueError):
-        pass
+    if codec not in _LATIN and codec != 'utf-8':
+        try:
+            return data.decode(codec, 'replace')
+        except (LookupError, UnicodeError, ValueError):
+            pass
     return data.decode('cp1252', 'replace')
 
 
@@ -209,18 +251,34 @@ def _read_returned(message, result):
     result.answered = returned + result.answered
 
 
-def _is_automatic(message, subject):
+def _is_automatic(message, result):
     submitted = _header(message, 'Auto-Submitted').lower()
-    suppress = _header(message, 'X-Auto-Response-Suppress').lower()
     precedence = _header(message, 'Precedence').lower()
     return bool(
-        submitted and not submitted.startswith('no')
+        submitted.startswith('auto-replied')
         or any(message.get(name) for name in _AUTO_HEADERS)
-        or 'all' in suppress.replace(',', ' ').split()
-        or precedence in {'auto_reply', 'auto-reply', 'bulk', 'junk'}
+        or precedence in {'auto_reply', 'auto-reply'}
         or _header(message, 'Return-Path') == '<>'
         or message.get_content_type() == 'multipart/report'
-        or _AUTO_SUBJECT.match(subject))
+        or _AUTO_SUBJECT.match(result.subject)
+        or _RECEIPT_SUBJECT.match(result.subject)
+        and _RECEIPT.search(result.body[:_AUTO_SIZE]))
+
+
+def _may_be_automatic(message, result):
+    """Return if the message looks automatic.
+
+    The programs that handle requests say so of what a person writes."""
+    submitted = _header(message, 'Auto-Submitted').lower()
+    suppress = _header(message, 'X-Auto-Response-Suppress').lower()
+    return bool(
+        submitted and not submitted.startswith('no')
+        or 'all' in suppress.replace(',', ' ').split()
+        or _header(message, 'Precedence').lower() in {'bulk', 'junk'}
+        or _AUTO_TEXT.search(result.text[:_AUTO_SIZE])
+        # The calendar accepts or declines by itself
+        or not result.text and any(
+            type_ == 'text/calendar' for _, _, type_ in result.attachments))
 
 
 def _part_data(part):
@@ -279,13 +337,14 @@ def _html_to_text(html):
     converter.ignore_tables = True
     converter.ul_item_mark = '-'
     converter.escape_snob = False
+    converter.unicode_snob = True
     try:
         text = converter.handle(html)
     except (ValueError, AssertionError, IndexError, TypeError,
             RecursionError):
         text = re.sub(r'<[^<>]*>', ' ', html)
     # It escapes what Markdown would read otherwise
-    text = re.sub(r'\\([-.+*_\[\]()#>])', r'\1', text)
+    text = re.sub(r'\\([-.+*_\[\]()#>])', r'\1', text.replace('\xa0', ' '))
     return '\n'.join(line.rstrip() for line in text.splitlines()).strip()
 
 
@@ -311,7 +370,7 @@ class _Content:
             return self._read_multipart(part, type_, depth + 1)
         attached = (
             part.get_content_disposition() == 'attachment'
-            or part.get_filename())
+            or part.get_filename() and part is not self.message)
         if (type_ in {'text/plain', 'text/html'} and not attached
                 and self.left > 0):
             text = _part_text(part)

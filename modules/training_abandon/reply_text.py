@@ -12,6 +12,10 @@ _QUOTE = re.compile(r'[ \t]*>')
 _QUOTES = re.compile(r'^[ \t]*(?:>[ \t]?)+', re.MULTILINE)
 _WROTE = re.compile(
     r'\b(?:wrote|a écrit)\b[^:]{0,80}:$', re.IGNORECASE)
+# The program of Yahoo quotes on the same line
+_WROTE_ALL = re.compile(
+    r'\s*(?:on|le)\s[^<>]{1,120}<[^>\s@]{1,64}@[^>\s]{1,255}>'
+    r'\s{1,5}(?:wrote|a écrit)\s{0,5}:\s', re.IGNORECASE)
 _WROTE_BEGIN = re.compile(
     r'\s*(?:(?:on|le)\s+\S*\s*\d|(?:on|le)\s+\w{2,9}[.,]?\s'
     r'|[\w .-]{1,60}<[^>\s@]{1,64}@[^>\s]{1,255}>)', re.IGNORECASE)
@@ -29,10 +33,12 @@ _FIELD = re.compile(
     r'\s*\W{0,2}(from|de|sent|envoyé|date|to|à|a|cc|subject|objet|sujet'
     r'|reply-to|répondre à)\W{0,2}\s*:', re.IGNORECASE)
 _FROM = {'from', 'de'}
+_SENT = {'sent', 'envoyé', 'date'}
 _OTHER_FIELDS = {
     'sent', 'envoyé', 'date', 'to', 'à', 'a', 'subject', 'objet', 'sujet'}
 _MOBILE = re.compile(
-    r'\s*(?:envoyé (?:de|depuis|à partir d)\b.*|sent from\b.*'
+    r'\s*(?:envoyé (?:de|depuis|à partir d|avec)\b.*'
+    r'|sent (?:from|with)\b.*'
     r'|get outlook for .*|obtenez outlook pour .*'
     r'|télécharger outlook pour .*'
     r'|yahoo mail\s*:.*|provenance\s*:\s*courrier.*)', re.IGNORECASE)
@@ -71,6 +77,8 @@ def _quote_start(lines):
 
 def _is_header(lines, position):
     "Return the number of lines of the words that announce a quotation"
+    if _WROTE_ALL.match(_unquote(lines[position])):
+        return 1
     if not _WROTE_BEGIN.match(_unquote(lines[position])):
         return 0
     words = ''
@@ -88,6 +96,10 @@ def _is_header(lines, position):
 def _is_fields(lines, position):
     "Return if the fields of a quoted message begin on that line"
     match = _FIELD.match(_unquote(lines[position]))
+    if match and match[1].lower() in _SENT and lines[position + 1:]:
+        # The program of Orange begins with the time
+        position += 1
+        match = _FIELD.match(_unquote(lines[position]))
     if not match or match[1].lower() not in _FROM:
         return False
     found = set()

@@ -101,23 +101,33 @@ class Calendar(Importer):
                 SESSION, 'load_calendar', group, self.options.missing,
                 not self.options.dry_run)
         except Refused as exc:
-            for slot in group['slots']:
-                self.reject_event(dict(
-                        slot, reason=str(exc), dates=[slot['date']]))
+            self.reject_slots([
+                    dict(slot, reason=str(exc)) for slot in group['slots']])
             lines = []
         for line in lines:
             self.table.rows.append(line)
             if line['action'] in OUTCOMES:
                 self.counts[OUTCOMES[line['action']]] += 1
-            if line['reason']:
-                self.reject_event(dict(line, dates=[line['date']]))
+        self.reject_slots([line for line in lines if line['reason']])
         self.progress.update(len(group['slots']))
+
+    def reject_slots(self, slots):
+        "Reject the slots, those of an event in one line"
+        events = {}
+        for slot in slots:
+            event = events.setdefault(
+                (slot['line'], slot['uid'], slot['reason']),
+                dict(slot, dates=[]))
+            event['dates'].append(slot['date'])
+        for event in events.values():
+            self.reject_event(event)
 
     def reject_event(self, problem):
         dates = [f'{date:%d/%m/%Y}' for date in problem['dates']]
         if len(dates) > 10:
             dates = [*dates[:9], '…', dates[-1]]
-        # The slots which are no longer in the calendar have no line in it
+        # The slots which are no longer in the calendar have no line in it,
+        # but each one has its row
         line = problem['line'] or -len(self.errors)
         self.errors.add(
             Row(line, [

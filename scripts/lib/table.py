@@ -212,7 +212,7 @@ class Errors:
             writer.writerow(ERROR_COLUMNS + [name for _, name in names])
             for line, (row, problems) in sorted(self._rejected.items()):
                 writer.writerow([
-                        line,
+                        line if line > 0 else '',
                         ', '.join(dict.fromkeys(c for c, _ in problems if c)),
                         ' '.join(reason for _, reason in problems),
                         ] + [

@@ -284,6 +284,7 @@ class CalendarTestCase(RouteTestCase):
         self.assertIn(session.number, other.x_wr_calname.value)
         self.assertEqual(
             calendar['REFRESH-INTERVAL'].dt, dt.timedelta(hours=1))
+        self.assertEqual(other.x_published_ttl.value, 'PT1H')
 
     def test_time_zone(self):
         "Test the time zones against another reader of them"

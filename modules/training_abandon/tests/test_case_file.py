@@ -23,22 +23,13 @@ class CaseFileTestCase(DatabaseTestCase):
         pool = Pool()
         Case = pool.get('training.abandon.case')
         FollowUp = pool.get('training.follow_up')
-        Reply = pool.get('training.mail.reply')
         enrolments = create_enrolments(session, count, prescriber)
         cases = Case.open_cases(
             enrolments, 'absence', DATE, note=PRIVATE)
         for case in cases:
             run_wizard('training.abandon.case.inform', [case])
             party = case.enrolment.trainee.party
-            Reply.create([{
-                        'company': case.company.id,
-                        'case': case.id,
-                        'party': party.id,
-                        'received_at': Case.now(),
-                        'message_id': f'<{case.id}@example.com>',
-                        'kind': 'answer',
-                        'text': PRIVATE,
-                        }])
+            self.reply(case)
             FollowUp.create([{
                         'company': case.company.id,
                         'enrolment': case.enrolment.id,
@@ -50,6 +41,19 @@ class CaseFileTestCase(DatabaseTestCase):
                         'note': PRIVATE,
                         }])
         return Case.browse(cases)
+
+    def reply(self, case, **values):
+        pool = Pool()
+        Reply = pool.get('training.mail.reply')
+        Reply.create([{
+                    'company': case.company.id,
+                    'case': case.id,
+                    'party': case.enrolment.trainee.party.id,
+                    'received_at': type(case).now(),
+                    'message_id': f'<{case.id}@example.com>',
+                    'kind': 'answer',
+                    'text': PRIVATE,
+                    **values}])
 
     def print_(self, cases):
         pool = Pool()
@@ -94,6 +98,40 @@ class CaseFileTestCase(DatabaseTestCase):
                 self.assertIn(expected, text)
 
     @with_transaction()
+    def test_replies(self):
+        "Test that the file tells who wrote and what came with the words"
+        pool = Pool()
+        Attachment = pool.get('ir.attachment')
+        with set_up() as (company, session, prescriber):
+            case, = self.open_cases(session, prescriber)
+            reply, = case.replies
+            Attachment.create([{
+                        'resource': str(reply),
+                        'name': "scan.pdf",
+                        'data': b'%PDF',
+                        }])
+            self.reply(
+                case, from_='stranger@example.com', other_sender=True,
+                message_id='<stranger@example.com>', text="Stranger")
+            case = type(case)(case.id)
+
+            _, document = self.print_([case])
+
+            lines = self.to_text(document).splitlines()
+            self.assertIn("Attached: scan.pdf", ' '.join(lines))
+            told = {
+                text: any(
+                    text in line and reply.party.rec_name in line
+                    for line in lines) for text in [PRIVATE, "Stranger"]}
+            self.assertEqual(told, {PRIVATE: True, "Stranger": False})
+
+            assistant = create_user('assistant', company, 'training')
+            with as_user(assistant):
+                context = self.get_context(case)
+            self.assertEqual(
+                [(t, n) for _, t, n in context['replies']], [(None, [])] * 2)
+
+    @with_transaction()
     def test_private(self):
         "Test that only Sensitive Reasons print what the parties said"
         with set_up() as (company, session, prescriber):
@@ -105,7 +143,7 @@ class CaseFileTestCase(DatabaseTestCase):
                 with as_user(user):
                     context = self.get_context(case)
                 (_, note), = context['follow_ups']
-                (_, text), = context['replies']
+                (_, text, _), = context['replies']
                 self.assertEqual(
                     (note, text), (PRIVATE, PRIVATE) if readable
                     else (None, None))

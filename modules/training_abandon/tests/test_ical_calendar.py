@@ -161,6 +161,17 @@ class CalendarTestCase(unittest.TestCase):
         self.assertTrue(problem['skipped'])
         self.assertEqual(
             problem['dates'], [dt.date(2026, 3, 7), dt.date(2026, 3, 8)])
+        # From midnight to midnight, also when it is written in UTC
+        for start, end in [
+                ('DTSTART;TZID=Europe/Paris:20260302T000000',
+                    'DTEND;TZID=Europe/Paris:20260303T000000'),
+                ('DTSTART:20260301T230000Z', 'DTEND:20260302T230000Z'),
+                ]:
+            self.assertEqual(times(expand(
+                        calendar(event(start=start, end=end)),
+                        half_days=HALF_DAYS)), [
+                    ('2026-03-02', '09:00', '12:30'),
+                    ('2026-03-02', '13:30', '17:00')])
         # One day alone is meant, even on a Sunday
         self.assertEqual(len(expand(calendar(event(
                         start='DTSTART;VALUE=DATE:20260308', end='')),
@@ -200,6 +211,26 @@ class CalendarTestCase(unittest.TestCase):
                         start='DTSTART;TZID=Custom:20260302T090000',
                         end='DURATION:PT1H')))['slots']
             self.assertEqual(f"{slot['start']:%H:%M}", expected)
+        # The commas of a name are escaped in its definition alone
+        name = '(UTC+01:00) Bruxelles, Paris'
+        zone = '\n'.join([
+                'BEGIN:VTIMEZONE', 'TZID:' + name.replace(',', '\\,'),
+                'BEGIN:STANDARD', 'DTSTART:16010101T000000',
+                'TZOFFSETFROM:+0100', 'TZOFFSETTO:+0100', 'END:STANDARD',
+                'END:VTIMEZONE'])
+        start = f'DTSTART;TZID="{name}":20260302T090000'
+        slot, = expand(
+            calendar(zone, event(start=start, end='DURATION:PT1H')))['slots']
+        self.assertEqual(slot['start'], dt.time(9))
+        # A zone that would take hours to follow
+        rule = 'RRULE:FREQ=YEARLY;BYHOUR=1,2,3\nEND:STANDARD'
+        many = 'BEGIN:STANDARD\nEND:STANDARD\n' * 101
+        for hostile in [
+                zone.replace('END:STANDARD', rule),
+                zone.replace('BEGIN:STANDARD', many + 'BEGIN:STANDARD')]:
+            self.assertEqual(
+                reasons(expand(calendar(hostile, event(start=start)))),
+                ['unknown_zone'])
 
     def test_change_of_hour(self):
         "The days of 23 and 25 hours, and the end of the year"
@@ -242,6 +273,22 @@ class CalendarTestCase(unittest.TestCase):
         for events in [[new, old], [old, new]]:
             slot, = expand(calendar(*events))['slots']
             self.assertEqual(slot['start'], dt.time(10))
+        # The same identifier twice is told if nothing says which one is old
+        stamp = 'DTSTAMP:20260101T000000Z'
+        later = 'DTSTART:20260302T100000'
+        for one, two, expected in [
+                (event(stamp), event(stamp, start=later), ['same_uid']),
+                (event(stamp), event(
+                        stamp.replace('T00', 'T01'), start=later), []),
+                (event(stamp), event(stamp), []),
+                (event('RECURRENCE-ID:20260303T090000'), event(
+                        'RECURRENCE-ID:20260303T090000', start=later),
+                    ['same_uid'])]:
+            result = expand(calendar(one, two))
+            self.assertEqual(len(result['slots']), 1)
+            self.assertEqual(reasons(result), expected)
+            if expected:
+                self.assertEqual(result['problems'][0]['line'], 4)
         # Exceptions on exceptions
         result = expand(calendar(
                 event('RRULE:FREQ=DAILY;COUNT=3'),
@@ -283,6 +330,29 @@ class CalendarTestCase(unittest.TestCase):
                 (event('RRULE:FREQ=DAILY;BYDAY=XX;COUNT=2'), 'property'),
                 (event('EXDATE:tomorrow', 'RRULE:FREQ=DAILY;COUNT=2'),
                     'property'),
+                # The dates of the programs that have none
+                (event(start='DTSTART:00010101T000000'), 'property'),
+                (event(start='DTSTART;VALUE=DATE:99991231', end=''),
+                    'property'),
+                (event('EXDATE:00010101T000000'), 'property'),
+                (event('RDATE:99991231T235959'), 'property'),
+                # What a property can not be
+                (event(start='DTSTART;VALUE=TEXT:x'), 'property'),
+                (event(start='DTSTART:PT1H'), 'property'),
+                (event(end='DURATION;VALUE=INTEGER:5'), 'property'),
+                (event('RECURRENCE-ID;VALUE=TEXT:x'), 'property'),
+                (event('RRULE;VALUE=TEXT:x'), 'property'),
+                (event('RRULE:FREQ=DAILY;UNTIL=PT1H'), 'property'),
+                (event('CATEGORIES;VALUE=BINARY:aaaa'), 'unreadable'),
+                # A line whose syntax is wrong
+                (event('EXDATE;TZID="Europe/Paris:20260303T090000'),
+                    'property'),
+                (event('RECURRENCE-ID;TZID:20260302T090000'), 'property'),
+                (event(start='DTSTART;TZID=Europe:20260302T090000'),
+                    'property'),
+                (event('RRULE:FREQ=DAILY;COUNT=1;BYHOUR=%s;BYMINUTE=%s' % (
+                            (','.join(map(str, range(24))),) * 2)),
+                    'frequency'),
                 (event(start='DTSTART:20200302T090000', end='DURATION:PT3H'),
                     'outside'),
                 (event().replace('END:VEVENT', ''), 'not_closed'),
@@ -293,9 +363,47 @@ class CalendarTestCase(unittest.TestCase):
                 self.assertEqual(
                     [s['uid'] for s in result['slots']], ['good'])
                 self.assertEqual(result['problems'][0]['line'], 4)
-        result = expand(
-            calendar(event('RRULE:FREQ=WEEKLY')), first=None, last=None)
-        self.assertEqual(reasons(result), ['endless'])
+                # Its slots of the last import are not missing
+                if 'UID:u' in bad:
+                    self.assertIn('u', {uid for uid, _ in result['kept']})
+        for rule in ['FREQ=WEEKLY', 'FREQ=DAILY;UNTIL=99991231T235959Z']:
+            content = calendar(event(f'RRULE:{rule}'))
+            result = expand(content, first=None, last=None)
+            self.assertEqual(reasons(result), ['endless'])
+            self.assertEqual(
+                times(expand(content))[-1][0][:7], LAST.isoformat()[:7])
+        slot, = expand(calendar(event(
+                    'RRULE:FREQ=DAILY;UNTIL=00010101T000000Z',
+                    start='DTSTART;TZID=America/New_York:20260302T090000',
+                    end='DURATION:PT1H')))['slots']
+        self.assertEqual(slot['start'], dt.time(15))
+
+    def test_bad_texts(self):
+        "What the texts have is no reason to reject the event"
+        slot, = expand(calendar(event(
+                    'SEQUENCE;VALUE=TEXT:x', 'DTSTAMP:x',
+                    'ATTENDEE;CN="Ann:mailto:ann@example.com',
+                    uid='a\\,b\0').replace(
+                    'SUMMARY:Course', 'SUMMARY:Cou\0rse')))['slots']
+        self.assertEqual(
+            (slot['uid'], slot['summary']), ('a,b', "Course"))
+
+    def test_cancelled_future(self):
+        "A change can cancel a time and all the following ones"
+        result = expand(calendar(
+                event('RRULE:FREQ=DAILY;COUNT=4'),
+                event('RECURRENCE-ID;RANGE=THISANDFUTURE:20260304T090000',
+                    'STATUS:CANCELLED', start='')))
+
+        self.assertEqual(
+            [t[0] for t in times(result)], ['2026-03-02', '2026-03-03'])
+        self.assertEqual(result['cancelled'], [
+                ('u', '20260304T080000Z'), ('u', '20260305T080000Z')])
+        # Whose date, for an event with times, says nothing of the time
+        self.assertEqual(len(expand(calendar(
+                        event('RRULE:FREQ=DAILY;COUNT=2'),
+                        event('RECURRENCE-ID;RANGE=THISANDFUTURE;VALUE=DATE:'
+                            '20260302')))['slots']), 2)
 
     def test_bad_change(self):
         "A change that can not be read leaves its slot alone"
@@ -334,15 +442,27 @@ class CalendarTestCase(unittest.TestCase):
                 self.assertEqual(
                     cm.exception.message,
                     f'training_abandon.msg_ical_{expected}')
+        # The days outside are also counted
+        with self.assertRaises(CalendarError) as cm:
+            expand(calendar(event(
+                        'RRULE:FREQ=DAILY;COUNT=1000',
+                        start='DTSTART:20280302T090000',
+                        end='DTEND:20290302T170000')))
+        self.assertEqual(
+            cm.exception.message, 'training_abandon.msg_ical_repeats')
 
     def test_rule_without_day(self):
         "A rule that matches no day ends soon"
         rule = 'RRULE:FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30'
         result = expand(calendar(event(rule)))
         self.assertEqual(times(result), [('2026-03-02', '09:00', '12:00')])
-        with patch.object(ical_occurrence, 'MAX_FRUITLESS', 1), \
-                self.assertRaises(CalendarError):
-            expand(calendar(event(rule), event(rule, uid='v')))
+        rare = 'RRULE:FREQ=DAILY;BYMONTH=2;BYMONTHDAY=29;BYDAY=MO;COUNT=20'
+        for lines in [rule], [rare]:
+            with patch.object(ical_occurrence, 'MAX_YEARS', 700), \
+                    self.assertRaises(CalendarError) as cm:
+                expand(calendar(event(*lines), event(*lines, uid='v')))
+            self.assertEqual(
+                cm.exception.message, 'training_abandon.msg_ical_fruitless')
 
     def test_thousands(self):
         slots = expand(calendar(*(
@@ -527,10 +647,39 @@ class PlanTestCase(unittest.TestCase):
         slots.slots[2] = slots.slots[2]._replace(state='cancelled')
         self.assertEqual(slots.load(content), {'keep': 1, 'conflict': 1})
         self.assertEqual(slots.slots[2].state, 'cancelled')
+        # Nor is the trainer of a sheet replaced
+        slots.slots[0] = slots.slots[0]._replace(state='held')
+        for trainer, action in [(7, 'keep'), (8, 'conflict'), (7, 'keep')]:
+            result = expand(content)
+            result['slots'][0]['trainer'] = trainer
+            change = Plan(slots.slots, result).changes[0]
+            self.assertEqual(
+                (change.action, change.slot.id), (action, 1))
+        slots.slots[0] = slots.slots[0]._replace(trainer=None)
+        result['slots'][0]['uid'] = 'new'
+        change = Plan(slots.slots, result).changes[0]
+        self.assertEqual(
+            (change.action, change.values), ('link', {'uid': 'new'}))
         # Unless the event has changed since
         content = calendar(event('RRULE:FREQ=DAILY;COUNT=2',
                 'EXDATE:20260303T090000', 'RDATE:20260303T100000'))
         self.assertEqual(slots.load(content), {'keep': 1, 'reinstate': 1})
+
+    def test_parallel(self):
+        "The slots at the same time are told by their trainer"
+        for order in [[7, 8, 9], [8, 9, 7], [9, 8, 7]]:
+            slots = [
+                Slot(
+                    n, dt.date(2026, 3, 2), dt.time(9), dt.time(12), None,
+                    None, trainer, 'held', None)
+                for n, trainer in enumerate(order, 1)]
+            result = expand(calendar(*(event(uid=str(n)) for n in order)))
+            for planned in result['slots']:
+                planned['trainer'] = int(planned['uid'])
+            for change in Plan(slots, result).changes:
+                self.assertEqual(
+                    (change.action, change.slot.trainer),
+                    ('link', change.planned['trainer']))
 
     def test_missing(self):
         "The messages about one event say nothing of the others"

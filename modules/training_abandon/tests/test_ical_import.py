@@ -5,6 +5,7 @@ from unittest.mock import patch
 
 import trytond.config as config
 from trytond.model.exceptions import AccessError
+from trytond.modules.company.tests import create_company
 from trytond.modules.training_abandon.exceptions import CalendarError
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
@@ -229,6 +230,30 @@ class IcalImportTestCase(DatabaseTestCase):
                 self.load(session, good)
 
     @with_transaction()
+    def test_access(self):
+        "The session is one that the user may see, whatever the client says"
+        pool = Pool()
+        Session = pool.get('training.session')
+        with set_up() as (company, session, _):
+            group, = Session.read_calendar(
+                calendar(days(1)), 'tms', code=session.number)['groups']
+            other = create_company("Stranger", currency=company.currency)
+            own = create_session(other)
+            users = [
+                create_user('stranger', other, 'training'),
+                create_user('outsider', company)]
+            for user in users:
+                with as_user(user), self.assertRaises(AccessError):
+                    Session.load_calendar(group, apply=False)
+            for state in ['preview', 'apply']:
+                with as_user(users[0]):
+                    (Wizard, wizard_id), start = open_wizard(WIZARD, [own])
+                    start = {'session': session.id, 'file': b''}
+                    with wizard_context([own]), \
+                            self.assertRaises(AccessError):
+                        Wizard.execute(wizard_id, {'start': start}, state)
+
+    @with_transaction()
     def test_read(self):
         "The events find their session by its codes, else by their title"
         pool = Pool()
@@ -279,6 +304,23 @@ class IcalImportTestCase(DatabaseTestCase):
             self.assertEqual(len(everything['slots']), 6)
             with self.assertRaises(CalendarError):
                 Session.read_calendar(content, 'tms', code='nothing')
+            # Events with the title of a session and others with its code
+            code.record.external_codes += (
+                ExternalCode(source='tms', code='L-2'),)
+            code.record.save()
+            both = calendar(
+                titled('3', "Niveau 2"),
+                days(1, "DESCRIPTION:L-2", uid='7',
+                    start='DTSTART:20260302T130000Z'),
+                titled('8', f"X-42 et {session.number}"))
+            for actions in [['create', 'keep'], ['keep', 'keep']]:
+                result = Session.read_calendar(both, 'tms')
+                group, = result['groups']
+                self.assertEqual(group['session'], code.record.id)
+                self.assertEqual(group['kept'], [('8', None)])
+                self.assertEqual([
+                        line['action']
+                        for line in Session.load_calendar(group)], actions)
 
     @with_transaction()
     def test_statements(self):

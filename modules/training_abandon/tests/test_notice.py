@@ -427,6 +427,14 @@ class NoticeTestCase(DatabaseTestCase):
                 set(Reply.search([('enrolment', '=', enrolment.id)])),
                 {reply, automatic})
 
+            Transaction().user_notifications.clear()
+            Reply.from_message(
+                b'From: stranger@example.com\r\nIn-Reply-To: '
+                + mail.message_id.encode() + b'\r\n\r\nHello')
+            notification, = Transaction().user_notifications
+            self.assertIn('stranger@example.com', notification.label)
+            self.assertIn('confirm', notification.label)
+
             wizard, start = open_wizard('training.mail.reply.justify', [reply])
             self.assertEqual(
                 (start['enrolment'], start['start_date'], start['end_time']),

@@ -227,6 +227,29 @@ class ReplyTestCase(DatabaseTestCase):
             self.assertEqual(len(reply.reasons), 1)
 
     @with_transaction()
+    def test_forged(self):
+        "Test that what the server takes for forged is confirmed first"
+        header = 'mx.provider.example; spf=%s; dmarc=%s (p=REJECT)'
+        with self.asked() as mail:
+            reply = self.receive(message(
+                    "Manque de temps",
+                    Authentication_Results=header % ('fail', 'fail')))
+            self.assertEqual(
+                (reply.mail, reply.other_sender, reply.counted),
+                (mail, True, False))
+            self.assertIsNone(reply.author)
+            self.assertIsNone(reply.case.answered_at)
+            self.assertEqual(len(self.notifications()), 1)
+            reply.confirm([reply])
+            self.assertEqual(reply.author, mail.party)
+
+            # A server that forwards breaks SPF
+            reply = self.receive(message(
+                    Message_ID='<other@mail.example>',
+                    Authentication_Results=header % ('fail', 'pass')))
+            self.assertTrue(reply.counted)
+
+    @with_transaction()
     def test_unknown_sender(self):
         "Test that a person attaches what no header attaches"
         pool = Pool()
@@ -289,6 +312,18 @@ class ReplyTestCase(DatabaseTestCase):
 
             reply.confirm([reply])
             self.assertEqual((reply.kind, reply.counted), ('answer', True))
+
+            # A person may write with a program that says so
+            reply = self.receive(message(
+                    Auto_Submitted='auto-generated',
+                    From='support@mail.example',
+                    Message_ID='<ticket@mail.example>'))
+            self.assertEqual(
+                (reply.mail, reply.kind, reply.state, reply.counted),
+                (mail, 'auto_reply', 'new', False))
+            # It is not in the conversation with the party
+            self.assertIsNone(reply.author)
+            self.assertNotIn(mail.party.rec_name, reply.rec_name)
 
     @with_transaction()
     def test_bounce(self):
@@ -390,6 +425,30 @@ class ReplyTestCase(DatabaseTestCase):
             self.assertEqual(reply.state, 'handled')
 
     @with_transaction()
+    def test_signature_other_mail(self):
+        "Test that the scan may come with the answer to another mail"
+        pool = Pool()
+        Certificate = pool.get('training.abandon.certificate')
+        with self.asked(prescriber=True) as mail:
+            certificate = Certificate(
+                case=mail.case, kind='statement', document=b'pdf',
+                sha256='0', issued_at=SENT_AT, state='sent')
+            certificate.save()
+            raw = message("Ci-joint")
+            raw.add_attachment(
+                b'%PDF scan', maintype='application', subtype='pdf',
+                filename='scan.pdf')
+            reply = self.receive(raw)
+            self.assertEqual(reply.certificate, certificate)
+            self.assertNotified('scan', mail)
+
+            run_wizard('training.mail.reply.sign', [reply])
+            self.assertEqual(Certificate(certificate.id).state, 'signed')
+
+            reply.party = mail.case.enrolment.prescriber
+            self.assertIsNone(reply.on_change_with_certificate())
+
+    @with_transaction()
     def test_access(self):
         "Test who reads the words"
         pool = Pool()
@@ -441,7 +500,8 @@ class ReplyTestCase(DatabaseTestCase):
             with as_user(reader):
                 Reply.read([reply.id], names)
                 self.assertEqual(ReplyReason.search([]), [reason])
-                self.assertIn("malade", case.exchange_subject([mail.party]))
+                self.assertNotIn(
+                    "malade", case.exchange_subject([mail.party]))
                 self.assertEqual(Attachment.search([]), [attachment])
 
     @with_transaction()
@@ -530,6 +590,26 @@ class ReplyTestCase(DatabaseTestCase):
             self.assertEqual(reply.subject, "Été Injected: yes")
             self.assertEqual(
                 [a.name for a in reply.attachments], ["été.pdf"])
+
+    @with_transaction()
+    def test_inbound_cut(self):
+        "Test that half of a character loses no message"
+        text = message("Manque de temps").as_string()
+        with self.asked() as mail:
+            for data_type, payload in [
+                    ('sendgrid', {'email': text + '\ud83d'}),
+                    ('postmark', {
+                            'From': ADDRESS,
+                            'To': message()['To'],
+                            'Subject': "\ud83d",
+                            'TextBody': "Manque de temps \ud83d",
+                            'Headers': [{'Name': 'X', 'Value': "\ud83d"}],
+                            })]:
+                with self.subTest(data_type=data_type):
+                    reply = self.post(
+                        json.dumps(payload).encode(), data_type).result
+                    self.assertEqual(reply.mail, mail)
+                    self.assertIn("Manque de temps", reply.text)
 
     @with_transaction()
     def test_inbound_malformed(self):

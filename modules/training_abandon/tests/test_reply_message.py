@@ -110,11 +110,28 @@ class ReplyMessageTestCase(unittest.TestCase):
         for subject, automatic in [
                 ("Message d'absence", True),
                 ("Re: Message d'absence", False),
-                ("TR : Automatic reply: Hello", False)]:
+                ("TR : Automatic reply: Hello", False),
+                ("Lu : Votre absence", False)]:
             with self.subTest(subject=subject):
                 self.assertEqual(
                     read_message(message(Subject=subject).as_bytes())
                     .automatic, automatic)
+
+    def test_automatic_text(self):
+        "Test that a person sees what only words tell to be automatic"
+        for text, automatic in [
+                ("Ceci est une réponse automatique.", True),
+                ("This is an automated response.", True),
+                ("Je suis actuellement absente du bureau.", True),
+                ("I am out of the office.", True),
+                ("Je suis absente du cours, malade.", False),
+                ("Oui, c'est pour raison de santé", False),
+                ("Bonjour\n\nLe 3 mars 2026 à 10:00, x@a.example a écrit :\n"
+                    "> Ceci est un message automatique", False)]:
+            with self.subTest(text=text):
+                result = read_message(message(text).as_bytes())
+                self.assertEqual(
+                    (result.automatic, result.uncertain), (automatic,) * 2)
 
     def test_charsets(self):
         for charset, data in [
@@ -124,12 +141,33 @@ class ReplyMessageTestCase(unittest.TestCase):
                 ('us-ascii', "été".encode()),
                 ('us-ascii', "été".encode('cp1252')),
                 ('utf-8', "été".encode('cp1252')),
+                ('iso-8859-1', "été".encode()),
+                ('windows-1252', "été".encode()),
+                ('iso-8859-15', "été".encode('iso-8859-15')),
                 ('x-unknown', "été".encode())]:
             with self.subTest(charset=charset, data=data):
                 result = read_message(
                     f'Content-Type: text/plain; charset={charset}\n\n'
                     .encode() + data)
                 self.assertEqual(result.body, "été")
+
+    def test_windows(self):
+        "Test that the punctuation of Windows is that whatever its name is"
+        result = read_message(
+            b'Content-Type: text/plain; charset=iso-8859-1\n\nl\x92an \x85')
+        self.assertEqual(result.body, "l’an …")
+
+    def test_control(self):
+        "Test that no control character is kept"
+        result = read_message(
+            b'Subject: a\x08b\nContent-Type: text/plain; charset=utf-8\n\n'
+            b'\x1b[31mred\x01\tand\xef\xbf\xbe')
+        self.assertEqual((result.subject, result.body), ('ab', '[31mred\tand'))
+
+    def test_html_entities(self):
+        result = read_message(
+            b'Content-Type: text/html\n\n<p>&Eacute;t&eacute;&nbsp;: 3&euro;')
+        self.assertEqual(result.body, "Été : 3€")
 
     def test_large(self):
         "Test that a large message is read in a moment"
