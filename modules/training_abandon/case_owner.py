@@ -3,6 +3,9 @@
 import re
 from collections import defaultdict
 
+from sql import Literal
+
+from trytond.i18n import gettext
 from trytond.modules.company.model import employee_field
 from trytond.pool import Pool, PoolMeta
 from trytond.transaction import Transaction
@@ -15,7 +18,55 @@ def one_line(text):
     return re.sub(r'\s*[\t\n\r\x0b\x0c]\s*', ' ', text.strip())
 
 
-class Case(metaclass=PoolMeta):
+class AdministratorsMixin:
+    "Records with a company of which somebody must be told in the end"
+    __slots__ = ()
+
+    @classmethod
+    def notify_administrators(cls, records, describe, icon='tryton-warning'):
+        """Notify the administrators of the trainings of the companies, or
+        those of the system for the companies that have none."""
+        told = set()
+        for user in cls._members('training_abandon', 'group_training_admin'):
+            user_records = [r for r in records if r.company in user.companies]
+            if user_records:
+                cls._notify(user, user_records, describe, icon)
+                told.update(r.company for r in user_records)
+        untold = [r for r in records if r.company not in told]
+
+        def describe_untold(records):
+            label, description = describe(records)
+            companies = dict.fromkeys(r.company.rec_name for r in records)
+            return label, ' · '.join(filter(None, [
+                        gettext('training_abandon.msg_administrator_lacking',
+                            companies=', '.join(companies)),
+                        description]))
+
+        if untold:
+            for user in cls._members('res', 'group_admin'):
+                cls._notify(user, untold, describe_untold, icon)
+
+    @classmethod
+    def _members(cls, module, group):
+        "Return the active users of the group"
+        pool = Pool()
+        ModelData = pool.get('ir.model.data')
+        User = pool.get('res.user')
+        return User.search([
+                ('groups', '=', ModelData.get_id(module, group)),
+                ])
+
+    @classmethod
+    def _notify(cls, user, records, describe, icon):
+        language = user.language.code if user.language else None
+        with Transaction().set_context(language=language):
+            label, description = describe(records)
+        if description:
+            description = one_line(description)
+        cls.notify_user(records, icon, label, description, user=user)
+
+
+class Case(AdministratorsMixin, metaclass=PoolMeta):
     __name__ = 'training.abandon.case'
 
     owner = employee_field("Owner", states=ENDED_STATES)
@@ -64,25 +115,17 @@ class Case(metaclass=PoolMeta):
             cls.notify_administrators(orphans, describe, icon=icon)
 
     @classmethod
-    def notify_administrators(cls, cases, describe, icon='tryton-warning'):
-        "Notify the administrators of the trainings of the companies"
+    def _owners_query(cls, owner):
+        "Return the query of the active users who are the owner"
         pool = Pool()
-        ModelData = pool.get('ir.model.data')
         User = pool.get('res.user')
-        group = ModelData.get_id('training_abandon', 'group_training_admin')
-        for user in User.search([('groups', '=', group)]):
-            user_cases = [c for c in cases if c.company in user.companies]
-            if user_cases:
-                cls._notify(user, user_cases, describe, icon)
-
-    @classmethod
-    def _notify(cls, user, cases, describe, icon):
-        language = user.language.code if user.language else None
-        with Transaction().set_context(language=language):
-            label, description = describe(cases)
-        if description:
-            description = one_line(description)
-        cls.notify_user(cases, icon, label, description, user=user)
+        UserEmployee = pool.get('res.user-company.employee')
+        user, user_employee = User.__table__(), UserEmployee.__table__()
+        return user_employee.join(
+            user, condition=user.id == user_employee.user).select(
+                user.id,
+                where=(user_employee.employee == owner)
+                & (user.active == Literal(True)))
 
     @classmethod
     def _users_of(cls, employees):

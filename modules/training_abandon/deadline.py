@@ -4,6 +4,7 @@ import datetime as dt
 from collections import defaultdict
 
 from sql import Null
+from sql.operators import Exists
 
 from trytond import backend
 from trytond.exceptions import UserError
@@ -19,6 +20,11 @@ from .working_day import WorkingCalendar
 BATCH = 200
 # The most cases named in a notification
 NAMED = 10
+# The values of the steps of which nobody has been told yet
+UNTOLD = {
+    'escalation': None,
+    'escalated_on': None,
+    }
 
 
 class Agenda:
@@ -124,9 +130,28 @@ class Step(metaclass=PoolMeta):
 
     @classmethod
     def _report(cls, id_, exception):
+        "Tell the owner of the case what keeps it from being handled"
         pool = Pool()
-        Error = pool.get('ir.error')
-        Error.report(cls(id_).case, exception)
+        Case = pool.get('training.abandon.case')
+
+        def tell(ids):
+            Case.notify_owners(
+                [s.case for s in cls.browse(ids)],
+                lambda cases: (
+                    gettext('training_abandon.msg_case_not_handled',
+                        case=cases[0].rec_name),
+                    exception.message))
+
+        cls._process_free([id_], tell)
+
+    @classmethod
+    def _sign(cls, steps, values):
+        super()._sign(steps, {**values, **UNTOLD})
+
+    @classmethod
+    def restart_escalation(cls, steps):
+        "Let somebody be told again of the steps that are late"
+        cls.write([s for s in steps if s.escalation], UNTOLD)
 
     @classmethod
     def late(cls, date=None, ids=None):
@@ -140,12 +165,14 @@ class Step(metaclass=PoolMeta):
         rows = list(cls._late_rows(date, ids))
         companies = {c.id: c for c in Company.browse(
                 list({row[1] for row in rows}))}
-        for id_, company, due_date, told_on, delay in rows:
+        for id_, company, due_date, has_owner, told_on, delay in rows:
             company = companies[company]
             today = agenda.today(company)
             if not due_date < today or not agenda.is_working(company):
                 continue
-            if not told_on:
+            if not has_owner:
+                levels['administrator'].append(id_)
+            elif not told_on:
                 levels['owner'].append(id_)
             elif today >= agenda.calendar(company).add(told_on, delay):
                 levels['administrator'].append(id_)
@@ -153,8 +180,9 @@ class Step(metaclass=PoolMeta):
 
     @classmethod
     def _late_rows(cls, date, ids):
-        """Yield the id, company, due date, day of the escalation to the owner
-        and delay of the next one of the steps that may be late."""
+        """Yield the id, company, due date, whether there is an owner to tell,
+        the day that one was told and the delay of the next escalation of the
+        steps that may be late."""
         pool = Pool()
         Case = pool.get('training.abandon.case')
         ProcedureStep = pool.get('training.abandon.procedure.step')
@@ -166,12 +194,14 @@ class Step(metaclass=PoolMeta):
         for sub_ids in slices:
             step, case = cls.__table__(), Case.__table__()
             procedure_step = ProcedureStep.__table__()
+            has_owner = Exists(Case._owners_query(case.owner))
             where = (
                 (case.closed_at == Null)
                 & (step.due_date < before)
                 & ((step.escalation == Null)
                     | ((step.escalation == 'owner')
-                        & (procedure_step.escalation_delay != Null)))
+                        & ((procedure_step.escalation_delay != Null)
+                            | ~has_owner)))
                 & (step.id.in_(cls._next_query())
                     | step.id.in_(cls._failed_query())))
             if sub_ids is not None:
@@ -181,7 +211,8 @@ class Step(metaclass=PoolMeta):
                 .join(procedure_step, 'LEFT',
                     condition=procedure_step.id == step.procedure_step)
                 .select(
-                    step.id, case.company, step.due_date, step.escalated_on,
+                    step.id, case.company, step.due_date,
+                    has_owner.as_('has_owner'), step.escalated_on,
                     procedure_step.escalation_delay,
                     where=where,
                     # The cases of an owner are told of together
@@ -252,6 +283,35 @@ class Case(metaclass=PoolMeta):
         return gettext(
             f'training_abandon.msg_steps_late_{level}',
             count=len(steps)), ' · '.join(lines)
+
+    @classmethod
+    def on_modification(cls, mode, cases, field_names=None):
+        pool = Pool()
+        Step = pool.get('training.abandon.case.step')
+        super().on_modification(mode, cases, field_names=field_names)
+        if mode == 'write' and 'owner' in field_names:
+            for sub_cases in grouped_slice(cases, BATCH):
+                Step.restart_escalation(Step.search([
+                            ('case', 'in', [c.id for c in sub_cases]),
+                            ('escalation', '!=', None),
+                            ], order=[]))
+
+
+class Mail(metaclass=PoolMeta):
+    __name__ = 'training.mail'
+
+    @classmethod
+    def on_failed(cls, mails):
+        pool = Pool()
+        Step = pool.get('training.abandon.case.step')
+        super().on_failed(mails)
+        Step.restart_escalation(list({m.step for m in mails if m.step}))
+
+    @classmethod
+    def on_modification(cls, mode, mails, field_names=None):
+        super().on_modification(mode, mails, field_names=field_names)
+        if mode == 'write' and 'bounced_at' in field_names:
+            cls.on_failed(mails)
 
 
 class Cron(metaclass=PoolMeta):

@@ -87,7 +87,9 @@ class Mail(ModelSQL, ModelView):
     message = fields.Binary(
         "Message", filename='filename', readonly=True,
         file_id=file_id, store_prefix=store_prefix,
-        help="The complete message, exactly as it is given to the server.")
+        help="The complete message, exactly as it is given to the server.\n"
+        "Read by the group Training Administration only: it tells the address "
+        "that the answers of the party reach.")
     message_file_id = fields.Char("Message File ID", readonly=True)
     filename = fields.Function(fields.Char("File Name"), 'get_filename')
     message_id = fields.Char("Message-ID", readonly=True)
@@ -166,6 +168,9 @@ class Mail(ModelSQL, ModelView):
                 Index(
                     t, (t.state, Index.Equality(cardinality='low')),
                     where=t.state.in_(['failed'])),
+                Index(
+                    t, (t.bounced_at, Index.Range()),
+                    where=t.bounced_at != Null),
                 Index(
                     t, (t.id, Index.Range()),
                     where=(t.state == 'sent') & (t.email == Null)),
@@ -315,7 +320,7 @@ class Mail(ModelSQL, ModelView):
     @classmethod
     def _address(cls, name, email):
         # A line break would begin another header
-        email = ''.join(convert_ascii_email(email).split())
+        email = ''.join(ascii_address(email).split())
         name = ' '.join((name or '').split())
         if name.isascii():
             return formataddr((name, email))
@@ -407,12 +412,21 @@ class HoldNoticeMixin:
         return Mail.preview_notice()
 
 
+def ascii_address(email):
+    "Return the address with its domain as the mail servers know it"
+    local, at, domain = convert_ascii_email(email).rpartition('@')
+    try:
+        domain = domain.encode('idna').decode('ascii')
+    except UnicodeError:
+        return email
+    return f'{local}{at}{domain}'
+
+
 def check_address(email, party):
     "Raise an error if that is not an address to write to the party"
     email = (email or '').strip()
     try:
-        Address(addr_spec=convert_ascii_email(email)
-            ).addr_spec.encode('ascii')
+        Address(addr_spec=ascii_address(email)).addr_spec.encode('ascii')
     except (ValueError, IndexError, MessageError) as exception:
         raise RecipientError(gettext(
                 'training_abandon.msg_step_invalid_address',

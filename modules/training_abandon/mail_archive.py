@@ -13,6 +13,7 @@ from trytond.pool import Pool, PoolMeta
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
+from .mail_claim import BATCH
 from .mail_delivery import CHUNK
 
 logger = logging.getLogger(__name__)
@@ -20,6 +21,22 @@ logger = logging.getLogger(__name__)
 
 class Mail(metaclass=PoolMeta):
     __name__ = 'training.mail'
+
+    @classmethod
+    def _archive_left(cls, until):
+        "Archive the sent mails that are not, once each"
+        last = 0
+        while cls._now() < until:
+            mails = cls.search([
+                    ('id', '>', last),
+                    ('state', '=', 'sent'),
+                    ('email', '=', None),
+                    ('message_id', '!=', None),
+                    ], order=[('id', 'ASC')], limit=BATCH)
+            if not mails:
+                break
+            last = mails[-1].id
+            cls._archive([m.id for m in mails])
 
     @classmethod
     def _archive(cls, ids, size=CHUNK):

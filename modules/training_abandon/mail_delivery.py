@@ -3,14 +3,12 @@
 import datetime as dt
 import logging
 import time
-from collections import defaultdict
 from contextlib import suppress
-from email import message_from_bytes, policy
 from email.utils import parseaddr
 from functools import cache
 from itertools import islice
 
-from sql import Column, Null
+from sql import Column
 from sql.conditionals import Coalesce
 from sql.functions import CurrentTimestamp
 
@@ -18,25 +16,20 @@ import trytond.config as config
 from trytond import backend
 from trytond.i18n import gettext
 from trytond.model import ModelView, fields
-from trytond.model.exceptions import AccessError
 from trytond.pool import Pool, PoolMeta
 from trytond.sendmail import get_smtp_server
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
-from trytond.wizard import Button, StateTransition, StateView, Wizard
 
 from .case_owner import one_line
-from .exceptions import MailStorageError
-from .mail import WAITING, HoldNoticeMixin, check_address
+from .mail import WAITING
+from .mail_claim import BATCH, LEASE
 from .mail_server import (
     Delayed, Interrupted, MailServer, Refused, Unavailable, exception_words,
     server_uri)
 
 logger = logging.getLogger(__name__)
 
-# The time after which a mail that was being sent by a process that does not
-# say any more whether it was may be taken by another one
-LEASE = dt.timedelta(minutes=15)
 # The delays before the second attempt, the third…
 DELAYS = [dt.timedelta(minutes=m) for m in [1, 5, 15, 60, 240]]
 # The time after which the scheduled action leaves the rest to the next time
@@ -44,11 +37,8 @@ DURATION = dt.timedelta(minutes=10)
 # The seconds to wait for the database to store what has been done
 RECORD_WAITS = [1, 2, 4, 8, 16, 30]
 INLINE = 20
-BATCH = 200
 # The mails of which the messages are in memory
 CHUNK = 50
-# The most mails listed in a notification
-NOTIFIED = 10
 
 
 class Mail(metaclass=PoolMeta):
@@ -107,22 +97,6 @@ class Mail(metaclass=PoolMeta):
         cls._archive_left(until)
 
     @classmethod
-    def _archive_left(cls, until):
-        "Archive the sent mails that are not, once each"
-        last = 0
-        while cls._now() < until:
-            mails = cls.search([
-                    ('id', '>', last),
-                    ('state', '=', 'sent'),
-                    ('email', '=', None),
-                    ('message_id', '!=', None),
-                    ], order=[('id', 'ASC')], limit=BATCH)
-            if not mails:
-                break
-            last = mails[-1].id
-            cls._archive([m.id for m in mails])
-
-    @classmethod
     @ModelView.button
     def cancel(cls, mails):
         cls.write([
@@ -132,91 +106,6 @@ class Mail(metaclass=PoolMeta):
                 'next_attempt': None,
                 'unavailable_since': None,
                 })
-
-    @classmethod
-    @ModelView.button_action('training_abandon.wizard_mail_readdress')
-    def send_elsewhere(cls, mails):
-        pass
-
-    def readdress(self, to):
-        """Queue the same letter for another address in the place of this
-        mail, that failed or bounced, and return the new mail."""
-        self.lock()
-        if self.state != 'failed' and (
-                not self.bounced_at or self.replaced_by):
-            raise AccessError(gettext(
-                    'training_abandon.msg_mail_readdress_state',
-                    mail=self.rec_name))
-        if reason := self._get_outdated():
-            raise AccessError(reason)
-        if not self.message:
-            raise MailStorageError(gettext(
-                    'training_abandon.msg_mail_message_unreadable'))
-        # An identifier too long for a line would be encoded
-        message = message_from_bytes(
-            self.message, policy=policy.SMTP.clone(max_line_length=998))
-        for name in ['To', 'Date', 'Message-ID']:
-            del message[name]
-        name = self.party.name if self.party else ''
-        message.set_raw('To', self._address(name, to))
-        self._stamp(message)
-        mail, = self.copy([self], default={
-                'to': to,
-                'state': 'queued',
-                **self.message_values(message),
-                })
-        self.write([self], {'replaced_by': mail.id})
-        self.cancel([self])
-        self.queue([mail])
-        return mail
-
-    @classmethod
-    def _claim(cls, ids=None):
-        """Take the mails that wait for this process alone, commit and return
-        their ids with the number of the attempt.
-
-        Without ids, take those whose next attempt is due."""
-        transaction = Transaction()
-        if not cls.is_live():
-            return {}
-        database = transaction.database
-        cursor = transaction.connection.cursor()
-        table = cls.__table__()
-        now = cls._now()
-        due = (table.next_attempt == Null) | (table.next_attempt <= now)
-        if ids is not None:
-            due |= table.state == 'queued'
-        where = table.state.in_(WAITING) & due
-        if ids is not None:
-            where &= fields.SQL_OPERATORS['in'](table.id, ids)
-        query = table.select(
-            table.id, table.attempts + 1, where=where,
-            order_by=[table.next_attempt.asc.nulls_first, table.id.asc],
-            limit=BATCH)
-        if database.has_select_for():
-            For = database.get_select_for_skip_locked()
-            query.for_ = For('UPDATE')
-        cls._begin()
-        cursor.execute(*query)
-        claimed = dict(cursor)
-        if claimed:
-            cursor.execute(*table.update(
-                    [table.state, table.attempts, table.next_attempt],
-                    ['sending', table.attempts + 1, now + LEASE],
-                    where=fields.SQL_OPERATORS['in'](
-                        table.id, list(claimed))))
-        transaction.commit()
-        return claimed
-
-    @classmethod
-    def _begin(cls):
-        "Lock the database that has no lock on rows, as its first change does"
-        transaction = Transaction()
-        if not transaction.database.has_select_for():
-            table = cls.__table__()
-            transaction.connection.cursor().execute(*table.update(
-                    [table.attempts], [table.attempts],
-                    where=table.id == Null))
 
     @classmethod
     def _deliver(cls, claimed, until=None):
@@ -236,6 +125,9 @@ class Mail(metaclass=PoolMeta):
         cls.notify_failed(cls.browse(failed))
         cls._notify_unavailable(cls.browse(unavailable))
         transaction.commit()
+        if failed:
+            cls.on_failed(cls.browse(failed))
+            transaction.commit()
         return server.available
 
     @classmethod
@@ -343,42 +235,6 @@ class Mail(metaclass=PoolMeta):
             # Their words quote the address, maybe a part of the password
             raise ValueError(gettext(
                     'training_abandon.msg_mail_server_address')) from None
-
-    @classmethod
-    def _keep(cls, claimed):
-        "Keep the claimed mails for another while"
-        cls._update(claimed, {'next_attempt': cls._now() + LEASE})
-
-    @classmethod
-    def _release(cls, claimed):
-        "Leave the claimed mails to another process"
-        cls._update(claimed, {'state': 'queued', 'next_attempt': None})
-
-    @classmethod
-    def _update(cls, claimed, values):
-        """Write the values on the claimed mails that no other process has
-        taken meanwhile, and commit."""
-        table = cls.__table__()
-        by_attempt = defaultdict(list)
-        for id_, attempt in claimed.items():
-            by_attempt[attempt].append(id_)
-        cls._write(values, *(
-                fields.SQL_OPERATORS['in'](table.id, ids)
-                & (table.state == 'sending')
-                & (table.attempts == attempt)
-                for attempt, ids in by_attempt.items()), table=table)
-
-    @classmethod
-    def _write(cls, values, *wheres, table):
-        # The ORM would read each of the mails again
-        transaction = Transaction()
-        cursor = transaction.connection.cursor()
-        columns = [Column(table, name) for name in values]
-        for where in wheres:
-            cursor.execute(*table.update(
-                    [*columns, table.write_date],
-                    [*values.values(), CurrentTimestamp()], where=where))
-        transaction.commit()
 
     def _attempt(self, server):
         """Try to give the mail to the server and return the values to store
@@ -517,110 +373,6 @@ class Mail(metaclass=PoolMeta):
             return gettext(
                 'training_abandon.msg_mail_outdated',
                 state=self.case.state_string)
-
-    @classmethod
-    def notify_failed(cls, mails):
-        "Tell the owners of the cases which mails have failed, and why"
-        mails = [m for m in mails if m.state == 'failed' or m.bounced_at]
-
-        def describe(cases):
-            return (
-                gettext('training_abandon.msg_mail_failed'),
-                cls._describe(mails, cases))
-
-        cls._notify_owners(mails, describe)
-
-    @classmethod
-    def _notify_unavailable(cls, mails):
-        """Tell the owners of the cases since when the server takes no mails,
-        unless another of their mails already waits for it."""
-        pool = Pool()
-        Lang = pool.get('ir.lang')
-        mails = [m for m in mails if m.unavailable_since]
-        if not mails:
-            return
-        told = cls._told_unavailable(mails)
-        earliest = cls.search([
-                ('state', 'in', WAITING),
-                ('unavailable_since', '!=', None),
-                ], order=[('unavailable_since', 'ASC')], limit=1)
-        since = min(m.unavailable_since for m in [*mails, *earliest])
-
-        def describe(cases):
-            return (
-                gettext('training_abandon.msg_mail_unavailable',
-                    since=Lang.get().strftime(
-                        cases[0].local_datetime(since), '%x %H:%M')),
-                cls._describe(mails, cases))
-
-        cls._notify_owners(
-            [m for m in mails if m.case and m.case.owner not in told],
-            describe)
-
-    @classmethod
-    def _told_unavailable(cls, mails):
-        "Return the owners who have other mails that wait for the server"
-        pool = Pool()
-        Case = pool.get('training.abandon.case')
-        Employee = pool.get('company.employee')
-        cursor = Transaction().connection.cursor()
-        table, case = cls.__table__(), Case.__table__()
-        cursor.execute(*table
-            .join(case, condition=case.id == table.case)
-            .select(case.owner,
-                where=table.state.in_(WAITING)
-                & (table.unavailable_since != Null)
-                & ~fields.SQL_OPERATORS['in'](
-                    table.id, [m.id for m in mails]),
-                group_by=[case.owner]))
-        return {id_ and Employee(id_) for id_, in cursor}
-
-    @classmethod
-    def _notify_owners(cls, mails, describe):
-        pool = Pool()
-        Case = pool.get('training.abandon.case')
-        cases = list(dict.fromkeys(m.case for m in mails if m.case))
-        if cases:
-            Case.notify_owners(cases, describe)
-
-    @classmethod
-    def _describe(cls, mails, cases):
-        "Return the words about the mails of the cases"
-        lines = [
-            f'{m.case.rec_name}, {m.to}: {m.bounce_reason or m.smtp_reply}'
-            for m in mails if m.case in cases]
-        if len(lines) > NOTIFIED:
-            lines[NOTIFIED:] = ['…']
-        return ' · '.join(lines)
-
-
-class Readdress(Wizard):
-    __name__ = 'training.mail.readdress'
-
-    start = StateView(
-        'training.mail.readdress.start',
-        'training_abandon.mail_readdress_start_view_form', [
-            Button("Cancel", 'end', 'tryton-cancel'),
-            Button("Send", 'apply', 'tryton-ok', default=True),
-            ])
-    apply = StateTransition()
-
-    def default_start(self, fields):
-        return {
-            'to': (self.record.party.reachable_email
-                if self.record.party else None),
-            }
-
-    def transition_apply(self):
-        check_address(self.start.to, self.record.party)
-        self.record.readdress(self.start.to.strip())
-        return 'end'
-
-
-class ReaddressStart(HoldNoticeMixin, ModelView):
-    __name__ = 'training.mail.readdress.start'
-
-    to = fields.Char("To", required=True)
 
 
 class Cron(metaclass=PoolMeta):

@@ -4,7 +4,8 @@ import logging
 import smtplib
 
 import trytond.config as config
-from trytond.tools.email_ import convert_ascii_email
+
+from .mail import ascii_address
 
 logger = logging.getLogger(__name__)
 
@@ -87,20 +88,21 @@ class MailServer:
         smtplib's own send_message hides partial refusals and drops the
         reply that is the proof."""
         code, reply = self._smtp.mail(sender)
-        if code != 250:
+        if not is_positive(code):
             raise smtplib.SMTPSenderRefused(code, reply, sender)
-        code, reply = self._smtp.rcpt(convert_ascii_email(recipient))
-        if code not in {250, 251}:
+        code, reply = self._smtp.rcpt(ascii_address(recipient))
+        if not is_positive(code):
             raise smtplib.SMTPResponseException(code, reply)
         code, reply = self._smtp.data(message)
-        if code != 250:
+        if not is_positive(code):
             raise smtplib.SMTPDataError(code, reply)
         return reply_words(code, reply)
 
     def _get_refusal(self, exception, sender):
         "Return what the negative reply of the server is about"
         code, words = exception.smtp_code, exception_words(exception)
-        if code == 421:
+        if code == 421 or not 400 <= code <= 599:
+            # What follows a reply out of place answers something else
             return self._lose(words)
         self._losses = 0
         self._reset()
@@ -144,6 +146,11 @@ def server_uri():
     if 'timeout=' not in uri:
         uri += f"{'&' if '?' in uri else '?'}timeout={TIMEOUT}"
     return uri
+
+
+def is_positive(code):
+    "Return if the reply of the code tells that what was asked is done"
+    return 200 <= code <= 299
 
 
 def reply_words(code, text):

@@ -13,12 +13,12 @@ from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Eval
 from trytond.transaction import Transaction, without_check_access
 
-from .case_owner import one_line
+from .case_owner import AdministratorsMixin
 from .mail import WAITING
 from .mail_archive import sql_reference
 
 
-class Mail(metaclass=PoolMeta):
+class Mail(AdministratorsMixin, metaclass=PoolMeta):
     __name__ = 'training.mail'
 
     enrolment = fields.Many2One(
@@ -127,19 +127,22 @@ class Mail(metaclass=PoolMeta):
 
     @classmethod
     def _notify_senders(cls, mails, describe, icon='tryton-warning'):
-        """Notify the users who closed the sheets that the mails are about.
+        """Notify the users who closed the sheets that the mails are about, and
+        the administrators for those closed by nobody who is still there.
 
         describe returns the label and the description of the notification
         for the mails of one of them."""
-        by_user = defaultdict(list)
+        by_user, orphans = defaultdict(list), []
         for mail in mails:
-            by_user[mail.create_uid].append(mail)
+            user = mail.create_uid
+            if user and user.id and user.active:
+                by_user[user].append(mail)
+            else:
+                orphans.append(mail)
         for user, user_mails in by_user.items():
-            with Transaction().set_context(
-                    language=user.language.code if user.language else None):
-                label, description = describe(user_mails)
-            cls.notify_user(
-                user_mails, icon, label, one_line(description), user=user)
+            cls._notify(user, user_mails, describe, icon)
+        if orphans:
+            cls.notify_administrators(orphans, describe, icon=icon)
 
 
 class Reply(metaclass=PoolMeta):

@@ -1,6 +1,7 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 
+from trytond.modules.company.tests import create_company
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction, without_check_access
@@ -80,3 +81,35 @@ class CaseOwnerTestCase(DatabaseTestCase):
                 {n.description for n in notifications},
                 {"Two lines\xa0?"})
             Notification.save(notifications)
+
+    @with_transaction()
+    def test_no_administrator(self):
+        "Test that somebody is told for a company without administrator"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        User = pool.get('res.user')
+        with set_up() as (company, session, prescriber):
+            case, = self.open_cases(session, prescriber)
+            Case.write([case], {'owner': None})
+            other = create_company("Other")
+            chief = create_user('chief', other, 'training', 'training_admin')
+            User.write([User(1)], {
+                    'employee': None,
+                    'employees': [('remove', [
+                                e.id for e in User(1).employees])],
+                    'company': None,
+                    'companies': [('remove', [company.id])],
+                    })
+            Case.notify_owners([case], lambda cases: ("Late", "Words"))
+            notification, = Transaction().user_notifications
+            self.assertEqual(
+                (notification.user, notification.label),
+                (User(1), "Late"))
+            self.assertIn(company.rec_name, notification.description)
+            self.assertIn("Words", notification.description)
+
+            User.write([chief], {'companies': [('add', [company.id])]})
+            Transaction().user_notifications.clear()
+            Case.notify_owners([case], lambda cases: ("Late", "Words"))
+            self.assertEqual(
+                self.notified(), {('chief', "Late", f'[{case.id}]')})

@@ -4,6 +4,7 @@ import datetime as dt
 from contextlib import contextmanager
 from unittest.mock import patch
 
+from trytond.model.exceptions import AccessError
 from trytond.modules.company.tests import create_company
 from trytond.modules.training_abandon.exceptions import (
     LetterError, ProcedureError)
@@ -14,7 +15,7 @@ from trytond.transaction import Transaction
 
 from .common import (
     DATE, DatabaseTestCase, count_statements, create_enrolments,
-    create_session, create_user, run_wizard, set_up, today)
+    create_session, create_user, mail_server, run_wizard, set_up, today)
 
 DAY = dt.timedelta(days=1)
 
@@ -812,6 +813,70 @@ class DeadlineTestCase(DatabaseTestCase):
             self.assertEqual(ask.escalation, 'owner')
             self.assertIsNone(analyse.escalation)
 
+    def open_owned(self, company, prescriber, session):
+        "Return a case to do and the user who is its owner"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        user = create_user('assistant', company, 'training')
+        with today(DATE):
+            case, = Case.browse(Case.open_cases(
+                    create_enrolments(session, 1, prescriber),
+                    'absence', DATE))
+        Case.write([case], {'owner': user.employee.id})
+        return case, user
+
+    def logins(self, day):
+        return [login for login, *_ in self.escalate(day)]
+
+    @with_transaction()
+    def test_escalate_again(self):
+        "Test that somebody is told again of what has failed again"
+        pool = Pool()
+        Mail = pool.get('training.mail')
+        with set_up() as (company, session, prescriber):
+            case, _ = self.open_owned(company, prescriber, session)
+            step, = [s for s in case.steps if s.kind == 'inform']
+            day = DATE + 3 * DAY
+            self.assertEqual(self.logins(day), ['assistant'])
+            with today(day):
+                run_wizard('training.abandon.case.inform', [case])
+            self.assertIsNone(step.escalation)
+            mail, = case.mails
+            Transaction().tasks.clear()
+            for happens in [
+                    lambda: Mail.deliver([mail]),
+                    lambda: Mail.write([mail], {
+                            'state': 'sent',
+                            'bounced_at': dt.datetime.combine(
+                                day, dt.time(9)),
+                            })]:
+                with mail_server(rcpt=(550, b'No')):
+                    happens()
+                self.notified()
+                self.assertEqual(self.logins(day), ['assistant'])
+                self.assertEqual(self.logins(day), [])
+
+    @with_transaction()
+    def test_escalate_owner(self):
+        "Test that another owner is told, and of what one left behind"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        User = pool.get('res.user')
+        with set_up() as (company, session, prescriber):
+            self.revise(inform={'escalation_delay': None})
+            case, assistant = self.open_owned(company, prescriber, session)
+            day = DATE + 3 * DAY
+            self.assertEqual(self.logins(day), ['assistant'])
+            other = create_user('other', company, 'training')
+            Case.write([case], {'owner': other.employee.id})
+            self.assertEqual(self.logins(day), ['other'])
+            self.assertEqual(self.logins(day), [])
+
+            User.write([other], {'active': False})
+            self.assertEqual(self.logins(day), ['admin'])
+            self.assertEqual(case.steps[0].escalation, 'administrator')
+            self.assertEqual(self.logins(day + DAY), [])
+
     @with_transaction()
     def test_escalate_statements(self):
         "Test that as many statements escalate 10 cases as 100"
@@ -879,6 +944,29 @@ class DeadlineTestCase(DatabaseTestCase):
                 (login, records), ('admin', f'[{case.id}]'))
             self.qualify(day)
             self.assertEqual(self.notified(), [])
+
+    @with_transaction()
+    def test_qualify_refused(self):
+        "Test that the owner is told what keeps a case from being qualified"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        with set_up() as (company, session, _):
+            cases, day = self.silence(session, 2)
+            apply_decision = Case.apply_decision
+
+            def fail(decided, *args, **kwargs):
+                if cases[0] in decided:
+                    raise AccessError("Locked period")
+                apply_decision(decided, *args, **kwargs)
+
+            with patch.object(Case, 'apply_decision', fail):
+                self.qualify(day)
+            self.assertEqual(Case(cases[1].id).state, 'validated')
+            (_, label, description, records), _ = sorted(
+                self.notified(), key=lambda n: n[3])
+            self.assertEqual(records, f'[{cases[0].id}]')
+            self.assertIn(cases[0].rec_name, label)
+            self.assertEqual(description, "Locked period")
 
     @with_transaction()
     def test_qualify_not_written(self):

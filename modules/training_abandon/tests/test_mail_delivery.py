@@ -8,17 +8,20 @@ from unittest.mock import patch
 from trytond import backend
 from trytond.filestore import filestore
 from trytond.model.exceptions import AccessError
-from trytond.modules.training_abandon import mail_delivery
+from trytond.modules.training_abandon import mail_claim, mail_delivery
 from trytond.modules.training_abandon import mail_server as mail_server_module
 from trytond.modules.training_abandon.configuration import MAIL_RETRY_TIME
-from trytond.modules.training_abandon.exceptions import MailStorageError
+from trytond.modules.training_abandon.exceptions import (
+    MailStorageError, RecipientError)
+from trytond.modules.training_abandon.mail import check_address
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
-from trytond.transaction import Transaction
+from trytond.transaction import Transaction, without_check_access
 
 from .common import (
-    DATE, DatabaseTestCase, count_statements, create_enrolments, create_user,
-    live, mail_server, open_wizard, run_wizard, set_up, without_commit)
+    DATE, DatabaseTestCase, as_user, count_statements, create_enrolments,
+    create_user, live, mail_server, open_wizard, run_wizard, set_up,
+    without_commit)
 
 OK = (250, b'OK')
 MINUTE = dt.timedelta(minutes=1)
@@ -182,6 +185,29 @@ class MailDeliveryTestCase(DatabaseTestCase):
             server.data.assert_called_once_with(mail.message)
 
     @with_transaction()
+    def test_access(self):
+        "Test that the address for the answers is not for everybody"
+        pool = Pool()
+        Mail = pool.get('training.mail')
+        with self.queued() as (mail,):
+            for login, groups, can_read in [
+                    ('assistant', ['training'], False),
+                    ('chief', ['training', 'training_admin'], True)]:
+                user = create_user(login, mail.company, *groups)
+                with as_user(user):
+                    self.assertTrue(Mail.read([mail.id], ['body']))
+                    if can_read:
+                        self.assertTrue(Mail.read([mail.id], ['message']))
+                    else:
+                        with self.assertRaises(AccessError):
+                            Mail.read([mail.id], ['message'])
+                    # They still send it
+                    with mail_server(rcpt=(550, b'No')):
+                        Mail.deliver([Mail(mail.id)])
+                    with without_check_access():
+                        mail = Mail(mail.id).readdress('new@example.com')
+
+    @with_transaction()
     def test_retry_time(self):
         "Test the time after which the configuration gives a mail up"
         pool = Pool()
@@ -282,7 +308,7 @@ class MailDeliveryTestCase(DatabaseTestCase):
         pool = Pool()
         Case = pool.get('training.abandon.case')
         with self.queued(3) as mails, mail_server() as server, \
-                patch.object(mail_delivery, 'BATCH', 1):
+                patch.object(mail_claim, 'BATCH', 1):
             Mail, company = type(mails[0]), mails[0].company
             for mail, name in zip(mails, ['first', 'second']):
                 owner = create_user(name, company, 'training')
@@ -311,10 +337,44 @@ class MailDeliveryTestCase(DatabaseTestCase):
                 self.assertEqual(len(value.splitlines()), 1)
 
     @with_transaction()
+    def test_address_domain(self):
+        "Test that the servers get the domains that they know"
+        with self.queued() as (mail,), mail_server() as server:
+            type(mail).write([mail], {'state': 'failed'})
+            check_address('jean@exämple.fr', mail.party)
+            mail = mail.readdress('jean@exämple.fr')
+            self.assertEqual(mail.to, 'jean@exämple.fr')
+            self.assertIn(b'<jean@xn--exmple-cua.fr>', mail.message)
+            type(mail).deliver([mail])
+            server.rcpt.assert_called_once_with('jean@xn--exmple-cua.fr')
+            for address in [
+                    'é@example.com', 'jean@exämple..fr', f'a@{"é" * 70}.fr',
+                    'a@example.com, b@example.com',
+                    'a@example.com\r\nBcc: b@example.com']:
+                with self.subTest(address=address), \
+                        self.assertRaises(RecipientError):
+                    check_address(address, mail.party)
+
+    @with_transaction()
+    def test_reply_codes(self):
+        "Test that a positive reply is believed, and none out of place"
+        with self.queued(3) as mails, mail_server(
+                rcpt=(252, b'Will try'),
+                data=[(200, b'Accepted'), (-1, b'Junk'), OK]) as server:
+            type(mails[0]).deliver_due()
+            self.assertEqual(self.states(mails), [
+                    ('sent', "200 Accepted"),
+                    ('queued', "-1 Junk"),
+                    ('sent', "250 OK")])
+            # The junk may have been the reply to something else
+            self.assertEqual(server.connect.call_count, 2)
+            server.rset.assert_not_called()
+
+    @with_transaction()
     def test_unavailable_due(self):
         "Test that the scheduled action tries one batch without server"
         with self.queued(3) as mails, mail_server() as server, \
-                patch.object(mail_delivery, 'BATCH', 2):
+                patch.object(mail_claim, 'BATCH', 2):
             server.connect.side_effect = OSError("refused")
             type(mails[0]).deliver_due()
             self.assertEqual(server.connect.call_count, 1)
@@ -470,7 +530,7 @@ class MailDeliveryTestCase(DatabaseTestCase):
             Mail.deliver(mails)
             server.connect.assert_not_called()
             # The first process does not say anything any more
-            with at(NOW + mail_delivery.LEASE + MINUTE):
+            with at(NOW + mail_claim.LEASE + MINUTE):
                 Mail.deliver_due()
             self.assertEqual(
                 [(m.state, m.attempts) for m in mails], [('sent', 2)] * 2)
@@ -486,7 +546,7 @@ class MailDeliveryTestCase(DatabaseTestCase):
             now, claims = [NOW], []
 
             def data(message):
-                now[0] += mail_delivery.LEASE / 2
+                now[0] += mail_claim.LEASE / 2
                 claims.append(Mail._claim())
                 return OK
 
@@ -505,7 +565,7 @@ class MailDeliveryTestCase(DatabaseTestCase):
                 mail, Mail = mails[-1], type(mails[-1])
 
                 def data(message):
-                    with at(NOW + mail_delivery.LEASE + MINUTE):
+                    with at(NOW + mail_claim.LEASE + MINUTE):
                         self.assertTrue(Mail._claim())
                     return reply
 

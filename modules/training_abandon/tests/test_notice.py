@@ -339,6 +339,31 @@ class NoticeTestCase(DatabaseTestCase):
             self.assertEqual(again.state, 'sent')
 
     @with_transaction()
+    def test_failed(self):
+        "Test that who closed the sheet is told of the mails that fail"
+        pool = Pool()
+        Mail = pool.get('training.mail')
+        User = pool.get('res.user')
+        with set_up() as (company, session, _):
+            trainer = create_user('trainer', company, 'training')
+            enrolment, = create_enrolments(session)
+            self.fill(session.slots[:1], {enrolment: 'absent'})
+            mail, = self.mails()
+            table = Mail.__table__()
+            Transaction().connection.cursor().execute(*table.update(
+                    [table.create_uid], [trainer.id]))
+            for active, login in [(True, 'trainer'), (False, 'admin')]:
+                with self.subTest(active=active):
+                    User.write([trainer], {'active': active})
+                    Mail.write([mail], {'state': 'queued'})
+                    Transaction().user_notifications.clear()
+                    self.deliver([mail], rcpt=(550, b'No such user'))
+                    self.assertEqual([
+                            (n.user.login, n.records)
+                            for n in Transaction().user_notifications],
+                        [(login, f'[{mail.id}]')])
+
+    @with_transaction()
     def test_speed(self):
         "Test that closing sheets takes as many statements for more people"
         pool = Pool()

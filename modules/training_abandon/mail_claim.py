@@ -1,0 +1,107 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+"Which process delivers which mails"
+import datetime as dt
+from collections import defaultdict
+
+from sql import Column, Null
+from sql.functions import CurrentTimestamp
+
+from trytond.model import fields
+from trytond.pool import PoolMeta
+from trytond.transaction import Transaction
+
+from .mail import WAITING
+
+# The time after which a mail that was being sent by a process that does not
+# say any more whether it was may be taken by another one
+LEASE = dt.timedelta(minutes=15)
+BATCH = 200
+
+
+class Mail(metaclass=PoolMeta):
+    __name__ = 'training.mail'
+
+    @classmethod
+    def _claim(cls, ids=None):
+        """Take the mails that wait for this process alone, commit and return
+        their ids with the number of the attempt.
+
+        Without ids, take those whose next attempt is due."""
+        transaction = Transaction()
+        if not cls.is_live():
+            return {}
+        database = transaction.database
+        cursor = transaction.connection.cursor()
+        table = cls.__table__()
+        now = cls._now()
+        due = (table.next_attempt == Null) | (table.next_attempt <= now)
+        if ids is not None:
+            due |= table.state == 'queued'
+        where = table.state.in_(WAITING) & due
+        if ids is not None:
+            where &= fields.SQL_OPERATORS['in'](table.id, ids)
+        query = table.select(
+            table.id, table.attempts + 1, where=where,
+            order_by=[table.next_attempt.asc.nulls_first, table.id.asc],
+            limit=BATCH)
+        if database.has_select_for():
+            For = database.get_select_for_skip_locked()
+            query.for_ = For('UPDATE')
+        cls._begin()
+        cursor.execute(*query)
+        claimed = dict(cursor)
+        if claimed:
+            cursor.execute(*table.update(
+                    [table.state, table.attempts, table.next_attempt],
+                    ['sending', table.attempts + 1, now + LEASE],
+                    where=fields.SQL_OPERATORS['in'](
+                        table.id, list(claimed))))
+        transaction.commit()
+        return claimed
+
+    @classmethod
+    def _begin(cls):
+        "Lock the database that has no lock on rows, as its first change does"
+        transaction = Transaction()
+        if not transaction.database.has_select_for():
+            table = cls.__table__()
+            transaction.connection.cursor().execute(*table.update(
+                    [table.attempts], [table.attempts],
+                    where=table.id == Null))
+
+    @classmethod
+    def _keep(cls, claimed):
+        "Keep the claimed mails for another while"
+        cls._update(claimed, {'next_attempt': cls._now() + LEASE})
+
+    @classmethod
+    def _release(cls, claimed):
+        "Leave the claimed mails to another process"
+        cls._update(claimed, {'state': 'queued', 'next_attempt': None})
+
+    @classmethod
+    def _update(cls, claimed, values):
+        """Write the values on the claimed mails that no other process has
+        taken meanwhile, and commit."""
+        table = cls.__table__()
+        by_attempt = defaultdict(list)
+        for id_, attempt in claimed.items():
+            by_attempt[attempt].append(id_)
+        cls._write(values, *(
+                fields.SQL_OPERATORS['in'](table.id, ids)
+                & (table.state == 'sending')
+                & (table.attempts == attempt)
+                for attempt, ids in by_attempt.items()), table=table)
+
+    @classmethod
+    def _write(cls, values, *wheres, table):
+        # The ORM would read each of the mails again
+        transaction = Transaction()
+        cursor = transaction.connection.cursor()
+        columns = [Column(table, name) for name in values]
+        for where in wheres:
+            cursor.execute(*table.update(
+                    [*columns, table.write_date],
+                    [*values.values(), CurrentTimestamp()], where=where))
+        transaction.commit()
