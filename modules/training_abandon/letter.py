@@ -41,6 +41,13 @@ def blocks(text):
     return result
 
 
+def _by_id(Model, ids):
+    "Return the records by id: the time of a list is the square of its length"
+    return {
+        r.id: r for sub_ids in grouped_slice(list(ids), 200)
+        for r in Model.browse(list(sub_ids))}
+
+
 class Frame:
     """A report that draws many letters with one template
 
@@ -161,10 +168,9 @@ class Case(CorrespondenceMixin, metaclass=PoolMeta):
         Party = pool.get('party.party')
         absences = Attendance.missed_slots(
             {case.enrolment.id for case, _, _ in recipients})
-        parties = {p.id: p for p in Party.browse(
-                list({party.id for _, _, party in recipients}))}
+        parties = _by_id(Party, {party.id for _, _, party in recipients})
         default_language = Lang.get()
-        ids = list({case.id for case, _, _ in recipients})
+        ids = {case.id for case, _, _ in recipients}
         procedures, translated, letters, rendered = {}, {}, {}, []
         for case, audience, party in recipients:
             party = parties[party.id]
@@ -177,7 +183,7 @@ class Case(CorrespondenceMixin, metaclass=PoolMeta):
             language = party.lang or default_language
             with Transaction().set_context(language=language.code):
                 if language not in translated:
-                    translated[language] = {c.id: c for c in cls.browse(ids)}
+                    translated[language] = _by_id(cls, ids)
                 context = translated[language][case.id]._get_letter_context(
                     party, absences[case.enrolment.id])
                 # One instance keeps its templates
