@@ -87,9 +87,7 @@ class Mail(ModelSQL, ModelView):
     message = fields.Binary(
         "Message", filename='filename', readonly=True,
         file_id=file_id, store_prefix=store_prefix,
-        help="The complete message, exactly as it is given to the server.\n"
-        "Read by the group Training Administration only: it tells the address "
-        "that the answers of the party reach.")
+        help="The complete message, exactly as it is given to the server.")
     message_file_id = fields.Char("Message File ID", readonly=True)
     filename = fields.Function(fields.Char("File Name"), 'get_filename')
     message_id = fields.Char("Message-ID", readonly=True)
