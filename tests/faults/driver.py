@@ -122,6 +122,12 @@ class Driver:
                         ('method', '=', 'training.mail|deliver_due'),
                         ]), {'next_call': None})
 
+    def tasks(self):
+        "Return how many tasks no worker has taken"
+        Queue = self.pool.get('ir.queue')
+        with self.transaction():
+            return Queue.search_count([('dequeued_at', '=', None)])
+
     def mails(self, ids):
         Mail = self.pool.get('training.mail')
         with self.transaction():

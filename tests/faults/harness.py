@@ -336,7 +336,8 @@ class World:
             "mails not archived")
 
     def wait_idle(self, mails, pause=1):
-        "Wait until nothing is delivered any more"
+        "Wait until the workers have nothing more to take nor to deliver"
+        wait_until(lambda: not self.driver.tasks(), "tasks not taken")
         before, since = None, time.monotonic()
         while time.monotonic() - since < pause:
             now = [
