@@ -1,6 +1,7 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 "Which process delivers which mails"
+
 import datetime as dt
 from collections import defaultdict
 

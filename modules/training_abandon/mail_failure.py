@@ -1,6 +1,7 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 "Who is told of the mails that do not leave"
+
 from sql import Null
 
 from trytond.i18n import gettext
