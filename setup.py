@@ -43,6 +43,13 @@ def pin_modules(names):
     return [pin(f'trytond_{name}') for name in names]
 
 
+def packages():
+    "The module and the packages below it"
+    return [
+        '.'.join([PACKAGE, *path.parent.relative_to(ROOT / SOURCE).parts])
+        for path in sorted((ROOT / SOURCE).rglob('__init__.py'))]
+
+
 def description():
     text = re.sub(r'\.\. toctree::\n(\n|( +.*\n))*', '', read('README.rst'))
     return text or "Tryton module for training abandonment"
@@ -81,12 +88,12 @@ setup(
     keywords='tryton training abandonment qualiopi',
     license='GPL-3.0-or-later',
     package_dir={PACKAGE: str(SOURCE)},
-    packages=[PACKAGE, f'{PACKAGE}.tests'],
+    packages=packages(),
     package_data={
+        '': ['tryton.cfg', '*.xml'],
         PACKAGE: [
-            'tryton.cfg', '*.xml', '*.fodt', '*.html', 'view/*.xml',
-            'locale/*.po', 'locale/override/*.po', 'report/*.fodt',
-            'report/*.html', 'icons/*.svg', 'icons/LICENSE'],
+            'view/*/*.xml', 'locale/*.po', 'locale/override/*.po',
+            'report/*.fodt', 'report/*.html', 'icons/*.svg', 'icons/LICENSE'],
         f'{PACKAGE}.tests': [
             '*.rst', '*.json', 'calendars/*.ics', 'inbound/*.eml',
             'inbound/*.json'],

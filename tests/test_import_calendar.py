@@ -13,8 +13,8 @@ from unittest.mock import patch
 
 from proteus import Model
 from trytond.modules.company.tests.tools import create_company
-from trytond.modules.training_abandon.tests import test_ical_calendar
-from trytond.modules.training_abandon.tests.test_ical_calendar import (
+from trytond.modules.training_abandon.tests import test_ical_reader
+from trytond.modules.training_abandon.tests.test_ical_reader import (
     calendar, event)
 from trytond.tests.test_tryton import drop_db
 from trytond.tests.tools import activate_modules
@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'scripts'))
 import import_training  # noqa: E402
 from lib.client import Client  # noqa: E402
 
-CALENDARS = test_ical_calendar.CALENDARS
+CALENDARS = test_ical_reader.CALENDARS
 
 
 class ImportCalendarTestCase(unittest.TestCase):

@@ -14,7 +14,8 @@ from unittest.mock import patch
 
 from proteus import Model
 from trytond.modules.company.tests.tools import create_company
-from trytond.modules.training_abandon import notice_procedure
+from trytond.modules.training_abandon.notice import \
+    procedure as notice_procedure
 from trytond.modules.training_abandon.tests.common import count_statements
 from trytond.rpc import RPC
 from trytond.tests.test_tryton import drop_db

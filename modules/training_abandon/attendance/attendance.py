@@ -12,7 +12,7 @@ from trytond.pyson import Eval
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
-from .exceptions import TrainingValidationError
+from ..exceptions import TrainingValidationError
 
 ZERO = dt.timedelta()
 BATCH = 200

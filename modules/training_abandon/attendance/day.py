@@ -10,10 +10,10 @@ from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
+from ..exceptions import AbsentDayWarning, SheetError
 from .attendance import BATCH
-from .attendance_sheet import NAMED
-from .exceptions import AbsentDayWarning, SheetError
 from .facts import to_date
+from .sheet import NAMED
 
 
 class AbsentDay(Wizard):

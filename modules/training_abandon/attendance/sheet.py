@@ -14,8 +14,8 @@ from trytond.pyson import Eval, If
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
+from ..exceptions import SheetError, SheetReopenWarning, SheetUncheckedWarning
 from .attendance import BATCH, ZERO
-from .exceptions import SheetError, SheetReopenWarning, SheetUncheckedWarning
 
 PARTIAL_STATES = ['late', 'left_early']
 # The duration of each field in minutes

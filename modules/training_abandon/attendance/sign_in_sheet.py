@@ -7,10 +7,10 @@ from trytond.report import Report
 from trytond.tools import grouped_slice, slugify
 from trytond.transaction import Transaction
 
+from ..pdf_report import PDFReport, get_logo
 from .attendance import BATCH
-from .attendance_sheet import MINUTES
-from .attendance_week import week_dates
-from .pdf_report import PDFReport, get_logo
+from .sheet import MINUTES
+from .week import week_dates
 
 # The most slots, and so columns, of a page
 COLUMNS = 6

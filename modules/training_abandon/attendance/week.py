@@ -13,9 +13,9 @@ from trytond.pool import Pool
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
+from ..exceptions import SheetError
 from .attendance import BATCH
-from .attendance_sheet import MINUTES
-from .exceptions import SheetError
+from .sheet import MINUTES
 
 # The slots that start before are of the morning
 NOON = dt.time(12, 30)

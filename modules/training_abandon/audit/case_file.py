@@ -4,8 +4,8 @@ from trytond.i18n import gettext
 from trytond.pool import Pool
 from trytond.transaction import Transaction
 
-from .pdf_report import PDFReport
-from .res import HOURS_CONVERTER
+from ..pdf_report import PDFReport
+from ..training.res import HOURS_CONVERTER
 
 
 class CaseFile(PDFReport):

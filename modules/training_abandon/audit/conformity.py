@@ -13,8 +13,8 @@ from trytond.pool import Pool, PoolMeta
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
-from .case_step import RECORDED_KINDS, SLICE
-from .working_day import WorkingCalendar
+from ..case.step import RECORDED_KINDS, SLICE
+from ..training.working_day import WorkingCalendar
 
 # From the worst to the best: a case is worth its worst step
 CONFORMITIES = [

@@ -7,8 +7,8 @@ from trytond.pyson import Eval, PYSONEncoder
 from trytond.wizard import (
     Button, StateAction, StateTransition, StateView, Wizard)
 
-from .exceptions import CaseStepError, RecipientError
-from .mail import HoldNoticeMixin, check_address
+from ..exceptions import CaseStepError, RecipientError
+from ..mail.mail import HoldNoticeMixin, check_address
 from .timeline import MESSAGE_KINDS
 
 # The most messages that a new one refers to

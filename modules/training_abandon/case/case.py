@@ -15,7 +15,7 @@ from trytond.pyson import Bool, Date, DateTime, Eval, If
 from trytond.tools import timezone as tz
 from trytond.transaction import Transaction, without_check_access
 
-from .procedure import CASE_STATES, STEP_ORDER
+from ..procedure.procedure import CASE_STATES, STEP_ORDER
 
 # The state that each step gives to the case
 STEP_STATES = {

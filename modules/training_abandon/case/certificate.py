@@ -12,9 +12,9 @@ from trytond.pyson import Eval, If
 from trytond.tools import slugify
 from trytond.transaction import Transaction
 
-from .exceptions import CertificateError
-from .letter import blocks
-from .pdf_report import get_logo
+from ..exceptions import CertificateError
+from ..pdf_report import get_logo
+from .correspondence import blocks
 
 
 class Certificate(Workflow, ModelSQL, ModelView):

@@ -13,10 +13,10 @@ from trytond.report.report import MIMETYPES, Report
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
-from .exceptions import MailStorageError
-from .facts import HOURS
-from .mail import check_address
-from .res import HOURS_CONVERTER
+from ..attendance.facts import HOURS
+from ..exceptions import MailStorageError
+from ..mail.mail import check_address
+from ..training.res import HOURS_CONVERTER
 
 LOGO_SIZE = (240, 80)
 _LIST_ITEM = re.compile(r'\s*[-•*]\s+(.*)')

@@ -5,11 +5,11 @@ from collections import defaultdict
 from trytond.i18n import gettext
 from trytond.pool import Pool, PoolMeta
 
+from ..exceptions import CaseStepError, RecipientError
+from ..mail.mail import check_address
+from ..training.enrolment import CURRENT_STATES
 from .case import (
     BEFORE_SESSION_GROUNDS, GROUND_STATES, INVALID_GROUNDS, OPEN_STATES)
-from .enrolment import CURRENT_STATES
-from .exceptions import CaseStepError, RecipientError
-from .mail import check_address
 
 
 class Case(metaclass=PoolMeta):

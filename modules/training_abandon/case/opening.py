@@ -6,9 +6,9 @@ from trytond.i18n import gettext
 from trytond.pool import Pool, PoolMeta
 from trytond.tools import grouped_slice
 
-from .enrolment import CURRENT_STATES
-from .exceptions import CaseOpenError
-from .working_day import WorkingCalendar
+from ..exceptions import CaseOpenError
+from ..training.enrolment import CURRENT_STATES
+from ..training.working_day import WorkingCalendar
 
 BATCH = 200
 

@@ -9,8 +9,8 @@ from trytond.model.exceptions import AccessError
 from trytond.pool import Pool, PoolMeta
 from trytond.transaction import Transaction
 
+from ..exceptions import CaseBusyError, CaseCloseError, CaseStepError
 from .case import OPEN_STATES, STEP_STATES
-from .exceptions import CaseBusyError, CaseCloseError, CaseStepError
 
 
 class Case(metaclass=PoolMeta):

@@ -18,9 +18,9 @@ from trytond.pyson import Date, DateTime, Eval, If
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
+from ..procedure.procedure import STEP_KINDS
+from ..training.working_day import WorkingCalendar, end_of_day
 from .analysis import CaseCompanyMixin
-from .procedure import STEP_KINDS
-from .working_day import WorkingCalendar, end_of_day
 
 BATCH = 200
 # Each id is in several of the conditions of a query

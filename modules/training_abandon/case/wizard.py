@@ -10,9 +10,9 @@ from trytond.transaction import check_access
 from trytond.wizard import (
     Button, StateAction, StateTransition, StateView, Wizard)
 
+from ..exceptions import CaseStepError
+from ..mail.mail import HoldNoticeMixin
 from .case import GROUND_STATES, INVALID_GROUNDS, ORIGINS
-from .exceptions import CaseStepError
-from .mail import HoldNoticeMixin
 
 
 def step_view(model, view):

@@ -7,10 +7,10 @@ from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Bool, Eval
 from trytond.transaction import Transaction
 
-from .case_owner import one_line
-from .exceptions import RecipientError
-from .mail import HoldNoticeMixin, check_address
-from .step import StepWizard, complete_lines, step_view
+from ..exceptions import RecipientError
+from ..mail.mail import HoldNoticeMixin, check_address
+from .owner import one_line
+from .wizard import StepWizard, complete_lines, step_view
 
 # The most cases of which each mail is previewed
 PREVIEW = 50

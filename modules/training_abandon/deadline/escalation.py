@@ -14,8 +14,8 @@ from trytond.pool import Pool, PoolMeta
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
-from .exceptions import CaseBusyError
-from .working_day import WorkingCalendar
+from ..exceptions import CaseBusyError
+from ..training.working_day import WorkingCalendar
 
 BATCH = 200
 # The most cases named in a notification

@@ -16,10 +16,10 @@ from trytond.pool import Pool, PoolMeta
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
-from .deadline import NAMED, Agenda
-from .exceptions import RecipientError
-from .mail import check_address
-from .procedure import ANSWERED_KINDS
+from ..exceptions import RecipientError
+from ..mail.mail import check_address
+from ..procedure.procedure import ANSWERED_KINDS
+from .escalation import NAMED, Agenda
 
 # The outcomes of the follow-ups by which a party was heard
 HEARD_OUTCOMES = ['reached', 'appointment', 'refused']

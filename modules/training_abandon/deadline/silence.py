@@ -15,9 +15,9 @@ from trytond.pool import Pool, PoolMeta
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
-from .case import PROGRESS_STATES
-from .deadline import NAMED, Agenda
-from .facts import to_date
+from ..attendance.facts import to_date
+from ..case.case import PROGRESS_STATES
+from .escalation import NAMED, Agenda
 from .reminder import to_datetime
 
 # The states of the enrolments whose trainee is expected

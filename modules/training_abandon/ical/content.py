@@ -14,7 +14,7 @@ from trytond.report import Report
 from trytond.tools import timezone as tz
 from trytond.transaction import Transaction
 
-from .calendar_zone import vtimezone
+from .zone import vtimezone
 
 PRODID = '-//Tryton//training_abandon//EN'
 REFRESH = dt.timedelta(hours=1)

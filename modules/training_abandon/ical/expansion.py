@@ -10,8 +10,8 @@ from dateutil.rrule import rrulestr
 
 from trytond.i18n import gettext
 
-from .exceptions import CalendarError
-from .ical_calendar import DAY, UNREADABLE, UTC, YEARS, EventError, unreadable
+from ..exceptions import CalendarError
+from .reader import DAY, UNREADABLE, UTC, YEARS, EventError, unreadable
 
 # The most slots of a file, and times that its rules may repeat events
 MAX_SLOTS = 20000

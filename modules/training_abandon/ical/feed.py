@@ -14,7 +14,7 @@ from trytond.pyson import Bool, Eval, If
 from trytond.transaction import Transaction
 from trytond.url import http_base
 
-from .calendar_content import render
+from .content import render
 
 RESOURCES = ['session', 'trainer', 'trainee']
 _USE_INTERVAL = dt.timedelta(days=1)

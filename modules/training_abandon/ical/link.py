@@ -9,7 +9,7 @@ from trytond.pyson import Eval
 from trytond.transaction import Transaction, check_access
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
-from .exceptions import CalendarLinkError
+from ..exceptions import CalendarLinkError
 
 
 class LinkStart(ModelView):

@@ -5,7 +5,7 @@ from collections import defaultdict, deque
 
 from trytond.i18n import gettext
 
-from .ical_occurrence import whole
+from .expansion import whole
 
 RECORDED = {'open', 'held'}
 FIELDS = ['date', 'start', 'end', 'uid', 'recurrence']

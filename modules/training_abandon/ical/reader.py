@@ -12,7 +12,7 @@ from icalendar.timezone.tzp import TZP
 
 from trytond.i18n import gettext
 
-from .exceptions import CalendarError
+from ..exceptions import CalendarError
 
 # The properties that are read, which keeps out attachments and the like
 PROPERTIES = {

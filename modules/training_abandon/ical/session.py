@@ -14,11 +14,11 @@ from trytond.tools import grouped_slice
 from trytond.tools import timezone as tz
 from trytond.transaction import Transaction, check_access
 
-from .exceptions import CalendarError
-from .ical_calendar import Calendar
-from .ical_occurrence import Expansion, Options
-from .ical_plan import Plan, writes
-from .working_day import WorkingCalendar
+from ..exceptions import CalendarError
+from ..training.working_day import WorkingCalendar
+from .expansion import Expansion, Options
+from .plan import Plan, writes
+from .reader import Calendar
 
 BATCH = 200
 # A code that is looked for in the texts of the events

@@ -8,7 +8,7 @@ from trytond.pool import Pool
 from trytond.pyson import Bool, Eval, If
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
-from .exceptions import CalendarError
+from ..exceptions import CalendarError
 
 # The most lines of the preview
 LINES = 500

@@ -13,8 +13,8 @@ from trytond.pool import Pool, PoolMeta
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
-from .mail_claim import BATCH
-from .mail_delivery import CHUNK
+from .claim import BATCH
+from .delivery import CHUNK
 
 logger = logging.getLogger(__name__)
 

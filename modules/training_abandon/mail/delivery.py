@@ -21,10 +21,10 @@ from trytond.sendmail import get_smtp_server
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
-from .case_owner import one_line
+from ..case.owner import one_line
+from .claim import BATCH, LEASE
 from .mail import WAITING
-from .mail_claim import BATCH, LEASE
-from .mail_server import (
+from .server import (
     Delayed, Interrupted, MailServer, Refused, Unavailable, exception_words,
     server_uri)
 

@@ -8,7 +8,7 @@ from email.message import EmailMessage
 
 from trytond.pool import Pool, PoolMeta
 
-from .reply_message import read_message
+from .message import read_message
 
 # The headers that are made again with the parts of the message
 _MADE = {

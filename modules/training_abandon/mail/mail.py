@@ -24,7 +24,7 @@ from trytond.pyson import Bool, Eval, If
 from trytond.tools.email_ import convert_ascii_email
 from trytond.transaction import Transaction
 
-from .exceptions import RecipientError
+from ..exceptions import RecipientError
 
 logger = logging.getLogger(__name__)
 

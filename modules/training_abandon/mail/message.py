@@ -17,7 +17,7 @@ from email.utils import getaddresses, parsedate_to_datetime
 import html2text
 
 from .bounce import Bounce, read_bounce
-from .reply_text import newest_part
+from .text import newest_part
 
 logger = logging.getLogger(__name__)
 

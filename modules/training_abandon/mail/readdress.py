@@ -8,7 +8,7 @@ from trytond.model.exceptions import AccessError
 from trytond.pool import PoolMeta
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
-from .exceptions import MailStorageError
+from ..exceptions import MailStorageError
 from .mail import HoldNoticeMixin, check_address
 
 

@@ -14,9 +14,9 @@ from trytond.pyson import Bool, Eval, If
 from trytond.rpc import RPC
 from trytond.transaction import Transaction, without_check_access
 
-from .exceptions import RecipientError
-from .reply_message import read_message, token_hash
-from .reply_text import recognise
+from ..exceptions import RecipientError
+from .message import read_message, token_hash
+from .text import recognise
 
 file_id = store_prefix = None
 if config.getboolean('training_abandon', 'mail_filestore', default=True):

@@ -16,7 +16,7 @@ from trytond.tools import grouped_slice
 from trytond.transaction import Transaction, without_check_access
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
-from .exceptions import TrainingValidationError
+from ..exceptions import TrainingValidationError
 
 BATCH = 200
 KINDS = [

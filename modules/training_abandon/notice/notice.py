@@ -11,9 +11,9 @@ from trytond.pyson import Bool, Eval, If
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction, without_check_access
 
-from .case_owner import one_line
-from .exceptions import LetterError, ProcedureError, RecipientError
-from .mail import check_address
+from ..case.owner import one_line
+from ..exceptions import LetterError, ProcedureError, RecipientError
+from ..mail.mail import check_address
 
 BATCH = 200
 # The kind of the letters, that belong to no step

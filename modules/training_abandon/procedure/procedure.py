@@ -17,7 +17,7 @@ from trytond.pyson import Bool, Eval
 from trytond.tools import cached_property
 from trytond.transaction import Transaction
 
-from .exceptions import LetterError, LetterValidationError, ProcedureError
+from ..exceptions import LetterError, LetterValidationError, ProcedureError
 
 # The steps of the procedure in their order, with their labels
 STEP_KINDS = [

@@ -5,7 +5,7 @@ from trytond.model import DeactivableMixin, ModelSQL, ModelView, fields, tree
 from trytond.pyson import Eval
 from trytond.transaction import inactive_records
 
-from .exceptions import TrainingValidationError
+from ..exceptions import TrainingValidationError
 
 
 class Reason(

@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 import trytond.config as config
 from trytond.modules.company.tests import create_company, create_employee
-from trytond.modules.training_abandon import mail_delivery
+from trytond.modules.training_abandon.mail import delivery as mail_delivery
 from trytond.pool import Pool
 from trytond.tests.test_tryton import DB_NAME, activate_module, drop_db
 from trytond.transaction import Transaction

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from trytond import backend
-from trytond.modules.training_abandon.facts import FACTS
+from trytond.modules.training_abandon.attendance.facts import FACTS
 from trytond.modules.training_abandon.tests.common import (
     DATE, DatabaseTestCase, count_statements, create_enrolments, set_up)
 from trytond.pool import Pool

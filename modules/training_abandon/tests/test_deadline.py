@@ -8,7 +8,8 @@ from trytond.model.exceptions import AccessError
 from trytond.modules.company.tests import create_company
 from trytond.modules.training_abandon.exceptions import (
     LetterError, ProcedureError)
-from trytond.modules.training_abandon.working_day import WorkingCalendar
+from trytond.modules.training_abandon.training.working_day import (
+    WorkingCalendar)
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction

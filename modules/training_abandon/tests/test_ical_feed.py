@@ -21,8 +21,8 @@ from trytond import backend
 from trytond.model.exceptions import AccessButtonError, AccessError
 from trytond.modules.company.tests import create_company
 from trytond.modules.training_abandon import calendar_content, routes
-from trytond.modules.training_abandon.calendar_zone import vtimezone
 from trytond.modules.training_abandon.exceptions import CalendarLinkError
+from trytond.modules.training_abandon.ical.zone import vtimezone
 from trytond.pool import Pool
 from trytond.tests.test_tryton import DB_NAME, RouteTestCase, with_transaction
 from trytond.transaction import Transaction

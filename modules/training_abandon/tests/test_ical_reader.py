@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from icalendar import Calendar as Oracle
 
-from trytond.modules.training_abandon import ical_occurrence
 from trytond.modules.training_abandon.exceptions import CalendarError
-from trytond.modules.training_abandon.ical_calendar import Calendar
-from trytond.modules.training_abandon.ical_occurrence import Expansion, Options
-from trytond.modules.training_abandon.ical_plan import Plan, writes
+from trytond.modules.training_abandon.ical import expansion as ical_occurrence
+from trytond.modules.training_abandon.ical.expansion import Expansion, Options
+from trytond.modules.training_abandon.ical.plan import Plan, writes
+from trytond.modules.training_abandon.ical.reader import Calendar
 
 CALENDARS = Path(__file__).parent / 'calendars'
 PARIS = ZoneInfo('Europe/Paris')

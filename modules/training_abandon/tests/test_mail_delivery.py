@@ -10,10 +10,11 @@ from trytond.filestore import filestore
 from trytond.model.exceptions import AccessError
 from trytond.modules.training_abandon import mail_claim, mail_delivery
 from trytond.modules.training_abandon import mail_server as mail_server_module
-from trytond.modules.training_abandon.configuration import MAIL_RETRY_TIME
 from trytond.modules.training_abandon.exceptions import (
     MailStorageError, RecipientError)
-from trytond.modules.training_abandon.mail import check_address
+from trytond.modules.training_abandon.mail.mail import check_address
+from trytond.modules.training_abandon.training.configuration import (
+    MAIL_RETRY_TIME)
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction, without_check_access

@@ -3,9 +3,9 @@
 import time
 import unittest
 
-from trytond.modules.training_abandon.bounce import Bounce
-from trytond.modules.training_abandon.reply_message import read_message
-from trytond.modules.training_abandon.reply_text import recognise
+from trytond.modules.training_abandon.mail.bounce import Bounce
+from trytond.modules.training_abandon.mail.message import read_message
+from trytond.modules.training_abandon.mail.text import recognise
 
 from .test_reply import message
 

@@ -15,12 +15,13 @@ from trytond.model.modelstorage import DomainValidationError
 from trytond.modules.company.tests import (
     CompanyTestMixin, PartyCompanyCheckEraseMixin, create_company)
 from trytond.modules.party.tests import PartyCheckReplaceMixin
+from trytond.modules.training_abandon.case.correspondence import blocks
 from trytond.modules.training_abandon.exceptions import (
     CaseOpenError, CaseStepError, CertificateError, EnrolmentDuplicateError,
     LetterError, LetterValidationError, ProcedureError, RecipientError,
     TrainingValidationError)
-from trytond.modules.training_abandon.letter import blocks
-from trytond.modules.training_abandon.working_day import WorkingCalendar
+from trytond.modules.training_abandon.training.working_day import (
+    WorkingCalendar)
 from trytond.pool import Pool
 from trytond.pyson import PYSONEncoder
 from trytond.tests.test_tryton import ModuleTestCase, with_transaction

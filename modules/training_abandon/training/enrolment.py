@@ -15,7 +15,7 @@ from trytond.pyson import Bool, Eval, If
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
-from .exceptions import EnrolmentDuplicateError, TrainingValidationError
+from ..exceptions import EnrolmentDuplicateError, TrainingValidationError
 
 # States in which the trainee follows, or is going to follow, the session
 CURRENT_STATES = ['draft', 'confirmed', 'started', 'suspended']

@@ -7,7 +7,7 @@ from trytond.pool import Pool
 from trytond.pyson import Eval, If
 from trytond.transaction import Transaction
 
-from .exceptions import SlotError
+from ..exceptions import SlotError
 
 
 class Session(Workflow, ModelSQL, ModelView):

@@ -15,7 +15,7 @@ from trytond.tools import grouped_slice
 from trytond.tools import timezone as tz
 from trytond.transaction import Transaction
 
-from .exceptions import SlotError, TrainingValidationError
+from ..exceptions import SlotError, TrainingValidationError
 
 TIMES = {'session', 'date', 'start', 'end'}
 COLORS = {

@@ -12,7 +12,7 @@ from trytond.pyson import Eval, If
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
-from .exceptions import SlotWarning
+from ..exceptions import SlotWarning
 
 BATCH = 200
 COLOR = '#cc0000'

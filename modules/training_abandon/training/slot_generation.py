@@ -8,7 +8,7 @@ from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Eval, If
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
-from .exceptions import SlotError, TrainingValidationError
+from ..exceptions import SlotError, TrainingValidationError
 from .working_day import WorkingCalendar
 
 WEEKDAYS = [

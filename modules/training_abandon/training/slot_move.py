@@ -8,7 +8,7 @@ from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Bool, Eval, If
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
-from .exceptions import SlotError
+from ..exceptions import SlotError
 
 
 class Slot(metaclass=PoolMeta):
