@@ -14,6 +14,7 @@ from trytond.pyson import Eval, If
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
+from .. import tools
 from ..exceptions import SheetError, SheetReopenWarning, SheetUncheckedWarning
 from .attendance import BATCH, ZERO
 
@@ -80,11 +81,6 @@ class Slot(metaclass=PoolMeta):
                 'invisible': Eval('state') != 'open',
                 'depends': ['state'],
                 })
-
-    @classmethod
-    def now(cls):
-        return dt.datetime.now(dt.timezone.utc).replace(
-            tzinfo=None, microsecond=0)
 
     @classmethod
     def get_day(cls, slots, name):
@@ -236,14 +232,11 @@ class Slot(metaclass=PoolMeta):
 
     @classmethod
     def _check_sheets_date(cls, slots):
-        pool = Pool()
-        Date = pool.get('ir.date')
         companies = defaultdict(list)
         for slot in slots:
             companies[slot.session.company].append(slot)
         for company, slots in companies.items():
-            with Transaction().set_context(company=company.id):
-                today = Date.today()
+            today = tools.today(company)
             for slot in slots:
                 if slot.date > today:
                     raise SheetError(gettext(
@@ -252,7 +245,7 @@ class Slot(metaclass=PoolMeta):
 
     @classmethod
     def _check_sheets_started(cls, slots):
-        now = cls.now()
+        now = tools.now()
         for slot in slots:
             if slot.start_at > now:
                 raise SheetError(gettext(
@@ -341,7 +334,7 @@ class SlotEvent(ModelSQL, ModelView):
         cls.create([{
                     'slot': slot.id,
                     'kind': kind,
-                    'at': Slot.now(),
+                    'at': tools.now(),
                     'user': Transaction().user or None,
                     'attendances': counts['attendance_count'][slot.id],
                     'absent': counts['absent_count'][slot.id],

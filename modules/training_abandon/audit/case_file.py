@@ -4,6 +4,7 @@ from trytond.i18n import gettext
 from trytond.pool import Pool
 from trytond.transaction import Transaction
 
+from .. import tools
 from ..pdf_report import PDFReport
 from ..training.res import HOURS_CONVERTER
 
@@ -19,7 +20,7 @@ class CaseFile(PDFReport):
         User = pool.get('res.user')
         context = super().get_context(records, header, data)
         case = Case(records[0].id)
-        sensitive = Case._reads_sensitive()
+        sensitive = tools.is_member('group_sensitive_reason')
 
         def at(value):
             if not value:
@@ -31,7 +32,7 @@ class CaseFile(PDFReport):
             at=at,
             case=case,
             causes=case.causes if sensitive else [],
-            generated_at=at(Case.now()),
+            generated_at=at(tools.now()),
             generated_by=User(Transaction().user).rec_name,
             hours=lambda value: cls.format_timedelta(value, HOURS_CONVERTER),
             mails=sorted(case.mails, key=lambda m: m.id),

@@ -13,6 +13,7 @@ from trytond.pool import Pool, PoolMeta
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
+from .. import tools
 from ..case.step import RECORDED_KINDS, SLICE
 from ..training.working_day import WorkingCalendar
 
@@ -89,7 +90,6 @@ class Step(metaclass=PoolMeta):
 
         of returns the condition on the column of the step."""
         pool = Pool()
-        Case = pool.get('training.abandon.case')
         Certificate = pool.get('training.abandon.certificate')
         of = of or (lambda column: column != Null)
         evidences, step, evidence = cls._evidence_query(of)
@@ -106,7 +106,7 @@ class Step(metaclass=PoolMeta):
                 & (step.kind == 'certify'))
             .select(step.id, where=of(step.id)))
 
-        now = Case.now()
+        now = tools.now()
         proven_at = SQLCase(
             (step.kind.in_(RECORDED_KINDS), step.done_at),
             else_=Coalesce(proof.at, issued.at, step.done_at))
@@ -186,7 +186,7 @@ class Step(metaclass=PoolMeta):
                 f'training_abandon.msg_conformity_evidence_{evidence}',
                 due=date(self.due_date),
                 done=date(done_on))
-        end = proven_on or case.today(case.company)
+        end = proven_on or tools.today(case.company)
         return gettext(
             f'training_abandon.msg_conformity_{conformity}',
             delay=self._delay_words(end, calendars),

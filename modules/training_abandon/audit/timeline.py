@@ -15,6 +15,8 @@ from trytond.pyson import Eval, If
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
+from .. import tools
+
 # What is written to a party or heard from it
 MESSAGE_KINDS = [
     'mail_queued', 'mail_sent', 'mail_failed', 'mail_bounced',
@@ -565,9 +567,7 @@ class Event(ModelSQL, ModelView):
 
     @classmethod
     def get_text(cls, events, name):
-        pool = Pool()
-        Case = pool.get('training.abandon.case')
-        sensitive = Case._reads_sensitive()
+        sensitive = tools.is_member('group_sensitive_reason')
         texts = {}
         by_model = defaultdict(list)
         for event in events:

@@ -12,9 +12,9 @@ from trytond.model.exceptions import AccessError
 from trytond.modules.company.model import employee_field
 from trytond.pool import Pool
 from trytond.pyson import Bool, Date, DateTime, Eval, If
-from trytond.tools import timezone as tz
 from trytond.transaction import Transaction, without_check_access
 
+from .. import tools
 from ..procedure.procedure import CASE_STATES, STEP_ORDER
 
 # The state that each step gives to the case
@@ -355,22 +355,12 @@ class Case(Workflow, ModelSQL, ModelView):
     def _sensitive_domain(cls, field, domain, tables):
         # Finding the cases would tell the reasons that the rules hide; the
         # domains are always converted without check of the access
-        if not cls._reads_sensitive():
+        if not tools.is_member('group_sensitive_reason'):
             raise AccessError(gettext(
                     'training_abandon.msg_case_sensitive_search',
                     field=cls.__names__(field.name)['field']))
         return type(field).convert_domain.__wrapped__(
             field, domain, tables, cls)
-
-    @classmethod
-    def _reads_sensitive(cls):
-        "Return if the user is a member of the group Sensitive Reasons"
-        pool = Pool()
-        ModelData = pool.get('ir.model.data')
-        User = pool.get('res.user')
-        group = ModelData.get_id(
-            'training_abandon', 'group_sensitive_reason')
-        return Transaction().user == 0 or group in User.get_groups()
 
     def get_step(self, kind):
         for step in self.steps:
@@ -439,33 +429,6 @@ class Case(Workflow, ModelSQL, ModelView):
                     case=case.rec_name))
         return []
 
-    @classmethod
-    def today(cls, company):
-        "Return the day it is for the company"
-        pool = Pool()
-        Date = pool.get('ir.date')
-        with Transaction().set_context(company=company.id):
-            return Date.today()
-
-    def local_datetime(self, at):
-        "Return what the clock of the company shows at that time"
-        at = at.replace(tzinfo=tz.UTC)
-        if self.company.timezone:
-            at = at.astimezone(tz.ZoneInfo(self.company.timezone))
-        return at
-
     def local_date(self, at):
         "Return the day of the company at that time"
-        return self.local_datetime(at).date()
-
-    @classmethod
-    def now(cls):
-        return dt.datetime.now(dt.timezone.utc).replace(
-            tzinfo=None, microsecond=0)
-
-    @classmethod
-    def _names(cls, records, count=10):
-        names = [f'"{r.rec_name}"' for r in records[:count]]
-        if len(records) > count:
-            names.append('…')
-        return ', '.join(names)
+        return tools.local_date(at, self.company)

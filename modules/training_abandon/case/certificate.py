@@ -12,6 +12,7 @@ from trytond.pyson import Eval, If
 from trytond.tools import slugify
 from trytond.transaction import Transaction
 
+from .. import tools
 from ..exceptions import CertificateError
 from ..pdf_report import get_logo
 from .correspondence import blocks
@@ -146,7 +147,6 @@ class Certificate(Workflow, ModelSQL, ModelView):
 
         get_kind returns the kind for a case."""
         pool = Pool()
-        Case = pool.get('training.abandon.case')
         Report = pool.get('training.abandon.certificate', type='report')
         certificates = []
         for case in cases:
@@ -157,7 +157,7 @@ class Certificate(Workflow, ModelSQL, ModelView):
                     kind=kind,
                     document=document,
                     sha256=hashlib.sha256(document).hexdigest(),
-                    issued_at=Case.now()))
+                    issued_at=tools.now()))
         cls.save(certificates)
         return certificates
 
@@ -165,11 +165,9 @@ class Certificate(Workflow, ModelSQL, ModelView):
     @ModelView.button
     @Workflow.transition('signed')
     def sign(cls, certificates):
-        pool = Pool()
-        Case = pool.get('training.abandon.case')
         cls.write(
             [c for c in certificates if not c.signed_at],
-            {'signed_at': Case.now()})
+            {'signed_at': tools.now()})
 
     @classmethod
     @ModelView.button
@@ -195,15 +193,13 @@ class CertificateReport(CompanyReport):
 
     @classmethod
     def get_context(cls, records, header, data):
-        pool = Pool()
-        Case = pool.get('training.abandon.case')
         context = super().get_context(records, header, data)
         company = context['company']
         address = company.party.address_get()
         context['title'] = data['title']
         context['blocks'] = blocks(data['text'])
         context['kind'] = data['kind']
-        context['today'] = Case.today(company)
+        context['today'] = tools.today(company)
         context['address_lines'] = (
             address.full_address.splitlines() if address else [])
         context.update(get_logo(company))

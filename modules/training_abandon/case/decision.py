@@ -5,6 +5,7 @@ from collections import defaultdict
 from trytond.i18n import gettext
 from trytond.pool import Pool, PoolMeta
 
+from .. import tools
 from ..exceptions import CaseStepError, RecipientError
 from ..mail.mail import check_address
 from ..training.enrolment import CURRENT_STATES
@@ -55,7 +56,7 @@ class Case(metaclass=PoolMeta):
         if refused:
             raise CaseStepError(gettext(
                     'training_abandon.msg_case_not_open',
-                    cases=cls._names(refused)))
+                    cases=tools.names(refused)))
         return cases, {
             c.id: s for c in cases for s in c.steps
             if s.kind == 'decide' and s.state == 'todo'}
@@ -79,7 +80,7 @@ class Case(metaclass=PoolMeta):
         if decision == 'validated' and ended:
             raise CaseStepError(gettext(
                     'training_abandon.msg_decision_enrolment_ended',
-                    cases=cls._names(ended)))
+                    cases=tools.names(ended)))
 
     @classmethod
     def _ground_label(cls, ground):
@@ -88,7 +89,7 @@ class Case(metaclass=PoolMeta):
 
     @classmethod
     def _check_effective_date(cls, case, decision, ground, effective_date):
-        if effective_date > cls.today(case.company):
+        if effective_date > tools.today(case.company):
             raise CaseStepError(gettext(
                     'training_abandon.msg_decision_date_future',
                     case=case.rec_name))

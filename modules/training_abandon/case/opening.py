@@ -6,6 +6,7 @@ from trytond.i18n import gettext
 from trytond.pool import Pool, PoolMeta
 from trytond.tools import grouped_slice
 
+from .. import tools
 from ..exceptions import CaseOpenError
 from ..training.enrolment import CURRENT_STATES
 from ..training.working_day import WorkingCalendar
@@ -69,13 +70,13 @@ class Case(metaclass=PoolMeta):
         if refused:
             raise CaseOpenError(gettext(
                     'training_abandon.msg_case_open_state',
-                    enrolments=cls._names(refused)))
+                    enrolments=tools.names(refused)))
         refused = [
-            e for e in enrolments if date > cls.today(e.company)]
+            e for e in enrolments if date > tools.today(e.company)]
         if refused:
             raise CaseOpenError(gettext(
                     'training_abandon.msg_case_open_future',
-                    enrolments=cls._names(refused)))
+                    enrolments=tools.names(refused)))
         cases = []
         for sub_enrolments in grouped_slice(enrolments, BATCH):
             cases += cls.search([
@@ -85,4 +86,4 @@ class Case(metaclass=PoolMeta):
         if cases:
             raise CaseOpenError(gettext(
                     'training_abandon.msg_case_open_already',
-                    cases=cls._names(cases)))
+                    cases=tools.names(cases)))

@@ -9,6 +9,7 @@ from trytond.model.exceptions import AccessError
 from trytond.pool import Pool, PoolMeta
 from trytond.transaction import Transaction
 
+from .. import tools
 from ..exceptions import CaseBusyError, CaseCloseError, CaseStepError
 from .case import OPEN_STATES, STEP_STATES
 
@@ -26,7 +27,7 @@ class Case(metaclass=PoolMeta):
         connection = transaction.connection
         # A transaction that failed to lock does not even translate
         busy = gettext(
-            'training_abandon.msg_case_busy', cases=cls._names(cases))
+            'training_abandon.msg_case_busy', cases=tools.names(cases))
         ids = [c.id for c in cases]
         step_ids = [s.id for c in cases for s in c.steps]
         try:
@@ -165,22 +166,14 @@ class Case(metaclass=PoolMeta):
         if refused:
             raise CaseStepError(gettext(
                     'training_abandon.msg_case_skip',
-                    cases=cls._names(refused)))
+                    cases=tools.names(refused)))
         refused = [c for c, s in zip(cases, steps) if s.required]
-        if refused and not cls._is_administrator():
+        if refused and not tools.is_member('group_training_admin'):
             raise AccessError(gettext(
                     'training_abandon.msg_case_skip_required',
-                    cases=cls._names(refused)))
+                    cases=tools.names(refused)))
         Step.skip(steps, reason)
         Step.reschedule(cases)
-
-    @classmethod
-    def _is_administrator(cls):
-        pool = Pool()
-        ModelData = pool.get('ir.model.data')
-        User = pool.get('res.user')
-        group = ModelData.get_id('training_abandon', 'group_training_admin')
-        return Transaction().user == 0 or group in User.get_groups()
 
     @classmethod
     def _skip_rest(cls, cases, reason, by_procedure=False):
@@ -195,7 +188,7 @@ class Case(metaclass=PoolMeta):
         "Close the cases that are over and what waits on them"
         pool = Pool()
         Proposal = pool.get('training.abandon.proposal')
-        cls.write(cases, {'closed_at': cls.now()})
+        cls.write(cases, {'closed_at': tools.now()})
         Proposal.expire([p for c in cases for p in c.proposals])
 
     @classmethod
@@ -231,7 +224,7 @@ class Case(metaclass=PoolMeta):
         if waiting:
             raise CaseCloseError(gettext(
                     'training_abandon.msg_case_close_certificate',
-                    cases=cls._names(waiting)))
+                    cases=tools.names(waiting)))
         cls._skip_rest(
             cases, gettext('training_abandon.msg_step_skip_closed'))
         cls._end([c for c in cases if not c.closed_at])

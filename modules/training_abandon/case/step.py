@@ -18,6 +18,7 @@ from trytond.pyson import Date, DateTime, Eval, If
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
+from .. import tools
 from ..procedure.procedure import STEP_KINDS
 from ..training.working_day import WorkingCalendar, end_of_day
 from .analysis import CaseCompanyMixin
@@ -276,11 +277,9 @@ class Step(CaseCompanyMixin, ModelSQL, ModelView):
     @classmethod
     def _sign(cls, steps, values):
         "Write the values on the steps with who and when"
-        pool = Pool()
-        Case = pool.get('training.abandon.case')
         values = {
             **values,
-            'done_at': Case.now(),
+            'done_at': tools.now(),
             'done_by_user': Transaction().user,
             }
         by_employee = defaultdict(list)

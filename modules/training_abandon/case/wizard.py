@@ -10,6 +10,7 @@ from trytond.transaction import check_access
 from trytond.wizard import (
     Button, StateAction, StateTransition, StateView, Wizard)
 
+from .. import tools
 from ..exceptions import CaseStepError
 from ..mail.mail import HoldNoticeMixin
 from .case import GROUND_STATES, INVALID_GROUNDS, ORIGINS
@@ -269,7 +270,7 @@ class Exchange(StepWizard):
     def default_start(self, fields):
         pool = Pool()
         Case = pool.get('training.abandon.case')
-        now = Case.now()
+        now = tools.now()
         exchanges, responses = [], []
         for case in self.records:
             parties = [
@@ -325,8 +326,6 @@ class Exchange(StepWizard):
         return 'end'
 
     def _check(self, exchanges, responses):
-        pool = Pool()
-        Case = pool.get('training.abandon.case')
         contacted = defaultdict(set)
         for line in exchanges + responses:
             self.check_line(line.case)
@@ -335,7 +334,7 @@ class Exchange(StepWizard):
                         'training_abandon.msg_step_no_party',
                         case=line.case.rec_name))
             if (not line.at
-                    or line.at > Case.now()
+                    or line.at > tools.now()
                     or line.case.local_date(line.at)
                     < line.case.opening_date):
                 raise CaseStepError(gettext(
@@ -421,9 +420,7 @@ class ExchangeContact(ModelView):
 
     @classmethod
     def default_at(cls):
-        pool = Pool()
-        Case = pool.get('training.abandon.case')
-        return Case.now()
+        return tools.now()
 
     @classmethod
     def get_kinds(cls):
@@ -454,9 +451,7 @@ class ExchangeResponse(ModelView):
 
     @classmethod
     def default_at(cls):
-        pool = Pool()
-        Case = pool.get('training.abandon.case')
-        return Case.now()
+        return tools.now()
 
     @classmethod
     def default_channel(cls):
@@ -602,7 +597,7 @@ class Case(metaclass=PoolMeta):
         if {r.code for r in reasons} - {'no_answer'}:
             cls.write(
                 [c for c in cases if not c.answered_at],
-                {'answered_at': cls.now()})
+                {'answered_at': tools.now()})
 
     @property
     def exchanges(self):

@@ -7,9 +7,10 @@ from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Bool, Eval
 from trytond.transaction import Transaction
 
+from .. import tools
 from ..exceptions import RecipientError
 from ..mail.mail import HoldNoticeMixin, check_address
-from .owner import one_line
+from ..notify import one_line
 from .wizard import StepWizard, complete_lines, step_view
 
 # The most cases of which each mail is previewed
@@ -455,7 +456,7 @@ class Case(metaclass=PoolMeta):
                     step=steps[contact['case'].id],
                     kind=contact['kind'],
                     party=contact['party'],
-                    done_at=cls.now(),
+                    done_at=tools.now(),
                     employee=contact['case'].current_employee(),
                     outcome='reached' if contact['kind'] == 'call'
                     else 'other',

@@ -14,6 +14,7 @@ from trytond.pool import Pool, PoolMeta
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
+from .. import tools
 from ..exceptions import CaseBusyError
 from ..training.working_day import WorkingCalendar
 
@@ -40,12 +41,10 @@ class Agenda:
         return self._calendars[company]
 
     def today(self, company):
-        pool = Pool()
-        Case = pool.get('training.abandon.case')
         if self._date:
             return self._date
         if company not in self._days:
-            self._days[company] = Case.today(company)
+            self._days[company] = tools.today(company)
         return self._days[company]
 
     def local_date(self, at, company):
@@ -188,7 +187,7 @@ class Step(metaclass=PoolMeta):
         ProcedureStep = pool.get('training.abandon.procedure.step')
         cursor = Transaction().connection.cursor()
         # It may already be tomorrow for some of the companies
-        before = date or Case.now().date() + dt.timedelta(days=1)
+        before = date or tools.now().date() + dt.timedelta(days=1)
         slices = [None] if ids is None else grouped_slice(
             ids, backend.MAX_QUERY_PARAMS // 2)
         for sub_ids in slices:

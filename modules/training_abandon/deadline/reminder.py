@@ -16,6 +16,7 @@ from trytond.pool import Pool, PoolMeta
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
+from .. import tools
 from ..exceptions import RecipientError
 from ..mail.mail import check_address
 from ..procedure.procedure import ANSWERED_KINDS
@@ -381,7 +382,7 @@ class Case(metaclass=PoolMeta):
         for kind, kind_reminders in by_kind.items():
             failed.update(cls._create_reminders(kind, kind_reminders, steps))
         Step.write(list(steps.values()), {
-                'reminded_at': cls.now(),
+                'reminded_at': tools.now(),
                 })
         cls._tell_not_reminded(list(steps.values()), failed)
 
@@ -420,7 +421,7 @@ class Case(metaclass=PoolMeta):
             if not s.not_reminded_at}
         Step.write(
             [s for s in failed if not s.not_reminded_at],
-            {'not_reminded_at': cls.now()})
+            {'not_reminded_at': tools.now()})
         Step.write(
             [s for s in steps if s.not_reminded_at and s not in failed],
             {'not_reminded_at': None})

@@ -14,6 +14,7 @@ from trytond.pyson import Bool, Eval, If
 from trytond.transaction import Transaction
 from trytond.url import http_base
 
+from .. import tools
 from .content import render
 
 RESOURCES = ['session', 'trainer', 'trainee']
@@ -126,24 +127,13 @@ class Feed(ModelSQL, ModelView):
                 ('revoked_at', '=', None),
                 ])
         for feed in feeds:
-            if not feed.expires_on or feed._today() <= feed.expires_on:
+            if (not feed.expires_on
+                    or tools.today(feed.company) <= feed.expires_on):
                 return feed
 
     @classmethod
     def _hash(cls, token):
         return hashlib.sha256(token.encode('utf-8')).hexdigest()
-
-    @classmethod
-    def _now(cls):
-        pool = Pool()
-        Case = pool.get('training.abandon.case')
-        return Case.now()
-
-    def _today(self):
-        pool = Pool()
-        Date = pool.get('ir.date')
-        with Transaction().set_context(company=self.company.id):
-            return Date.today()
 
     @classmethod
     def url(cls, token):
@@ -167,7 +157,7 @@ class Feed(ModelSQL, ModelView):
     def revoke(cls, feeds):
         cls.write([f for f in feeds if not f.revoked_at], {
                 'token_hash': None,
-                'revoked_at': cls._now(),
+                'revoked_at': tools.now(),
                 })
 
     @classmethod
@@ -195,7 +185,7 @@ class Feed(ModelSQL, ModelView):
     def _slot_domain(self):
         domain = [
             ('session.company', '=', self.company.id),
-            ('date', '>=', self._today() - relativedelta(years=1)),
+            ('date', '>=', tools.today(self.company) - relativedelta(years=1)),
             ]
         if self.kind == 'session':
             domain.append(('session', '=', self.session.id))
@@ -216,11 +206,11 @@ class Feed(ModelSQL, ModelView):
         return bool(
             self.content_hash == content_hash
             and self.last_used_at
-            and self._now() - self.last_used_at < _USE_INTERVAL)
+            and tools.now() - self.last_used_at < _USE_INTERVAL)
 
     def note_use(self, content_hash):
         "Note that the content is fetched and return when it has changed"
-        now = self._now()
+        now = tools.now()
         if not self.is_noted(content_hash):
             self.last_used_at = now
         if self.content_hash != content_hash:

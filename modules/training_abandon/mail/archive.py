@@ -13,6 +13,7 @@ from trytond.pool import Pool, PoolMeta
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
+from .. import tools
 from .claim import BATCH
 from .delivery import CHUNK
 
@@ -26,7 +27,7 @@ class Mail(metaclass=PoolMeta):
     def _archive_left(cls, until):
         "Archive the sent mails that are not, once each"
         last = 0
-        while cls._now() < until:
+        while tools.now() < until:
             mails = cls.search([
                     ('id', '>', last),
                     ('state', '=', 'sent'),

@@ -12,6 +12,7 @@ from trytond.model import fields
 from trytond.pool import PoolMeta
 from trytond.transaction import Transaction
 
+from .. import tools
 from .mail import WAITING
 
 # The time after which a mail that was being sent by a process that does not
@@ -35,7 +36,7 @@ class Mail(metaclass=PoolMeta):
         database = transaction.database
         cursor = transaction.connection.cursor()
         table = cls.__table__()
-        now = cls._now()
+        now = tools.now()
         due = (table.next_attempt == Null) | (table.next_attempt <= now)
         if ids is not None:
             due |= table.state == 'queued'
@@ -74,7 +75,7 @@ class Mail(metaclass=PoolMeta):
     @classmethod
     def _keep(cls, claimed):
         "Keep the claimed mails for another while"
-        cls._update(claimed, {'next_attempt': cls._now() + LEASE})
+        cls._update(claimed, {'next_attempt': tools.now() + LEASE})
 
     @classmethod
     def _release(cls, claimed):

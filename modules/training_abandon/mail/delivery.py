@@ -21,7 +21,8 @@ from trytond.sendmail import get_smtp_server
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
-from ..case.owner import one_line
+from .. import tools
+from ..notify import one_line
 from .claim import BATCH, LEASE
 from .mail import WAITING
 from .server import (
@@ -90,8 +91,8 @@ class Mail(metaclass=PoolMeta):
 
         What is left after a while, or when the server takes no mails, is
         for the next time."""
-        until = cls._now() + DURATION
-        while cls._now() < until and (claimed := cls._claim()):
+        until = tools.now() + DURATION
+        while tools.now() < until and (claimed := cls._claim()):
             if not cls._deliver(claimed, until):
                 break
         cls._archive_left(until)
@@ -135,9 +136,9 @@ class Mail(metaclass=PoolMeta):
         """Give the claimed mails to the server and return the ids of those
         that failed and of those that wait because of the server."""
         left, failed, unavailable, mails = dict(claimed), [], [], {}
-        kept_at = cls._now()
+        kept_at = tools.now()
         while left:
-            now = cls._now()
+            now = tools.now()
             if until and now >= until:
                 cls._release(left)
                 break
@@ -266,7 +267,7 @@ class Mail(metaclass=PoolMeta):
             return self._break(exception)
         return {
             **self._end('sent', reply),
-            'sent_at': self._now(),
+            'sent_at': tools.now(),
             }
 
     def _break(self, exception):
@@ -284,14 +285,14 @@ class Mail(metaclass=PoolMeta):
             'unavailable_since': None,
             }
         if state == 'failed':
-            values['failed_at'] = cls._now()
+            values['failed_at'] = tools.now()
         return values
 
     def _delay(self, exception):
         "Return the values of the mail that is to be tried again, or given up"
         pool = Pool()
         Configuration = pool.get('training.configuration')
-        now, words, until = self._now(), str(exception), self.retry_until
+        now, words, until = tools.now(), str(exception), self.retry_until
         if not until:
             until = now + Configuration(1).get_multivalue(
                 'mail_retry_time', company=self.company.id)

@@ -202,11 +202,6 @@ class Mail(ModelSQL, ModelView):
         return 'draft'
 
     @classmethod
-    def _now(cls):
-        return dt.datetime.now(dt.timezone.utc).replace(
-            tzinfo=None, microsecond=0)
-
-    @classmethod
     def default_attempts(cls):
         return 0
 

@@ -14,6 +14,7 @@ from trytond.pyson import Bool, Eval, If
 from trytond.rpc import RPC
 from trytond.transaction import Transaction, without_check_access
 
+from .. import tools
 from ..exceptions import RecipientError
 from .message import read_message, token_hash
 from .text import recognise
@@ -277,9 +278,7 @@ class Reply(Workflow, ModelSQL, ModelView):
     def receive(cls, data):
         """Record a raw message for who has no provider to post it, and
         return the id of its reply."""
-        pool = Pool()
-        Case = pool.get('training.abandon.case')
-        if not Case._is_administrator():
+        if not tools.is_member('group_training_admin'):
             raise AccessError(gettext('training_abandon.msg_reply_receive'))
         return cls.from_message(data).id
 
@@ -325,9 +324,7 @@ class Reply(Workflow, ModelSQL, ModelView):
     @classmethod
     def _from_message(cls, message, mail):
         "Return the unsaved reply"
-        pool = Pool()
-        Case = pool.get('training.abandon.case')
-        now = Case.now()
+        now = tools.now()
         reply = cls(
             mail=mail,
             from_=message.from_,
@@ -474,8 +471,6 @@ class Reply(Workflow, ModelSQL, ModelView):
 
     def _describe(self, cases):
         "Return the label and the description of the notification"
-        pool = Pool()
-        Case = pool.get('training.abandon.case')
         if self.kind == 'bounce':
             label = 'bounce'
         elif self.case.closed_at:
@@ -492,7 +487,7 @@ class Reply(Workflow, ModelSQL, ModelView):
             f'training_abandon.msg_reply_notify_{label}',
             party=self.party.rec_name if self.party else self.mail.to,
             address=self.from_ if self.kind != 'bounce' else self.mail.to,
-            ), Case._names(cases)
+            ), tools.names(cases)
 
 
 def _is_scan(name, content, mimetype):
@@ -555,54 +550,6 @@ class Mail(metaclass=PoolMeta):
             local = parseaddr(message['Reply-To'])[1].rpartition('@')[0]
             values['reply_token'] = token_hash(local.rpartition('+')[2])
         return values
-
-
-class _ReplyToMixin:
-    __slots__ = ()
-
-    def _reply_to(self):
-        address = reply_address()
-        if not address:
-            return super()._reply_to()
-        return (self._signatory() or self.company).party.name, address
-
-
-class Enrolment(_ReplyToMixin, metaclass=PoolMeta):
-    __name__ = 'training.enrolment'
-
-
-class Case(_ReplyToMixin, metaclass=PoolMeta):
-    __name__ = 'training.abandon.case'
-
-    def _answers(self, *domain):
-        "Return the replies that count as answers, the first one first"
-        pool = Pool()
-        Reply = pool.get('training.mail.reply')
-        return Reply.search([
-                ('case', '=', self.id),
-                ('counted', '=', True),
-                *domain], order=[('received_at', 'ASC'), ('id', 'ASC')])
-
-    def answered_reasons(self):
-        """Return the reasons and the words that the trainee answered, for
-        the user who may read them."""
-        if not self._reads_sensitive():
-            return [], ''
-        replies = [r for r in self._answers() if r.answers_reasons]
-        return (
-            list(dict.fromkeys(x for r in replies for x in r.reasons)),
-            '\n\n'.join(filter(None, (r.text for r in replies))))
-
-    def answered_proposals(self):
-        "Return when the parties answered after the proposals, by party"
-        proposed = max((
-                s.done_at for s in self.steps
-                if s.kind == 'propose' and s.done_at), default=None)
-        if not proposed:
-            return {}
-        return {
-            r.party: r.received_at
-            for r in self._answers(('received_at', '>=', proposed))}
 
 
 def reply_address():

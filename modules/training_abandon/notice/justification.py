@@ -16,6 +16,7 @@ from trytond.tools import grouped_slice
 from trytond.transaction import Transaction, without_check_access
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
+from .. import tools
 from ..exceptions import TrainingValidationError
 
 BATCH = 200
@@ -143,9 +144,7 @@ class Justification(Workflow, ModelSQL, ModelView):
 
     @classmethod
     def default_received_at(cls):
-        pool = Pool()
-        Case = pool.get('training.abandon.case')
-        return Case.now()
+        return tools.now()
 
     @classmethod
     def default_state(cls):
@@ -276,7 +275,6 @@ class Justification(Workflow, ModelSQL, ModelView):
     @classmethod
     def _decide(cls, justifications, refusal_reason=None):
         pool = Pool()
-        Case = pool.get('training.abandon.case')
         User = pool.get('res.user')
         employee = User(Transaction().user).employee
         own = [
@@ -284,7 +282,7 @@ class Justification(Workflow, ModelSQL, ModelView):
             if employee and j.company == employee.company]
         others = [j for j in justifications if j not in own]
         values = {
-            'decided_at': Case.now(),
+            'decided_at': tools.now(),
             'refusal_reason': refusal_reason,
             }
         cls.write(

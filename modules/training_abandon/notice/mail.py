@@ -13,9 +13,9 @@ from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Eval
 from trytond.transaction import Transaction, without_check_access
 
-from ..case.owner import AdministratorsMixin
 from ..mail.archive import sql_reference
 from ..mail.mail import WAITING
+from ..notify import AdministratorsMixin
 
 
 class Mail(AdministratorsMixin, metaclass=PoolMeta):

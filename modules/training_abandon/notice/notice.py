@@ -11,9 +11,10 @@ from trytond.pyson import Bool, Eval, If
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction, without_check_access
 
-from ..case.owner import one_line
+from .. import tools
 from ..exceptions import LetterError, ProcedureError, RecipientError
 from ..mail.mail import check_address
+from ..notify import one_line
 
 BATCH = 200
 # The kind of the letters, that belong to no step
@@ -217,7 +218,6 @@ class Notice(ModelSQL, ModelView):
         cancel their mails that wait and return the other attendances that
         the cancelled mails told."""
         pool = Pool()
-        Case = pool.get('training.abandon.case')
         Mail = pool.get('training.mail')
         notices = cls._search('slot', slot_ids)
         if not notices:
@@ -235,7 +235,7 @@ class Notice(ModelSQL, ModelView):
             if n.state != 'absent'
             or states.get((n.enrolment, n.slot)) != 'excused'}
         cls.write([n for n in corrected if not n.corrected_at], {
-                'corrected_at': Case.now()})
+                'corrected_at': tools.now()})
         cls.write(
             [n for n in notices if n.corrected_at and n not in corrected], {
                 'corrected_at': None})
@@ -263,9 +263,8 @@ class Notice(ModelSQL, ModelView):
         """Return the attendances of which the procedure tells, those of the
         slots that ended lately, by enrolment and date."""
         pool = Pool()
-        Case = pool.get('training.abandon.case')
         Enrolment = pool.get('training.enrolment')
-        now = Case.now()
+        now = tools.now()
         # One instance keeps what is read together
         enrolments = {
             e.id: e for e in Enrolment.browse(
@@ -373,7 +372,6 @@ class Notice(ModelSQL, ModelView):
         "Return why the mail tells no more what the sheets do, or None"
         pool = Pool()
         Attendance = pool.get('training.attendance')
-        Case = pool.get('training.abandon.case')
         notices = cls.search([('mail', '=', mail.id)])
         if not notices and mail.kind == LETTER_KIND:
             return gettext('training_abandon.msg_notice_repeated')
@@ -400,7 +398,7 @@ class Notice(ModelSQL, ModelView):
                     state=enrolment.state_string)
             elif (mail.is_first_attempt and enrolment.procedure
                     and slot.end_at
-                    < Case.now() - enrolment.procedure.notice_period):
+                    < tools.now() - enrolment.procedure.notice_period):
                 return gettext(
                     'training_abandon.msg_notice_old', slot=slot.rec_name)
 

@@ -9,6 +9,7 @@ from unittest.mock import patch
 
 import trytond.config as config
 from trytond.modules.company.tests import create_company, create_employee
+from trytond.modules.training_abandon import tools
 from trytond.modules.training_abandon.mail import delivery as mail_delivery
 from trytond.pool import Pool
 from trytond.tests.test_tryton import DB_NAME, activate_module, drop_db
@@ -39,21 +40,20 @@ class DatabaseTestCase(unittest.TestCase):
 
 
 @contextmanager
-def today(date=DATE, pool=None):
-    "Make it that day for the company"
+def today(date=DATE, pool=None, time=dt.time(20)):
+    """Make it that day for the company
+
+    By default all the slots of the day have started and ended."""
     pool = pool or Pool()
-    Case = pool.get('training.abandon.case')
     Date = pool.get('ir.date')
-    Slot = pool.get('training.session.slot')
     with patch.object(Date, 'today', lambda *args, **kwargs: date), \
-            patch.object(
-                Case, 'now',
-                lambda: dt.datetime.combine(date, dt.time(10))), \
-            patch.object(
-                # All the slots of the day have started
-                Slot, 'now',
-                lambda: dt.datetime.combine(date, dt.time(20))):
+            at(dt.datetime.combine(date, time)):
         yield
+
+
+def at(time):
+    "Make it that time, in UTC, or the time that the function returns"
+    return patch.object(tools, 'now', time if callable(time) else lambda: time)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from ..exceptions import (
     AbsentDayWarning, SheetError, SheetReopenWarning, SheetUncheckedWarning,
     TrainingValidationError)
 from .common import (
-    DATE, DatabaseTestCase, as_user, count_statements, create_enrolments,
+    DATE, DatabaseTestCase, as_user, at, count_statements, create_enrolments,
     create_session, create_user, run_wizard, set_up, today)
 
 DAY = dt.timedelta(days=1)
@@ -229,8 +229,7 @@ class AttendanceSheetTestCase(DatabaseTestCase):
             self.assertEqual(Slot.search([('day', '=', 'past')]), [])
             self.assertEqual(tomorrow.day, 'coming')
             Slot.open([morning, afternoon])
-            with patch.object(
-                    Slot, 'now', lambda: morning.start_at + minutes(60)):
+            with at(morning.start_at + minutes(60)):
                 Slot.close([morning])
                 with self.assertRaisesRegex(SheetError, "has started"):
                     Slot.close([afternoon])

@@ -5,6 +5,7 @@ import tempfile
 from unittest.mock import patch
 
 import trytond.config as config
+from trytond.modules.training_abandon import tools
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
 
@@ -36,7 +37,7 @@ class CaseFileTestCase(DatabaseTestCase):
                         'case': case.id,
                         'kind': 'call',
                         'party': party.id,
-                        'done_at': Case.now(),
+                        'done_at': tools.now(),
                         'outcome': 'reached',
                         'note': PRIVATE,
                         }])

@@ -4,6 +4,7 @@ import datetime as dt
 import json
 from email import message_from_bytes, policy
 
+from trytond.modules.training_abandon import tools
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
 
@@ -27,7 +28,6 @@ class ConversationTestCase(DatabaseTestCase):
 
     def answer(self, case, mail, message_id=LONG_ID, **values):
         pool = Pool()
-        Case = pool.get('training.abandon.case')
         Reply = pool.get('training.mail.reply')
         reply, = Reply.create([{
                     'company': case.company.id,
@@ -35,7 +35,7 @@ class ConversationTestCase(DatabaseTestCase):
                     'mail': mail.id,
                     'party': mail.party.id,
                     'subject': SECRET,
-                    'received_at': Case.now(),
+                    'received_at': tools.now(),
                     'message_id': message_id,
                     'kind': 'answer',
                     'counted': True,
@@ -189,12 +189,11 @@ class ConversationTestCase(DatabaseTestCase):
     def test_write_bounced_address(self):
         "Test that a party is not written to where the mails come back from"
         pool = Pool()
-        Case = pool.get('training.abandon.case')
         ContactMechanism = pool.get('party.contact_mechanism')
         Mail = pool.get('training.mail')
         with set_up() as (company, session, prescriber):
             case = self.open_case(session, prescriber)
-            ContactMechanism.bounce(prescriber.email, Case.now(), "Unknown")
+            ContactMechanism.bounce(prescriber.email, tools.now(), "Unknown")
             wizard, start = open_wizard(
                 'training.abandon.case.write', [case])
             start.update(
@@ -267,7 +266,7 @@ class ConversationTestCase(DatabaseTestCase):
                     'training.abandon.case.propose', [case],
                     no_solution_reason="None fits")
             with today(DATE + dt.timedelta(days=3)):
-                answered_at = Case.now()
+                answered_at = tools.now()
                 wizard, start = open_wizard(
                     'training.abandon.case.exchange', [Case(case.id)])
                 kinds = {x['party']: x['kind'] for x in start['exchanges']}

@@ -1,14 +1,14 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 import datetime as dt
-from unittest.mock import patch
 
+from trytond.modules.training_abandon import tools
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
 from .common import (
-    DATE, DatabaseTestCase, as_user, count_statements, create_enrolments,
+    DATE, DatabaseTestCase, as_user, at, count_statements, create_enrolments,
     create_user, mail_server, run_wizard, set_up)
 
 PRIVATE = "My back hurts"
@@ -33,7 +33,7 @@ class TimelineTestCase(DatabaseTestCase):
         Reply = pool.get('training.mail.reply')
         run_wizard('training.abandon.case.inform', [case])
         run_wizard('training.abandon.case.ask_reasons', [case])
-        now = Case.now()
+        now = tools.now()
         asked, informed = Case(case.id).mails
         trainee = asked.party
         Mail.write([informed], {
@@ -142,23 +142,24 @@ class TimelineTestCase(DatabaseTestCase):
         pool = Pool()
         Mail = pool.get('training.mail')
         kinds = ['mail_failed', 'mail_cancelled', 'mail_sent']
-        at = dt.datetime.combine(DATE, dt.time(10))
+        failed_at = dt.datetime.combine(DATE, dt.time(10))
         words = '550 No such user'
         with set_up() as (company, session, prescriber):
             case, = self.open_cases(session, prescriber)
             run_wizard('training.abandon.case.inform', [case])
             mail, = Mail.search([('case', '=', case.id)])
-            with patch.object(Mail, '_now', return_value=at):
+            with at(failed_at):
                 with mail_server(rcpt=(550, b'No such user')):
                     Mail.deliver([mail])
                 self.assertEqual(
-                    self.tell(case, *kinds), [('mail_failed', at, words)])
+                    self.tell(case, *kinds),
+                    [('mail_failed', failed_at, words)])
                 self.assertTrue(Mail(mail.id).write_date)
 
                 with mail_server():
                     Mail(mail.id).readdress('other@example.com')
             failed, cancelled = self.tell(case, *kinds)
-            self.assertEqual(failed, ('mail_failed', at, words))
+            self.assertEqual(failed, ('mail_failed', failed_at, words))
             kind, cancelled_at, detail = cancelled
             self.assertEqual((kind, detail), ('mail_cancelled', None))
             self.assertIsNotNone(cancelled_at)
@@ -174,10 +175,10 @@ class TimelineTestCase(DatabaseTestCase):
             case, = self.open_cases(session, prescriber)
             run_wizard('training.abandon.case.inform', [case])
             mails = Mail.search([('case', '=', case.id)])
-            with patch.object(Mail, '_now', return_value=first), \
+            with at(first), \
                     mail_server(rcpt=(550, b'No such user')):
                 Mail.deliver(mails)
-            with patch.object(Mail, '_now', return_value=then), \
+            with at(then), \
                     mail_server(data=(250, b'OK')):
                 Mail.deliver(Mail.browse(mails))
             self.assertEqual(

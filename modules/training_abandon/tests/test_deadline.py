@@ -6,6 +6,7 @@ from unittest.mock import patch
 
 from trytond.model.exceptions import AccessError
 from trytond.modules.company.tests import create_company
+from trytond.modules.training_abandon import tools
 from trytond.modules.training_abandon.exceptions import (
     LetterError, ProcedureError)
 from trytond.modules.training_abandon.training.working_day import (
@@ -15,7 +16,7 @@ from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
 from .common import (
-    DATE, DatabaseTestCase, count_statements, create_enrolments,
+    DATE, DatabaseTestCase, at, count_statements, create_enrolments,
     create_session, create_user, mail_server, run_wizard, set_up, today)
 
 DAY = dt.timedelta(days=1)
@@ -680,7 +681,6 @@ class DeadlineTestCase(DatabaseTestCase):
     def test_today_timezone(self):
         "Test that an evening is the next day for the companies overseas"
         pool = Pool()
-        Case = pool.get('training.abandon.case')
         Step = pool.get('training.abandon.case.step')
         with set_up() as (company, session, _):
             self.ask(session)
@@ -693,7 +693,7 @@ class DeadlineTestCase(DatabaseTestCase):
             with patch('trytond.ir.date.datetime') as datetime:
                 datetime.datetime.now.side_effect = now.astimezone
                 self.assertEqual(
-                    Case.today(company), DATE + (2 + expected) * DAY)
+                    tools.today(company), DATE + (2 + expected) * DAY)
                 self.assertEqual(len(Step.due_reminders()), expected)
 
     @with_transaction()
@@ -729,8 +729,7 @@ class DeadlineTestCase(DatabaseTestCase):
                         session = create_session(company, opening)
                         case, = Case.open_cases(
                             create_enrolments(session), 'absence', opening)
-                    with today(opening), patch.object(
-                            Case, 'now', lambda: done_at):
+                    with today(opening), at(done_at):
                         run_wizard(
                             'training.abandon.case.ask_reasons',
                             Case.browse([case]))

@@ -20,21 +20,13 @@ from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction, without_check_access
 
 from .common import (
-    DATE, DatabaseTestCase, as_user, count_statements, create_enrolments,
+    DATE, DatabaseTestCase, as_user, at, count_statements, create_enrolments,
     create_user, live, mail_server, open_wizard, run_wizard, set_up,
     without_commit)
 
 OK = (250, b'OK')
 MINUTE = dt.timedelta(minutes=1)
 NOW = dt.datetime.combine(DATE, dt.time(10))
-
-
-@contextmanager
-def at(time):
-    pool = Pool()
-    Mail = pool.get('training.mail')
-    with patch.object(Mail, '_now', lambda *args: time):
-        yield
 
 
 class MailDeliveryTestCase(DatabaseTestCase):
@@ -547,7 +539,7 @@ class MailDeliveryTestCase(DatabaseTestCase):
                 claims.append(Mail._claim())
                 return OK
 
-            with patch.object(Mail, '_now', lambda *args: now[0]), \
+            with at(lambda: now[0]), \
                     mail_server() as server:
                 server.data.side_effect = data
                 Mail.deliver(mails)
@@ -583,7 +575,7 @@ class MailDeliveryTestCase(DatabaseTestCase):
                 now[0] += mail_delivery.DURATION / 2
                 return OK
 
-            with patch.object(Mail, '_now', lambda *args: now[0]), \
+            with at(lambda: now[0]), \
                     mail_server() as server:
                 server.data.side_effect = data
                 Mail.deliver_due()

@@ -29,7 +29,7 @@ from trytond.tools import misc
 from trytond.transaction import Transaction
 
 from .common import (
-    DATE, apply_wizard, as_user, count_statements, create_enrolments,
+    DATE, apply_wizard, as_user, at, count_statements, create_enrolments,
     create_session, create_user, open_wizard, run_wizard, set_up, today)
 
 DAY = dt.timedelta(days=1)
@@ -297,8 +297,7 @@ class TrainingAbandonTestCase(
                     dt.date(2026, 3, 9), dt.date(2026, 3, 16),
                     dt.date(2026, 3, 23), dt.date(2026, 3, 26),
                     dt.date(2026, 4, 10), dt.date(2026, 4, 24)])
-            with patch.object(
-                    type(case), 'now', lambda: dt.datetime(2026, 3, 5, 9)):
+            with at(dt.datetime(2026, 3, 5, 9)):
                 run_wizard('training.abandon.case.inform', [case])
             self.assertEqual(
                 [s.due_date for s in case.steps][:3], [

@@ -7,6 +7,8 @@ from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Bool, Eval, If
 from trytond.tools import escape_wildcard
 
+from .. import tools
+
 
 class Party(metaclass=PoolMeta):
     __name__ = 'party.party'
@@ -188,7 +190,7 @@ class Erase(metaclass=PoolMeta):
                     ('trainee.party', '=', party_id),
                     ], True,
                 ['name', 'token_hash', 'revoked_at'],
-                ['****', None, Case.now()]),
+                ['****', None, tools.now()]),
             (Case, [('enrolment.trainee.party', '=', party_id)], True,
                 ['note', 'reason_comment', 'analysis', 'decision_note',
                     'no_solution_reason'],

@@ -1,0 +1,135 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+"What all the wings use: the clock, the user, the database"
+import datetime as dt
+
+from sql import Null
+
+from trytond import backend
+from trytond.model import fields
+from trytond.pool import Pool
+from trytond.tools import grouped_slice, sqlite_apply_types
+from trytond.tools import timezone as tz
+from trytond.transaction import Transaction
+
+# The most records that are browsed or written at once: the time of a list is
+# the square of its length
+BATCH = 200
+
+
+def now():
+    "Return the time it is, in UTC and without microseconds"
+    return dt.datetime.now(dt.timezone.utc).replace(
+        tzinfo=None, microsecond=0)
+
+
+def today(company):
+    "Return the day it is for the company"
+    pool = Pool()
+    Date = pool.get('ir.date')
+    with Transaction().set_context(company=company.id):
+        return Date.today()
+
+
+def local_datetime(at, company):
+    "Return what the clock of the company shows at that time, in UTC"
+    at = at.replace(tzinfo=tz.UTC)
+    if company.timezone:
+        at = at.astimezone(tz.ZoneInfo(company.timezone))
+    return at
+
+
+def local_date(at, company):
+    "Return the day of the company at that time, in UTC"
+    return local_datetime(at, company).date()
+
+
+def first(words, count=10):
+    "Return the list of the first words, with an ellipsis if there are more"
+    words = list(words)
+    return [*words[:count], '…'] if len(words) > count else words
+
+
+def names(records, count=10):
+    "Return the names of the first records in words"
+    words = [f'"{r.rec_name}"' for r in records[:count + 1]]
+    return ', '.join(first(words, count))
+
+
+def is_member(group):
+    "Return if the user is a member of the group of the module"
+    pool = Pool()
+    ModelData = pool.get('ir.model.data')
+    User = pool.get('res.user')
+    return (Transaction().user == 0
+        or ModelData.get_id('training_abandon', group) in User.get_groups())
+
+
+def current_employee(company):
+    "Return the employee of the user for the company, or None"
+    pool = Pool()
+    User = pool.get('res.user')
+    employee = User(Transaction().user).employee
+    if employee and employee.company == company:
+        return employee
+
+
+def browse_by_id(Model, ids):
+    "Return the records by id"
+    return {
+        r.id: r for sub_ids in grouped_slice(list(ids), BATCH)
+        for r in Model.browse(list(sub_ids))}
+
+
+def apply_types(query, *types):
+    """Give the columns of the query their SQL types, that SQLite forgets in
+    expressions, and return the query.
+
+    The columns are named with as_, in the order of the types."""
+    if backend.name == 'sqlite':
+        sqlite_apply_types(query, types)
+    return query
+
+
+def lock_records(Model, ids):
+    """Keep the records for this transaction alone, or raise
+    DatabaseOperationalError at once if another one has them."""
+    transaction = Transaction()
+    if transaction.database.has_select_for():
+        transaction.database.lock_records(
+            transaction.connection, Model._table, ids)
+    else:
+        lock_database(Model)
+
+
+def lock_free(Model, ids):
+    """Keep for this transaction alone the records that no other one has and
+    return their ids."""
+    transaction = Transaction()
+    database = transaction.database
+    if not database.has_select_for():
+        lock_database(Model)
+        return list(ids)
+    table = Model.__table__()
+    For = database.get_select_for_skip_locked()
+    cursor = transaction.connection.cursor()
+    cursor.execute(*table.select(
+            table.id,
+            where=fields.SQL_OPERATORS['in'](table.id, ids),
+            for_=For('UPDATE')))
+    return [id_ for id_, in cursor]
+
+
+def lock_database(Model):
+    "Lock the database that has no lock on rows, as its first change does"
+    transaction = Transaction()
+    if not transaction.database.has_select_for():
+        table = Model.__table__()
+        transaction.connection.cursor().execute(*table.update(
+                [table.id], [table.id], where=table.id == Null))
+
+
+def forget_read():
+    "Forget what was read before a lock or a commit"
+    for cache in Transaction().cache.values():
+        cache.clear()
