@@ -2,6 +2,7 @@
 # this repository contains the full copyright notices and license terms.
 "What all the wings use: the clock, the user, the database"
 import datetime as dt
+from itertools import islice
 
 from sql import Null
 
@@ -46,14 +47,14 @@ def local_date(at, company):
 
 def first(words, count=10):
     "Return the list of the first words, with an ellipsis if there are more"
-    words = list(words)
+    words = list(islice(words, count + 1))
     return [*words[:count], '…'] if len(words) > count else words
 
 
 def names(records, count=10):
     "Return the names of the first records in words"
-    words = [f'"{r.rec_name}"' for r in records[:count + 1]]
-    return ', '.join(first(words, count))
+    return ', '.join(
+        first((f'"{r.rec_name}"' for r in records), count))
 
 
 def is_member(group):

@@ -1,7 +1,5 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
-import datetime as dt
-
 from sql import Literal, Null, Union
 from sql.aggregate import Max, Min
 from sql.conditionals import Case as SQLCase
@@ -28,13 +26,6 @@ CONFORMITIES = [
     ('exempt', "Not Applicable"),
     ]
 _RANKS = [conformity for conformity, _ in CONFORMITIES]
-
-
-def to_datetime(value):
-    "Return the result of an aggregate, which SQLite gives as text"
-    if isinstance(value, str):
-        value = dt.datetime.fromisoformat(value)
-    return value
 
 
 class Step(metaclass=PoolMeta):
@@ -129,13 +120,16 @@ class Step(metaclass=PoolMeta):
         for sub_steps in grouped_slice(steps, SLICE):
             query, step, *expressions = cls._conformity_query(
                 cls._of_steps(s.id for s in sub_steps))
-            query.columns = [step.id] + [
-                e.as_(f'column{i}') for i, e in enumerate(expressions)]
-            cursor.execute(*query)
+            conformity, evidence, proven_at = expressions
+            query.columns = [
+                step.id.as_('id'), conformity.as_('conformity'),
+                evidence.as_('evidence'), proven_at.as_('proven_at')]
+            cursor.execute(*tools.apply_types(
+                    query, None, None, None, 'TIMESTAMP'))
             for id_, conformity, evidence, proven_at in cursor:
                 if evidence != 'proven':
                     proven_at = None
-                facts[id_] = (conformity, evidence, to_datetime(proven_at))
+                facts[id_] = (conformity, evidence, proven_at)
         values = {
             'conformity': {i: c for i, (c, _, _) in facts.items()},
             'proven_at': {i: at for i, (_, _, at) in facts.items()},
@@ -154,7 +148,7 @@ class Step(metaclass=PoolMeta):
         lang = Lang.get()
         case = self.case
         proven_on = case.local_date(proven_at) if proven_at else None
-        done_on = self._done_on()
+        done_on = self.done_on()
 
         def date(value):
             return lang.strftime(value) if value else ''
@@ -226,8 +220,9 @@ class Step(metaclass=PoolMeta):
         return [('id', 'in', query)]
 
 
-class Case(metaclass=PoolMeta):
-    __name__ = 'training.abandon.case'
+class ConformityMixin:
+    "Cases that are worth the worst of their steps"
+    __slots__ = ()
 
     conformity = fields.Function(fields.Selection(
             'get_conformities', "Conformity", sort=False,

@@ -10,7 +10,7 @@ from sql.operators import Concat
 
 from trytond import backend
 from trytond.model import ModelSQL, ModelView, fields
-from trytond.pool import Pool, PoolMeta
+from trytond.pool import Pool
 from trytond.pyson import Eval, If
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
@@ -597,10 +597,3 @@ class Event(ModelSQL, ModelView):
                 'res_id': [origin.id],
                 'views': [(None, 'form')],
                 }
-
-
-class Case(metaclass=PoolMeta):
-    __name__ = 'training.abandon.case'
-
-    events = fields.One2Many(
-        'training.abandon.case.event', 'case', "Timeline", readonly=True)

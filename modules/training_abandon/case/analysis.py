@@ -1,9 +1,83 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
+"The reasons that the trainees declare and the causes determined"
 from trytond.i18n import gettext
 from trytond.model import ModelSQL, ModelView, Unique, fields
 from trytond.model.exceptions import AccessError
 from trytond.pyson import Eval
+from trytond.transaction import without_check_access
+
+from .. import tools
+
+
+class _SensitiveSearchMixin:
+    "A field by which only the group Sensitive Reasons searches"
+
+    def convert_domain(self, domain, tables, Model):
+        # Finding the cases would tell the reasons that the rules hide; the
+        # domains are always converted without check of the access
+        if not tools.is_member('group_sensitive_reason'):
+            raise AccessError(gettext(
+                    'training_abandon.msg_case_sensitive_search',
+                    field=Model.__names__(self.name)['field']))
+        return super().convert_domain(domain, tables, Model)
+
+
+class SensitiveMany2Many(_SensitiveSearchMixin, fields.Many2Many):
+    pass
+
+
+class SensitiveOne2Many(_SensitiveSearchMixin, fields.One2Many):
+    pass
+
+
+class AnalysisMixin:
+    "Cases with the reasons declared and the causes determined"
+    __slots__ = ()
+
+    reasons = SensitiveMany2Many(
+        'training.abandon.case-training.abandon.reason',
+        'case', 'reason', "Declared Reasons", readonly=True)
+    reason_comment = fields.Text("Reason Comment", readonly=True)
+    causes = SensitiveOne2Many(
+        'training.abandon.case.cause', 'case', "Causes", readonly=True)
+    analysis = fields.Text("Analysis", readonly=True)
+    reason_category = fields.Function(
+        fields.Char(
+            "Reason Category",
+            help="What a prescriber may know of the causes."),
+        'get_reason_category')
+
+    @classmethod
+    @without_check_access
+    def get_reason_category(cls, cases, name):
+        categories = {}
+        for case in cls.browse(cases):
+            reasons = [c.cause for c in case.causes] or case.reasons
+            names = []
+            for reason in reasons:
+                if reason.sensitive or reason.family.sensitive:
+                    names.append(gettext(
+                            'training_abandon.msg_reason_category_personal'))
+                else:
+                    names.append(reason.family.name)
+            categories[case.id] = ', '.join(dict.fromkeys(names))
+        return categories
+
+    @classmethod
+    def declare_reasons(cls, cases, reasons, comment=None):
+        "Record the reasons that the trainees give"
+        values = {}
+        if reasons:
+            values['reasons'] = [('add', [r.id for r in reasons])]
+        if comment:
+            values['reason_comment'] = comment
+        if values:
+            cls.write(cases, values)
+        if {r.code for r in reasons} - {'no_answer'}:
+            cls.write(
+                [c for c in cases if not c.answered_at],
+                {'answered_at': tools.now()})
 
 
 class CaseRecordMixin:
@@ -90,119 +164,3 @@ class Cause(CaseCompanyMixin, CaseRecordMixin, ModelSQL, ModelView):
     @classmethod
     def search_rec_name(cls, name, clause):
         return [('cause.rec_name', *clause[1:])]
-
-
-class Proposal(CaseCompanyMixin, CaseRecordMixin, ModelSQL, ModelView):
-    "An alternative proposed to the trainee"
-    __name__ = 'training.abandon.proposal'
-
-    case = fields.Many2One(
-        'training.abandon.case', "Case", required=True, ondelete='CASCADE')
-    solution = fields.Many2One(
-        'training.abandon.solution', "Solution", ondelete='RESTRICT',
-        domain=[
-            ('company', 'in', [Eval('company', -1), None]),
-            ],
-        states={
-            'required': ~Eval('description'),
-            })
-    description = fields.Text(
-        "Description",
-        help="The terms of the solution, as the trainee and the prescriber "
-        "read them.")
-    state = fields.Selection([
-            ('proposed', "Proposed"),
-            ('accepted', "Accepted"),
-            ('refused', "Refused"),
-            ('expired', "Expired"),
-            ], "State", required=True, readonly=True, sort=False)
-    state_string = state.translated('state')
-    responses = fields.One2Many(
-        'training.abandon.proposal.response', 'proposal', "Responses",
-        readonly=True)
-
-    @classmethod
-    def default_state(cls):
-        return 'proposed'
-
-    def get_rec_name(self, name):
-        description = ' '.join((self.description or '').split())
-        if not self.solution:
-            return description
-        return ' – '.join(filter(None, [self.solution.name, description]))
-
-    @classmethod
-    def search_rec_name(cls, name, clause):
-        return ['OR',
-            ('solution.name', *clause[1:]),
-            ('description', *clause[1:]),
-            ]
-
-    @classmethod
-    def settle(cls, proposals):
-        """Set the state of the proposals from their responses: one refusal
-        is enough to refuse, the trainee is needed to accept."""
-        accepted, refused = [], []
-        for proposal in cls.browse(proposals):
-            answers = {}
-            for response in proposal.responses:
-                answers[response.party] = response.answer
-            trainee = proposal.case.enrolment.trainee.party
-            if 'refused' in answers.values():
-                refused.append(proposal)
-            elif answers.get(trainee) == 'accepted':
-                accepted.append(proposal)
-        cls.write(accepted, {'state': 'accepted'})
-        cls.write(refused, {'state': 'refused'})
-
-    @classmethod
-    def expire(cls, proposals):
-        cls.write(
-            [p for p in proposals if p.state == 'proposed'],
-            {'state': 'expired'})
-
-
-class ProposalResponse(ModelSQL, ModelView):
-    __name__ = 'training.abandon.proposal.response'
-
-    proposal = fields.Many2One(
-        'training.abandon.proposal', "Proposal", required=True,
-        ondelete='CASCADE')
-    party = fields.Many2One(
-        'party.party', "Party", required=True, ondelete='RESTRICT')
-    answer = fields.Selection([
-            ('accepted', "Accepted"),
-            ('refused', "Refused"),
-            ], "Answer", required=True, sort=False)
-    answer_string = answer.translated('answer')
-    at = fields.DateTime("At", required=True)
-    channel = fields.Selection([
-            ('call', "Phone Call"),
-            ('meeting', "Meeting"),
-            ('email', "Email"),
-            ('letter', "Letter"),
-            ('other', "Other"),
-            ], "Channel", required=True, sort=False)
-
-    @classmethod
-    def __setup__(cls):
-        super().__setup__()
-        cls.__access__.add('proposal')
-        cls._order.insert(0, ('at', 'ASC'))
-
-    @classmethod
-    def check_modification(cls, mode, responses, values=None, external=False):
-        super().check_modification(
-            mode, responses, values=values, external=external)
-        if external:
-            for response in responses:
-                raise AccessError(gettext(
-                        'training_abandon.msg_case_modify',
-                        case=response.proposal.case.rec_name))
-
-    def get_rec_name(self, name):
-        return f'{self.party.rec_name} - {self.answer_string}'
-
-    @classmethod
-    def search_rec_name(cls, name, clause):
-        return [('party.rec_name', *clause[1:])]

@@ -1,28 +1,28 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 "What the parties answered"
-from trytond.pool import Pool, PoolMeta
+from trytond.pool import Pool
 
 from .. import tools
-from ..mail.reply import reply_address
 
 
-class _ReplyToMixin:
+class AnswerMixin:
+    "Cases that wait for answers"
     __slots__ = ()
 
-    def _reply_to(self):
-        address = reply_address()
-        if not address:
-            return super()._reply_to()
-        return (self._signatory() or self.company).party.name, address
+    @classmethod
+    def on_answer(cls, cases):
+        "Hook called when what the cases wait for may have come"
 
-
-class Enrolment(_ReplyToMixin, metaclass=PoolMeta):
-    __name__ = 'training.enrolment'
-
-
-class Case(_ReplyToMixin, metaclass=PoolMeta):
-    __name__ = 'training.abandon.case'
+    def correspondents(self):
+        "Return the list of the parties who may write about the case"
+        enrolment = self.enrolment
+        parties = [enrolment.trainee.party]
+        parties += [p for _, p in enrolment.stakeholders()]
+        parties += filter(None, [
+                enrolment.prescriber, enrolment.employer, enrolment.client])
+        parties += [c.party for c in enrolment.contacts]
+        return list(dict.fromkeys(parties))
 
     def _answers(self, *domain):
         "Return the replies that count as answers, the first one first"

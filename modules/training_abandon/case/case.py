@@ -12,56 +12,21 @@ from trytond.model.exceptions import AccessError
 from trytond.modules.company.model import employee_field
 from trytond.pool import Pool
 from trytond.pyson import Bool, Date, DateTime, Eval, If
-from trytond.transaction import Transaction, without_check_access
+from trytond.transaction import Transaction
 
 from .. import tools
-from ..procedure.procedure import CASE_STATES, STEP_ORDER
-
-# The state that each step gives to the case
-STEP_STATES = {
-    'inform': 'informed',
-    'ask_reasons': 'inquiring',
-    'analyse': 'analysed',
-    'propose': 'proposed',
-    'exchange': 'exchanged',
-    'follow_up': 'followed_up',
-    'decide': 'validated',
-    'certify': 'certified',
-    }
-PROGRESS_STATES = [
-    'draft', 'informed', 'inquiring', 'analysed', 'proposed', 'exchanged',
-    'followed_up']
-OPEN_STATES = PROGRESS_STATES + ['validated', 'certified']
-# The state of the enrolment for each ground of a validated case
-GROUND_STATES = {
-    'abandonment': 'withdrawn',
-    'exclusion': 'withdrawn',
-    'force_majeure': 'withdrawn',
-    'legitimate_reason': 'withdrawn',
-    'no_show': 'cancelled',
-    'withdrawal_period': 'cancelled',
-    'transfer': 'cancelled',
-    'postponed': 'suspended',
-    }
-INVALID_GROUNDS = ['resumed', 'unfounded']
-BEFORE_SESSION_GROUNDS = ['no_show', 'withdrawal_period', 'transfer']
-GROUNDS = [
-    ('abandonment', "Abandonment"),
-    ('force_majeure', "Force Majeure"),
-    ('legitimate_reason', "Legitimate Reason"),
-    ('exclusion', "Exclusion"),
-    ('no_show', "No-Show"),
-    ('withdrawal_period', "Withdrawal Period"),
-    ('transfer', "Transfer"),
-    ('postponed', "Postponed"),
-    ('resumed', "Training Resumed"),
-    ('unfounded', "Unfounded"),
-    ]
-ORIGINS = [
-    ('absence', "Absence"),
-    ('declared', "Declared by the Trainee"),
-    ('other', "Other"),
-    ]
+from ..procedure.states import (
+    CASE_STATES, GROUNDS, OPEN_STATES, ORIGINS, PROGRESS_STATES, STEP_ORDER,
+    STEP_STATES)
+from .analysis import AnalysisMixin
+from .answer import AnswerMixin
+from .certificate import CertificationMixin
+from .correspondence import CaseCorrespondenceMixin
+from .decision import DecisionMixin
+from .follow_up import ExchangeMixin
+from .opening import OpeningMixin
+from .owner import OwnerMixin
+from .progress import ProgressMixin
 
 
 def _step_button(kind):
@@ -71,7 +36,10 @@ def _step_button(kind):
         }
 
 
-class Case(Workflow, ModelSQL, ModelView):
+class Case(
+        OpeningMixin, ProgressMixin, CaseCorrespondenceMixin, AnswerMixin,
+        AnalysisMixin, ExchangeMixin, DecisionMixin, CertificationMixin,
+        OwnerMixin, Workflow, ModelSQL, ModelView):
     __name__ = 'training.abandon.case'
     _rec_name = 'number'
 
@@ -124,21 +92,9 @@ class Case(Workflow, ModelSQL, ModelView):
     evidence = fields.Function(fields.Selection(
             'get_evidences', "Evidence", readonly=True),
         'get_evidence')
-    reasons = fields.Many2Many(
-        'training.abandon.case-training.abandon.reason',
-        'case', 'reason', "Declared Reasons", readonly=True)
-    reason_comment = fields.Text("Reason Comment", readonly=True)
     answered_at = fields.DateTime(
         "Answered at", readonly=True,
         help="When the trainee gave the reasons.")
-    causes = fields.One2Many(
-        'training.abandon.case.cause', 'case', "Causes", readonly=True)
-    analysis = fields.Text("Analysis", readonly=True)
-    reason_category = fields.Function(
-        fields.Char(
-            "Reason Category",
-            help="What a prescriber may know of the causes."),
-        'get_reason_category')
     proposals = fields.One2Many(
         'training.abandon.proposal', 'case', "Proposals", readonly=True)
     no_solution_reason = fields.Text("Why No Solution", readonly=True)
@@ -150,6 +106,8 @@ class Case(Workflow, ModelSQL, ModelView):
             ])
     mails = fields.One2Many(
         'training.mail', 'case', "Mails", readonly=True)
+    replies = fields.One2Many(
+        'training.mail.reply', 'case', "Replies", readonly=True)
     decision = fields.Selection([
             (None, ""),
             ('validated', "Validated"),
@@ -166,12 +124,6 @@ class Case(Workflow, ModelSQL, ModelView):
     previous_enrolment_state = fields.Char(
         "Previous Enrolment State", readonly=True)
     previous_end_date = fields.Date("Previous End Date", readonly=True)
-    certificate = fields.Function(fields.Many2One(
-            'training.abandon.certificate', "Certificate"),
-        'get_certificate')
-    certificates = fields.One2Many(
-        'training.abandon.certificate', 'case', "Certificates",
-        readonly=True)
     state = fields.Selection(
         CASE_STATES, "State", readonly=True, required=True, sort=False)
     state_string = state.translated('state')
@@ -321,47 +273,6 @@ class Case(Workflow, ModelSQL, ModelView):
                 result[case.id] = 'none'
         return result
 
-    @classmethod
-    def get_certificate(cls, cases, name):
-        return {
-            c.id: max((x.id for x in c.certificates), default=None)
-            for c in cases}
-
-    @classmethod
-    @without_check_access
-    def get_reason_category(cls, cases, name):
-        categories = {}
-        for case in cls.browse(cases):
-            reasons = [c.cause for c in case.causes] or case.reasons
-            names = []
-            for reason in reasons:
-                if reason.sensitive or reason.family.sensitive:
-                    names.append(gettext(
-                            'training_abandon.msg_reason_category_personal'))
-                else:
-                    names.append(reason.family.name)
-            categories[case.id] = ', '.join(dict.fromkeys(names))
-        return categories
-
-    @classmethod
-    def domain_reasons(cls, domain, tables):
-        return cls._sensitive_domain(cls.reasons, domain, tables)
-
-    @classmethod
-    def domain_causes(cls, domain, tables):
-        return cls._sensitive_domain(cls.causes, domain, tables)
-
-    @classmethod
-    def _sensitive_domain(cls, field, domain, tables):
-        # Finding the cases would tell the reasons that the rules hide; the
-        # domains are always converted without check of the access
-        if not tools.is_member('group_sensitive_reason'):
-            raise AccessError(gettext(
-                    'training_abandon.msg_case_sensitive_search',
-                    field=cls.__names__(field.name)['field']))
-        return type(field).convert_domain.__wrapped__(
-            field, domain, tables, cls)
-
     def get_step(self, kind):
         for step in self.steps:
             if step.kind == kind:
@@ -420,6 +331,12 @@ class Case(Workflow, ModelSQL, ModelView):
                 raise AccessError(gettext(
                         'training_abandon.msg_case_modify',
                         case=case.rec_name))
+
+    @classmethod
+    def on_modification(cls, mode, cases, field_names=None):
+        super().on_modification(mode, cases, field_names=field_names)
+        if mode == 'write' and {'answered_at', 'closed_at'} & field_names:
+            cls.on_answer(cases)
 
     @classmethod
     def copy(cls, cases, default=None):

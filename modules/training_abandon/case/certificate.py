@@ -3,19 +3,20 @@
 import hashlib
 import mimetypes
 
+from trytond.exceptions import UserError
 from trytond.i18n import gettext
 from trytond.model import ModelSQL, ModelView, Workflow, fields
 from trytond.model.exceptions import AccessError
-from trytond.modules.company import CompanyReport
-from trytond.pool import Pool, PoolMeta
+from trytond.pool import Pool
 from trytond.pyson import Eval, If
 from trytond.tools import slugify
 from trytond.transaction import Transaction
 
 from .. import tools
-from ..exceptions import CertificateError
-from ..pdf_report import get_logo
-from .correspondence import blocks
+from ..exceptions import CertificateError, ReportError
+from ..notify import one_line
+from ..pdf_report import PDFReport, get_logo
+from ..procedure.letter import Renderer, blocks
 
 
 class Certificate(Workflow, ModelSQL, ModelView):
@@ -134,6 +135,14 @@ class Certificate(Workflow, ModelSQL, ModelView):
                         case=certificate.case.rec_name))
 
     @classmethod
+    def on_modification(cls, mode, certificates, field_names=None):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        super().on_modification(mode, certificates, field_names=field_names)
+        if mode == 'write' and 'state' in field_names:
+            Case.on_answer([c.case for c in certificates])
+
+    @classmethod
     def copy(cls, certificates, default=None):
         for certificate in certificates:
             raise AccessError(gettext(
@@ -187,7 +196,7 @@ class Certificate(Workflow, ModelSQL, ModelView):
         pass
 
 
-class CertificateReport(CompanyReport):
+class CertificateReport(PDFReport):
     "The form that the trainee signs, or the record that the provider makes"
     __name__ = 'training.abandon.certificate'
 
@@ -210,61 +219,43 @@ class CertificateReport(CompanyReport):
         "Return the PDF of the document of the case, as bytes"
         pool = Pool()
         Case = pool.get('training.abandon.case')
-        Letter = pool.get('training.abandon.procedure.letter')
         letter = case.procedure.get_letter('certify', kind, 'trainee')
         if not letter:
             raise CertificateError(gettext(
                     'training_abandon.msg_certificate_no_text',
                     procedure=case.procedure.rec_name))
         party = case.enrolment.trainee.party
-        language = party.lang.code if party.lang else Transaction().language
-        with Transaction().set_context(
-                language=language, with_rec_name=False):
-            # Browse again for the translations
-            case = Case(case.id)
-            context = case._get_letter_context(party, [])
-            title, text = Letter(letter.id).render(**context)
-            extension, document, _, _ = cls.execute([case.id], {
-                    'kind': kind,
-                    'title': title,
-                    'text': text,
-                    })
-        if extension != 'pdf':
-            raise CertificateError(gettext(
-                    'training_abandon.msg_certificate_not_converted',
-                    case=case.rec_name))
+        with Transaction().set_context(with_rec_name=False):
+            rendered = Renderer(Case, [case.id]).render(
+                case, party, letter, lambda case: case.letter_context(party))
+            with Transaction().set_context(
+                    language=rendered['language'].code):
+                try:
+                    _, document, _, _ = cls.execute([case.id], {
+                            'kind': kind,
+                            'title': rendered['subject'],
+                            'text': rendered['text'],
+                            })
+                except ReportError as exception:
+                    raise CertificateError(gettext(
+                            'training_abandon.msg_certificate_not_converted',
+                            case=case.rec_name)) from exception
         return bytes(document)
 
-    @classmethod
-    def convert(cls, report, data, timeout=60, retry=0):
-        # The tries after the first have lost the arguments of the command
-        return super().convert(report, data, timeout=timeout, retry=retry)
 
+class CertificationMixin:
+    "Cases with the certificates of their abandonment"
+    __slots__ = ()
 
-class Mail(metaclass=PoolMeta):
-    __name__ = 'training.mail'
-
-    certificate = fields.Many2One(
-        'training.abandon.certificate', "Certificate", readonly=True,
-        ondelete='RESTRICT',
-        states={
-            'invisible': ~Eval('certificate'),
-            })
-
-    @classmethod
-    def on_sent(cls, mails):
-        pool = Pool()
-        Certificate = pool.get('training.abandon.certificate')
-        super().on_sent(mails)
-        Certificate.send([
-                m.certificate for m in cls.search([
-                        ('id', 'in', [m.id for m in mails]),
-                        ('certificate', '!=', None),
-                        ])])
-
-
-class Case(metaclass=PoolMeta):
-    __name__ = 'training.abandon.case'
+    certificate = fields.Function(fields.Many2One(
+            'training.abandon.certificate', "Certificate"),
+        'get_certificate')
+    certificates = fields.One2Many(
+        'training.abandon.certificate', 'case', "Certificates",
+        readonly=True)
+    certificate_state = fields.Function(fields.Selection(
+            'get_certificate_states', "Certificate State"),
+        'on_change_with_certificate_state')
 
     @classmethod
     def __setup__(cls):
@@ -278,9 +269,11 @@ class Case(metaclass=PoolMeta):
                 'depends': ['state', 'certificate_state'],
                 })
 
-    certificate_state = fields.Function(fields.Selection(
-            'get_certificate_states', "Certificate State"),
-        'on_change_with_certificate_state')
+    @classmethod
+    def get_certificate(cls, cases, name):
+        return {
+            c.id: max((x.id for x in c.certificates), default=None)
+            for c in cases}
 
     @classmethod
     def get_certificate_states(cls):
@@ -339,3 +332,42 @@ class Case(metaclass=PoolMeta):
                 if c.state == 'certified'
                 and c.certificate_state in {'refused', 'unanswered'}],
             lambda c: 'record')
+
+    @classmethod
+    def certify_all(cls, cases, channel, kind=None):
+        """Issue the certificates of many cases, in the queue, one by one;
+        the user is notified of those refused."""
+        pool = Pool()
+        Mail = pool.get('training.mail')
+        transaction = Transaction()
+        # The task may be run again after some of the cases
+        cases = [
+            c for c in cls.browse(cases)
+            if any(s.kind == 'certify' and s.state == 'todo'
+                for s in c.steps)]
+        lines = []
+        if channel != 'paper':
+            lines = cls.render_letters(
+                cls.recipients(cases, ['trainee']), 'certify',
+                lambda case: case.certificate_variant(kind))
+        certified, refused = [], []
+        for case in cases:
+            try:
+                cls.apply_certify(
+                    [case], [x for x in lines if x['case'] == case],
+                    kind=kind, queue=False)
+                transaction.commit()
+                certified.append(case)
+            except UserError as exception:
+                transaction.rollback()
+                refused.append(exception.message)
+        Mail.queue(Mail.search([
+                    ('case', 'in', [c.id for c in certified]),
+                    ('kind', '=', 'certify'),
+                    ('state', '=', 'queued'),
+                    ]))
+        if refused:
+            cls.notify_user(
+                cases, 'tryton-error',
+                gettext('training_abandon.msg_certify_refused'),
+                one_line(' · '.join(refused)))

@@ -1,20 +1,22 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
+"The decision on a case and what it does to the enrolment"
 from collections import defaultdict
 
 from trytond.i18n import gettext
-from trytond.pool import Pool, PoolMeta
+from trytond.pool import Pool
 
 from .. import tools
 from ..exceptions import CaseStepError, RecipientError
-from ..mail.mail import check_address
-from ..training.enrolment import CURRENT_STATES
-from .case import (
+from ..mail.address import check_address
+from ..procedure.states import (
     BEFORE_SESSION_GROUNDS, GROUND_STATES, INVALID_GROUNDS, OPEN_STATES)
+from ..training.enrolment import CURRENT_STATES
 
 
-class Case(metaclass=PoolMeta):
-    __name__ = 'training.abandon.case'
+class DecisionMixin:
+    "Cases that validate or invalidate an abandonment"
+    __slots__ = ()
 
     @classmethod
     def apply_decision(
@@ -35,7 +37,7 @@ class Case(metaclass=PoolMeta):
                 cases, decision, ground, effective_date, note)
 
         if decision == 'validated':
-            cls._to_validated(cases, steps, write)
+            cls.move_to('validated', cases, steps, write)
             cls._end_enrolments(cases, ground, effective_date)
             if ground != 'abandonment':
                 Step.skip([
@@ -44,8 +46,8 @@ class Case(metaclass=PoolMeta):
                     gettext('training_abandon.msg_step_skip_no_certificate'),
                     by_procedure=True)
         else:
-            cls._to_invalidated(cases, steps, write)
-            cls._restore_enrolments(ended)
+            cls.move_to('invalidated', cases, steps, write)
+            cls.restore_enrolments(ended)
             if resumed:
                 cls._send_resumed(cases, steps)
 
@@ -115,7 +117,7 @@ class Case(metaclass=PoolMeta):
             }
         groups = defaultdict(list)
         for case in cases:
-            employee = case.current_employee()
+            employee = tools.current_employee(case.company)
             previous = {}
             if decision == 'validated':
                 previous = {
@@ -143,7 +145,7 @@ class Case(metaclass=PoolMeta):
         Enrolment.write(enrolments, {'end_date': effective_date})
 
     @classmethod
-    def _restore_enrolments(cls, cases):
+    def restore_enrolments(cls, cases):
         "Give the trainees back the enrolment that the decision ended"
         pool = Pool()
         Enrolment = pool.get('training.enrolment')
@@ -163,14 +165,6 @@ class Case(metaclass=PoolMeta):
                         [[e], {'end_date': c.previous_end_date}]
                         for e, c in zip(enrolments, group)), []))
             restore[state](enrolments)
-
-    @classmethod
-    def _cancel(cls, cases):
-        ended = [
-            c for c in cases
-            if c.state in OPEN_STATES and c.has_ended_enrolment]
-        super()._cancel(cases)
-        cls._restore_enrolments(ended)
 
     @property
     def has_ended_enrolment(self):

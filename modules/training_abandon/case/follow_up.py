@@ -1,11 +1,18 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
+from collections import defaultdict
+
 from trytond.i18n import gettext
 from trytond.model import ModelSQL, ModelView, fields
 from trytond.model.exceptions import AccessError
 from trytond.pool import Pool
 from trytond.pyson import Bool, Eval, If
 from trytond.transaction import Transaction
+
+from .. import tools
+
+# The outcomes of the follow-ups by which a party was heard
+HEARD_OUTCOMES = ['reached', 'appointment', 'refused']
 
 
 class FollowUp(ModelSQL, ModelView):
@@ -125,6 +132,16 @@ class FollowUp(ModelSQL, ModelView):
                             follow_up=follow_up.rec_name))
 
     @classmethod
+    def on_modification(cls, mode, follow_ups, field_names=None):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        super().on_modification(mode, follow_ups, field_names=field_names)
+        if mode != 'delete':
+            Case.on_answer([
+                    c for f in follow_ups if f.outcome in HEARD_OUTCOMES
+                    for c in f.enrolment.cases if not c.closed_at])
+
+    @classmethod
     def copy(cls, follow_ups, default=None):
         default = default.copy() if default is not None else {}
         default.setdefault('step')
@@ -132,3 +149,47 @@ class FollowUp(ModelSQL, ModelView):
         default.setdefault('outcome')
         default.setdefault('note')
         return super().copy(follow_ups, default=default)
+
+
+class ExchangeMixin:
+    "Cases about which the parties are talked to"
+    __slots__ = ()
+
+    @classmethod
+    def record_contacts(cls, steps, contacts):
+        "Record as follow-ups the parties that were told by phone or letter"
+        pool = Pool()
+        FollowUp = pool.get('training.follow_up')
+        FollowUp.save([
+                FollowUp(
+                    company=contact['case'].company,
+                    enrolment=contact['case'].enrolment,
+                    case=contact['case'],
+                    step=steps[contact['case'].id],
+                    kind=contact['kind'],
+                    party=contact['party'],
+                    done_at=tools.now(),
+                    employee=tools.current_employee(
+                        contact['case'].company),
+                    outcome='reached' if contact['kind'] == 'call'
+                    else 'other',
+                    note=contact['subject'])
+                for contact in contacts])
+
+    @property
+    def exchanges(self):
+        "The follow-ups that count as exchanges about the proposals"
+        return [
+            f for f in self.follow_ups
+            if f.done_at and f.outcome
+            and self.local_date(f.done_at) >= self.opening_date
+            and (not f.step or f.step.kind == 'exchange')]
+
+    def exchange_parties(self):
+        """Return the list of (role, parties): one of the parties of each
+        role must be contacted, or tried, at the exchange."""
+        parties = defaultdict(list)
+        for case, audience, party in self.recipients(
+                [self], ['trainee', 'prescriber']):
+            parties[audience].append(party)
+        return list(parties.items())

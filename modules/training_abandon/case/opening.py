@@ -3,7 +3,7 @@
 from collections import defaultdict
 
 from trytond.i18n import gettext
-from trytond.pool import Pool, PoolMeta
+from trytond.pool import Pool
 from trytond.tools import grouped_slice
 
 from .. import tools
@@ -11,11 +11,10 @@ from ..exceptions import CaseOpenError
 from ..training.enrolment import CURRENT_STATES
 from ..training.working_day import WorkingCalendar
 
-BATCH = 200
 
-
-class Case(metaclass=PoolMeta):
-    __name__ = 'training.abandon.case'
+class OpeningMixin:
+    "Cases that are opened on enrolments"
+    __slots__ = ()
 
     @classmethod
     def open_cases(cls, enrolments, origin, date, note=None):
@@ -33,6 +32,7 @@ class Case(metaclass=PoolMeta):
         cases = []
         for company, company_enrolments in by_company.items():
             calendar = WorkingCalendar(company)
+            employee = tools.current_employee(company)
             sequence = configuration.get_multivalue(
                 'case_sequence', company=company.id)
             numbers = sequence.get_many(len(company_enrolments))
@@ -50,11 +50,11 @@ class Case(metaclass=PoolMeta):
                     procedure=procedure,
                     origin=origin,
                     opening_date=date,
+                    opened_by=employee,
                     note=note)
-                case.opened_by = case.current_employee()
                 case.steps = Step.plan(case, calendar)
                 cases.append(case)
-        for sub_cases in grouped_slice(cases, BATCH):
+        for sub_cases in grouped_slice(cases, tools.BATCH):
             cls.save(list(sub_cases))
         return cases
 
@@ -78,7 +78,7 @@ class Case(metaclass=PoolMeta):
                     'training_abandon.msg_case_open_future',
                     enrolments=tools.names(refused)))
         cases = []
-        for sub_enrolments in grouped_slice(enrolments, BATCH):
+        for sub_enrolments in grouped_slice(enrolments, tools.BATCH):
             cases += cls.search([
                     ('enrolment', 'in', [e.id for e in sub_enrolments]),
                     ('closed_at', '=', None),

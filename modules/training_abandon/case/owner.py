@@ -5,7 +5,7 @@ from collections import defaultdict
 from sql import Literal
 
 from trytond.modules.company.model import employee_field
-from trytond.pool import Pool, PoolMeta
+from trytond.pool import Pool
 from trytond.transaction import Transaction
 
 from ..notify import AdministratorsMixin
@@ -13,8 +13,9 @@ from ..notify import AdministratorsMixin
 ENDED_STATES = ['closed', 'cancelled']
 
 
-class Case(AdministratorsMixin, metaclass=PoolMeta):
-    __name__ = 'training.abandon.case'
+class OwnerMixin(AdministratorsMixin):
+    "Cases that an employee answers for"
+    __slots__ = ()
 
     owner = employee_field("Owner", states=ENDED_STATES)
 

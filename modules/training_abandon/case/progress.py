@@ -1,21 +1,20 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
-from sql import Null
-
+"How a case goes from one step to the next, until it is over"
 from trytond import backend
 from trytond.i18n import gettext
 from trytond.model import ModelView, Workflow
 from trytond.model.exceptions import AccessError
-from trytond.pool import Pool, PoolMeta
-from trytond.transaction import Transaction
+from trytond.pool import Pool
 
 from .. import tools
 from ..exceptions import CaseBusyError, CaseCloseError, CaseStepError
-from .case import OPEN_STATES, STEP_STATES
+from ..procedure.states import OPEN_STATES, STEP_STATES
 
 
-class Case(metaclass=PoolMeta):
-    __name__ = 'training.abandon.case'
+class ProgressMixin:
+    "Cases whose steps are done or skipped one after the other"
+    __slots__ = ()
 
     @classmethod
     def lock_cases(cls, cases):
@@ -23,28 +22,17 @@ class Case(metaclass=PoolMeta):
         are now; refuse at once if somebody else has them."""
         pool = Pool()
         Step = pool.get('training.abandon.case.step')
-        transaction = Transaction()
-        connection = transaction.connection
         # A transaction that failed to lock does not even translate
         busy = gettext(
             'training_abandon.msg_case_busy', cases=tools.names(cases))
         ids = [c.id for c in cases]
         step_ids = [s.id for c in cases for s in c.steps]
         try:
-            if transaction.database.has_select_for():
-                database = transaction.database
-                database.lock_records(connection, cls._table, ids)
-                database.lock_records(connection, Step._table, step_ids)
-            else:
-                # SQLite locks the database at the first change
-                table = cls.__table__()
-                connection.cursor().execute(*table.update(
-                        [table.id], [table.id], where=table.id == Null))
+            tools.lock_records(cls, ids)
+            tools.lock_records(Step, step_ids)
         except backend.DatabaseOperationalError as exception:
             raise CaseBusyError(busy) from exception
-        # Forget what was read before the lock
-        for cache in transaction.cache.values():
-            cache.clear()
+        tools.forget_read()
         return cls.browse(ids)
 
     @classmethod
@@ -91,68 +79,30 @@ class Case(metaclass=PoolMeta):
         write is called with the cases taken and their steps by case id,
         inside the transition, to store what the step produces."""
         cases, steps = cls.take(cases, kind)
-        getattr(cls, f'_to_{STEP_STATES[kind]}')(cases, steps, write)
+        cls.move_to(STEP_STATES[kind], cases, steps, write)
         return steps
 
     @classmethod
-    def _complete(cls, cases, steps, write):
+    def move_to(cls, state, cases, steps, write):
+        "Do the steps of the cases, by case id, and give these the state"
         pool = Pool()
         Step = pool.get('training.abandon.case.step')
-        # The transition keeps only the cases it may change
-        steps = {c.id: steps[c.id] for c in cases if c.id in steps}
-        write(cases, steps)
-        Step.complete(list(steps.values()))
-        Step.reschedule(cases)
 
-    @classmethod
-    @Workflow.transition('informed')
-    def _to_informed(cls, cases, *args):
-        cls._complete(cases, *args)
+        @Workflow.transition(state)
+        def complete(cls, cases):
+            # The transition keeps only the cases it may change
+            kept = {c.id: steps[c.id] for c in cases if c.id in steps}
+            write(cases, kept)
+            Step.complete(list(kept.values()))
+            Step.reschedule(cases)
+            if state == 'invalidated':
+                cls._skip_rest(
+                    cls.browse(cases),
+                    gettext('training_abandon.msg_step_skip_invalidated'),
+                    by_procedure=True)
+                cls._end(cases)
 
-    @classmethod
-    @Workflow.transition('inquiring')
-    def _to_inquiring(cls, cases, *args):
-        cls._complete(cases, *args)
-
-    @classmethod
-    @Workflow.transition('analysed')
-    def _to_analysed(cls, cases, *args):
-        cls._complete(cases, *args)
-
-    @classmethod
-    @Workflow.transition('proposed')
-    def _to_proposed(cls, cases, *args):
-        cls._complete(cases, *args)
-
-    @classmethod
-    @Workflow.transition('exchanged')
-    def _to_exchanged(cls, cases, *args):
-        cls._complete(cases, *args)
-
-    @classmethod
-    @Workflow.transition('followed_up')
-    def _to_followed_up(cls, cases, *args):
-        cls._complete(cases, *args)
-
-    @classmethod
-    @Workflow.transition('validated')
-    def _to_validated(cls, cases, *args):
-        cls._complete(cases, *args)
-
-    @classmethod
-    @Workflow.transition('invalidated')
-    def _to_invalidated(cls, cases, *args):
-        cls._complete(cases, *args)
-        cls._skip_rest(
-            cls.browse(cases),
-            gettext('training_abandon.msg_step_skip_invalidated'),
-            by_procedure=True)
-        cls._end(cases)
-
-    @classmethod
-    @Workflow.transition('certified')
-    def _to_certified(cls, cases, *args):
-        cls._complete(cases, *args)
+        complete(cls, cases)
 
     @classmethod
     def skip_step(cls, cases, reason):
@@ -194,7 +144,12 @@ class Case(metaclass=PoolMeta):
     @classmethod
     @ModelView.button
     def cancel(cls, cases):
-        cls._cancel(cls.lock_cases(cases))
+        cases = cls.lock_cases(cases)
+        ended = [
+            c for c in cases
+            if c.state in OPEN_STATES and c.has_ended_enrolment]
+        cls._cancel(cases)
+        cls.restore_enrolments(ended)
 
     @classmethod
     @Workflow.transition('cancelled')

@@ -1,17 +1,188 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
-"What a person does with the replies"
+"The replies about a case and what a person does with them"
 from trytond.i18n import gettext
 from trytond.model import ModelView, fields
 from trytond.model.exceptions import AccessError
 from trytond.pool import Pool, PoolMeta
-from trytond.pyson import Eval
-from trytond.transaction import check_access
+from trytond.pyson import Bool, Eval
+from trytond.transaction import Transaction, check_access
 from trytond.wizard import Button, StateTransition, StateView, Wizard
+
+from .. import tools
+from ..mail.text import recognise
 
 
 class Reply(metaclass=PoolMeta):
     __name__ = 'training.mail.reply'
+
+    case = fields.Many2One(
+        'training.abandon.case', "Case", readonly=True, ondelete='RESTRICT')
+    certificate = fields.Function(fields.Many2One(
+            'training.abandon.certificate', "Certificate"),
+        'on_change_with_certificate')
+    certificate_state = fields.Function(fields.Selection(
+            'get_certificate_states', "Certificate State"),
+        'on_change_with_certificate_state')
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls._buttons.update(
+            attach={
+                'invisible': Bool(Eval('case')),
+                'depends': ['case'],
+                },
+            confirm={
+                'invisible': (
+                    Eval('counted') | ~Eval('party') | ~Eval('case')
+                    | ~Eval('kind').in_(['answer', 'auto_reply'])),
+                'depends': ['counted', 'party', 'case', 'kind'],
+                },
+            sign={
+                'invisible': (
+                    ~Eval('has_scan') | ~Eval('certificate')
+                    | (Eval('certificate_state') == 'signed')),
+                'depends': ['has_scan', 'certificate', 'certificate_state'],
+                })
+
+    @fields.depends('case', '_parent_case.enrolment')
+    def on_change_with_enrolment(self, name=None):
+        if self.case:
+            return self.case.enrolment
+        return super().on_change_with_enrolment(name=name)
+
+    @classmethod
+    def search_enrolment(cls, name, clause):
+        return ['OR',
+            ('case.' + clause[0], *clause[1:]),
+            [
+                ('case', '=', None),
+                *super().search_enrolment(name, clause),
+                ],
+            ]
+
+    @classmethod
+    @ModelView.button_action('training_abandon.wizard_reply_attach')
+    def attach(cls, replies):
+        pass
+
+    @classmethod
+    @ModelView.button
+    def confirm(cls, replies):
+        "Count as answers of the parties what does not look so"
+        cls._count([
+                r for r in replies if r.case and r.party and not r.counted])
+
+    @classmethod
+    @ModelView.button_action('training_abandon.wizard_reply_sign')
+    def sign(cls, replies):
+        pass
+
+    @fields.depends(
+        'mail', '_parent_mail.certificate', 'party', 'case',
+        '_parent_case.certificate', '_parent_case.trainee')
+    def on_change_with_certificate(self, name=None):
+        if self.mail and self.mail.certificate:
+            return self.mail.certificate
+        # The scan may come with the answer to another mail
+        certificate = self.case.certificate if self.case else None
+        if (certificate and certificate.kind == 'statement'
+                and self.party == self.case.trainee.party):
+            return certificate
+
+    @classmethod
+    def get_certificate_states(cls):
+        pool = Pool()
+        Certificate = pool.get('training.abandon.certificate')
+        return [(None, "")] + (
+            Certificate.fields_get(['state'])['state']['selection'])
+
+    @fields.depends(
+        'mail', '_parent_mail.certificate', methods=[
+            'on_change_with_certificate'])
+    def on_change_with_certificate_state(self, name=None):
+        certificate = self.on_change_with_certificate()
+        return certificate.state if certificate else None
+
+    @classmethod
+    def on_modification(cls, mode, replies, field_names=None):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        super().on_modification(mode, replies, field_names=field_names)
+        if mode != 'delete':
+            Case.on_answer([
+                    r.case for r in replies if r.case and r.kind == 'answer'])
+
+    @classmethod
+    def _from_message(cls, message, mail):
+        reply = super()._from_message(message, mail)
+        reply.case = mail.case if mail else None
+        return reply
+
+    @classmethod
+    def on_count(cls, replies):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        super().on_count(replies)
+        for reply in replies:
+            if not reply.answers_reasons:
+                continue
+            reasons = reply._recognise_reasons()
+            if reasons:
+                cls.write([reply], {
+                        'reasons': [('add', [r.id for r in reasons])],
+                        })
+            if not reply.case.answered_at and not reply.case.closed_at:
+                Case.write(
+                    [reply.case], {'answered_at': reply.received_at})
+
+    @property
+    def answers_reasons(self):
+        "If it is what the trainee answers when asked for the reasons"
+        if (not self.case
+                or self.party != self.case.enrolment.trainee.party):
+            return False
+        if self.mail:
+            return self.mail.kind == 'ask_reasons'
+        return any(
+            s.kind == 'ask_reasons' and s.state == 'done'
+            and s.done_at <= self.received_at
+            for s in self.case.steps)
+
+    def _recognise_reasons(self):
+        pool = Pool()
+        Procedure = pool.get('training.abandon.procedure')
+        language = self.mail and self.mail.language or self.party.lang
+        with Transaction().set_context(
+                language=language.code if language
+                else Transaction().language):
+            reasons = Procedure(self.case.procedure.id).reasons
+            names = [
+                [reason.name, gettext(
+                        'training_abandon.msg_letter_reason_detail',
+                        reason=reason.name)]
+                for reason in reasons]
+        return [
+            reasons[position] for position in recognise(
+                self.body or '', self.text or '', names)]
+
+    def _notice(self):
+        notice = super()._notice()
+        if not self.case or notice == 'bounce':
+            return notice
+        if self.case.closed_at:
+            return 'closed'
+        if notice == 'answer' and self.has_scan and (
+                self.certificate_state in {
+                    'issued', 'sent', 'refused', 'unanswered'}):
+            return 'scan'
+        return notice
+
+    def _subject_name(self):
+        if self.case:
+            return tools.names([self.case])
+        return super()._subject_name()
 
     def attach_to(self, case, party, counted=True):
         "Attach the reply to the case as what the party writes"
@@ -62,20 +233,6 @@ class Reply(metaclass=PoolMeta):
             if a.name.lower().endswith((
                     '.pdf', '.png', '.jpg', '.jpeg', '.tif', '.tiff',
                     '.heic', '.gif', '.webp'))]
-
-
-class Case(metaclass=PoolMeta):
-    __name__ = 'training.abandon.case'
-
-    def correspondents(self):
-        "Return the list of the parties who may write about the case"
-        enrolment = self.enrolment
-        parties = [enrolment.trainee.party]
-        parties += [p for _, p in enrolment.stakeholders()]
-        parties += filter(None, [
-                enrolment.prescriber, enrolment.employer, enrolment.client])
-        parties += [c.party for c in enrolment.contacts]
-        return list(dict.fromkeys(parties))
 
 
 class Attach(Wizard):

@@ -19,18 +19,17 @@ from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
 from .. import tools
-from ..procedure.procedure import STEP_KINDS
-from ..training.working_day import WorkingCalendar, end_of_day
+from ..procedure.states import STEP_KINDS
 from .analysis import CaseCompanyMixin
+from .due_date import DueDateMixin
 
-BATCH = 200
 # Each id is in several of the conditions of a query
 SLICE = min(backend.MAX_QUERY_PARAMS // 2, 1000)
 # The steps that are proven by what they record on the case itself
 RECORDED_KINDS = ['analyse', 'propose', 'decide']
 
 
-class Step(CaseCompanyMixin, ModelSQL, ModelView):
+class Step(DueDateMixin, CaseCompanyMixin, ModelSQL, ModelView):
     __name__ = 'training.abandon.case.step'
 
     case = fields.Many2One(
@@ -41,9 +40,6 @@ class Step(CaseCompanyMixin, ModelSQL, ModelView):
     procedure_step = fields.Many2One(
         'training.abandon.procedure.step', "Procedure Step",
         ondelete='RESTRICT')
-    due_date = fields.Date("Due Date")
-    late_from = fields.DateTime(
-        "Late from", help="The end of the due date for the company.")
     state = fields.Selection([
             ('todo', "To Do"),
             ('done', "Done"),
@@ -83,30 +79,6 @@ class Step(CaseCompanyMixin, ModelSQL, ModelView):
         if not has_by_procedure:
             cls._fill_late_from()
             cls._fill_by_procedure()
-
-    @classmethod
-    def _fill_late_from(cls):
-        pool = Pool()
-        Case = pool.get('training.abandon.case')
-        Company = pool.get('company.company')
-        cursor = Transaction().connection.cursor()
-        table = cls.__table__()
-        case, company = Case.__table__(), Company.__table__()
-        cursor.execute(*table
-            .join(case, condition=case.id == table.case)
-            .join(company, condition=company.id == case.company)
-            .select(
-                company.id, company.timezone, table.due_date,
-                where=table.due_date != Null,
-                group_by=[company.id, company.timezone, table.due_date]))
-        for company_id, timezone, date in cursor.fetchall():
-            if isinstance(date, str):
-                date = dt.date.fromisoformat(date)
-            cursor.execute(*table.update(
-                    [table.late_from], [end_of_day(date, timezone)],
-                    where=(table.due_date == date)
-                    & table.case.in_(case.select(
-                            case.id, where=case.company == company_id))))
 
     @classmethod
     def _fill_by_procedure(cls):
@@ -195,65 +167,7 @@ class Step(CaseCompanyMixin, ModelSQL, ModelView):
                         'training_abandon.msg_case_modify',
                         case=step.case.rec_name))
 
-    @classmethod
-    def plan(cls, case, calendar):
-        """Return the unsaved steps of the unsaved case, each with the day
-        it is due."""
-        steps, previous = [], case.opening_date
-        for sequence, procedure_step in enumerate(case.procedure.steps, 1):
-            step = cls(
-                sequence=sequence,
-                kind=procedure_step.kind,
-                procedure_step=procedure_step,
-                state='todo',
-                by_procedure=False,
-                skip_reason=None)
-            step.due_date = step._compute_due_date(
-                case.opening_date, previous, calendar)
-            step.late_from = end_of_day(step.due_date, case.company.timezone)
-            if step.kind == 'inform' and not case.enrolment.has_prescriber:
-                step.state = 'skipped'
-                step.by_procedure = True
-                step.skip_reason = gettext(
-                    'training_abandon.msg_step_skip_no_prescriber')
-            else:
-                previous = step.due_date
-            steps.append(step)
-        return steps
-
-    def _compute_due_date(self, opening, previous, calendar):
-        origin = previous
-        if self.procedure_step.counted_from == 'opening':
-            origin = opening
-        return self.procedure_step.compute_due_date(origin, calendar)
-
-    @classmethod
-    def reschedule(cls, cases):
-        "Compute again the days on which the steps to do of the cases are due"
-        pool = Pool()
-        Case = pool.get('training.abandon.case')
-        calendars, steps = {}, defaultdict(list)
-        for case in Case.browse(cases):
-            company = case.company
-            if company not in calendars:
-                calendars[company] = WorkingCalendar(company)
-            previous = case.opening_date
-            for step in case.steps:
-                if step.state != 'todo':
-                    previous = step._done_on() or previous
-                    continue
-                previous = step._compute_due_date(
-                    case.opening_date, previous, calendars[company])
-                if step.due_date != previous:
-                    steps[previous, company.timezone].append(step)
-        cls._write_groups(
-            (due_steps, {
-                    'due_date': due_date,
-                    'late_from': end_of_day(due_date, timezone),
-                    })
-            for (due_date, timezone), due_steps in steps.items())
-
-    def _done_on(self):
+    def done_on(self):
         "Return the day of the company on which the step was done, or None"
         if self.done_at:
             return self.case.local_date(self.done_at)
@@ -284,8 +198,9 @@ class Step(CaseCompanyMixin, ModelSQL, ModelView):
             }
         by_employee = defaultdict(list)
         for step in steps:
-            by_employee[step.case.current_employee()].append(step)
-        cls._write_groups(
+            by_employee[tools.current_employee(step.case.company)].append(
+                step)
+        cls.write_groups(
             (employee_steps, {
                     **values,
                     'done_by': employee.id if employee else None,
@@ -293,11 +208,11 @@ class Step(CaseCompanyMixin, ModelSQL, ModelView):
             for employee, employee_steps in by_employee.items())
 
     @classmethod
-    def _write_groups(cls, groups):
+    def write_groups(cls, groups):
         "Write the values of each (steps, values) in slices"
         actions = []
         for steps, values in groups:
-            for sub_steps in grouped_slice(steps, BATCH):
+            for sub_steps in grouped_slice(steps, tools.BATCH):
                 actions += [list(sub_steps), values]
         if actions:
             cls.write(*actions)
@@ -328,12 +243,11 @@ class Step(CaseCompanyMixin, ModelSQL, ModelView):
             sub_ids = list(sub_ids)
             query, step = cls._first_todo_query(
                 lambda t: fields.SQL_OPERATORS['in'](t.case, sub_ids))
-            cursor.execute(*query.select(
-                    step.case, step.id, step.kind, step.due_date))
-            for case, id_, kind, due_date in cursor:
-                if isinstance(due_date, str):
-                    due_date = dt.date.fromisoformat(due_date)
-                yield case, id_, kind, due_date
+            cursor.execute(*tools.apply_types(query.select(
+                        step.case.as_('case'), step.id.as_('id'),
+                        step.kind.as_('kind'), step.due_date.as_('due_date')),
+                    None, None, None, 'DATE'))
+            yield from cursor
 
     @classmethod
     def _next_query(cls):

@@ -4,7 +4,7 @@ from collections import defaultdict
 
 from trytond.i18n import gettext
 from trytond.model import ModelView, fields
-from trytond.pool import Pool, PoolMeta
+from trytond.pool import Pool
 from trytond.pyson import Bool, Eval
 from trytond.transaction import check_access
 from trytond.wizard import (
@@ -12,8 +12,8 @@ from trytond.wizard import (
 
 from .. import tools
 from ..exceptions import CaseStepError
-from ..mail.mail import HoldNoticeMixin
-from .case import GROUND_STATES, INVALID_GROUNDS, ORIGINS
+from ..mail.hold import HoldNoticeMixin
+from ..procedure.states import GROUND_STATES, INVALID_GROUNDS, ORIGINS
 
 
 def step_view(model, view):
@@ -371,7 +371,8 @@ class Exchange(StepWizard):
                     kind=exchange.kind or FollowUp.default_kind(),
                     party=exchange.party,
                     done_at=exchange.at,
-                    employee=exchange.case.current_employee(),
+                    employee=tools.current_employee(
+                        exchange.case.company),
                     outcome=exchange.outcome,
                     note=exchange.note)
                 for exchange in exchanges])
@@ -579,40 +580,3 @@ class SkipStart(ModelView):
     __name__ = 'training.abandon.case.skip.start'
 
     reason = fields.Text("Reason", required=True)
-
-
-class Case(metaclass=PoolMeta):
-    __name__ = 'training.abandon.case'
-
-    @classmethod
-    def declare_reasons(cls, cases, reasons, comment=None):
-        "Record the reasons that the trainees give"
-        values = {}
-        if reasons:
-            values['reasons'] = [('add', [r.id for r in reasons])]
-        if comment:
-            values['reason_comment'] = comment
-        if values:
-            cls.write(cases, values)
-        if {r.code for r in reasons} - {'no_answer'}:
-            cls.write(
-                [c for c in cases if not c.answered_at],
-                {'answered_at': tools.now()})
-
-    @property
-    def exchanges(self):
-        "The follow-ups that count as exchanges about the proposals"
-        return [
-            f for f in self.follow_ups
-            if f.done_at and f.outcome
-            and self.local_date(f.done_at) >= self.opening_date
-            and (not f.step or f.step.kind == 'exchange')]
-
-    def exchange_parties(self):
-        """Return the list of (role, parties): one of the parties of each
-        role must be contacted, or tried, at the exchange."""
-        parties = defaultdict(list)
-        for case, audience, party in self.recipients(
-                [self], ['trainee', 'prescriber']):
-            parties[audience].append(party)
-        return list(parties.items())

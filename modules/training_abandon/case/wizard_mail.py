@@ -1,16 +1,14 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
-from trytond.exceptions import UserError
 from trytond.i18n import gettext
 from trytond.model import ModelView, fields
-from trytond.pool import Pool, PoolMeta
+from trytond.pool import Pool
 from trytond.pyson import Bool, Eval
 from trytond.transaction import Transaction
 
-from .. import tools
 from ..exceptions import RecipientError
-from ..mail.mail import HoldNoticeMixin, check_address
-from ..notify import one_line
+from ..mail.address import check_address
+from ..mail.hold import HoldNoticeMixin
 from .wizard import StepWizard, complete_lines, step_view
 
 # The most cases of which each mail is previewed
@@ -438,66 +436,3 @@ class CertifyStart(HoldNoticeMixin, ModelView):
         self.mails = MailPreview.render_again(
             self.mails, selected_cases(), 'certify',
             lambda case: case.certificate_variant(self.kind))
-
-
-class Case(metaclass=PoolMeta):
-    __name__ = 'training.abandon.case'
-
-    @classmethod
-    def record_contacts(cls, steps, contacts):
-        "Record as follow-ups the parties that were told by phone or letter"
-        pool = Pool()
-        FollowUp = pool.get('training.follow_up')
-        FollowUp.save([
-                FollowUp(
-                    company=contact['case'].company,
-                    enrolment=contact['case'].enrolment,
-                    case=contact['case'],
-                    step=steps[contact['case'].id],
-                    kind=contact['kind'],
-                    party=contact['party'],
-                    done_at=tools.now(),
-                    employee=contact['case'].current_employee(),
-                    outcome='reached' if contact['kind'] == 'call'
-                    else 'other',
-                    note=contact['subject'])
-                for contact in contacts])
-
-    @classmethod
-    def certify_all(cls, cases, channel, kind=None):
-        """Issue the certificates of many cases, in the queue, one by one;
-        the user is notified of those refused."""
-        pool = Pool()
-        Mail = pool.get('training.mail')
-        transaction = Transaction()
-        # The task may be run again after some of the cases
-        cases = [
-            c for c in cls.browse(cases)
-            if any(s.kind == 'certify' and s.state == 'todo'
-                for s in c.steps)]
-        lines = []
-        if channel != 'paper':
-            lines = cls.render_letters(
-                cls.recipients(cases, ['trainee']), 'certify',
-                lambda case: case.certificate_variant(kind))
-        certified, refused = [], []
-        for case in cases:
-            try:
-                cls.apply_certify(
-                    [case], [x for x in lines if x['case'] == case],
-                    kind=kind, queue=False)
-                transaction.commit()
-                certified.append(case)
-            except UserError as exception:
-                transaction.rollback()
-                refused.append(exception.message)
-        Mail.queue(Mail.search([
-                    ('case', 'in', [c.id for c in certified]),
-                    ('kind', '=', 'certify'),
-                    ('state', '=', 'queued'),
-                    ]))
-        if refused:
-            cls.notify_user(
-                cases, 'tryton-error',
-                gettext('training_abandon.msg_certify_refused'),
-                one_line(' · '.join(refused)))

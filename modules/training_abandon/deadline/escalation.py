@@ -1,5 +1,6 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
+"Who is told of the late steps"
 import datetime as dt
 from collections import defaultdict
 
@@ -7,20 +8,15 @@ from sql import Null
 from sql.operators import Exists
 
 from trytond import backend
-from trytond.exceptions import UserError
 from trytond.i18n import gettext
 from trytond.model import fields
-from trytond.pool import Pool, PoolMeta
+from trytond.pool import Pool
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
 from .. import tools
-from ..exceptions import CaseBusyError
-from ..training.working_day import WorkingCalendar
+from .agenda import Agenda
 
-BATCH = 200
-# The most cases named in a notification
-NAMED = 10
 # The values of the steps of which nobody has been told yet
 UNTOLD = {
     'escalation': None,
@@ -28,36 +24,9 @@ UNTOLD = {
     }
 
 
-class Agenda:
-    "The calendars and the present days of the companies, each read once"
-
-    def __init__(self, date=None):
-        self._date = date
-        self._calendars, self._days = {}, {}
-
-    def calendar(self, company):
-        if company not in self._calendars:
-            self._calendars[company] = WorkingCalendar(company)
-        return self._calendars[company]
-
-    def today(self, company):
-        if self._date:
-            return self._date
-        if company not in self._days:
-            self._days[company] = tools.today(company)
-        return self._days[company]
-
-    def local_date(self, at, company):
-        pool = Pool()
-        Case = pool.get('training.abandon.case')
-        return Case(company=company).local_date(at)
-
-    def is_working(self, company):
-        return self.calendar(company).is_working(self.today(company))
-
-
-class Step(metaclass=PoolMeta):
-    __name__ = 'training.abandon.case.step'
+class StepEscalationMixin:
+    "Steps of which somebody is told when they are late"
+    __slots__ = ()
 
     escalation = fields.Selection([
             (None, ""),
@@ -66,82 +35,6 @@ class Step(metaclass=PoolMeta):
             ], "Escalation", readonly=True, sort=False,
         help="Who was last told that the step is late.")
     escalated_on = fields.Date("Escalated on", readonly=True)
-
-    @classmethod
-    def lock_free(cls, ids):
-        """Keep for this transaction alone the steps that nobody else has and
-        return their ids."""
-        transaction = Transaction()
-        database = transaction.database
-        cursor = transaction.connection.cursor()
-        table = cls.__table__()
-        if database.has_select_for():
-            For = database.get_select_for_skip_locked()
-            cursor.execute(*table.select(
-                    table.id,
-                    where=fields.SQL_OPERATORS['in'](table.id, ids),
-                    for_=For('UPDATE')))
-            ids = [id_ for id_, in cursor]
-        else:
-            # SQLite locks the database at the first change
-            cursor.execute(*table.update(
-                    [table.id], [table.id], where=table.id == Null))
-        # Forget what was read before the lock
-        for cache in transaction.cache.values():
-            cache.clear()
-        return ids
-
-    @classmethod
-    def each_free(cls, ids, process, refuse=None):
-        """Call process with the ids of the steps, by batches, each in a
-        transaction of its own that keeps them for itself.
-
-        The steps that somebody else has are left for the next time.  A batch
-        with an error is processed one by one and refuse is called with the
-        id and the error of those that have one."""
-        for sub_ids in grouped_slice(ids, BATCH):
-            sub_ids = list(sub_ids)
-            try:
-                cls._process_free(sub_ids, process)
-            except UserError as exception:
-                if len(sub_ids) > 1:
-                    for id_ in sub_ids:
-                        cls.each_free([id_], process, refuse)
-                elif refuse:
-                    refuse(sub_ids[0], exception)
-                else:
-                    cls._report(sub_ids[0], exception)
-
-    @classmethod
-    def _process_free(cls, ids, process):
-        transaction = Transaction()
-        try:
-            # See what the others have committed meanwhile
-            transaction.commit()
-            if ids := cls.lock_free(ids):
-                process(ids)
-            transaction.commit()
-        except (CaseBusyError, backend.DatabaseOperationalError):
-            transaction.rollback()
-        except UserError:
-            transaction.rollback()
-            raise
-
-    @classmethod
-    def _report(cls, id_, exception):
-        "Tell the owner of the case what keeps it from being handled"
-        pool = Pool()
-        Case = pool.get('training.abandon.case')
-
-        def tell(ids):
-            Case.notify_owners(
-                [s.case for s in cls.browse(ids)],
-                lambda cases: (
-                    gettext('training_abandon.msg_case_not_handled',
-                        case=cases[0].rec_name),
-                    exception.message))
-
-        cls._process_free([id_], tell)
 
     @classmethod
     def _sign(cls, steps, values):
@@ -226,8 +119,9 @@ class Step(metaclass=PoolMeta):
         return query
 
 
-class Case(metaclass=PoolMeta):
-    __name__ = 'training.abandon.case'
+class CaseEscalationMixin:
+    "Cases of which the late steps are told"
+    __slots__ = ()
 
     @classmethod
     def escalate_due(cls):
@@ -260,7 +154,7 @@ class Case(metaclass=PoolMeta):
             }[level]
         notify(list(by_case), lambda cases: cls._describe_late(
                 [s for c in cases for s in by_case[c]], level))
-        Step._write_groups(
+        Step.write_groups(
             (day_steps, {'escalation': level, 'escalated_on': day})
             for day, day_steps in by_day.items())
 
@@ -271,17 +165,15 @@ class Case(metaclass=PoolMeta):
         Lang = pool.get('ir.lang')
         lang = Lang.get()
         labels = dict(cls._step_labels())
-        lines = [
+        lines = (
             gettext('training_abandon.msg_step_late',
                 case=step.case.rec_name,
                 step=labels[step.kind],
                 date=lang.strftime(step.due_date))
-            for step in steps[:NAMED]]
-        if len(steps) > NAMED:
-            lines.append('…')
+            for step in steps)
         return gettext(
             f'training_abandon.msg_steps_late_{level}',
-            count=len(steps)), ' · '.join(lines)
+            count=len(steps)), ' · '.join(tools.first(lines))
 
     @classmethod
     def on_modification(cls, mode, cases, field_names=None):
@@ -289,41 +181,8 @@ class Case(metaclass=PoolMeta):
         Step = pool.get('training.abandon.case.step')
         super().on_modification(mode, cases, field_names=field_names)
         if mode == 'write' and 'owner' in field_names:
-            for sub_cases in grouped_slice(cases, BATCH):
+            for sub_cases in grouped_slice(cases, tools.BATCH):
                 Step.restart_escalation(Step.search([
                             ('case', 'in', [c.id for c in sub_cases]),
                             ('escalation', '!=', None),
                             ], order=[]))
-
-
-class Mail(metaclass=PoolMeta):
-    __name__ = 'training.mail'
-
-    @classmethod
-    def on_failed(cls, mails):
-        pool = Pool()
-        Step = pool.get('training.abandon.case.step')
-        super().on_failed(mails)
-        Step.restart_escalation(list({m.step for m in mails if m.step}))
-
-    @classmethod
-    def on_modification(cls, mode, mails, field_names=None):
-        super().on_modification(mode, mails, field_names=field_names)
-        if mode == 'write' and 'bounced_at' in field_names:
-            cls.on_failed(mails)
-
-
-class Cron(metaclass=PoolMeta):
-    __name__ = 'ir.cron'
-
-    @classmethod
-    def __setup__(cls):
-        super().__setup__()
-        cls.method.selection.extend([
-                ('training.abandon.case|remind_due',
-                    "Remind of Training Mails"),
-                ('training.abandon.case|escalate_due',
-                    "Escalate Late Abandonment Steps"),
-                ('training.abandon.case|qualify_due',
-                    "Validate Abandonments of Silent Trainees"),
-                ])

@@ -1,7 +1,9 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
+"Who has not answered, and is reminded"
 import datetime as dt
-from collections import defaultdict, namedtuple
+from collections import defaultdict
+from dataclasses import dataclass
 
 from sql import Literal, Null, Union
 from sql.aggregate import Max, Sum
@@ -12,30 +14,45 @@ from sql.operators import Exists
 from trytond import backend
 from trytond.i18n import gettext
 from trytond.model import fields
-from trytond.pool import Pool, PoolMeta
+from trytond.pool import Pool
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
 from .. import tools
+from ..case.follow_up import HEARD_OUTCOMES
 from ..exceptions import RecipientError
-from ..mail.mail import check_address
-from ..procedure.procedure import ANSWERED_KINDS
-from .escalation import NAMED, Agenda
-
-# The outcomes of the follow-ups by which a party was heard
-HEARD_OUTCOMES = ['reached', 'appointment', 'refused']
-
-# A party that was told at a step and has not answered: the time of the last
-# mail that asked and of the last one, reminders included, the number of the
-# last reminder and how many of the mails still wait or did not reach the party
-Waiting = namedtuple('Waiting', [
-        'step', 'case', 'company', 'case_state', 'procedure',
-        'procedure_step', 'kind', 'party', 'trainee', 'asked', 'last',
-        'reminder', 'pending', 'refused'])
+from ..mail.address import check_address
+from ..procedure.states import ANSWERED_KINDS
+from .agenda import Agenda
 
 
-class Step(metaclass=PoolMeta):
-    __name__ = 'training.abandon.case.step'
+@dataclass(frozen=True)
+class Waiting:
+    """A party that was told at a step and has not answered
+
+    The records are told by their ids."""
+    step: int
+    case: int
+    company: int
+    case_state: str
+    procedure: int
+    procedure_step: int
+    kind: str
+    party: int
+    trainee: int
+    # The last mail that asked and the last one, reminders included
+    asked: dt.datetime
+    last: dt.datetime
+    # The number of the last reminder
+    reminder: int
+    # How many of the mails still wait and how many did not reach the party
+    pending: int
+    refused: int
+
+
+class StepReminderMixin:
+    "Steps whose parties are reminded to answer"
+    __slots__ = ()
 
     waiting = fields.Function(
         fields.Boolean(
@@ -115,12 +132,10 @@ class Step(metaclass=PoolMeta):
     def _waiting_rows(cls, step_ids):
         cursor = Transaction().connection.cursor()
         query, _ = cls._waiting_query(step_ids)
-        cursor.execute(*query)
-        for row in cursor.fetchall():
-            waiting = Waiting(*row)
-            yield waiting._replace(
-                asked=to_datetime(waiting.asked),
-                last=to_datetime(waiting.last))
+        names = [column.output_name for column in query.columns]
+        types = {'asked': 'TIMESTAMP', 'last': 'TIMESTAMP'}
+        cursor.execute(*tools.apply_types(query, *map(types.get, names)))
+        return [Waiting(**dict(zip(names, row))) for row in cursor]
 
     @classmethod
     def _waiting_query(cls, step_ids=None):
@@ -142,10 +157,15 @@ class Step(metaclass=PoolMeta):
             .join(enrolment, condition=enrolment.id == case.enrolment)
             .join(trainee, condition=trainee.id == enrolment.trainee)
             .select(
-                step.id, case.id, case.company, case.state, case.procedure,
-                step.procedure_step, step.kind, told.party, trainee.party,
-                told.asked, told.last, told.reminder, told.pending,
-                told.refused, where=where,
+                step.id.as_('step'), case.id.as_('case'),
+                case.company.as_('company'), case.state.as_('case_state'),
+                case.procedure.as_('procedure'),
+                step.procedure_step.as_('procedure_step'),
+                step.kind.as_('kind'), told.party.as_('party'),
+                trainee.party.as_('trainee'), told.asked.as_('asked'),
+                told.last.as_('last'), told.reminder.as_('reminder'),
+                told.pending.as_('pending'), told.refused.as_('refused'),
+                where=where,
                 order_by=[step.id, told.party]))
         return query, told
 
@@ -318,7 +338,7 @@ class Step(metaclass=PoolMeta):
             if letter and letter.may_leave(waiting.case_state):
                 company = companies[waiting.company]
                 yield waiting, step.compute_reminder_date(
-                    agenda.local_date(waiting.last, company),
+                    tools.local_date(waiting.last, company),
                     agenda.calendar(company)), letter
 
     @classmethod
@@ -344,8 +364,9 @@ class Step(metaclass=PoolMeta):
         return [m for m in mails if (m.step.id, m.party.id) in waiting]
 
 
-class Case(metaclass=PoolMeta):
-    __name__ = 'training.abandon.case'
+class CaseReminderMixin:
+    "Cases whose parties are reminded to answer"
+    __slots__ = ()
 
     @classmethod
     def remind_due(cls):
@@ -427,13 +448,13 @@ class Case(metaclass=PoolMeta):
             {'not_reminded_at': None})
 
         def describe(cases):
-            lines = [
+            lines = (
                 gettext('training_abandon.msg_reminder_not_sent',
                     case=case.rec_name, reason=news[case])
-                for case in cases[:NAMED]]
+                for case in cases)
             return gettext(
                 'training_abandon.msg_reminders_not_sent',
-                count=len(cases)), ' · '.join(lines)
+                count=len(cases)), ' · '.join(tools.first(lines))
 
         if news:
             cls.notify_owners(list(news), describe)
@@ -458,7 +479,7 @@ class Case(metaclass=PoolMeta):
         Mail = pool.get('training.mail')
         Step = pool.get('training.abandon.case.step')
         mails = []
-        for sub_cases in grouped_slice(list(set(cases)), 200):
+        for sub_cases in grouped_slice(list(set(cases)), tools.BATCH):
             mails += Mail.search([
                     ('case', 'in', [c.id for c in sub_cases]),
                     ('reminder', '!=', None),
@@ -472,78 +493,6 @@ class Case(metaclass=PoolMeta):
                         'training_abandon.msg_mail_answered')))
 
     @classmethod
-    def on_modification(cls, mode, cases, field_names=None):
-        super().on_modification(mode, cases, field_names=field_names)
-        if mode == 'write' and {'answered_at', 'closed_at'} & field_names:
-            cls.cancel_reminders(cases)
-
-
-class FollowUp(metaclass=PoolMeta):
-    __name__ = 'training.follow_up'
-
-    @classmethod
-    def on_modification(cls, mode, follow_ups, field_names=None):
-        pool = Pool()
-        Case = pool.get('training.abandon.case')
-        super().on_modification(mode, follow_ups, field_names=field_names)
-        if mode != 'delete':
-            Case.cancel_reminders([
-                    c for f in follow_ups if f.outcome in HEARD_OUTCOMES
-                    for c in f.enrolment.cases if not c.closed_at])
-
-
-class ProposalResponse(metaclass=PoolMeta):
-    __name__ = 'training.abandon.proposal.response'
-
-    @classmethod
-    def on_modification(cls, mode, responses, field_names=None):
-        pool = Pool()
-        Case = pool.get('training.abandon.case')
-        super().on_modification(mode, responses, field_names=field_names)
-        if mode == 'create':
-            Case.cancel_reminders([r.proposal.case for r in responses])
-
-
-class Certificate(metaclass=PoolMeta):
-    __name__ = 'training.abandon.certificate'
-
-    @classmethod
-    def on_modification(cls, mode, certificates, field_names=None):
-        pool = Pool()
-        Case = pool.get('training.abandon.case')
-        super().on_modification(mode, certificates, field_names=field_names)
-        if mode == 'write' and 'state' in field_names:
-            Case.cancel_reminders([c.case for c in certificates])
-
-
-class Reply(metaclass=PoolMeta):
-    __name__ = 'training.mail.reply'
-
-    @classmethod
-    def on_modification(cls, mode, replies, field_names=None):
-        pool = Pool()
-        Case = pool.get('training.abandon.case')
-        super().on_modification(mode, replies, field_names=field_names)
-        if mode != 'delete':
-            Case.cancel_reminders([
-                    r.case for r in replies
-                    if r.case and r.kind == 'answer'])
-
-
-class Mail(metaclass=PoolMeta):
-    __name__ = 'training.mail'
-
-    def _get_outdated(self):
-        pool = Pool()
-        Step = pool.get('training.abandon.case.step')
-        reason = super()._get_outdated()
-        if not reason and self.reminder and not Step.is_waiting_for([self]):
-            reason = gettext('training_abandon.msg_mail_answered')
-        return reason
-
-
-def to_datetime(value):
-    "Return the value as datetime: SQLite knows only text"
-    if isinstance(value, str):
-        return dt.datetime.fromisoformat(value)
-    return value
+    def on_answer(cls, cases):
+        super().on_answer(cases)
+        cls.cancel_reminders(cases)

@@ -1,5 +1,6 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
+"Which abandonments are validated because the trainee stays silent"
 from collections import defaultdict, namedtuple
 
 from sql import Literal, Null, Union
@@ -11,14 +12,14 @@ from sql.operators import Exists
 from trytond import backend
 from trytond.i18n import gettext
 from trytond.model import fields
-from trytond.pool import Pool, PoolMeta
+from trytond.pool import Pool
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
-from ..attendance.facts import to_date
-from ..case.case import PROGRESS_STATES
-from .escalation import NAMED, Agenda
-from .reminder import to_datetime
+from .. import tools
+from ..attendance.facts import ATTENDED
+from ..procedure.states import PROGRESS_STATES
+from .agenda import Agenda
 
 # The states of the enrolments whose trainee is expected
 RUNNING_STATES = ['confirmed', 'started']
@@ -28,8 +29,9 @@ RUNNING_STATES = ['confirmed', 'started']
 Silent = namedtuple('Silent', ['decide', 'ask', 'case'])
 
 
-class Case(metaclass=PoolMeta):
-    __name__ = 'training.abandon.case'
+class SilenceMixin:
+    "Cases that are validated when the trainee stays silent"
+    __slots__ = ()
 
     @classmethod
     def qualify_due(cls):
@@ -75,12 +77,10 @@ class Case(metaclass=PoolMeta):
     @classmethod
     def _describe_silent(cls, cases):
         "Return the label and the description of the notification"
-        lines = [c.rec_name for c in cases[:NAMED]]
-        if len(cases) > NAMED:
-            lines.append('…')
         return gettext(
             'training_abandon.msg_cases_silent',
-            count=len(cases)), ' · '.join(lines)
+            count=len(cases)), ' · '.join(
+                tools.first(c.rec_name for c in cases))
 
     @classmethod
     def _silent(cls, date=None, decide_ids=None):
@@ -99,7 +99,7 @@ class Case(metaclass=PoolMeta):
         silents = [
             s for s in silents
             if s.ask in waitings and s.ask not in to_remind]
-        for sub_silents in grouped_slice(silents, 200):
+        for sub_silents in grouped_slice(silents, tools.BATCH):
             sub_silents = list(sub_silents)
             cases = {c.id: c for c in cls.browse(
                     [s.case for s in sub_silents])}
@@ -180,16 +180,16 @@ class Case(metaclass=PoolMeta):
                         letter.case, list(sub_cases))
                     & (letter.kind == 'letter')),
                 all_=True)
-            cursor.execute(*written
+            query = (written
                 .join(case, condition=case.id == written.case)
                 .join(enrolment, condition=enrolment.id == case.enrolment)
                 .join(trainee, condition=trainee.id == enrolment.trainee)
                 .select(
-                    case.id, Max(written.at),
+                    case.id.as_('case'), Max(written.at).as_('at'),
                     where=written.party == trainee.party,
                     group_by=[case.id]))
-            result.update(
-                (sub_cases[id_], to_datetime(at)) for id_, at in cursor)
+            cursor.execute(*tools.apply_types(query, None, 'TIMESTAMP'))
+            result.update((sub_cases[id_], at) for id_, at in cursor)
         return result
 
     @classmethod
@@ -213,24 +213,24 @@ class Case(metaclass=PoolMeta):
         cursor = Transaction().connection.cursor()
         case, enrolment = cls.__table__(), Enrolment.__table__()
         trainee, follow_up = Trainee.__table__(), FollowUp.__table__()
-        cursor.execute(*case
+        query = (case
             .join(enrolment, condition=enrolment.id == case.enrolment)
             .join(trainee, condition=trainee.id == enrolment.trainee)
             .join(follow_up,
                 condition=(follow_up.enrolment == case.enrolment)
                 & (follow_up.party == trainee.party))
             .select(
-                case.id, Max(follow_up.done_at),
+                case.id.as_('case'), Max(follow_up.done_at).as_('at'),
                 where=fields.SQL_OPERATORS['in'](case.id, list(cases))
                 & (follow_up.done_at != Null)
                 & (follow_up.kind != 'letter')
                 & ~Coalesce(follow_up.outcome, 'other').in_(
                     ['no_answer', 'wrong_contact']),
                 group_by=[case.id]))
+        cursor.execute(*tools.apply_types(query, None, 'TIMESTAMP'))
         return {
             cases[id_] for id_, at in cursor
-            if cases[id_].local_date(to_datetime(at))
-            >= cases[id_].opening_date}
+            if cases[id_].local_date(at) >= cases[id_].opening_date}
 
     @classmethod
     def _heard_words(cls, cases):
@@ -300,15 +300,14 @@ class Case(metaclass=PoolMeta):
         cursor = Transaction().connection.cursor()
         held = Attendance._held_query(
             [c.enrolment.id for c in cases.values()])
-        cursor.execute(*held.select(
-                held.enrolment,
-                Max(SQLCase((held.state != 'absent', held.date))),
-                Count(Literal(1), filter_=held.state.in_(
-                        ['present', 'late', 'left_early'])),
-                group_by=[held.enrolment]))
+        query = held.select(
+            held.enrolment.as_('enrolment'),
+            Max(SQLCase((held.state != 'absent', held.date))).as_('last'),
+            Count(Literal(1), filter_=held.state.in_(ATTENDED)).as_('count'),
+            group_by=[held.enrolment])
+        cursor.execute(*tools.apply_types(query, None, 'DATE', None))
         presences = {
-            enrolment: (to_date(last), count)
-            for enrolment, last, count in cursor}
+            enrolment: (last, count) for enrolment, last, count in cursor}
         result = set()
         for case in cases.values():
             last, count = presences.get(case.enrolment.id, (None, None))

@@ -9,19 +9,21 @@ from sql.functions import CurrentTimestamp
 from sql.operators import Concat
 
 from trytond.model import fields
-from trytond.pool import Pool, PoolMeta
+from trytond.pool import Pool
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
 from .. import tools
-from .claim import BATCH
-from .delivery import CHUNK
 
 logger = logging.getLogger(__name__)
 
+# The mails of which the messages are in memory
+CHUNK = 50
 
-class Mail(metaclass=PoolMeta):
-    __name__ = 'training.mail'
+
+class ArchiveMixin:
+    "Mails that are archived as emails once they are sent"
+    __slots__ = ()
 
     @classmethod
     def _archive_left(cls, until):
@@ -33,7 +35,7 @@ class Mail(metaclass=PoolMeta):
                     ('state', '=', 'sent'),
                     ('email', '=', None),
                     ('message_id', '!=', None),
-                    ], order=[('id', 'ASC')], limit=BATCH)
+                    ], order=[('id', 'ASC')], limit=tools.BATCH)
             if not mails:
                 break
             last = mails[-1].id
@@ -49,7 +51,7 @@ class Mail(metaclass=PoolMeta):
         for sub_ids in grouped_slice(list(ids), size):
             sub_ids = list(sub_ids)
             try:
-                cls._begin()
+                tools.lock_database(cls)
                 if sent := cls._not_archived(sub_ids):
                     cls._create_emails(sent)
                     cls.on_sent(cls.browse(sent))
@@ -120,7 +122,7 @@ class Mail(metaclass=PoolMeta):
                     ).select(
                     user, now, mail.id, cls._sql_recipient(mail, party),
                     mail.subject, mail.body, mail.message_id,
-                    cls._sql_resource(mail), where=where)))
+                    cls.sql_resource(mail), where=where)))
         cursor.execute(*address.insert(
                 [address.create_uid, address.create_date, address.email,
                     address.address],
@@ -136,13 +138,6 @@ class Mail(metaclass=PoolMeta):
     def _sql_recipient(cls, mail, party):
         return Coalesce(
             Concat(party.name, Concat(' <', Concat(mail.to, '>'))), mail.to)
-
-    @classmethod
-    def _sql_resource(cls, mail):
-        "Return the SQL expression of the record that has the email"
-        return Coalesce(
-            sql_reference('training.abandon.case', mail.case),
-            sql_reference(cls.__name__, mail.id))
 
 
 def sql_reference(name, id_):

@@ -9,20 +9,21 @@ from sql import Column, Null
 from sql.functions import CurrentTimestamp
 
 from trytond.model import fields
-from trytond.pool import PoolMeta
 from trytond.transaction import Transaction
 
 from .. import tools
-from .mail import WAITING
 
+# The states from which a mail leaves by itself
+WAITING = ['queued', 'sending']
 # The time after which a mail that was being sent by a process that does not
 # say any more whether it was may be taken by another one
 LEASE = dt.timedelta(minutes=15)
-BATCH = 200
+BATCH = tools.BATCH
 
 
-class Mail(metaclass=PoolMeta):
-    __name__ = 'training.mail'
+class ClaimMixin:
+    "Mails that one process at a time delivers"
+    __slots__ = ()
 
     @classmethod
     def _claim(cls, ids=None):
@@ -50,7 +51,7 @@ class Mail(metaclass=PoolMeta):
         if database.has_select_for():
             For = database.get_select_for_skip_locked()
             query.for_ = For('UPDATE')
-        cls._begin()
+        tools.lock_database(cls)
         cursor.execute(*query)
         claimed = dict(cursor)
         if claimed:
@@ -61,16 +62,6 @@ class Mail(metaclass=PoolMeta):
                         table.id, list(claimed))))
         transaction.commit()
         return claimed
-
-    @classmethod
-    def _begin(cls):
-        "Lock the database that has no lock on rows, as its first change does"
-        transaction = Transaction()
-        if not transaction.database.has_select_for():
-            table = cls.__table__()
-            transaction.connection.cursor().execute(*table.update(
-                    [table.attempts], [table.attempts],
-                    where=table.id == Null))
 
     @classmethod
     def _keep(cls, claimed):

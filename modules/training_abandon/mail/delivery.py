@@ -8,23 +8,23 @@ from email.utils import parseaddr
 from functools import cache
 from itertools import islice
 
-from sql import Column
-from sql.conditionals import Coalesce
+from sql import Column, Literal
 from sql.functions import CurrentTimestamp
 
 import trytond.config as config
 from trytond import backend
 from trytond.i18n import gettext
 from trytond.model import ModelView, fields
-from trytond.pool import Pool, PoolMeta
+from trytond.pool import Pool
 from trytond.sendmail import get_smtp_server
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
 from .. import tools
 from ..notify import one_line
-from .claim import BATCH, LEASE
-from .mail import WAITING
+from .archive import CHUNK
+from .claim import BATCH, LEASE, WAITING
+from .prepared import Parameter, Prepared
 from .server import (
     Delayed, Interrupted, MailServer, Refused, Unavailable, exception_words,
     server_uri)
@@ -38,12 +38,11 @@ DURATION = dt.timedelta(minutes=10)
 # The seconds to wait for the database to store what has been done
 RECORD_WAITS = [1, 2, 4, 8, 16, 30]
 INLINE = 20
-# The mails of which the messages are in memory
-CHUNK = 50
 
 
-class Mail(metaclass=PoolMeta):
-    __name__ = 'training.mail'
+class DeliveryMixin:
+    "Mails that are given to the mail server"
+    __slots__ = ()
 
     @classmethod
     def queue(cls, mails):
@@ -107,13 +106,18 @@ class Mail(metaclass=PoolMeta):
                 'next_attempt': None,
                 'unavailable_since': None,
                 })
+        cls.on_cancel([m for m in mails if m.state == 'cancelled'])
+
+    @classmethod
+    def on_cancel(cls, mails):
+        "Hook called once the mails are cancelled by the user"
 
     @classmethod
     def _deliver(cls, claimed, until=None):
         """Give the claimed mails to the server over one connection, commit
         what it answers for each of them and return if it takes more.
 
-        The mails that are left after until wait for the next time."""
+        until is the time at which the rest waits for the next run."""
         transaction = Transaction()
         server = MailServer(cls._connect)
         try:
@@ -124,7 +128,8 @@ class Mail(metaclass=PoolMeta):
             server.close()
         cls._archive(claimed)
         cls.notify_failed(cls.browse(failed))
-        cls._notify_unavailable(cls.browse(unavailable))
+        if unavailable:
+            cls.on_unavailable(cls.browse(unavailable))
         transaction.commit()
         if failed:
             cls.on_failed(cls.browse(failed))
@@ -178,53 +183,63 @@ class Mail(metaclass=PoolMeta):
     def _read_claimed(cls, claimed):
         """Return the mails by id with what nobody else changes, that each
         commit would make read again."""
-        pool = Pool()
-        Letter = pool.get('training.abandon.procedure.letter')
-        rows = cls.read(list(claimed), [
-                'from_', 'to', 'message', 'retry_until', 'unavailable_since',
-                'reminder', 'letter', 'case'])
-        letters = {
-            row['id']: Letter(**row) for row in Letter.read(
-                list({r['letter'] for r in rows if r['letter']}),
-                ['case_states'])}
+        rows = cls.read(list(claimed), cls._claimed_fields())
         for row in rows:
-            row['letter'] = letters.get(row['letter'])
             row['attempts'] = claimed[row['id']]
             row['state'] = None
         return {row['id']: cls(**row) for row in rows}
 
-    def _refresh(self):
-        "Read if the mail is still claimed, and the state of its case"
-        cursor = Transaction().connection.cursor()
-        cursor.execute(self._facts_query(), self._facts_parameters())
-        self._set_facts(*(cursor.fetchone() or [None]))
+    @classmethod
+    def _claimed_fields(cls):
+        "Return the names of the fields that the delivery reads"
+        return [
+            'from_', 'to', 'message', 'retry_until', 'unavailable_since',
+            'letter']
 
-    def _set_facts(self, case_state):
-        self.state = '' if case_state is None else 'sending'
-        if self.case:
-            self.case.state = case_state
+    def _refresh(self):
+        "Read if the mail is still claimed, and the state of its subject"
+        cursor = Transaction().connection.cursor()
+        self._claimed_query().execute(
+            cursor, id=self.id, attempts=self.attempts)
+        self._set_claimed(*(cursor.fetchone() or [None]))
+
+    def _set_claimed(self, subject_state):
+        self.state = '' if subject_state is None else 'sending'
+        self.set_subject_state(subject_state)
 
     @classmethod
     @cache
-    def _facts_query(cls):
-        # It takes longer to make the text than to execute it
-        return str(cls._facts())
+    def _claimed_query(cls):
+        return Prepared(cls._select_claimed())
 
     @classmethod
-    def _facts(cls):
-        """Return the query of the state of the case of a claimed mail, empty
-        if it has no case."""
-        pool = Pool()
-        Case = pool.get('training.abandon.case')
-        table, case = cls.__table__(), Case.__table__()
-        return table.join(case, 'LEFT', condition=table.case == case.id
-            ).select(Coalesce(case.state, ''),
-            where=(table.id == 0)
-            & (table.state == 'sending')
-            & (table.attempts == 0))
+    def _select_claimed(cls, prefix=''):
+        """Return the query of the state of what a claimed mail is about: it
+        has no row once another process has the mail.
 
-    def _facts_parameters(self):
-        return ['', self.id, 'sending', self.attempts]
+        The names of its parameters, id and attempts, begin with prefix."""
+        table = cls.__table__()
+        return table.select(
+            cls.sql_subject_state(table),
+            where=cls._is_claimed(
+                table, Parameter(f'{prefix}id'),
+                Parameter(f'{prefix}attempts')))
+
+    @classmethod
+    def _is_claimed(cls, table, id_, attempts):
+        return (
+            (table.id == id_)
+            & (table.state == 'sending')
+            & (table.attempts == attempts))
+
+    @classmethod
+    def sql_subject_state(cls, mail):
+        """Return the SQL expression of the state of what the mail is about,
+        empty if it has none"""
+        return Literal('')
+
+    def set_subject_state(self, state):
+        "Set the state of what the mail is about on its instance"
 
     @classmethod
     def _connect(cls):
@@ -315,7 +330,7 @@ class Mail(metaclass=PoolMeta):
         """Store what became of the mail, if need be once the database answers
         again: the server does not take back its words.
 
-        The facts of the following mail are read by the same statement."""
+        The same statement reads if the following mail is still claimed."""
         transaction = Transaction()
         try:
             self._write_values(values, following)
@@ -339,49 +354,38 @@ class Mail(metaclass=PoolMeta):
         cursor = transaction.connection.cursor()
         if not transaction.database.has_returning():
             following = None
-        is_sent = values['state'] == 'sent'
-        parameters = [*values.values(), self.id]
-        parameters += ['sent'] if is_sent else ['sending', self.attempts]
+        parameters = {**values, 'id': self.id, 'attempts': self.attempts}
         if following:
-            parameters += following._facts_parameters()
-        cursor.execute(
-            self._write_query(tuple(values), is_sent, bool(following)),
-            parameters)
+            parameters.update(
+                following_id=following.id,
+                following_attempts=following.attempts)
+        self._store_query(
+            tuple(values), values['state'] == 'sent', bool(following)
+            ).execute(cursor, **parameters)
         rows = cursor.fetchall() if following else []
         transaction.commit()
         for row in rows:
-            following._set_facts(*row)
+            following._set_claimed(*row)
 
     @classmethod
     @cache
-    def _write_query(cls, names, is_sent, with_following):
+    def _store_query(cls, names, is_sent, with_following):
+        """Return the query that stores the values of the names on a claimed
+        mail and, with following, returns what _refresh would read of it."""
         table = cls.__table__()
-        where = table.id == 0
+        id_ = Parameter('id')
         if is_sent:
             # Whoever has the mail now, it has left
-            where &= table.state != 'sent'
+            where = (table.id == id_) & (table.state != 'sent')
         else:
-            where &= (table.state == 'sending') & (table.attempts == 0)
-        return str(table.update(
+            where = cls._is_claimed(table, id_, Parameter('attempts'))
+        returning = None
+        if with_following:
+            returning = [cls._select_claimed('following_')]
+        return Prepared(table.update(
                 [*(Column(table, name) for name in names), table.write_date],
-                [*names, CurrentTimestamp()], where=where,
-                returning=[cls._facts()] if with_following else None))
+                [*map(Parameter, names), CurrentTimestamp()], where=where,
+                returning=returning))
 
     def _get_outdated(self):
         "Return the reason why the mail must not leave any more, or None"
-        if (self.letter and self.case and self.letter.case_states
-                and self.case.state not in self.letter.case_states):
-            return gettext(
-                'training_abandon.msg_mail_outdated',
-                state=self.case.state_string)
-
-
-class Cron(metaclass=PoolMeta):
-    __name__ = 'ir.cron'
-
-    @classmethod
-    def __setup__(cls):
-        super().__setup__()
-        cls.method.selection.extend([
-                ('training.mail|deliver_due', "Deliver Training Mails"),
-                ])

@@ -123,14 +123,6 @@ class Rule(metaclass=PoolMeta):
             ('training.mail.reply|from_inbound', "Record Training Reply"))
 
 
-class Reply(metaclass=PoolMeta):
-    __name__ = 'training.mail.reply'
-
-    @classmethod
-    def from_inbound(cls, email_, rule):
-        return cls.from_message(email_.as_raw())
-
-
 class Erase(metaclass=PoolMeta):
     __name__ = 'party.erase'
 

@@ -1,32 +1,23 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
-import datetime as dt
-import logging
-import socket
-from email import policy
-from email.errors import MessageError
-from email.header import Header
-from email.headerregistry import Address, HeaderRegistry
-from email.message import EmailMessage
-from email.utils import format_datetime, formataddr, make_msgid, parseaddr
-from functools import lru_cache
-
 from sql import Null
 from sql.conditionals import Coalesce
 from sql.functions import DateTrunc
 
 import trytond.config as config
 from trytond.filestore import filestore
-from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, ModelView, Unique, fields
-from trytond.pool import Pool, PoolMeta
+from trytond.pool import Pool
 from trytond.pyson import Bool, Eval, If
-from trytond.tools.email_ import convert_ascii_email
 from trytond.transaction import Transaction
 
-from ..exceptions import RecipientError
-
-logger = logging.getLogger(__name__)
+from .archive import ArchiveMixin, sql_reference
+from .claim import WAITING, ClaimMixin
+from .composition import CompositionMixin
+from .delivery import DeliveryMixin
+from .failure import FailureMixin
+from .hold import HoldMixin
+from .readdress import ReaddressMixin
 
 file_id = store_prefix = None
 if config.getboolean('training_abandon', 'mail_filestore', default=True):
@@ -34,40 +25,22 @@ if config.getboolean('training_abandon', 'mail_filestore', default=True):
     store_prefix = config.get(
         'training_abandon', 'mail_store_prefix', default=None)
 
-# The states from which a mail leaves by itself
-WAITING = ['queued', 'sending']
 
-
-class _Headers(HeaderRegistry):
-    "The mails have most of their headers in common, that parse slowly"
-    __getitem__ = lru_cache(maxsize=64)(HeaderRegistry.__getitem__)
-    __call__ = lru_cache(maxsize=256)(HeaderRegistry.__call__)
-
-
-_POLICY = policy.SMTP.clone(header_factory=_Headers())
-
-
-class Mail(ModelSQL, ModelView):
+class Mail(
+        CompositionMixin, HoldMixin, ClaimMixin, DeliveryMixin, ArchiveMixin,
+        FailureMixin, ReaddressMixin, ModelSQL, ModelView):
     "The outbox: one mail has one address"
     __name__ = 'training.mail'
     _rec_name = 'subject'
 
     company = fields.Many2One(
         'company.company', "Company", required=True, readonly=True)
-    case = fields.Many2One(
-        'training.abandon.case', "Case", readonly=True, ondelete='RESTRICT')
-    step = fields.Many2One(
-        'training.abandon.case.step', "Step", readonly=True,
+    enrolment = fields.Many2One(
+        'training.enrolment', "Enrolment", readonly=True,
         ondelete='RESTRICT')
     letter = fields.Many2One(
         'training.abandon.procedure.letter', "Letter", readonly=True,
         ondelete='RESTRICT')
-    reminder = fields.Integer(
-        "Reminder", readonly=True,
-        states={
-            'invisible': ~Eval('reminder'),
-            },
-        help="Which of the reminders of the step the mail is.")
     resource = fields.Function(
         fields.Reference("Resource", selection='get_resources'),
         'get_resource')
@@ -91,6 +64,9 @@ class Mail(ModelSQL, ModelView):
     message_file_id = fields.Char("Message File ID", readonly=True)
     filename = fields.Function(fields.Char("File Name"), 'get_filename')
     message_id = fields.Char("Message-ID", readonly=True)
+    reply_token = fields.Char(
+        "Reply Token", readonly=True,
+        help="The hash of what makes the address for the replies unique.")
     state = fields.Selection([
             ('draft', "Draft"),
             ('queued', "Queued"),
@@ -124,13 +100,6 @@ class Mail(ModelSQL, ModelView):
         "replaced later.")
     bounced_at = fields.DateTime("Bounced at", readonly=True)
     bounce_reason = fields.Char("Bounce Reason", readonly=True)
-    held = fields.Function(
-        fields.Boolean("Held"), 'get_held', searcher='search_held')
-    hold_notice = fields.Function(
-        fields.Text("Held", states={
-                'invisible': ~Eval('held'),
-                }),
-        'get_hold_notice')
     replaced_by = fields.Many2One(
         'training.mail', "Replaced by", readonly=True, ondelete='RESTRICT',
         help="The same letter, sent to another address.")
@@ -153,6 +122,7 @@ class Mail(ModelSQL, ModelView):
     @classmethod
     def __setup__(cls):
         cls.message_id.search_unaccented = False
+        cls.reply_token.search_unaccented = False
         super().__setup__()
         t = cls.__table__()
         cls._sql_constraints += [
@@ -173,6 +143,8 @@ class Mail(ModelSQL, ModelView):
                     t, (t.id, Index.Range()),
                     where=(t.state == 'sent') & (t.email == Null)),
                 Index(t, (t.message_id, Index.Equality())),
+                Index(t, (t.reply_token, Index.Equality())),
+                Index(t, (t.enrolment, Index.Equality())),
                 })
         cls._order.insert(0, ('id', 'DESC'))
         cls._buttons.update(
@@ -216,59 +188,25 @@ class Mail(ModelSQL, ModelView):
         pool = Pool()
         Model = pool.get('ir.model')
         return [(None, "")] + [
-            (m, Model.get_name(m)) for m in ['training.abandon.case']]
+            (m, Model.get_name(m)) for m in cls._get_resources()]
+
+    @classmethod
+    def _get_resources(cls):
+        "Return the names of the models that mails are about"
+        return ['training.enrolment']
 
     def get_resource(self, name):
-        return str(self.case) if self.case else None
+        return str(self.enrolment) if self.enrolment else None
+
+    @classmethod
+    def sql_resource(cls, mail):
+        "Return the SQL expression of the record that has the archived email"
+        return Coalesce(
+            sql_reference('training.enrolment', mail.enrolment),
+            sql_reference(cls.__name__, mail.id))
 
     def get_filename(self, name):
         return f'{self.message_id.strip("<>")}.eml' if self.message_id else ''
-
-    @classmethod
-    def _live_name(cls):
-        "Return the name of the running database as the option live tells it"
-        return f'{Transaction().database.name}@{socket.gethostname()}'
-
-    @classmethod
-    def is_live(cls):
-        """Return if the running database is the one that sends.
-
-        A copy of the database or of the configuration writes to nobody."""
-        live = config.get('training_abandon', 'live', default='') or ''
-        return live.strip() == cls._live_name()
-
-    @classmethod
-    def get_held(cls, mails, name):
-        live = cls.is_live()
-        return {m.id: not live and m.state in WAITING for m in mails}
-
-    @classmethod
-    def search_held(cls, name, clause):
-        _, operator, value = clause
-        values = value if operator in {'in', 'not in'} else [value]
-        searched = {
-            held for held in [True, False]
-            if (held in map(bool, values)) == (operator in {'=', 'in'})}
-        waiting = [] if cls.is_live() else WAITING
-        return ['OR',
-            ('state', 'in', waiting if True in searched else []),
-            ('state', 'not in', waiting) if False in searched else (
-                'state', 'in', []),
-            ]
-
-    def get_hold_notice(self, name):
-        return self._hold_reason() if self.held else None
-
-    @classmethod
-    def _hold_reason(cls):
-        return gettext(
-            'training_abandon.msg_mail_hold_reason', name=cls._live_name())
-
-    @classmethod
-    def preview_notice(cls):
-        "Return what to tell who is about to create mails, or None"
-        if not cls.is_live():
-            return gettext('training_abandon.msg_mail_hold_preview')
 
     @classmethod
     def view_attributes(cls):
@@ -284,13 +222,21 @@ class Mail(ModelSQL, ModelView):
     @classmethod
     def copy(cls, mails, default=None):
         default = default.copy() if default is not None else {}
-        for name in ['message_id', 'message', 'next_attempt', 'retry_until',
-                'unavailable_since', 'smtp_reply', 'sent_at', 'failed_at',
-                'bounced_at', 'bounce_reason', 'replaced_by', 'email']:
+        for name in [
+                'message_id', 'message', 'reply_token', 'next_attempt',
+                'retry_until', 'unavailable_since', 'smtp_reply', 'sent_at',
+                'failed_at', 'bounced_at', 'bounce_reason', 'replaced_by',
+                'email']:
             default.setdefault(name)
         default.setdefault('attempts', 0)
         default.setdefault('state', 'draft')
         return super().copy(mails, default=default)
+
+    @classmethod
+    def on_modification(cls, mode, mails, field_names=None):
+        super().on_modification(mode, mails, field_names=field_names)
+        if mode == 'write' and 'bounced_at' in field_names:
+            cls.on_failed(mails)
 
     @classmethod
     def preprocess_values(cls, mode, values):
@@ -303,150 +249,3 @@ class Mail(ModelSQL, ModelView):
             values = dict(values)
             values[file_id] = filestore.set(values.pop('message'), prefix)
         return values
-
-    @classmethod
-    def sender(cls, company):
-        "Return the From address of the company"
-        address = parseaddr(config.get('email', 'from', default=''))[1]
-        return cls._address(company.party.name, address or 'noreply@localhost')
-
-    @classmethod
-    def _address(cls, name, email):
-        # A line break would begin another header
-        email = ''.join(ascii_address(email).split())
-        name = ' '.join((name or '').split())
-        if name.isascii():
-            return formataddr((name, email))
-        return f'{cls._encode(name)} <{email}>'
-
-    @classmethod
-    def _encode(cls, text, header_name=None):
-        """Return the value of a header as encoded words.
-
-        The policies of email lose or double spaces where they fold."""
-        return Header(' '.join(text.split()), 'utf-8', header_name=header_name
-            ).encode(linesep='\r\n')
-
-    @classmethod
-    def compose(
-            cls, company, party, to, subject, text, html,
-            reply_to=None, logo=None, attachments=None):
-        """Return the message as EmailMessage.
-
-        text and html are the two alternatives of the body; logo is the PNG
-        that html refers to as cid:logo and attachments a list of
-        (name, data, mimetype)."""
-        message = EmailMessage(policy=_POLICY)
-        sender = cls.sender(company)
-        message.set_raw('From', sender)
-        message.set_raw('To', cls._address(party.name if party else '', to))
-        if reply_to:
-            message.set_raw('Reply-To', cls._address(*reply_to))
-        message.set_raw('Subject', cls._encode(subject, 'Subject'))
-        cls._stamp(message)
-        message['Auto-Submitted'] = 'auto-generated'
-        message.set_content(text, cte='quoted-printable')
-        message.add_alternative(
-            html, subtype='html', cte='quoted-printable')
-        if logo:
-            message.get_payload()[-1].add_related(
-                logo, 'image', 'png', cid='<logo>',
-                disposition='inline', filename='logo.png')
-        for name, data, mimetype in attachments or []:
-            maintype, subtype = mimetype.split('/', 1)
-            message.add_attachment(
-                data, maintype=maintype, subtype=subtype, filename=name)
-        return message
-
-    @classmethod
-    def _stamp(cls, message):
-        "Set the headers that make the message unique"
-        domain = parseaddr(message['From'])[1].rpartition('@')[2]
-        message['Date'] = format_datetime(
-            dt.datetime.now(dt.timezone.utc))
-        message['Message-ID'] = make_msgid(domain=domain)
-
-    @classmethod
-    def _get_bytes(cls, message):
-        "Return the bytes as the servers receive them"
-        data = message.as_bytes()
-        return data if data.endswith(b'\r\n') else data + b'\r\n'
-
-    @classmethod
-    def from_message(cls, message, **values):
-        """Return the unsaved mail that will deliver the message, whose bytes
-        no longer change."""
-        return cls(state='queued', **cls.message_values(message), **values)
-
-    @classmethod
-    def message_values(cls, message):
-        "Return the values of the mail that come from its message"
-        return {
-            'from_': message['From'],
-            'message': cls._get_bytes(message),
-            'message_id': message['Message-ID'],
-            }
-
-
-class HoldNoticeMixin:
-    "The notice on a form from which mails will be created"
-    __slots__ = ()
-
-    hold_notice = fields.Text(
-        "Held", readonly=True,
-        states={
-            'invisible': ~Eval('hold_notice'),
-            })
-
-    @classmethod
-    def default_hold_notice(cls):
-        pool = Pool()
-        Mail = pool.get('training.mail')
-        return Mail.preview_notice()
-
-
-def ascii_address(email):
-    "Return the address with its domain as the mail servers know it"
-    local, at, domain = convert_ascii_email(email).rpartition('@')
-    try:
-        domain = domain.encode('idna').decode('ascii')
-    except UnicodeError:
-        return email
-    return f'{local}{at}{domain}'
-
-
-def check_address(email, party):
-    "Raise an error if that is not an address to write to the party"
-    email = (email or '').strip()
-    try:
-        Address(addr_spec=ascii_address(email)).addr_spec.encode('ascii')
-    except (ValueError, IndexError, MessageError) as exception:
-        raise RecipientError(gettext(
-                'training_abandon.msg_step_invalid_address',
-                address=email,
-                party=party.rec_name if party else '')) from exception
-
-
-class Email(metaclass=PoolMeta):
-    __name__ = 'ir.email'
-
-    training_mail = fields.Many2One(
-        'training.mail', "Training Mail", readonly=True,
-        states={
-            'invisible': ~Eval('training_mail'),
-            })
-
-    @classmethod
-    def __setup__(cls):
-        super().__setup__()
-        t = cls.__table__()
-        cls._sql_indexes.add(
-            Index(
-                t, (t.training_mail, Index.Equality()),
-                where=t.training_mail != Null))
-
-    def get_user(self, name):
-        user = super().get_user(name)
-        if self.training_mail:
-            user = None
-        return user

@@ -1,19 +1,21 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
-from email import message_from_bytes, policy
+from email import message_from_bytes
 
 from trytond.i18n import gettext
 from trytond.model import ModelView, fields
 from trytond.model.exceptions import AccessError
-from trytond.pool import PoolMeta
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
 from ..exceptions import MailStorageError
-from .mail import HoldNoticeMixin, check_address
+from .address import check_address
+from .composition import LONG_LINES
+from .hold import HoldNoticeMixin
 
 
-class Mail(metaclass=PoolMeta):
-    __name__ = 'training.mail'
+class ReaddressMixin:
+    "Mails that are sent again to another address"
+    __slots__ = ()
 
     @classmethod
     @ModelView.button_action('training_abandon.wizard_mail_readdress')
@@ -34,9 +36,7 @@ class Mail(metaclass=PoolMeta):
         if not self.message:
             raise MailStorageError(gettext(
                     'training_abandon.msg_mail_message_unreadable'))
-        # An identifier too long for a line would be encoded
-        message = message_from_bytes(
-            self.message, policy=policy.SMTP.clone(max_line_length=998))
+        message = message_from_bytes(self.message, policy=LONG_LINES)
         for name in ['To', 'Date', 'Message-ID']:
             del message[name]
         name = self.party.name if self.party else ''
@@ -49,8 +49,12 @@ class Mail(metaclass=PoolMeta):
                 })
         self.write([self], {'replaced_by': mail.id})
         self.cancel([self])
+        self.on_readdress(mail)
         self.queue([mail])
         return mail
+
+    def on_readdress(self, mail):
+        "Hook called once the mail has taken the place of this one"
 
 
 class Readdress(Wizard):

@@ -1,35 +1,21 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 import mimetypes
-import re
-import secrets
-from email.utils import parseaddr
 
-import trytond.config as config
 from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, ModelView, Unique, Workflow, fields
 from trytond.model.exceptions import AccessError
-from trytond.pool import Pool, PoolMeta
-from trytond.pyson import Bool, Eval, If
+from trytond.pool import Pool
+from trytond.pyson import Eval, If
 from trytond.rpc import RPC
-from trytond.transaction import Transaction, without_check_access
+from trytond.transaction import without_check_access
 
 from .. import tools
-from ..exceptions import RecipientError
+from .mail import file_id, store_prefix
 from .message import read_message, token_hash
-from .text import recognise
-
-file_id = store_prefix = None
-if config.getboolean('training_abandon', 'mail_filestore', default=True):
-    file_id = 'message_file_id'
-    store_prefix = config.get(
-        'training_abandon', 'mail_store_prefix', default=None)
 
 # The smallest picture that is not taken for a logo
 LOGO_SIZE = 20_000
-# What the token leaves of the 64 characters before the @
-LOCAL_SIZE = 31
-_LOCAL = r"[\w.!#$%&'*/=?^`{|}~-]+"
 
 
 class Reply(Workflow, ModelSQL, ModelView):
@@ -38,11 +24,12 @@ class Reply(Workflow, ModelSQL, ModelView):
     _rec_name = 'from_'
 
     company = fields.Many2One('company.company', "Company", readonly=True)
-    case = fields.Many2One(
-        'training.abandon.case', "Case", readonly=True, ondelete='RESTRICT')
     mail = fields.Many2One(
         'training.mail', "Mail", readonly=True, ondelete='RESTRICT',
         help="The mail that it answers.")
+    enrolment = fields.Function(fields.Many2One(
+            'training.enrolment', "Enrolment"),
+        'on_change_with_enrolment', searcher='search_enrolment')
     party = fields.Many2One(
         'party.party', "Party", readonly=True, ondelete='RESTRICT',
         context={
@@ -83,12 +70,6 @@ class Reply(Workflow, ModelSQL, ModelView):
     has_scan = fields.Boolean(
         "Scan", readonly=True,
         help="A document or a picture is attached.")
-    certificate = fields.Function(fields.Many2One(
-            'training.abandon.certificate', "Certificate"),
-        'on_change_with_certificate')
-    certificate_state = fields.Function(fields.Selection(
-            'get_certificate_states', "Certificate State"),
-        'on_change_with_certificate_state')
     text = fields.Text(
         "Text", readonly=True,
         help="What is new in the message, without what it quotes.\n"
@@ -150,22 +131,6 @@ class Reply(Workflow, ModelSQL, ModelView):
             reopen={
                 'invisible': Eval('state') == 'new',
                 'depends': ['state'],
-                },
-            attach={
-                'invisible': Bool(Eval('case')),
-                'depends': ['case'],
-                },
-            confirm={
-                'invisible': (
-                    Eval('counted') | ~Eval('party') | ~Eval('case')
-                    | ~Eval('kind').in_(['answer', 'auto_reply'])),
-                'depends': ['counted', 'party', 'case', 'kind'],
-                },
-            sign={
-                'invisible': (
-                    ~Eval('has_scan') | ~Eval('certificate')
-                    | (Eval('certificate_state') == 'signed')),
-                'depends': ['has_scan', 'certificate', 'certificate_state'],
                 })
         cls.__rpc__.update(
             receive=RPC(readonly=False))
@@ -182,6 +147,14 @@ class Reply(Workflow, ModelSQL, ModelView):
         # Who reads the subject is not who reads the name
         sender = self.author.rec_name if self.author else self.from_
         return ' – '.join(filter(None, [self.kind_string, sender]))
+
+    @fields.depends('mail', '_parent_mail.enrolment')
+    def on_change_with_enrolment(self, name=None):
+        return self.mail.enrolment if self.mail else None
+
+    @classmethod
+    def search_enrolment(cls, name, clause):
+        return [('mail.' + clause[0], *clause[1:])]
 
     def get_filename(self, name):
         return f'{self.message_id.strip("<>")}.eml'
@@ -230,49 +203,6 @@ class Reply(Workflow, ModelSQL, ModelView):
     @Workflow.transition('new')
     def reopen(cls, replies):
         pass
-
-    @classmethod
-    @ModelView.button_action('training_abandon.wizard_reply_attach')
-    def attach(cls, replies):
-        pass
-
-    @classmethod
-    @ModelView.button
-    def confirm(cls, replies):
-        "Count as answers of the parties what does not look so"
-        cls._count([
-                r for r in replies if r.case and r.party and not r.counted])
-
-    @classmethod
-    @ModelView.button_action('training_abandon.wizard_reply_sign')
-    def sign(cls, replies):
-        pass
-
-    @fields.depends(
-        'mail', '_parent_mail.certificate', 'party', 'case',
-        '_parent_case.certificate', '_parent_case.trainee')
-    def on_change_with_certificate(self, name=None):
-        if self.mail and self.mail.certificate:
-            return self.mail.certificate
-        # The scan may come with the answer to another mail
-        certificate = self.case.certificate if self.case else None
-        if (certificate and certificate.kind == 'statement'
-                and self.party == self.case.trainee.party):
-            return certificate
-
-    @classmethod
-    def get_certificate_states(cls):
-        pool = Pool()
-        Certificate = pool.get('training.abandon.certificate')
-        return [(None, "")] + (
-            Certificate.fields_get(['state'])['state']['selection'])
-
-    @fields.depends(
-        'mail', '_parent_mail.certificate', methods=[
-            'on_change_with_certificate'])
-    def on_change_with_certificate_state(self, name=None):
-        certificate = self.on_change_with_certificate()
-        return certificate.state if certificate else None
 
     @classmethod
     def receive(cls, data):
@@ -348,8 +278,7 @@ class Reply(Workflow, ModelSQL, ModelView):
                 mail and message.from_ != mail.to.lower()
                 and mail.party not in parties)
         if mail:
-            reply.company, reply.case = mail.company, mail.case
-            reply.party = mail.party
+            reply.company, reply.party = mail.company, mail.party
             if mail.sent_at and reply.received_at < mail.sent_at:
                 reply.received_at = now
         else:
@@ -410,84 +339,53 @@ class Reply(Workflow, ModelSQL, ModelView):
     def _count(cls, replies):
         "Let the replies count as the answers of their parties"
         pool = Pool()
-        Case = pool.get('training.abandon.case')
         ContactMechanism = pool.get('party.contact_mechanism')
         cls.write(replies, {'kind': 'answer', 'counted': True})
         for reply in replies:
             ContactMechanism.trust_address(reply.from_, reply.received_at)
-            if not reply.answers_reasons:
-                continue
-            reasons = reply._recognise_reasons()
-            if reasons:
-                cls.write([reply], {
-                        'reasons': [('add', [r.id for r in reasons])],
-                        })
-            if not reply.case.answered_at and not reply.case.closed_at:
-                Case.write(
-                    [reply.case], {'answered_at': reply.received_at})
+        cls.on_count(replies)
+
+    @classmethod
+    def on_count(cls, replies):
+        "Hook called once the replies count as answers"
+
+    @classmethod
+    def from_inbound(cls, email_, rule):
+        "Record the message of an inbound email"
+        return cls.from_message(email_.as_raw())
 
     @property
     def author(self):
         "The party, unless another one may have written"
         return self.party if self.counted or not self.other_sender else None
 
-    @property
-    def answers_reasons(self):
-        "If it is what the trainee answers when asked for the reasons"
-        if self.party != self.case.enrolment.trainee.party:
-            return False
-        if self.mail:
-            return self.mail.kind == 'ask_reasons'
-        return any(
-            s.kind == 'ask_reasons' and s.state == 'done'
-            and s.done_at <= self.received_at
-            for s in self.case.steps)
-
-    def _recognise_reasons(self):
-        pool = Pool()
-        Procedure = pool.get('training.abandon.procedure')
-        language = self.mail and self.mail.language or self.party.lang
-        with Transaction().set_context(
-                language=language.code if language
-                else Transaction().language):
-            reasons = Procedure(self.case.procedure.id).reasons
-            names = [
-                [reason.name, gettext(
-                        'training_abandon.msg_letter_reason_detail',
-                        reason=reason.name)]
-                for reason in reasons]
-        return [
-            reasons[position] for position in recognise(
-                self.body or '', self.text or '', names)]
-
     def _notify(self):
         pool = Pool()
-        Case = pool.get('training.abandon.case')
-        if self.case and self.kind in {'answer', 'bounce'}:
-            Case.notify_owners(
-                [self.case], self._describe,
+        Mail = pool.get('training.mail')
+        if self.mail and self.kind in {'answer', 'bounce'}:
+            Mail.notify_responsible(
+                [self.mail], self._describe,
                 icon='tryton-warning' if self.kind == 'bounce'
                 else 'tryton-email')
 
-    def _describe(self, cases):
+    def _describe(self, mails):
         "Return the label and the description of the notification"
-        if self.kind == 'bounce':
-            label = 'bounce'
-        elif self.case.closed_at:
-            label = 'closed'
-        elif self.other_sender:
-            label = 'other_sender'
-        elif self.has_scan and self.certificate_state in {
-                'issued', 'sent', 'refused', 'unanswered'}:
-            label = 'scan'
-        else:
-            label = 'answer'
         # The subject may hold the words of the trainee
         return gettext(
-            f'training_abandon.msg_reply_notify_{label}',
+            f'training_abandon.msg_reply_notify_{self._notice()}',
             party=self.party.rec_name if self.party else self.mail.to,
             address=self.from_ if self.kind != 'bounce' else self.mail.to,
-            ), tools.names(cases)
+            ), self._subject_name()
+
+    def _notice(self):
+        "Return what the notification tells"
+        if self.kind == 'bounce':
+            return 'bounce'
+        return 'other_sender' if self.other_sender else 'answer'
+
+    def _subject_name(self):
+        "Return the name of what the reply is about"
+        return self.enrolment.rec_name if self.enrolment else ''
 
 
 def _is_scan(name, content, mimetype):
@@ -511,59 +409,3 @@ class ReplyReason(ModelSQL):
     def __setup__(cls):
         super().__setup__()
         cls.__access__.add('reply')
-
-
-class Mail(metaclass=PoolMeta):
-    __name__ = 'training.mail'
-
-    reply_token = fields.Char(
-        "Reply Token", readonly=True,
-        help="The hash of what makes the address for the replies unique.")
-
-    @classmethod
-    def __setup__(cls):
-        cls.reply_token.search_unaccented = False
-        super().__setup__()
-        t = cls.__table__()
-        cls._sql_indexes.add(Index(t, (t.reply_token, Index.Equality())))
-
-    @classmethod
-    def copy(cls, mails, default=None):
-        default = default.copy() if default is not None else {}
-        default.setdefault('reply_token')
-        return super().copy(mails, default=default)
-
-    @classmethod
-    def _stamp(cls, message):
-        super()._stamp(message)
-        if address := reply_address():
-            name = parseaddr(message['Reply-To'] or '')[0]
-            local, _, domain = address.rpartition('@')
-            del message['Reply-To']
-            message.set_raw('Reply-To', cls._address(
-                    name, f'{local}+{secrets.token_hex(16)}@{domain}'))
-
-    @classmethod
-    def message_values(cls, message):
-        values = super().message_values(message)
-        if reply_address():
-            local = parseaddr(message['Reply-To'])[1].rpartition('@')[0]
-            values['reply_token'] = token_hash(local.rpartition('+')[2])
-        return values
-
-
-def reply_address():
-    """Return the address that receives the replies, to which each mail adds
-    a token, or None."""
-    address = (config.get(
-            'training_abandon', 'reply_to', default='') or '').strip()
-    if not address:
-        return None
-    local, _, domain = address.rpartition('@')
-    if (not re.fullmatch(_LOCAL, local, re.ASCII)
-            or len(local) > LOCAL_SIZE
-            or not re.fullmatch(r'[\w-]+(\.[\w-]+)*', domain)):
-        raise RecipientError(gettext(
-                'training_abandon.msg_reply_to_invalid',
-                address=address, size=LOCAL_SIZE))
-    return address

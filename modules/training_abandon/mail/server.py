@@ -5,7 +5,7 @@ import smtplib
 
 import trytond.config as config
 
-from .mail import ascii_address
+from .address import ascii_address
 
 logger = logging.getLogger(__name__)
 

@@ -12,9 +12,10 @@ from trytond.tools import grouped_slice
 from trytond.transaction import Transaction, without_check_access
 
 from .. import tools
-from ..exceptions import LetterError, ProcedureError, RecipientError
-from ..mail.mail import check_address
+from ..exceptions import LetterError, RecipientError
+from ..mail.address import check_address
 from ..notify import one_line
+from ..procedure.letter import Renderer, describe_slot
 
 BATCH = 200
 # The kind of the letters, that belong to no step
@@ -23,8 +24,6 @@ LATE_STATES = ['late', 'left_early']
 MISSED_STATES = ['absent', *LATE_STATES]
 # The enrolments of which nobody is told
 SILENT_STATES = ['draft', 'withdrawn', 'cancelled']
-# The most names listed in a notification
-NAMED = 10
 
 # What a party is told about a day of an enrolment
 Message = namedtuple('Message', [
@@ -145,7 +144,7 @@ class Notice(ModelSQL, ModelView):
     @classmethod
     def _tell(cls, slots, attendances):
         pool = Pool()
-        Case = pool.get('training.abandon.case')
+        Mail = pool.get('training.mail')
         days = cls._get_days(attendances)
         notices = {
             n._key: n for n in cls._search('slot', {
@@ -153,7 +152,7 @@ class Notice(ModelSQL, ModelView):
         messages = cls._get_messages(
             days, {k for k, n in notices.items() if n.is_told})
         lines, refused = cls._render(messages)
-        mails = Case.create_mails({}, [x for _, x in lines])
+        mails = Mail.create_letters([x for _, x in lines])
         for (message, _), mail in zip(lines, mails):
             cls._add_notices(message, notices, mail=mail.id)
         for message in refused:
@@ -307,48 +306,26 @@ class Notice(ModelSQL, ModelView):
         Those for which the procedure has no letter are left out."""
         pool = Pool()
         Enrolment = pool.get('training.enrolment')
-        Lang = pool.get('ir.lang')
-        Letter = pool.get('training.abandon.procedure.letter')
         Party = pool.get('party.party')
-        parties = {
-            p.id: p for p in Party.browse(
-                list({m.party.id for m in messages}))}
-        ids = list({m.enrolment.id for m in messages})
-        default_language = Lang.get()
-        translated, letters, lines, refused = {}, {}, [], []
+        parties = tools.browse_by_id(Party, {m.party.id for m in messages})
+        renderer = Renderer(Enrolment, {m.enrolment.id for m in messages})
+        lines, refused = [], []
         for message in messages:
             party = parties[message.party.id]
             letter = message.enrolment.procedure.get_notice(
                 message.audience, message.attendances)
             if not letter:
                 continue
-            language = party.lang or default_language
-            to = party.reachable_email
             try:
-                check_address(to, party)
-                with Transaction().set_context(language=language.code):
-                    if language not in translated:
-                        translated[language] = {
-                            e.id: e for e in Enrolment.browse(ids)}
-                    enrolment = translated[language][message.enrolment.id]
-                    context = enrolment.notice_context(
-                        party, message.attendances)
-                    subject, text = letters.setdefault(
-                        (letter, language), Letter(letter.id)
-                        ).render(**context)
+                check_address(party.reachable_email, party)
+                line = renderer.render(
+                    message.enrolment, party, letter,
+                    lambda enrolment: enrolment.notice_context(
+                        party, message.attendances))
             except (LetterError, RecipientError):
                 refused.append(message)
                 continue
-            lines.append((message, {
-                        'enrolment': message.enrolment,
-                        'audience': message.audience,
-                        'party': party,
-                        'letter': letter,
-                        'language': language,
-                        'to': to,
-                        'subject': subject,
-                        'text': text,
-                        }))
+            lines.append((message, {**line, 'about': message.enrolment}))
         return lines, refused
 
     @classmethod
@@ -359,12 +336,10 @@ class Notice(ModelSQL, ModelView):
                 f'{m.party.rec_name} ({m.enrolment.rec_name})'
                 for m in refused))
         if names:
-            if len(names) > NAMED:
-                names[NAMED:] = ['…']
             Slot.notify_user(
                 slots, 'tryton-warning',
                 gettext('training_abandon.msg_notice_refused'),
-                one_line(', '.join(names)))
+                one_line(', '.join(tools.first(names))))
 
     @classmethod
     @without_check_access
@@ -419,29 +394,6 @@ class Slot(metaclass=PoolMeta):
 class Enrolment(metaclass=PoolMeta):
     __name__ = 'training.enrolment'
 
-    procedure = fields.Function(fields.Many2One(
-            'training.abandon.procedure', "Procedure",
-            help="The procedure of the session, or else the active one."),
-        'get_procedure')
-
-    @classmethod
-    def get_procedure(cls, enrolments, name):
-        pool = Pool()
-        Procedure = pool.get('training.abandon.procedure')
-        procedures, active = {}, {}
-        for enrolment in enrolments:
-            company = enrolment.company
-            procedure = enrolment.session.procedure
-            if not procedure:
-                if company not in active:
-                    try:
-                        active[company] = Procedure.get_active(company)
-                    except ProcedureError:
-                        active[company] = None
-                procedure = active[company]
-            procedures[enrolment.id] = procedure.id if procedure else None
-        return procedures
-
     def notice_recipients(self):
         """Yield the audience, the party and the states of which it is told.
 
@@ -462,32 +414,20 @@ class Enrolment(metaclass=PoolMeta):
         pool = Pool()
         Lang = pool.get('ir.lang')
         lang = Lang.get()
-        employee = self._signatory()
-        session, address = self.session, self.session.location
+
+        def describe(slot):
+            return describe_slot(lang, slot.date, slot.start, slot.end)
+
         return {
+            **self.letter_context(party),
             'absences': [
-                _describe_slot(a.slot, lang)
-                for a in attendances if a.state == 'absent'],
-            'company': self.company.party.name,
-            'course': session.course.name,
+                describe(a.slot) for a in attendances if a.state == 'absent'],
             'date': lang.strftime(attendances[0].slot.date),
-            'employee': employee.party.name if employee else '',
-            'end_date': lang.strftime(session.end_date),
             'lateness': [
                 gettext('training_abandon.msg_notice_lateness',
-                    slot=_describe_slot(a.slot, lang),
+                    slot=describe(a.slot),
                     missed=a.describe_missed())
                 for a in attendances if a.state in LATE_STATES],
-            'location': address.city or '' if address else '',
-            'place': self.procedure.place or '',
-            'procedure': self.procedure.name,
-            'procedure_code': self.procedure.code,
-            'procedure_revision': self.procedure.revision,
-            'recipient': party.name,
-            'session': session.number,
-            'start_date': lang.strftime(
-                self.start_date or session.start_date),
-            'trainee': self.trainee.party.name,
             }
 
 
@@ -505,14 +445,6 @@ class Attendance(metaclass=PoolMeta):
                         duration=_describe_duration(duration)))
         return ', '.join(words) or gettext(
             f'training_abandon.msg_notice_{self.state}')
-
-
-def _describe_slot(slot, lang):
-    return gettext(
-        'training_abandon.msg_letter_absence',
-        date=lang.strftime(slot.date),
-        start=slot.start.strftime('%H:%M'),
-        end=slot.end.strftime('%H:%M'))
 
 
 def _describe_duration(duration):

@@ -64,9 +64,9 @@ class Procedure(metaclass=PoolMeta):
             variant = 'absent'
         return self.get_letter(LETTER_KIND, variant, audience)
 
-    def _check_complete(self):
-        super()._check_complete()
-        self._check_letters([
+    def check_complete(self):
+        super().check_complete()
+        self.check_letters([
                 (LETTER_KIND, variant, audience)
                 for variant, checked in [
                     ('absent', self.notify_absences),

@@ -3,9 +3,7 @@
 import datetime as dt
 import re
 
-from genshi.template import TextTemplate
 from sql import Null
-from sql.conditionals import Case as SQLCase
 from sql.operators import Equal
 
 from trytond.i18n import gettext
@@ -14,44 +12,14 @@ from trytond.model import (
 from trytond.model.exceptions import AccessError
 from trytond.pool import Pool
 from trytond.pyson import Bool, Eval
-from trytond.tools import cached_property
 from trytond.transaction import Transaction
 
-from ..exceptions import LetterError, LetterValidationError, ProcedureError
+from ..exceptions import ProcedureError
+from .child import CHILD_STATES, ProcedureChildMixin, ProcedureStateMixin
+from .states import ANSWERED_KINDS, STEP_KINDS, STEP_ORDER
 
-# The steps of the procedure in their order, with their labels
-STEP_KINDS = [
-    ('inform', "Inform the Prescriber"),
-    ('ask_reasons', "Ask the Reasons"),
-    ('analyse', "Analyse the Causes"),
-    ('propose', "Propose Solutions"),
-    ('exchange', "Exchange"),
-    ('follow_up', "Follow up with an Alternative"),
-    ('decide', "Validate or Invalidate"),
-    ('certify', "Have the Certificate Signed"),
-    ]
-STEP_ORDER = [kind for kind, _ in STEP_KINDS]
-# The steps that wait for an answer to their mails
-ANSWERED_KINDS = ['ask_reasons', 'exchange', 'follow_up', 'certify']
-CASE_STATES = [
-    ('draft', "Opened"),
-    ('informed', "Prescriber Informed"),
-    ('inquiring', "Reasons Asked"),
-    ('analysed', "Analysed"),
-    ('proposed', "Solutions Proposed"),
-    ('exchanged', "Exchanged"),
-    ('followed_up', "Followed up"),
-    ('validated', "Validated"),
-    ('invalidated', "Invalidated"),
-    ('certified', "Certificate Issued"),
-    ('closed', "Closed"),
-    ('cancelled', "Cancelled"),
-    ]
 _draft_states = {
     'readonly': Eval('state') != 'draft',
-    }
-_child_states = {
-    'readonly': Eval('procedure_state') != 'draft',
     }
 
 
@@ -179,6 +147,14 @@ class Procedure(Workflow, ModelSQL, ModelView):
                     count=len(own or procedures))) from None
         return procedure
 
+    @classmethod
+    def find_active(cls, company):
+        "Return the procedure in force for the company, or None"
+        try:
+            return cls.get_active(company)
+        except ProcedureError:
+            return None
+
     def get_step(self, kind):
         for step in self.steps:
             if step.kind == kind:
@@ -225,7 +201,7 @@ class Procedure(Workflow, ModelSQL, ModelView):
     def activate(cls, procedures):
         "Put the procedures in force in the place of their active revision"
         for procedure in procedures:
-            procedure._check_complete()
+            procedure.check_complete()
         previous = cls.search([
                 ('state', '=', 'active'),
                 ('code', 'in', [p.code for p in procedures]),
@@ -251,7 +227,8 @@ class Procedure(Workflow, ModelSQL, ModelView):
             action['views'] = [(None, 'form'), (None, 'tree')]
         return action
 
-    def _check_complete(self):
+    def check_complete(self):
+        "Check that the procedure can be put in force"
         kinds = [s.kind for s in self.steps]
         if 'decide' not in kinds:
             raise ProcedureError(gettext(
@@ -265,10 +242,10 @@ class Procedure(Workflow, ModelSQL, ModelView):
             raise ProcedureError(gettext(
                     'training_abandon.msg_procedure_silence_ask_required',
                     procedure=self.rec_name))
-        self._check_letters([
+        self.check_letters([
                 *self._required_letters(kinds), *self._reminder_letters()])
 
-    def _check_letters(self, letters):
+    def check_letters(self, letters):
         "Check that the procedure has these (step kind, variant, audience)"
         pool = Pool()
         Letter = pool.get('training.abandon.procedure.letter')
@@ -314,73 +291,34 @@ class Procedure(Workflow, ModelSQL, ModelView):
             yield step.kind, 'reminder', 'trainee'
 
 
-class _ProcedureChildMixin:
-    "What only a draft procedure may change"
-    __slots__ = ()
-
-    @classmethod
-    def __setup__(cls):
-        super().__setup__()
-        cls.__access__.add('procedure')
-
-    @classmethod
-    def check_modification(cls, mode, records, values=None, external=False):
-        super().check_modification(
-            mode, records, values=values, external=external)
-        if external:
-            for record in records:
-                if record.procedure.state != 'draft':
-                    raise AccessError(gettext(
-                            'training_abandon.msg_procedure_not_draft',
-                            procedure=record.procedure.rec_name))
-
-
-class _ProcedureStateMixin(_ProcedureChildMixin):
-    __slots__ = ()
-
-    procedure_state = fields.Function(fields.Selection(
-            'get_procedure_states', "Procedure State"),
-        'on_change_with_procedure_state')
-
-    @fields.depends('procedure', '_parent_procedure.state')
-    def on_change_with_procedure_state(self, name=None):
-        return self.procedure.state if self.procedure else None
-
-    @classmethod
-    def get_procedure_states(cls):
-        pool = Pool()
-        Procedure = pool.get('training.abandon.procedure')
-        return Procedure.fields_get(['state'])['state']['selection']
-
-
 class ProcedureStep(
-        _ProcedureStateMixin, sequence_ordered(), ModelSQL, ModelView):
+        ProcedureStateMixin, sequence_ordered(), ModelSQL, ModelView):
     __name__ = 'training.abandon.procedure.step'
 
     procedure = fields.Many2One(
         'training.abandon.procedure', "Procedure", required=True,
-        ondelete='CASCADE', states=_child_states)
+        ondelete='CASCADE', states=CHILD_STATES)
     kind = fields.Selection(
-        STEP_KINDS, "Kind", required=True, sort=False, states=_child_states)
+        STEP_KINDS, "Kind", required=True, sort=False, states=CHILD_STATES)
     kind_string = kind.translated('kind')
     delay = fields.Integer(
         "Delay", required=True,
         domain=[
             ('delay', '>=', 0),
             ],
-        states=_child_states)
+        states=CHILD_STATES)
     delay_unit = fields.Selection([
             ('working_day', "Working Days"),
             ('day', "Days"),
             ], "Delay Unit", required=True, sort=False,
-        states=_child_states)
+        states=CHILD_STATES)
     counted_from = fields.Selection([
             ('opening', "Opening of the Case"),
             ('previous', "Previous Step"),
             ], "Counted from", required=True, sort=False,
-        states=_child_states)
+        states=CHILD_STATES)
     required = fields.Boolean(
-        "Required", states=_child_states,
+        "Required", states=CHILD_STATES,
         help="Check to let only the administrators skip the step.")
     reminder_count = fields.Integer(
         "Reminders",
@@ -388,7 +326,7 @@ class ProcedureStep(
             ('reminder_count', '=', None),
             ('reminder_count', '>=', 0),
             ],
-        states=_child_states,
+        states=CHILD_STATES,
         help="The number of times the persons who do not answer "
         "are reminded.")
     reminder_delay = fields.Integer(
@@ -398,7 +336,7 @@ class ProcedureStep(
             ('reminder_delay', '>', 0),
             ],
         states={
-            **_child_states,
+            **CHILD_STATES,
             'required': Bool(Eval('reminder_count')),
             },
         help="The number of days between two reminders, in the unit of "
@@ -409,7 +347,7 @@ class ProcedureStep(
             ('escalation_delay', '=', None),
             ('escalation_delay', '>', 0),
             ],
-        states=_child_states,
+        states=CHILD_STATES,
         help="The number of working days after which the administrators are "
         "told that the step is late, counted from the day the owner of the "
         "case was.\n"
@@ -457,139 +395,7 @@ class ProcedureStep(
         return calendar.add(date + dt.timedelta(days=self.reminder_delay), 0)
 
 
-class ProcedureLetter(_ProcedureStateMixin, ModelSQL, ModelView):
-    __name__ = 'training.abandon.procedure.letter'
-
-    procedure = fields.Many2One(
-        'training.abandon.procedure', "Procedure", required=True,
-        ondelete='CASCADE', states=_child_states)
-    step_kind = fields.Selection(
-        STEP_KINDS, "Step", required=True, sort=False, states=_child_states)
-    step_kind_string = step_kind.translated('step_kind')
-    variant = fields.Selection([
-            ('standard', "Standard"),
-            ('announced', "Abandonment Announced"),
-            ('silent', "Absence without News"),
-            ('reminder', "Reminder"),
-            ('resumed', "Training Resumed"),
-            ('statement', "Document: Statement by the Trainee"),
-            ('record', "Document: Record by the Provider"),
-            ], "Variant", required=True, sort=False, states=_child_states)
-    variant_string = variant.translated('variant')
-    audience = fields.Selection([
-            ('trainee', "Trainee"),
-            ('stakeholder', "Stakeholders"),
-            ], "Audience", required=True, sort=False, states=_child_states)
-    audience_string = audience.translated('audience')
-    subject = fields.Char(
-        "Subject", required=True, translate=True, states=_child_states)
-    text = fields.Text(
-        "Text", required=True, translate=True, states=_child_states,
-        help="A plain text in which the names between ${ and } are "
-        "replaced.\nLines that begin with a dash make a list.")
-    report = fields.Many2One(
-        'ir.action.report', "Frame", required=True, ondelete='RESTRICT',
-        domain=[
-            ('model', '=', 'training.abandon.case'),
-            ],
-        states=_child_states,
-        help="The report that draws what surrounds the text.")
-    case_states = fields.MultiSelection(
-        CASE_STATES, "Case States", sort=False, states=_child_states,
-        help="The states of the case in which the letter may leave.\n"
-        "Leave empty for all of them.")
-
-    @classmethod
-    def __setup__(cls):
-        super().__setup__()
-        t = cls.__table__()
-        cls._sql_constraints += [
-            ('variant_unique',
-                Unique(t, t.procedure, t.step_kind, t.variant, t.audience),
-                'training_abandon.msg_procedure_letter_unique'),
-            ]
-        cls._order.insert(0, ('step_kind', 'ASC'))
-
-    @classmethod
-    def default_variant(cls):
-        return 'standard'
-
-    @classmethod
-    def default_audience(cls):
-        return 'trainee'
-
-    @classmethod
-    def default_report(cls):
-        pool = Pool()
-        ModelData = pool.get('ir.model.data')
-        ActionReport = pool.get('ir.action.report')
-        try:
-            action = ModelData.get_id('training_abandon', 'report_letter')
-        except KeyError:
-            return None
-        return ActionReport(action).id
-
-    @classmethod
-    def order_step_kind(cls, tables):
-        table, _ = tables[None]
-        return [SQLCase(
-                *((table.step_kind == kind, position)
-                    for position, kind in enumerate(STEP_ORDER)),
-                # The letters of no step are before
-                else_=-1)]
-
-    def get_rec_name(self, name):
-        return ' - '.join([
-                self.procedure.rec_name, self.step_kind_string,
-                self.variant_string, self.audience_string])
-
-    @classmethod
-    def search_rec_name(cls, name, clause):
-        return [('subject', *clause[1:])]
-
-    @classmethod
-    def validate_fields(cls, letters, field_names):
-        super().validate_fields(letters, field_names)
-        cls.check_templates(letters, field_names)
-
-    @classmethod
-    def check_templates(cls, letters, field_names=None):
-        if field_names and not field_names & {'subject', 'text'}:
-            return
-        for letter in letters:
-            for text in [letter.subject, letter.text]:
-                try:
-                    TextTemplate(text)
-                except Exception as exception:
-                    raise LetterValidationError(gettext(
-                            'training_abandon.msg_letter_invalid',
-                            letter=letter.rec_name,
-                            error=exception)) from exception
-
-    def may_leave(self, case_state):
-        "Return if the letter may leave in that state of the case"
-        return not self.case_states or case_state in self.case_states
-
-    def render(self, **context):
-        """Return the subject and the text in the language of the
-        transaction, with the names of context replaced."""
-        try:
-            subject, text = (
-                template.generate(**context).render()
-                for template in self._templates)
-        except Exception as exception:
-            raise LetterError(gettext(
-                    'training_abandon.msg_letter_not_rendered',
-                    letter=self.rec_name,
-                    error=exception)) from exception
-        return ' '.join(subject.split()), text.strip() + '\n'
-
-    @cached_property
-    def _templates(self):
-        return TextTemplate(self.subject), TextTemplate(self.text)
-
-
-class Procedure_Reason(_ProcedureChildMixin, sequence_ordered(), ModelSQL):
+class Procedure_Reason(ProcedureChildMixin, sequence_ordered(), ModelSQL):
     __name__ = 'training.abandon.procedure-training.abandon.reason'
 
     procedure = fields.Many2One(

@@ -2,6 +2,7 @@
 # this repository contains the full copyright notices and license terms.
 import datetime as dt
 
+from trytond.modules.training_abandon import tools
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
@@ -173,7 +174,8 @@ class ConformityTestCase(DatabaseTestCase):
             self.assertEqual(conformity, 'skipped')
             self.assertIn('Told by the trainee', note)
             self.assertIn(
-                skipped.current_employee().party.name, note)
+                tools.current_employee(
+                        skipped.company).party.name, note)
 
             Case.cancel([skipped])
             self.assertEqual(

@@ -8,11 +8,12 @@ from unittest.mock import patch
 from trytond import backend
 from trytond.filestore import filestore
 from trytond.model.exceptions import AccessError
-from trytond.modules.training_abandon import mail_claim, mail_delivery
-from trytond.modules.training_abandon import mail_server as mail_server_module
 from trytond.modules.training_abandon.exceptions import (
     MailStorageError, RecipientError)
-from trytond.modules.training_abandon.mail.mail import check_address
+from trytond.modules.training_abandon.mail import claim as mail_claim
+from trytond.modules.training_abandon.mail import delivery as mail_delivery
+from trytond.modules.training_abandon.mail import server as mail_server_module
+from trytond.modules.training_abandon.mail.address import check_address
 from trytond.modules.training_abandon.training.configuration import (
     MAIL_RETRY_TIME)
 from trytond.pool import Pool

@@ -13,8 +13,8 @@ import trytond.config as config
 from trytond.exceptions import UserError
 from trytond.i18n import gettext
 from trytond.model.exceptions import AccessError
+from trytond.modules.training_abandon.mail.address import reply_address
 from trytond.modules.training_abandon.mail.message import token_hash
-from trytond.modules.training_abandon.mail.reply import reply_address
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction

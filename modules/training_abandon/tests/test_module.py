@@ -15,11 +15,11 @@ from trytond.model.modelstorage import DomainValidationError
 from trytond.modules.company.tests import (
     CompanyTestMixin, PartyCompanyCheckEraseMixin, create_company)
 from trytond.modules.party.tests import PartyCheckReplaceMixin
-from trytond.modules.training_abandon.case.correspondence import blocks
 from trytond.modules.training_abandon.exceptions import (
     CaseOpenError, CaseStepError, CertificateError, EnrolmentDuplicateError,
     LetterError, LetterValidationError, ProcedureError, RecipientError,
     TrainingValidationError)
+from trytond.modules.training_abandon.procedure.letter import blocks
 from trytond.modules.training_abandon.training.working_day import (
     WorkingCalendar)
 from trytond.pool import Pool
@@ -526,7 +526,7 @@ class TrainingAbandonTestCase(
             enrolment.trainee.party.save()
             case, = self.open_cases([enrolment])
             for absences in [[], [(DATE, dt.time(9), dt.time(12))]]:
-                context = case._get_letter_context(
+                context = case.letter_context(
                     enrolment.trainee.party, absences)
                 self.assertEqual(
                     [context['hours_planned'], context['hours_attended']],

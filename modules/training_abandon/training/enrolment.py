@@ -124,13 +124,6 @@ class Enrolment(Workflow, ModelSQL, ModelView):
         "of the enrolment.")
     attendances = fields.One2Many(
         'training.attendance', 'enrolment', "Attendances", readonly=True)
-    follow_ups = fields.One2Many(
-        'training.follow_up', 'enrolment', "Follow-Ups",
-        domain=[
-            ('company', '=', Eval('company', -1)),
-            ])
-    cases = fields.One2Many(
-        'training.abandon.case', 'enrolment', "Cases", readonly=True)
     external_codes = fields.One2Many(
         'training.external_code', 'record', "External Codes")
     state = fields.Selection([
@@ -200,10 +193,6 @@ class Enrolment(Workflow, ModelSQL, ModelView):
                 },
             cancel={
                 'invisible': ~Eval('state').in_(['draft', 'confirmed']),
-                'depends': ['state'],
-                },
-            open_case={
-                'invisible': ~Eval('state').in_(CURRENT_STATES),
                 'depends': ['state'],
                 })
 
@@ -379,8 +368,6 @@ class Enrolment(Workflow, ModelSQL, ModelView):
         default = default.copy() if default is not None else {}
         default.setdefault('number')
         default.setdefault('attendances')
-        default.setdefault('follow_ups')
-        default.setdefault('cases')
         default.setdefault('external_codes')
         return super().copy(enrolments, default=default)
 
@@ -414,11 +401,6 @@ class Enrolment(Workflow, ModelSQL, ModelView):
     @ModelView.button
     @Workflow.transition('cancelled')
     def cancel(cls, enrolments):
-        pass
-
-    @classmethod
-    @ModelView.button_action('training_abandon.wizard_case_open')
-    def open_case(cls, enrolments):
         pass
 
     @classmethod

@@ -64,16 +64,6 @@ class Session(Workflow, ModelSQL, ModelView):
             ('company', '=', Eval('company', -1)),
             ],
         states=_states)
-    procedure = fields.Many2One(
-        'training.abandon.procedure', "Abandonment Procedure",
-        ondelete='RESTRICT',
-        domain=[
-            ('company', 'in', [Eval('company', -1), None]),
-            ('state', '=', 'active'),
-            ],
-        states=_states,
-        help="The procedure that the cases of this session follow.\n"
-        "Leave empty to use the active one at the time of the case.")
     origin = fields.Reference(
         "Origin", selection='get_origin', readonly=True)
     external_codes = fields.One2Many(

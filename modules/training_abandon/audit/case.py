@@ -1,0 +1,14 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+from trytond.model import fields
+from trytond.pool import PoolMeta
+
+from .conformity import ConformityMixin
+from .conversation import ConversationMixin
+
+
+class Case(ConformityMixin, ConversationMixin, metaclass=PoolMeta):
+    __name__ = 'training.abandon.case'
+
+    events = fields.One2Many(
+        'training.abandon.case.event', 'case', "Timeline", readonly=True)

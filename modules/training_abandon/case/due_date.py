@@ -1,0 +1,105 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+"When the steps of a case are due"
+from collections import defaultdict
+
+from sql import Null
+
+from trytond.i18n import gettext
+from trytond.model import fields
+from trytond.pool import Pool
+from trytond.transaction import Transaction
+
+from .. import tools
+from ..training.working_day import WorkingCalendar, end_of_day
+
+
+class DueDateMixin:
+    "Steps that are due some days after the opening or the previous one"
+    __slots__ = ()
+
+    due_date = fields.Date("Due Date")
+    late_from = fields.DateTime(
+        "Late from", help="The end of the due date for the company.")
+
+    @classmethod
+    def _fill_late_from(cls):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Company = pool.get('company.company')
+        cursor = Transaction().connection.cursor()
+        table = cls.__table__()
+        case, company = Case.__table__(), Company.__table__()
+        query = (table
+            .join(case, condition=case.id == table.case)
+            .join(company, condition=company.id == case.company)
+            .select(
+                company.id.as_('company'), company.timezone.as_('timezone'),
+                table.due_date.as_('due_date'),
+                where=table.due_date != Null,
+                group_by=[company.id, company.timezone, table.due_date]))
+        cursor.execute(*tools.apply_types(query, None, None, 'DATE'))
+        for company_id, timezone, date in cursor.fetchall():
+            cursor.execute(*table.update(
+                    [table.late_from], [end_of_day(date, timezone)],
+                    where=(table.due_date == date)
+                    & table.case.in_(case.select(
+                            case.id, where=case.company == company_id))))
+
+    @classmethod
+    def plan(cls, case, calendar):
+        """Return the unsaved steps of the unsaved case, each with the day
+        it is due."""
+        steps, previous = [], case.opening_date
+        for sequence, procedure_step in enumerate(case.procedure.steps, 1):
+            step = cls(
+                sequence=sequence,
+                kind=procedure_step.kind,
+                procedure_step=procedure_step,
+                state='todo',
+                by_procedure=False,
+                skip_reason=None)
+            step.due_date = step._compute_due_date(
+                case.opening_date, previous, calendar)
+            step.late_from = end_of_day(step.due_date, case.company.timezone)
+            if step.kind == 'inform' and not case.enrolment.has_prescriber:
+                step.state = 'skipped'
+                step.by_procedure = True
+                step.skip_reason = gettext(
+                    'training_abandon.msg_step_skip_no_prescriber')
+            else:
+                previous = step.due_date
+            steps.append(step)
+        return steps
+
+    def _compute_due_date(self, opening, previous, calendar):
+        origin = previous
+        if self.procedure_step.counted_from == 'opening':
+            origin = opening
+        return self.procedure_step.compute_due_date(origin, calendar)
+
+    @classmethod
+    def reschedule(cls, cases):
+        "Compute again the days on which the steps to do of the cases are due"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        calendars, steps = {}, defaultdict(list)
+        for case in Case.browse(cases):
+            company = case.company
+            if company not in calendars:
+                calendars[company] = WorkingCalendar(company)
+            previous = case.opening_date
+            for step in case.steps:
+                if step.state != 'todo':
+                    previous = step.done_on() or previous
+                    continue
+                previous = step._compute_due_date(
+                    case.opening_date, previous, calendars[company])
+                if step.due_date != previous:
+                    steps[previous, company.timezone].append(step)
+        cls.write_groups(
+            (due_steps, {
+                    'due_date': due_date,
+                    'late_from': end_of_day(due_date, timezone),
+                    })
+            for (due_date, timezone), due_steps in steps.items())

@@ -1,0 +1,19 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+from trytond.pool import PoolMeta
+
+
+class Cron(metaclass=PoolMeta):
+    __name__ = 'ir.cron'
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls.method.selection.extend([
+                ('training.abandon.case|remind_due',
+                    "Remind of Training Mails"),
+                ('training.abandon.case|escalate_due',
+                    "Escalate Late Abandonment Steps"),
+                ('training.abandon.case|qualify_due',
+                    "Validate Abandonments of Silent Trainees"),
+                ])

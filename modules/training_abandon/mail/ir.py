@@ -1,0 +1,43 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+from sql import Null
+
+from trytond.model import Index, fields
+from trytond.pool import PoolMeta
+from trytond.pyson import Eval
+
+
+class Cron(metaclass=PoolMeta):
+    __name__ = 'ir.cron'
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls.method.selection.extend([
+                ('training.mail|deliver_due', "Deliver Training Mails"),
+                ])
+
+
+class Email(metaclass=PoolMeta):
+    __name__ = 'ir.email'
+
+    training_mail = fields.Many2One(
+        'training.mail', "Training Mail", readonly=True,
+        states={
+            'invisible': ~Eval('training_mail'),
+            })
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        t = cls.__table__()
+        cls._sql_indexes.add(
+            Index(
+                t, (t.training_mail, Index.Equality()),
+                where=t.training_mail != Null))
+
+    def get_user(self, name):
+        user = super().get_user(name)
+        if self.training_mail:
+            user = None
+        return user

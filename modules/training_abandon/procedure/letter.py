@@ -1,0 +1,330 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+"The letters: their texts in the procedure and how they are rendered"
+import re
+from io import BytesIO
+from itertools import groupby
+
+from genshi.template import TextTemplate
+from relatorio.reporting import MIMETemplateLoader
+from sql.conditionals import Case as SQLCase
+
+from trytond.i18n import gettext
+from trytond.model import ModelSQL, ModelView, Unique, fields
+from trytond.modules.company import CompanyReport
+from trytond.pool import Pool
+from trytond.report.report import MIMETYPES
+from trytond.tools import cached_property
+from trytond.transaction import Transaction
+
+from .. import tools
+from ..exceptions import LetterError, LetterValidationError
+from .child import CHILD_STATES, ProcedureStateMixin
+from .states import CASE_STATES, STEP_KINDS, STEP_ORDER
+
+_LIST_ITEM = re.compile(r'\s*[-•*]\s+(.*)')
+
+
+class ProcedureLetter(ProcedureStateMixin, ModelSQL, ModelView):
+    __name__ = 'training.abandon.procedure.letter'
+
+    procedure = fields.Many2One(
+        'training.abandon.procedure', "Procedure", required=True,
+        ondelete='CASCADE', states=CHILD_STATES)
+    step_kind = fields.Selection(
+        STEP_KINDS, "Step", required=True, sort=False, states=CHILD_STATES)
+    step_kind_string = step_kind.translated('step_kind')
+    variant = fields.Selection([
+            ('standard', "Standard"),
+            ('announced', "Abandonment Announced"),
+            ('silent', "Absence without News"),
+            ('reminder', "Reminder"),
+            ('resumed', "Training Resumed"),
+            ('statement', "Document: Statement by the Trainee"),
+            ('record', "Document: Record by the Provider"),
+            ], "Variant", required=True, sort=False, states=CHILD_STATES)
+    variant_string = variant.translated('variant')
+    audience = fields.Selection([
+            ('trainee', "Trainee"),
+            ('stakeholder', "Stakeholders"),
+            ], "Audience", required=True, sort=False, states=CHILD_STATES)
+    audience_string = audience.translated('audience')
+    subject = fields.Char(
+        "Subject", required=True, translate=True, states=CHILD_STATES)
+    text = fields.Text(
+        "Text", required=True, translate=True, states=CHILD_STATES,
+        help="A plain text in which the names between ${ and } are "
+        "replaced.\nLines that begin with a dash make a list.")
+    report = fields.Many2One(
+        'ir.action.report', "Frame", required=True, ondelete='RESTRICT',
+        domain=[
+            ('model', '=', 'training.abandon.case'),
+            ],
+        states=CHILD_STATES,
+        help="The report that draws what surrounds the text.")
+    case_states = fields.MultiSelection(
+        CASE_STATES, "Case States", sort=False, states=CHILD_STATES,
+        help="The states of the case in which the letter may leave.\n"
+        "Leave empty for all of them.")
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        t = cls.__table__()
+        cls._sql_constraints += [
+            ('variant_unique',
+                Unique(t, t.procedure, t.step_kind, t.variant, t.audience),
+                'training_abandon.msg_procedure_letter_unique'),
+            ]
+        cls._order.insert(0, ('step_kind', 'ASC'))
+
+    @classmethod
+    def default_variant(cls):
+        return 'standard'
+
+    @classmethod
+    def default_audience(cls):
+        return 'trainee'
+
+    @classmethod
+    def default_report(cls):
+        pool = Pool()
+        ModelData = pool.get('ir.model.data')
+        ActionReport = pool.get('ir.action.report')
+        try:
+            action = ModelData.get_id('training_abandon', 'report_letter')
+        except KeyError:
+            return None
+        return ActionReport(action).id
+
+    @classmethod
+    def order_step_kind(cls, tables):
+        table, _ = tables[None]
+        return [SQLCase(
+                *((table.step_kind == kind, position)
+                    for position, kind in enumerate(STEP_ORDER)),
+                # The letters of no step are before
+                else_=-1)]
+
+    def get_rec_name(self, name):
+        return ' - '.join([
+                self.procedure.rec_name, self.step_kind_string,
+                self.variant_string, self.audience_string])
+
+    @classmethod
+    def search_rec_name(cls, name, clause):
+        return [('subject', *clause[1:])]
+
+    @classmethod
+    def validate_fields(cls, letters, field_names):
+        super().validate_fields(letters, field_names)
+        cls.check_templates(letters, field_names)
+
+    @classmethod
+    def check_templates(cls, letters, field_names=None):
+        if field_names and not field_names & {'subject', 'text'}:
+            return
+        for letter in letters:
+            for text in [letter.subject, letter.text]:
+                try:
+                    TextTemplate(text)
+                except Exception as exception:
+                    raise LetterValidationError(gettext(
+                            'training_abandon.msg_letter_invalid',
+                            letter=letter.rec_name,
+                            error=exception)) from exception
+
+    def may_leave(self, case_state):
+        "Return if the letter may leave in that state of the case"
+        return not self.case_states or case_state in self.case_states
+
+    def render(self, **context):
+        """Return the subject and the text in the language of the
+        transaction, with the names of context replaced."""
+        try:
+            subject, text = (
+                template.generate(**context).render()
+                for template in self._templates)
+        except Exception as exception:
+            raise LetterError(gettext(
+                    'training_abandon.msg_letter_not_rendered',
+                    letter=self.rec_name,
+                    error=exception)) from exception
+        return ' '.join(subject.split()), text.strip() + '\n'
+
+    @cached_property
+    def _templates(self):
+        return TextTemplate(self.subject), TextTemplate(self.text)
+
+
+class CorrespondenceMixin:
+    "What letters are about: it has a company, an enrolment and a procedure"
+    __slots__ = ()
+
+    def signatory(self):
+        "Return the employee who writes, or None"
+        return tools.current_employee(self.company)
+
+    def letter_context(self, party):
+        """Return the names that all the letters to the party may use, in the
+        language in which the record was browsed.
+
+        They are plain values and none of them tells what is private to the
+        trainee, because the same names serve the letters to the
+        prescribers."""
+        pool = Pool()
+        Lang = pool.get('ir.lang')
+        lang = Lang.get()
+        enrolment, procedure = self.letter_enrolment(), self.procedure
+        session, employee = enrolment.session, self.signatory()
+        address = session.location
+        return {
+            'company': self.company.party.name,
+            'course': session.course.name,
+            'employee': employee.party.name if employee else '',
+            'end_date': lang.strftime(session.end_date),
+            'location': address.city or '' if address else '',
+            'place': procedure.place or '',
+            'procedure': procedure.name,
+            'procedure_code': procedure.code,
+            'procedure_revision': procedure.revision,
+            'recipient': party.name,
+            'session': session.number,
+            'start_date': lang.strftime(
+                enrolment.start_date or session.start_date),
+            'trainee': enrolment.trainee.party.name,
+            }
+
+    def letter_enrolment(self):
+        "Return the enrolment that the letters are about"
+        raise NotImplementedError
+
+    def mail_values(self):
+        "Return the values of the mails about the record"
+        return {'enrolment': self.letter_enrolment()}
+
+
+def describe_slot(lang, date, start, end):
+    "Return the words for a slot in the letters"
+    return gettext(
+        'training_abandon.msg_letter_absence',
+        date=lang.strftime(date),
+        start=start.strftime('%H:%M'),
+        end=end.strftime('%H:%M'))
+
+
+class Renderer:
+    """Renders the letters about records, each in the language of its party
+
+    What many letters have in common is read once."""
+
+    def __init__(self, Model, ids):
+        pool = Pool()
+        Lang = pool.get('ir.lang')
+        self._Model, self._ids = Model, ids
+        self._default_language = Lang.get()
+        self._records, self._letters = {}, {}
+
+    def render(self, record, party, letter, get_context):
+        """Return the party, letter, language, to, subject and text as
+        dictionary.
+
+        get_context returns the names of the letter for the record in the
+        language of the party."""
+        language = party.lang or self._default_language
+        with Transaction().set_context(language=language.code):
+            subject, text = self._letter(letter, language).render(
+                **get_context(self._record(record, language)))
+        return {
+            'party': party,
+            'letter': letter,
+            'language': language,
+            'to': party.reachable_email,
+            'subject': subject,
+            'text': text,
+            }
+
+    def _letter(self, letter, language):
+        # One instance keeps its templates
+        if (letter, language) not in self._letters:
+            self._letters[letter, language] = letter.__class__(letter.id)
+        return self._letters[letter, language]
+
+    def _record(self, record, language):
+        if language not in self._records:
+            self._records[language] = tools.browse_by_id(
+                self._Model, self._ids)
+        return self._records[language][record.id]
+
+
+def blocks(text):
+    """Return the text as the list of (kind, lines) that a frame draws:
+    'paragraph' with its lines or 'list' with its items."""
+    result = []
+    for paragraph in re.split(r'\n\s*\n', text.strip()):
+        lines = [(_LIST_ITEM.match(line), line)
+            for line in paragraph.splitlines()]
+        for is_item, group in groupby(lines, key=lambda line: bool(line[0])):
+            if is_item:
+                items = [match[1] for match, _ in group]
+                if result and result[-1][0] == 'list':
+                    result[-1][1].extend(items)
+                else:
+                    result.append(('list', items))
+            else:
+                result.append(('paragraph', [line for _, line in group]))
+    return result
+
+
+class Frame:
+    """A report that draws many letters with one template
+
+    Report.render prepares a copy of the template for each of them, which is
+    most of its time."""
+
+    def __init__(self, report):
+        pool = Pool()
+        loader = MIMETemplateLoader()
+        Template = loader.factories[
+            loader.get_type(MIMETYPES[report.template_extension])]
+        self._Report = pool.get(report.report_name, type='report')
+        self._template = Template(BytesIO(report.report_content))
+        self._names = {}
+        if translate := self._Report._callback_loader(report, self._template):
+            translate.gettext = self._cached(translate.gettext)
+            self._names = {
+                'gettext': translate.gettext,
+                'ngettext': translate.ngettext,
+                }
+
+    @staticmethod
+    def _cached(gettext):
+        "Return the function that translates each text of the frame once"
+        texts = {}
+
+        def cached(text):
+            key = Transaction().language, text
+            if key not in texts:
+                texts[key] = gettext(text)
+            return texts[key]
+        return cached
+
+    def render(self, record, company, **data):
+        "Return the letter in the language of the transaction"
+        # Report.execute would browse and check each record again
+        context = self._Report.get_context(
+            [record], {'company': company}, data)
+        return self._template.generate(**{**context, **self._names}).render()
+
+
+class LetterReport(CompanyReport):
+    "The frame of the letters: logo, text and footer"
+    __name__ = 'training.abandon.letter'
+
+    @classmethod
+    def get_context(cls, records, header, data):
+        context = super().get_context(records, header, data)
+        context['blocks'] = blocks(data.get('text') or '')
+        context['subject'] = data.get('subject') or ''
+        context['logo'] = bool(context['company'].logo)
+        return context
