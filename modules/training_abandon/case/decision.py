@@ -22,8 +22,6 @@ class DecisionMixin:
     def apply_decision(
             cls, cases, decision, ground, effective_date, note=None):
         "Validate or invalidate the abandonment of the cases, all or none"
-        pool = Pool()
-        Step = pool.get('training.abandon.case.step')
         resumed = ground == 'resumed'
         if resumed:
             cases, steps = cls._take_open(cases)
@@ -40,16 +38,28 @@ class DecisionMixin:
             cls.move_to('validated', cases, steps, write)
             cls._end_enrolments(cases, ground, effective_date)
             if ground != 'abandonment':
-                Step.skip([
-                        s for c in cls.browse(cases) for s in c.steps
-                        if s.kind == 'certify' and s.state == 'todo'],
-                    gettext('training_abandon.msg_step_skip_no_certificate'),
-                    by_procedure=True)
+                cls._skip_certificate(cases)
         else:
             cls.move_to('invalidated', cases, steps, write)
+            cls._skip_rest(
+                cls.browse(cases),
+                gettext('training_abandon.msg_step_skip_invalidated'),
+                by_procedure=True)
+            cls._end(cases)
             cls.restore_enrolments(ended)
             if resumed:
                 cls._send_resumed(cases, steps)
+
+    @classmethod
+    def _skip_certificate(cls, cases):
+        "Skip the certificate, that is made of abandonments only"
+        pool = Pool()
+        Step = pool.get('training.abandon.case.step')
+        Step.skip([
+                s for c in cls.browse(cases) for s in c.steps
+                if s.kind == 'certify' and s.state == 'todo'],
+            gettext('training_abandon.msg_step_skip_no_certificate'),
+            by_procedure=True)
 
     @classmethod
     def _take_open(cls, cases):

@@ -95,12 +95,6 @@ class ProgressMixin:
             write(cases, kept)
             Step.complete(list(kept.values()))
             Step.reschedule(cases)
-            if state == 'invalidated':
-                cls._skip_rest(
-                    cls.browse(cases),
-                    gettext('training_abandon.msg_step_skip_invalidated'),
-                    by_procedure=True)
-                cls._end(cases)
 
         complete(cls, cases)
 
