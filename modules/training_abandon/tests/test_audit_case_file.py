@@ -50,7 +50,7 @@ class CaseFileTestCase(DatabaseTestCase):
                     'company': case.company.id,
                     'case': case.id,
                     'party': case.enrolment.trainee.party.id,
-                    'received_at': type(case).now(),
+                    'received_at': tools.now(),
                     'message_id': f'<{case.id}@example.com>',
                     'kind': 'answer',
                     'text': PRIVATE,
