@@ -21,7 +21,7 @@ class NoticeTestCase(DatabaseTestCase):
     def setUp(self):
         # The tasks of the queue would deliver after the transaction
         patcher = patch(
-            'trytond.modules.training_abandon.mail_delivery.Mail.queue')
+            'trytond.modules.training_abandon.mail.delivery.DeliveryMixin.queue')
         patcher.start()
         self.addCleanup(patcher.stop)
 
