@@ -20,8 +20,9 @@ import trytond.config as config
 from trytond import backend
 from trytond.model.exceptions import AccessButtonError, AccessError
 from trytond.modules.company.tests import create_company
-from trytond.modules.training_abandon import calendar_content, routes
 from trytond.modules.training_abandon.exceptions import CalendarLinkError
+from trytond.modules.training_abandon.ical import content as calendar_content
+from trytond.modules.training_abandon.ical import routes
 from trytond.modules.training_abandon.ical.zone import vtimezone
 from trytond.pool import Pool
 from trytond.tests.test_tryton import DB_NAME, RouteTestCase, with_transaction

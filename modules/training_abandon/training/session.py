@@ -262,3 +262,5 @@ class Session_Trainer(ModelSQL):
     def __setup__(cls):
         super().__setup__()
         cls.__access__.add('session')
+        t = cls.__table__()
+        cls._sql_indexes.add(Index(t, (t.trainer, Index.Equality())))
