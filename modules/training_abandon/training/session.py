@@ -8,9 +8,10 @@ from trytond.pyson import Eval, If
 from trytond.transaction import Transaction
 
 from ..exceptions import SlotError
+from .slot_generation import GenerationMixin
 
 
-class Session(Workflow, ModelSQL, ModelView):
+class Session(GenerationMixin, Workflow, ModelSQL, ModelView):
     __name__ = 'training.session'
     _rec_name = 'number'
 
