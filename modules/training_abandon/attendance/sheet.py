@@ -154,11 +154,12 @@ class Slot(metaclass=PoolMeta):
         held = [s for s in slots if s.state == 'held']
         result = {name: dict.fromkeys(map(int, slots)) for name in names}
         for event in cls._search_events(held, 'closed'):
-            for name, value in [
-                    ('closed_at', event.at), ('closed_by', event.user)]:
-                if name in names:
-                    result[name][event.slot.id] = value.id if (
-                        name == 'closed_by' and value) else value
+            values = {
+                'closed_at': event.at,
+                'closed_by': event.user.id if event.user else None,
+                }
+            for name in names:
+                result[name][event.slot.id] = values[name]
         return result
 
     @classmethod

@@ -94,8 +94,8 @@ class Session(metaclass=PoolMeta):
         trainers = self._trainers_by_email() if addresses else {}
         for slot in slots:
             for name in ['attendees', 'organizers']:
-                parties = set().union(
-                    *(trainers.get(a, set()) for a in slot[name]))
+                parties = {
+                    p for a in slot[name] for p in trainers.get(a, [])}
                 if parties:
                     if len(parties) == 1:
                         slot['trainer'], = parties
@@ -131,7 +131,10 @@ class Session(metaclass=PoolMeta):
         for slots in grouped_slice(plan.slots('reinstate'), BATCH):
             Slot.plan(list(slots))
         for pairs in grouped_slice(writes(plan.changes), BATCH):
-            Slot.write(*(x for s, v in pairs for x in [[s], v]))
+            actions = []
+            for slot, values in pairs:
+                actions += [[slot], values]
+            Slot.write(*actions)
         for changes in grouped_slice(plan.of('create'), BATCH):
             Slot.create([
                     {**c.values, 'session': self.id} for c in changes])

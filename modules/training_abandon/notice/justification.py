@@ -277,9 +277,9 @@ class Justification(Workflow, ModelSQL, ModelView):
         companies = defaultdict(list)
         for justification in justifications:
             companies[justification.company].append(justification)
-        for company, justifications in companies.items():
+        for company, company_justifications in companies.items():
             employee = tools.current_employee(company)
-            cls.write(justifications, {
+            cls.write(company_justifications, {
                     'decided_by': employee.id if employee else None,
                     'decided_at': tools.now(),
                     'refusal_reason': refusal_reason,

@@ -163,9 +163,9 @@ class CalendarTestCase(RouteTestCase):
             feed = Feed(feed_id)
             self.assertEqual(
                 feed.last_used_at,
-                dt.datetime.combine(DATE + 3 * DAY, dt.time(10)))
+                dt.datetime.combine(DATE + 3 * DAY, dt.time(20)))
             self.assertEqual(
-                feed.changed_at, dt.datetime.combine(DATE, dt.time(10)))
+                feed.changed_at, dt.datetime.combine(DATE, dt.time(20)))
             self.assertEqual(
                 feed.token_hash, hashlib.sha256(token.encode()).hexdigest())
             Slot.delete([Slot(slot_id)])

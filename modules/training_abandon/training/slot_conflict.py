@@ -3,7 +3,7 @@
 import hashlib
 from collections import defaultdict
 
-from sql import Cast, Literal, Null, Values, With
+from sql import Cast, Literal, Null, Union, Values, With
 
 from trytond.i18n import gettext
 from trytond.model import Index, fields
@@ -77,12 +77,12 @@ class ConflictMixin:
     def search_conflicting(cls, name, clause):
         _, operator, value = clause
         slot = cls.__table__()
-        query = None
-        for _, sub_query in cls._conflict_queries(slot, cls._bookable(slot)):
-            sub_query.columns = sub_query.columns[:1]
-            query = query | sub_query if query else sub_query
+        queries = []
+        for _, query in cls._conflict_queries(slot, cls._bookable(slot)):
+            query.columns = query.columns[:1]
+            queries.append(query)
         operator = 'in' if bool(value) == (operator == '=') else 'not in'
-        return [('id', operator, query)]
+        return [('id', operator, Union(*queries))]
 
     @classmethod
     def find_conflicts(cls, slots):

@@ -243,7 +243,11 @@ class GenerateStart(ModelView):
         total = session.planned_duration
         slots = []
         skipped = {'closed': [], 'existing': []}
-        for date in self._dates(session, skipped['closed']):
+        calendar = WorkingCalendar(session.company)
+        for date in self._dates(session):
+            if not calendar.is_open(date):
+                skipped['closed'].append(date)
+                continue
             for start, end in self._times():
                 if ((self.count and count >= self.count)
                         or (self.duration and total >= self.duration)):
@@ -262,18 +266,14 @@ class GenerateStart(ModelView):
                 total += duration(slot)
         return slots, skipped
 
-    def _dates(self, session, closed):
-        "Yield the dates, fill the list of those that are closed"
-        calendar = WorkingCalendar(session.company)
+    def _dates(self, session):
+        "Yield the dates of the days of the week that are checked"
         # Until it is checked, it is what the user types
         date = max(self.start_date, session.start_date)
         end = min(self.end_date, session.end_date)
         while date <= end:
             if getattr(self, WEEKDAYS[date.weekday()], False):
-                if calendar.is_open(date):
-                    yield date
-                else:
-                    closed.append(date)
+                yield date
             date += DAY
 
     def _slot(self, session, date, start, end):
