@@ -184,13 +184,6 @@ class Slot(metaclass=PoolMeta):
         return events
 
     @classmethod
-    def view_attributes(cls):
-        return super().view_attributes() + [
-            ('/tree', 'visual',
-                If(Eval('state') == 'cancelled', 'muted', '')),
-            ]
-
-    @classmethod
     def copy(cls, slots, default=None):
         default = default.copy() if default is not None else {}
         default.setdefault('attendances')
