@@ -1,6 +1,7 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 import datetime as dt
+from collections import defaultdict
 
 from sql import Null
 
@@ -8,17 +9,19 @@ from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, ModelView, Unique, fields
 from trytond.model.exceptions import AccessError
 from trytond.pool import Pool
-from trytond.pyson import Eval
+from trytond.pyson import Eval, If
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
 from ..exceptions import TrainingValidationError
+from ..tools import BATCH
+from .facts import FactsMixin
+from .minutes import PARTIAL_STATES, MinutesMixin
 
 ZERO = dt.timedelta()
-BATCH = 200
 
 
-class Attendance(ModelSQL, ModelView):
+class Attendance(FactsMixin, MinutesMixin, ModelSQL, ModelView):
     __name__ = 'training.attendance'
 
     enrolment = fields.Many2One(
@@ -32,6 +35,9 @@ class Attendance(ModelSQL, ModelView):
     date = fields.Function(
         fields.Date("Date"),
         'on_change_with_date', searcher='search_date')
+    slot_state = fields.Function(
+        fields.Selection('get_slot_states', "State of the Slot"),
+        'on_change_with_slot_state')
     state = fields.Selection([
             ('present', "Present"),
             ('late', "Late"),
@@ -86,6 +92,13 @@ class Attendance(ModelSQL, ModelView):
                 (t.state, Index.Equality(cardinality='low'))))
         cls._order.insert(0, ('slot.date', 'DESC'))
         cls._order.insert(1, ('slot.start', 'DESC'))
+        not_open = {
+            'readonly': Eval('slot_state') != 'open',
+            'depends': ['slot_state'],
+            }
+        cls._buttons.update(
+            set_present=not_open,
+            set_absent=not_open)
 
     @classmethod
     def default_state(cls):
@@ -104,6 +117,10 @@ class Attendance(ModelSQL, ModelView):
         nested = clause[0][len(name):]
         return [('enrolment.' + name + nested, *clause[1:])]
 
+    @classmethod
+    def order_trainee(cls, tables):
+        return cls.enrolment.convert_order('enrolment.trainee', tables, cls)
+
     @fields.depends('slot', '_parent_slot.date')
     def on_change_with_date(self, name=None):
         return self.slot.date if self.slot else None
@@ -112,12 +129,32 @@ class Attendance(ModelSQL, ModelView):
     def search_date(cls, name, clause):
         return [('slot.' + clause[0], *clause[1:])]
 
+    @classmethod
+    def get_slot_states(cls):
+        pool = Pool()
+        Slot = pool.get('training.session.slot')
+        return Slot.fields_get(['state'])['state']['selection']
+
+    @fields.depends('slot', '_parent_slot.state')
+    def on_change_with_slot_state(self, name=None):
+        return self.slot.state if self.slot else None
+
     def get_rec_name(self, name):
         return f'{self.enrolment.rec_name} - {self.slot.rec_name}'
 
     @classmethod
     def search_rec_name(cls, name, clause):
         return [('enrolment.rec_name', *clause[1:])]
+
+    @classmethod
+    def view_attributes(cls):
+        return super().view_attributes() + [
+            ('/tree', 'visual',
+                If(Eval('state') == 'absent', 'danger',
+                    If(Eval('state').in_(['excused', *PARTIAL_STATES]),
+                        'warning',
+                        If(Eval('source') == 'default', 'muted', '')))),
+            ]
 
     def _missed(self):
         if self.state == 'present':
@@ -239,14 +276,19 @@ class Attendance(ModelSQL, ModelView):
             query = cls._expected_query(
                 [s.id for s in sub_slots], missing=True)
             cursor.execute(*query)
-            values = [{
-                    'enrolment': enrolment,
-                    'slot': slot,
-                    'state': 'present',
-                    'source': 'default',
-                    } for enrolment, slot in cursor]
+            values = cls._expected_values(cursor.fetchall())
             for sub_values in grouped_slice(values, BATCH):
                 cls.create(list(sub_values))
+
+    @classmethod
+    def _expected_values(cls, couples):
+        "Return the values of the new lines of the enrolments and slots"
+        return [{
+                'enrolment': enrolment,
+                'slot': slot,
+                'state': 'present',
+                'source': 'default',
+                } for enrolment, slot in couples]
 
     @classmethod
     def _expected_query(cls, slot_ids, missing=False):
@@ -272,3 +314,37 @@ class Attendance(ModelSQL, ModelView):
             .select(
                 enrolment.id, slot.id, where=where,
                 order_by=[slot.id, enrolment.id]))
+
+    @classmethod
+    @ModelView.button
+    def set_present(cls, attendances):
+        cls._set_state(attendances, 'present')
+
+    @classmethod
+    @ModelView.button
+    def set_absent(cls, attendances):
+        cls._set_state(attendances, 'absent')
+
+    @classmethod
+    def _set_state(cls, attendances, state):
+        for attendance in attendances:
+            if attendance.slot.state != 'open':
+                raise AccessError(gettext(
+                        'training_abandon.msg_attendance_sheet_not_open',
+                        attendance=attendance.rec_name))
+        cls.write_state(attendances, state)
+
+    @classmethod
+    def write_state(cls, attendances, state, **values):
+        "Write a state that has no minutes, the same durations together"
+        durations = defaultdict(list)
+        for attendance in attendances:
+            missed = ZERO if state == 'present' else attendance.slot.duration
+            durations[missed].append(attendance)
+        for missed, attendances in durations.items():
+            for sub_attendances in grouped_slice(attendances, BATCH):
+                cls.write(list(sub_attendances), {
+                        'state': state,
+                        'missed': missed,
+                        **values,
+                        })

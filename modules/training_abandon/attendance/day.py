@@ -10,9 +10,9 @@ from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
+from .. import tools
 from ..exceptions import AbsentDayWarning, SheetError
-from .attendance import BATCH
-from .facts import to_date
+from ..tools import BATCH
 from .sheet import NAMED
 
 
@@ -107,7 +107,7 @@ class AbsentDay(Wizard):
                     & ((attendance.id != Null)
                         | Enrolment.expected_sql(enrolment, slot))))
             for enrolment_id, slot_id, date, state, line in cursor:
-                if (enrolment_id, to_date(date)) not in days:
+                if (enrolment_id, date) not in days:
                     continue
                 if state == 'open' and line:
                     lines.add(line)
@@ -132,10 +132,9 @@ class AbsentDay(Wizard):
     def _names(cls, enrolment_ids):
         pool = Pool()
         Enrolment = pool.get('training.enrolment')
-        ids = sorted(enrolment_ids)
-        names = ', '.join(
-            e.trainee.rec_name for e in Enrolment.browse(ids[:NAMED]))
-        return names + '…' if len(ids) > NAMED else names
+        enrolments = Enrolment.browse(sorted(enrolment_ids)[:NAMED + 1])
+        names = [e.trainee.rec_name for e in enrolments]
+        return ', '.join(tools.first(names, NAMED))
 
 
 class AbsentDayStart(ModelView):

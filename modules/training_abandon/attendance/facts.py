@@ -16,14 +16,31 @@ from trytond.pyson import Equal, Eval, If
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
+from ..tools import apply_types
+
 ZERO = dt.timedelta()
 ATTENDED = ['present', 'late', 'left_early']
 # From this number of consecutive absences the trainee stands out in the list
 ABSENCES = 3
+# The SQL type of the facts of the held slots and their value without any
+RECORDED = {
+    'hours_held': ('INTERVAL', ZERO),
+    'hours_attended': ('INTERVAL', ZERO),
+    'hours_missed': ('INTERVAL', ZERO),
+    'hours_excused': ('INTERVAL', ZERO),
+    'attendance_rate': ('FLOAT', None),
+    'absence_count': ('INTEGER', 0),
+    'consecutive_absences': ('INTEGER', 0),
+    'late_count': ('INTEGER', 0),
+    'last_presence': ('DATE', None),
+    }
+FACTS = {'hours_planned': ('INTERVAL', ZERO), **RECORDED}
+HOURS = [name for name in FACTS if name.startswith('hours_')]
 
 
-class Attendance(metaclass=PoolMeta):
-    __name__ = 'training.attendance'
+class FactsMixin:
+    "What the official sheets tell of the enrolments"
+    __slots__ = ()
 
     @classmethod
     def _held_query(cls, enrolment_ids=None):
@@ -86,10 +103,10 @@ class Attendance(metaclass=PoolMeta):
             missed_time.as_('hours_missed'),
             Sum(held.missed, filter_=held.state == 'excused')
             .as_('hours_excused'),
-            Round(Cast(
-                    Extract('EPOCH', attended_time)
-                    / NullIf(Extract('EPOCH', held_time), 0),
-                    'NUMERIC'), 4).as_('attendance_rate'),
+            Cast(Round(Cast(
+                        Extract('EPOCH', attended_time)
+                        / NullIf(Extract('EPOCH', held_time), 0),
+                        'NUMERIC'), 4), 'FLOAT').as_('attendance_rate'),
             Count(Literal(1), filter_=is_absent).as_('absence_count'),
             Count(Literal(1), filter_=is_absent
                 & ((held.last_start_at == Null)
@@ -114,17 +131,26 @@ class Attendance(metaclass=PoolMeta):
             sub_ids = list(sub_ids)
             planned = cls._planned_query(sub_ids)
             recorded = cls._recorded_query(sub_ids)
-            cursor.execute(*planned
+            query = (planned
                 .join(recorded, 'LEFT',
                     condition=recorded.enrolment == planned.enrolment)
                 .select(
-                    planned.enrolment, planned.hours_planned,
-                    *(getattr(recorded, name) for name in RECORDED)))
-            for enrolment, *values in cursor:
+                    planned.hours_planned.as_('hours_planned'),
+                    *(getattr(recorded, n).as_(n) for n in RECORDED),
+                    planned.enrolment))
+            cursor.execute(*apply_types(
+                    query, *(type_ for type_, _ in FACTS.values())))
+            for *values, enrolment in cursor:
                 facts[enrolment] = {
-                    name: convert(value)
-                    for (name, convert), value in zip(FACTS.items(), values)}
+                    name: cls.default_fact(name) if value is None else value
+                    for name, value in zip(FACTS, values)}
         return facts
+
+    @classmethod
+    def default_fact(cls, name):
+        "Return the fact of an enrolment that has no slot"
+        _, default = FACTS[name]
+        return default
 
     @classmethod
     def fact_query(cls, name, enrolment):
@@ -142,17 +168,16 @@ class Attendance(metaclass=PoolMeta):
         for sub_ids in grouped_slice(
                 list(enrolment_ids), backend.MAX_QUERY_PARAMS // 2):
             held = cls._held_query(list(sub_ids))
-            cursor.execute(*held.select(
-                    held.enrolment, held.state, held.date, held.start,
-                    held.end,
-                    # Who attends one of two slots at the same time is there
-                    order_by=[
-                        held.enrolment, held.start_at,
-                        held.state.in_(ATTENDED)]))
-            for enrolment, state, date, start, end in cursor:
+            query = held.select(
+                held.date.as_('date'), held.start.as_('start'),
+                held.end.as_('end'), held.enrolment, held.state,
+                # Who attends one of two slots at the same time is there
+                order_by=[
+                    held.enrolment, held.start_at, held.state.in_(ATTENDED)])
+            cursor.execute(*apply_types(query, 'DATE', 'TIME', 'TIME'))
+            for *times, enrolment, state in cursor:
                 if state == 'absent':
-                    missed[enrolment].append(
-                        (to_date(date), _time(start), _time(end)))
+                    missed[enrolment].append(tuple(times))
                 elif state != 'excused':
                     missed[enrolment].clear()
         return missed
@@ -161,6 +186,8 @@ class Attendance(metaclass=PoolMeta):
 class Enrolment(metaclass=PoolMeta):
     __name__ = 'training.enrolment'
 
+    attendances = fields.One2Many(
+        'training.attendance', 'enrolment', "Attendances", readonly=True)
     hours_planned = fields.Function(fields.TimeDelta(
             "Hours Planned", 'training_hours',
             help="The time of the slots that are not cancelled."),
@@ -216,15 +243,11 @@ class Enrolment(metaclass=PoolMeta):
         pool = Pool()
         Attendance = pool.get('training.attendance')
         facts = Attendance.facts([e.id for e in enrolments])
-        default = {name: cls._default_fact(name) for name in names}
+        default = {name: Attendance.default_fact(name) for name in names}
         return {
             name: {
                 e.id: facts.get(e.id, default)[name] for e in enrolments}
             for name in names}
-
-    @classmethod
-    def _default_fact(cls, name):
-        return FACTS[name](None)
 
     @classmethod
     def _column_fact(cls, name, tables):
@@ -236,7 +259,7 @@ class Enrolment(metaclass=PoolMeta):
         query = Attendance.fact_query(name, table.id)
         return Coalesce(
             query.select(getattr(query, name)),
-            cls._fields[name].sql_format(cls._default_fact(name)))
+            cls._fields[name].sql_format(Attendance.default_fact(name)))
 
     @classmethod
     def _domain_fact(cls, domain, tables):
@@ -259,6 +282,12 @@ class Enrolment(metaclass=PoolMeta):
                     'danger', '')),
             ]
 
+    @classmethod
+    def copy(cls, enrolments, default=None):
+        default = default.copy() if default is not None else {}
+        default.setdefault('attendances')
+        return super().copy(enrolments, default=default)
+
 
 def _among(column, enrolments):
     if isinstance(enrolments, Expression):
@@ -271,42 +300,3 @@ def to_date(value):
     if isinstance(value, str):
         return dt.date.fromisoformat(value)
     return value
-
-
-def _time(value):
-    if isinstance(value, str):
-        return dt.time.fromisoformat(value)
-    return value
-
-
-def _timedelta(value):
-    "Return the value as timedelta: SQLite knows only seconds"
-    if value is None:
-        return ZERO
-    if not isinstance(value, dt.timedelta):
-        value = dt.timedelta(seconds=value)
-    return value
-
-
-def _rate(value):
-    return float(value) if value is not None else None
-
-
-def _count(value):
-    return value or 0
-
-
-# How to convert what the database gives of each fact
-RECORDED = {
-    'hours_held': _timedelta,
-    'hours_attended': _timedelta,
-    'hours_missed': _timedelta,
-    'hours_excused': _timedelta,
-    'attendance_rate': _rate,
-    'absence_count': _count,
-    'consecutive_absences': _count,
-    'late_count': _count,
-    'last_presence': to_date,
-    }
-FACTS = {'hours_planned': _timedelta, **RECORDED}
-HOURS = [name for name in FACTS if name.startswith('hours_')]

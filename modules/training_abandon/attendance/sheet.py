@@ -1,6 +1,5 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
-import datetime as dt
 from collections import defaultdict
 
 from sql import Literal
@@ -15,22 +14,23 @@ from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
 from .. import tools
-from ..exceptions import SheetError, SheetReopenWarning, SheetUncheckedWarning
-from .attendance import BATCH, ZERO
+from ..exceptions import (
+    SheetError, SheetReopenWarning, SheetUncheckedWarning, SlotError)
+from ..tools import BATCH
 
-PARTIAL_STATES = ['late', 'left_early']
-# The duration of each field in minutes
-MINUTES = {
-    'late_minutes': 'late_by',
-    'left_minutes': 'left_by',
-    }
-# The most slots that a message names
+# The most slots or trainees that a message names
 NAMED = 5
 
 
 class Slot(metaclass=PoolMeta):
     __name__ = 'training.session.slot'
 
+    attendances = fields.One2Many(
+        'training.attendance', 'slot', "Attendances",
+        order=[('enrolment.trainee', 'ASC'), ('id', None)],
+        states={
+            'readonly': Eval('state') != 'open',
+            })
     day = fields.Function(
         fields.Selection([
                 ('past', "Past"),
@@ -76,7 +76,22 @@ class Slot(metaclass=PoolMeta):
     @classmethod
     def __setup__(cls):
         super().__setup__()
+        cls._transitions |= {
+            ('planned', 'open'),
+            ('open', 'held'),
+            ('held', 'open'),
+            }
         cls._buttons.update(
+            open={
+                'invisible': ~Eval('state').in_(['planned', 'held']),
+                'icon': If(Eval('state') == 'held',
+                    'tryton-back', 'tryton-forward'),
+                'depends': ['state'],
+                },
+            close={
+                'invisible': Eval('state') != 'open',
+                'depends': ['state'],
+                },
             others_present={
                 'invisible': Eval('state') != 'open',
                 'depends': ['state'],
@@ -139,11 +154,12 @@ class Slot(metaclass=PoolMeta):
         held = [s for s in slots if s.state == 'held']
         result = {name: dict.fromkeys(map(int, slots)) for name in names}
         for event in cls._search_events(held, 'closed'):
-            for name, value in [
-                    ('closed_at', event.at), ('closed_by', event.user)]:
-                if name in names:
-                    result[name][event.slot.id] = value.id if (
-                        name == 'closed_by' and value) else value
+            values = {
+                'closed_at': event.at,
+                'closed_by': event.user.id if event.user else None,
+                }
+            for name in names:
+                result[name][event.slot.id] = values[name]
         return result
 
     @classmethod
@@ -168,45 +184,70 @@ class Slot(metaclass=PoolMeta):
         return events
 
     @classmethod
-    def view_attributes(cls):
-        return super().view_attributes() + [
-            ('/tree', 'visual',
-                If(Eval('state') == 'cancelled', 'muted', '')),
-            ]
-
-    @classmethod
     def copy(cls, slots, default=None):
         default = default.copy() if default is not None else {}
+        default.setdefault('attendances')
         default.setdefault('sheet_events')
         return super().copy(slots, default=default)
+
+    @classmethod
+    def on_modification(cls, mode, slots, field_names=None):
+        pool = Pool()
+        Attendance = pool.get('training.attendance')
+        super().on_modification(mode, slots, field_names=field_names)
+        if mode == 'write' and field_names & {'date', 'start', 'end'}:
+            Attendance.update_missed(
+                [a for s in slots for a in s.attendances])
+
+    @classmethod
+    def check_split(cls, slots, end, start):
+        super().check_split(slots, end, start)
+        for slot in slots:
+            if slot.attendances:
+                raise SlotError(gettext(
+                        'training_abandon.msg_slot_split_attendance',
+                        slot=slot.planning_name))
 
     @classmethod
     @ModelView.button
     @Workflow.transition('open')
     def open(cls, slots):
+        "Start the attendance sheets with those who are expected"
         pool = Pool()
+        Attendance = pool.get('training.attendance')
         Event = pool.get('training.session.slot.event')
         cls._check_sheets_session(slots)
         cls._check_sheets_date(slots)
         reopened = [s for s in slots if s.state == 'held']
         cls._warn_reopened(reopened)
-        super().open(slots)
+        Attendance.create_expected(slots)
         Event.record(reopened, 'reopened')
         Event.record([s for s in slots if s not in reopened], 'opened')
 
     @classmethod
     @ModelView.button
-    @Workflow.transition('held')
     def close(cls, slots):
+        "Make the attendance sheets official"
         pool = Pool()
         Attendance = pool.get('training.attendance')
         Event = pool.get('training.session.slot.event')
+        slots = [s for s in slots if s.state == 'open']
         cls._check_sheets_session(slots)
         cls._check_sheets_started(slots)
         Attendance.create_expected(slots)
         cls._warn_unchecked(slots)
-        super().close(slots)
+        cls.hold(slots)
         Event.record(slots, 'closed')
+        cls.on_close(slots)
+
+    @classmethod
+    @Workflow.transition('held')
+    def hold(cls, slots):
+        pass
+
+    @classmethod
+    def on_close(cls, slots):
+        "Called once the sheets are official"
 
     @classmethod
     @ModelView.button
@@ -283,8 +324,8 @@ class Slot(metaclass=PoolMeta):
 
     @classmethod
     def sheet_names(cls, slots):
-        names = ', '.join(s.rec_name for s in slots[:NAMED])
-        return names + '…' if len(slots) > NAMED else names
+        names = [s.rec_name for s in slots[:NAMED + 1]]
+        return ', '.join(tools.first(names, NAMED))
 
 
 class SlotEvent(ModelSQL, ModelView):
@@ -355,173 +396,3 @@ class SlotEvent(ModelSQL, ModelView):
     @classmethod
     def search_rec_name(cls, name, clause):
         return [('slot.rec_name', *clause[1:])]
-
-
-class Attendance(metaclass=PoolMeta):
-    __name__ = 'training.attendance'
-
-    _minutes_states = {
-        'readonly': Eval('slot_state') != 'open',
-        }
-
-    late_minutes = fields.Function(
-        fields.Integer(
-            "Late (min)",
-            domain=['OR',
-                ('late_minutes', '=', None),
-                ('late_minutes', '>=', 0),
-                ],
-            states=_minutes_states,
-            help="How many minutes after the start the trainee came."),
-        'get_minutes', setter='set_minutes', searcher='search_minutes')
-    left_minutes = fields.Function(
-        fields.Integer(
-            "Left (min)",
-            domain=['OR',
-                ('left_minutes', '=', None),
-                ('left_minutes', '>=', 0),
-                ],
-            states=_minutes_states,
-            help="How many minutes before the end the trainee left."),
-        'get_minutes', setter='set_minutes', searcher='search_minutes')
-    slot_state = fields.Function(
-        fields.Selection('get_slot_states', "State of the Slot"),
-        'on_change_with_slot_state')
-
-    del _minutes_states
-
-    @classmethod
-    def __setup__(cls):
-        super().__setup__()
-        not_open = {
-            'readonly': Eval('slot_state') != 'open',
-            'depends': ['slot_state'],
-            }
-        cls._buttons.update(
-            set_present=not_open,
-            set_absent=not_open)
-
-    @classmethod
-    def get_slot_states(cls):
-        pool = Pool()
-        Slot = pool.get('training.session.slot')
-        return Slot.fields_get(['state'])['state']['selection']
-
-    @fields.depends('slot', '_parent_slot.state')
-    def on_change_with_slot_state(self, name=None):
-        return self.slot.state if self.slot else None
-
-    def get_minutes(self, name):
-        duration = getattr(self, MINUTES[name])
-        if duration is not None:
-            return round(duration.total_seconds() / 60)
-
-    @classmethod
-    def set_minutes(cls, attendances, name, value):
-        cls.write(attendances, {MINUTES[name]: _duration(value or None)})
-
-    @classmethod
-    def search_minutes(cls, name, clause):
-        _, operator, value, *extra = clause
-        if isinstance(value, (list, tuple, set)):
-            value = [_duration(v) for v in value]
-        else:
-            value = _duration(value)
-        return [(MINUTES[name], operator, value, *extra)]
-
-    @classmethod
-    def order_late_minutes(cls, tables):
-        return cls.late_by.convert_order('late_by', tables, cls)
-
-    @classmethod
-    def order_left_minutes(cls, tables):
-        return cls.left_by.convert_order('left_by', tables, cls)
-
-    @classmethod
-    def order_trainee(cls, tables):
-        return cls.enrolment.convert_order('enrolment.trainee', tables, cls)
-
-    @fields.depends('late_minutes', methods=['_set_partial_state'])
-    def on_change_late_minutes(self):
-        self.late_by = _duration(self.late_minutes or None)
-        self._set_partial_state()
-
-    @fields.depends('left_minutes', methods=['_set_partial_state'])
-    def on_change_left_minutes(self):
-        self.left_by = _duration(self.left_minutes or None)
-        self._set_partial_state()
-
-    @fields.depends('state', 'late_minutes', 'left_minutes')
-    def _set_partial_state(self):
-        "Set the state that the minutes tell"
-        self.source = 'sheet'
-        if self.late_minutes:
-            self.state = 'late'
-        elif self.left_minutes:
-            self.state = 'left_early'
-        elif self.state in PARTIAL_STATES:
-            self.state = 'present'
-
-    @fields.depends('state')
-    def on_change_state(self):
-        self.source = 'sheet'
-        if self.state not in PARTIAL_STATES:
-            self.late_by = self.left_by = None
-            self.late_minutes = self.left_minutes = None
-
-    @classmethod
-    def preprocess_values(cls, mode, values):
-        values = super().preprocess_values(mode, values)
-        if mode == 'write' and (
-                values.get('state', 'late') not in PARTIAL_STATES):
-            values.setdefault('late_by')
-            values.setdefault('left_by')
-        return values
-
-    @classmethod
-    def view_attributes(cls):
-        return super().view_attributes() + [
-            ('/tree', 'visual',
-                If(Eval('state') == 'absent', 'danger',
-                    If(Eval('state').in_(['excused', *PARTIAL_STATES]),
-                        'warning',
-                        If(Eval('source') == 'default', 'muted', '')))),
-            ]
-
-    @classmethod
-    @ModelView.button
-    def set_present(cls, attendances):
-        cls._set_state(attendances, 'present')
-
-    @classmethod
-    @ModelView.button
-    def set_absent(cls, attendances):
-        cls._set_state(attendances, 'absent')
-
-    @classmethod
-    def _set_state(cls, attendances, state):
-        for attendance in attendances:
-            if attendance.slot.state != 'open':
-                raise AccessError(gettext(
-                        'training_abandon.msg_attendance_sheet_not_open',
-                        attendance=attendance.rec_name))
-        cls.write_state(attendances, state)
-
-    @classmethod
-    def write_state(cls, attendances, state, **values):
-        "Write a state that has no minutes, the same durations together"
-        durations = defaultdict(list)
-        for attendance in attendances:
-            missed = ZERO if state == 'present' else attendance.slot.duration
-            durations[missed].append(attendance)
-        for missed, attendances in durations.items():
-            for sub_attendances in grouped_slice(attendances, BATCH):
-                cls.write(list(sub_attendances), {
-                        'state': state,
-                        'missed': missed,
-                        **values,
-                        })
-
-
-def _duration(minutes):
-    return None if minutes is None else dt.timedelta(minutes=minutes)

@@ -8,8 +8,8 @@ from trytond.tools import grouped_slice, slugify
 from trytond.transaction import Transaction
 
 from ..pdf_report import PDFReport, get_logo
-from .attendance import BATCH
-from .sheet import MINUTES
+from ..tools import BATCH, browse_by_id
+from .minutes import MINUTES
 from .week import week_dates
 
 # The most slots, and so columns, of a page
@@ -93,10 +93,7 @@ class SignInSheet(PDFReport):
                 couple = (attendance.enrolment.id, attendance.slot.id)
                 attendances[couple] = attendance
                 couples.append(couple)
-        ids = sorted({e for e, _ in couples})
-        enrolments = {
-            e.id: e for sub_ids in grouped_slice(ids, BATCH)
-            for e in Enrolment.browse(sub_ids)}
+        enrolments = browse_by_id(Enrolment, sorted({e for e, _ in couples}))
         for enrolment, slot in couples:
             rows[slot][enrolments[enrolment]] = attendances.get(
                 (enrolment, slot))

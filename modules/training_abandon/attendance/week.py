@@ -14,8 +14,8 @@ from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
 from ..exceptions import SheetError
-from .attendance import BATCH
-from .sheet import MINUTES
+from ..tools import BATCH
+from .minutes import MINUTES
 
 # The slots that start before are of the morning
 NOON = dt.time(12, 30)

@@ -2,17 +2,14 @@
 # this repository contains the full copyright notices and license terms.
 import datetime as dt
 import re
-import uuid
 from collections import defaultdict
 
 from icalendar import Calendar, Event, vDuration, vText
 
 from trytond.i18n import gettext
-from trytond.model import fields
-from trytond.pool import Pool, PoolMeta
+from trytond.pool import Pool
 from trytond.report import Report
 from trytond.tools import timezone as tz
-from trytond.transaction import Transaction
 
 from .zone import vtimezone
 
@@ -122,28 +119,6 @@ def render(name, company, domain):
             domain, order=[('start_at', 'ASC'), ('id', 'ASC')]):
         calendar.add(slot)
     return calendar.to_ical()
-
-
-class Configuration(metaclass=PoolMeta):
-    __name__ = 'training.configuration'
-
-    calendar_identifier = fields.Char(
-        "Calendar Identifier", readonly=True,
-        help="What identifies the events of this database in the calendars.")
-
-    @classmethod
-    def __register__(cls, module):
-        super().__register__(module)
-        cursor = Transaction().connection.cursor()
-        table = cls.__table__()
-        cursor.execute(*table.select(table.calendar_identifier))
-        rows = cursor.fetchall()
-        if not rows:
-            cursor.execute(*table.insert(
-                    [table.calendar_identifier], [[str(uuid.uuid4())]]))
-        elif rows == [(None,)]:
-            cursor.execute(*table.update(
-                    [table.calendar_identifier], [str(uuid.uuid4())]))
 
 
 class SessionCalendar(Report):

@@ -30,8 +30,8 @@ LAST_YEAR = dt.MAXYEAR - 9
 class Options:
     """How the events become slots.
 
-    half_days are the (start, end) times of the events without times,
-    is_working tells the days that the long events cover."""
+    The half-days are the list of the start and end of the slots of an event
+    without times.  A long event has slots on the days that are working."""
 
     def __init__(self, half_days=(), is_working=None):
         self.half_days = list(half_days)
@@ -49,8 +49,9 @@ class Expansion:
     def expand(self, series, first=None, last=None, extend=False):
         """Return what the series plan.
 
-        first and last are the dates of the session: a rule without end goes
-        to the last one, and times outside are problems without extend."""
+        The first and the last are the dates of the session: a rule without
+        end stops at the last one, and the times that are outside are problems
+        unless the session may be extended."""
         result = {
             'slots': [],
             # (uid, recurrence or None for all of them)
@@ -356,7 +357,7 @@ def local_date(time):
 
 
 def shift(start, old, new):
-    "Return start moved as from old to new"
+    "Return the start moved by the time between the old and the new one"
     if isinstance(start, dt.datetime):
         zone = start.tzinfo
         old = old.astimezone(zone).replace(tzinfo=None)

@@ -77,8 +77,8 @@ class Change:
 class Plan:
     """The changes that make the slots those of the expansion of a calendar.
 
-    missing tells to cancel the slots of the events which are no longer in
-    the calendar."""
+    If those missing are to be cancelled, the slots of the events which are no
+    longer in the calendar are."""
 
     def __init__(self, slots, expansion, missing=True):
         self._free = {slot.id: slot for slot in slots}

@@ -1,12 +1,11 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
-"The slots that come from a calendar"
+"The sessions whose slots come from a calendar"
 import re
 from collections import defaultdict
 
 import trytond.config as config
 from trytond.i18n import gettext
-from trytond.model import fields
 from trytond.model.exceptions import AccessError
 from trytond.pool import Pool, PoolMeta
 from trytond.rpc import RPC
@@ -15,37 +14,18 @@ from trytond.tools import timezone as tz
 from trytond.transaction import Transaction, check_access
 
 from ..exceptions import CalendarError
+from ..tools import BATCH
 from ..training.working_day import WorkingCalendar
 from .expansion import Expansion, Options
 from .plan import Plan, writes
 from .reader import Calendar
 
-BATCH = 200
+# What the calendars show of the sessions
+SHOWN = {'course', 'location', 'trainers', 'state'}
 # A code that is looked for in the texts of the events
 CODE = re.compile(r'(?=.*\d)(?!\d{1,3}$)\S{2,}')
 SEPARATORS = re.compile(r'[\s,;:()\[\]{}<>"\'!?«»|]+')
 WRITTEN = {'create', 'move', 'reinstate', 'link', 'keep'}
-
-
-class Slot(metaclass=PoolMeta):
-    __name__ = 'training.session.slot'
-
-    recurrence = fields.Char(
-        "Recurrence", readonly=True,
-        help="Which of the times of the event it is, when it is repeated.")
-    calendar_status = fields.Selection([
-            (None, ""),
-            ('confirmed', "Confirmed"),
-            ('cancelled', "Cancelled"),
-            ], "Calendar Status", readonly=True, sort=False,
-        help="What the calendar said of the slot at the last import.")
-
-    @classmethod
-    def copy(cls, slots, default=None):
-        default = default.copy() if default is not None else {}
-        default.setdefault('recurrence')
-        default.setdefault('calendar_status')
-        return super().copy(slots, default=default)
 
 
 class Session(metaclass=PoolMeta):
@@ -57,6 +37,17 @@ class Session(metaclass=PoolMeta):
         cls.__rpc__.update(
             read_calendar=RPC(),
             load_calendar=RPC(readonly=False))
+
+    @classmethod
+    def on_modification(cls, mode, sessions, field_names=None):
+        pool = Pool()
+        Slot = pool.get('training.session.slot')
+        super().on_modification(mode, sessions, field_names=field_names)
+        if mode == 'write' and field_names & SHOWN:
+            for sub_sessions in grouped_slice(sessions, BATCH):
+                Slot.revise_calendar(Slot.search([
+                            ('session', 'in', [s.id for s in sub_sessions]),
+                            ], order=[]))
 
     @classmethod
     def open_calendar(cls, content, company, half_days=()):
@@ -103,8 +94,8 @@ class Session(metaclass=PoolMeta):
         trainers = self._trainers_by_email() if addresses else {}
         for slot in slots:
             for name in ['attendees', 'organizers']:
-                parties = set().union(
-                    *(trainers.get(a, set()) for a in slot[name]))
+                parties = {
+                    p for a in slot[name] for p in trainers.get(a, [])}
                 if parties:
                     if len(parties) == 1:
                         slot['trainer'], = parties
@@ -140,7 +131,10 @@ class Session(metaclass=PoolMeta):
         for slots in grouped_slice(plan.slots('reinstate'), BATCH):
             Slot.plan(list(slots))
         for pairs in grouped_slice(writes(plan.changes), BATCH):
-            Slot.write(*(x for s, v in pairs for x in [[s], v]))
+            actions = []
+            for slot, values in pairs:
+                actions += [[slot], values]
+            Slot.write(*actions)
         for changes in grouped_slice(plan.of('create'), BATCH):
             Slot.create([
                     {**c.values, 'session': self.id} for c in changes])

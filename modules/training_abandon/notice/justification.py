@@ -10,7 +10,7 @@ from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, ModelView, Workflow, fields
 from trytond.model.exceptions import AccessError
 from trytond.modules.company.model import employee_field
-from trytond.pool import Pool, PoolMeta
+from trytond.pool import Pool
 from trytond.pyson import Bool, Eval, If
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction, without_check_access
@@ -18,8 +18,8 @@ from trytond.wizard import Button, StateTransition, StateView, Wizard
 
 from .. import tools
 from ..exceptions import TrainingValidationError
+from ..tools import BATCH
 
-BATCH = 200
 KINDS = [
     ('sick_leave', "Sick Leave"),
     ('family', "Family Event"),
@@ -274,20 +274,16 @@ class Justification(Workflow, ModelSQL, ModelView):
 
     @classmethod
     def _decide(cls, justifications, refusal_reason=None):
-        pool = Pool()
-        User = pool.get('res.user')
-        employee = User(Transaction().user).employee
-        own = [
-            j for j in justifications
-            if employee and j.company == employee.company]
-        others = [j for j in justifications if j not in own]
-        values = {
-            'decided_at': tools.now(),
-            'refusal_reason': refusal_reason,
-            }
-        cls.write(
-            own, {**values, 'decided_by': employee.id if own else None},
-            others, {**values, 'decided_by': None})
+        companies = defaultdict(list)
+        for justification in justifications:
+            companies[justification.company].append(justification)
+        for company, company_justifications in companies.items():
+            employee = tools.current_employee(company)
+            cls.write(company_justifications, {
+                    'decided_by': employee.id if employee else None,
+                    'decided_at': tools.now(),
+                    'refusal_reason': refusal_reason,
+                    })
 
     @classmethod
     def covers_sql(cls, justification, slot):
@@ -438,8 +434,9 @@ class Justification(Workflow, ModelSQL, ModelView):
         return result
 
 
-class Attendance(metaclass=PoolMeta):
-    __name__ = 'training.attendance'
+class JustifiedMixin:
+    "The attendances that a justification may excuse"
+    __slots__ = ()
 
     justified_by = fields.Many2One(
         'training.justification', "Justified by", readonly=True,
@@ -462,39 +459,31 @@ class Attendance(metaclass=PoolMeta):
         return values
 
     @classmethod
-    def create_expected(cls, slots):
+    def _expected_values(cls, couples):
         pool = Pool()
         Justification = pool.get('training.justification')
-        rows = Justification.expected_excused(slots)
+        Slot = pool.get('training.session.slot')
+        values = super()._expected_values(couples)
+        slots = Slot.browse(sorted({slot for _, slot in couples}))
+        excused = {
+            (enrolment, slot): id_
+            for enrolment, slot, id_ in Justification.expected_excused(slots)}
         names = {
-            j.id: j.rec_name for j in Justification.browse(
-                list({id_ for _, _, id_ in rows}))}
-        for sub_rows in grouped_slice(rows, BATCH):
-            cls.create([{
-                        'enrolment': enrolment,
-                        'slot': slot,
-                        'state': 'excused',
-                        'source': 'default',
-                        'justified_by': justification,
-                        'justification': names[justification],
-                        } for enrolment, slot, justification in sub_rows])
-        super().create_expected(slots)
+            j.id: j.rec_name
+            for j in Justification.browse(list(set(excused.values())))}
+        for line in values:
+            id_ = excused.get((line['enrolment'], line['slot']))
+            if id_ is not None:
+                line.update(
+                    state='excused',
+                    justified_by=id_,
+                    justification=names[id_])
+        return values
 
 
-class Slot(metaclass=PoolMeta):
-    __name__ = 'training.session.slot'
-
-    @classmethod
-    def close(cls, slots):
-        pool = Pool()
-        Justification = pool.get('training.justification')
-        # Before anybody is told of the absences
-        Justification.excuse_at([s for s in slots if s.state == 'open'])
-        super().close(slots)
-
-
-class Enrolment(metaclass=PoolMeta):
-    __name__ = 'training.enrolment'
+class JustificationMixin:
+    "The enrolments for which justifications are received"
+    __slots__ = ()
 
     justifications = fields.One2Many(
         'training.justification', 'enrolment', "Justifications",

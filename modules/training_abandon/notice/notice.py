@@ -16,6 +16,7 @@ from ..exceptions import LetterError, RecipientError
 from ..mail.address import check_address
 from ..notify import one_line
 from ..procedure.letter import Renderer, describe_slot
+from .justification import JustificationMixin, JustifiedMixin
 
 BATCH = 200
 # The kind of the letters, that belong to no step
@@ -382,16 +383,18 @@ class Slot(metaclass=PoolMeta):
     __name__ = 'training.session.slot'
 
     @classmethod
-    def close(cls, slots):
+    def on_close(cls, slots):
         pool = Pool()
+        Justification = pool.get('training.justification')
         Notice = pool.get('training.attendance.notice')
-        closed = [s for s in slots if s.state == 'open']
-        super().close(slots)
+        super().on_close(slots)
+        # Before anybody is told of the absences
+        Justification.excuse_at(slots)
         if Transaction().context.get('training_abandon_notices', True):
-            Notice.send(closed)
+            Notice.send(slots)
 
 
-class Enrolment(metaclass=PoolMeta):
+class Enrolment(JustificationMixin, metaclass=PoolMeta):
     __name__ = 'training.enrolment'
 
     def notice_recipients(self):
@@ -431,7 +434,7 @@ class Enrolment(metaclass=PoolMeta):
             }
 
 
-class Attendance(metaclass=PoolMeta):
+class Attendance(JustifiedMixin, metaclass=PoolMeta):
     __name__ = 'training.attendance'
 
     def describe_missed(self):

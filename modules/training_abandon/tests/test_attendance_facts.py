@@ -49,7 +49,7 @@ ENROLMENTS = st.lists(
 
 def naive_facts(slots, enrolment):
     "Return the facts of the enrolment, computed from the definitions"
-    facts = {n: convert(None) for n, convert in FACTS.items()}
+    facts = {n: default for n, (_, default) in FACTS.items()}
     last = None
     rows = sorted(
         zip(slots, enrolment['lines']),

@@ -20,8 +20,9 @@ import trytond.config as config
 from trytond import backend
 from trytond.model.exceptions import AccessButtonError, AccessError
 from trytond.modules.company.tests import create_company
-from trytond.modules.training_abandon import calendar_content, routes
 from trytond.modules.training_abandon.exceptions import CalendarLinkError
+from trytond.modules.training_abandon.ical import content as calendar_content
+from trytond.modules.training_abandon.ical import routes
 from trytond.modules.training_abandon.ical.zone import vtimezone
 from trytond.pool import Pool
 from trytond.tests.test_tryton import DB_NAME, RouteTestCase, with_transaction
@@ -162,9 +163,9 @@ class CalendarTestCase(RouteTestCase):
             feed = Feed(feed_id)
             self.assertEqual(
                 feed.last_used_at,
-                dt.datetime.combine(DATE + 3 * DAY, dt.time(10)))
+                dt.datetime.combine(DATE + 3 * DAY, dt.time(20)))
             self.assertEqual(
-                feed.changed_at, dt.datetime.combine(DATE, dt.time(10)))
+                feed.changed_at, dt.datetime.combine(DATE, dt.time(20)))
             self.assertEqual(
                 feed.token_hash, hashlib.sha256(token.encode()).hexdigest())
             Slot.delete([Slot(slot_id)])

@@ -14,7 +14,7 @@ from .common import (
     DATE, DatabaseTestCase, apply_wizard, as_user, count_statements,
     create_enrolments, create_party, create_session, create_user, open_wizard,
     set_up, wizard_context)
-from .test_ical_calendar import calendar, event
+from .test_ical_reader import calendar, event
 
 WIZARD = 'training.session.import_ical'
 

@@ -2,6 +2,8 @@
 # this repository contains the full copyright notices and license terms.
 import datetime as dt
 
+from lxml import etree
+
 from trytond.model.exceptions import AccessError, ValidationError
 from trytond.modules.training_abandon.exceptions import (
     SlotError, SlotWarning, TrainingValidationError)
@@ -144,6 +146,8 @@ class SlotTestCase(DatabaseTestCase):
                 f'{other_slot.planning_name}.')
             self.assertEqual(self.Slot(slot.id).calendar_background_color,
                 '#cc0000')
+            arch = self.Slot.fields_view_get(view_type='tree')['arch']
+            self.assertIn('conflicting', etree.fromstring(arch).get('visual'))
             conflicting = self.Slot.search([('conflicting', '=', True)])
             self.assertEqual(
                 set(conflicting), {*session.slots, *other.slots})

@@ -13,6 +13,12 @@ from trytond.pyson import Eval, Id
 # As long as most mail servers do
 MAIL_RETRY_TIME = dt.timedelta(days=5)
 SEQUENCES = ['trainee', 'session', 'enrolment', 'case']
+TIMES = {
+    'morning_start': dt.time(9, 0),
+    'morning_end': dt.time(12, 30),
+    'afternoon_start': dt.time(13, 30),
+    'afternoon_end': dt.time(17, 0),
+    }
 
 
 def sequence_field(string, type_):
@@ -33,6 +39,10 @@ def sequence_value_field(string, type_):
             ('company', 'in', [Eval('company', -1), None]),
             ('sequence_type', '=', Id('training_abandon', type_)),
             ])
+
+
+def time_field(string):
+    return fields.Time(string, format='%H:%M')
 
 
 def default_sequence(name):
@@ -66,6 +76,10 @@ class Configuration(
             "Retry Mails For", required=True,
             help="The time after which a mail that the mail server does not "
             "take fails."))
+    morning_start = fields.MultiValue(time_field("Morning Start"))
+    morning_end = fields.MultiValue(time_field("Morning End"))
+    afternoon_start = fields.MultiValue(time_field("Afternoon Start"))
+    afternoon_end = fields.MultiValue(time_field("Afternoon End"))
 
     @classmethod
     def multivalue_model(cls, field):
@@ -76,6 +90,8 @@ class Configuration(
             return pool.get('training.configuration.calendar')
         elif field == 'mail_retry_time':
             return pool.get('training.configuration.mail')
+        elif field in TIMES:
+            return pool.get('training.configuration.schedule')
         return super().multivalue_model(field)
 
     @classmethod
@@ -99,10 +115,36 @@ class Configuration(
         return MAIL_RETRY_TIME
 
     @classmethod
+    def default_morning_start(cls, **pattern):
+        return TIMES['morning_start']
+
+    @classmethod
+    def default_morning_end(cls, **pattern):
+        return TIMES['morning_end']
+
+    @classmethod
+    def default_afternoon_start(cls, **pattern):
+        return TIMES['afternoon_start']
+
+    @classmethod
+    def default_afternoon_end(cls, **pattern):
+        return TIMES['afternoon_end']
+
+    @classmethod
     def get_holiday_regions(cls):
         pool = Pool()
         Calendar = pool.get('training.configuration.calendar')
         return Calendar.get_holiday_regions()
+
+    def get_times(self, **pattern):
+        "Return the list of the start and end of the half-days"
+        times = []
+        for half_day in ['morning', 'afternoon']:
+            start = self.get_multivalue(f'{half_day}_start', **pattern)
+            end = self.get_multivalue(f'{half_day}_end', **pattern)
+            if start and end:
+                times.append((start, end))
+        return times
 
 
 class ConfigurationSequence(CompanyValueMixin, ModelSQL):
@@ -158,3 +200,28 @@ class ConfigurationMail(CompanyValueMixin, ModelSQL):
     @classmethod
     def default_mail_retry_time(cls):
         return MAIL_RETRY_TIME
+
+
+class ConfigurationSchedule(CompanyValueMixin, ModelSQL):
+    __name__ = 'training.configuration.schedule'
+
+    morning_start = time_field("Morning Start")
+    morning_end = time_field("Morning End")
+    afternoon_start = time_field("Afternoon Start")
+    afternoon_end = time_field("Afternoon End")
+
+    @classmethod
+    def default_morning_start(cls):
+        return TIMES['morning_start']
+
+    @classmethod
+    def default_morning_end(cls):
+        return TIMES['morning_end']
+
+    @classmethod
+    def default_afternoon_start(cls):
+        return TIMES['afternoon_start']
+
+    @classmethod
+    def default_afternoon_end(cls):
+        return TIMES['afternoon_end']

@@ -16,6 +16,7 @@ from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
 from ..exceptions import EnrolmentDuplicateError, TrainingValidationError
+from ..tools import BATCH
 
 # States in which the trainee follows, or is going to follow, the session
 CURRENT_STATES = ['draft', 'confirmed', 'started', 'suspended']
@@ -122,8 +123,6 @@ class Enrolment(Workflow, ModelSQL, ModelView):
         'training.enrolment.contact', 'enrolment', "Contacts",
         help="The persons who are written to for the organisations "
         "of the enrolment.")
-    attendances = fields.One2Many(
-        'training.attendance', 'enrolment', "Attendances", readonly=True)
     external_codes = fields.One2Many(
         'training.external_code', 'record', "External Codes")
     state = fields.Selection([
@@ -330,7 +329,7 @@ class Enrolment(Workflow, ModelSQL, ModelView):
     def check_duplicate(cls, enrolments, field_names=None):
         if field_names and not field_names & {'trainee', 'session', 'state'}:
             return
-        for sub_enrolments in grouped_slice(enrolments, 200):
+        for sub_enrolments in grouped_slice(enrolments, BATCH):
             current = defaultdict(set)
             sub_enrolments = [
                 e for e in sub_enrolments if e.state in CURRENT_STATES]
@@ -367,7 +366,6 @@ class Enrolment(Workflow, ModelSQL, ModelView):
     def copy(cls, enrolments, default=None):
         default = default.copy() if default is not None else {}
         default.setdefault('number')
-        default.setdefault('attendances')
         default.setdefault('external_codes')
         return super().copy(enrolments, default=default)
 

@@ -8,9 +8,10 @@ from trytond.pyson import Eval, If
 from trytond.transaction import Transaction
 
 from ..exceptions import SlotError
+from .slot_generation import GenerationMixin
 
 
-class Session(Workflow, ModelSQL, ModelView):
+class Session(GenerationMixin, Workflow, ModelSQL, ModelView):
     __name__ = 'training.session'
     _rec_name = 'number'
 
@@ -262,3 +263,5 @@ class Session_Trainer(ModelSQL):
     def __setup__(cls):
         super().__setup__()
         cls.__access__.add('session')
+        t = cls.__table__()
+        cls._sql_indexes.add(Index(t, (t.trainer, Index.Equality())))

@@ -10,12 +10,15 @@ from trytond.model import (
     Exclude, Index, ModelSQL, ModelView, Unique, Workflow, fields)
 from trytond.model.exceptions import AccessError
 from trytond.pool import Pool
-from trytond.pyson import Eval, If
+from trytond.pyson import Eval
 from trytond.tools import grouped_slice
 from trytond.tools import timezone as tz
 from trytond.transaction import Transaction
 
 from ..exceptions import SlotError, TrainingValidationError
+from ..tools import BATCH
+from .slot_conflict import ConflictMixin
+from .slot_move import MoveMixin
 
 TIMES = {'session', 'date', 'start', 'end'}
 COLORS = {
@@ -24,9 +27,10 @@ COLORS = {
     'held': '#4e9a06',
     'cancelled': '#888a85',
     }
+CONFLICT_COLOR = '#cc0000'
 
 
-class Slot(Workflow, ModelSQL, ModelView):
+class Slot(ConflictMixin, MoveMixin, Workflow, ModelSQL, ModelView):
     __name__ = 'training.session.slot'
 
     _states = {
@@ -59,12 +63,6 @@ class Slot(Workflow, ModelSQL, ModelView):
             'training.trainee', None, None, "Trainees",
             help="Who is expected at the slot."),
         'get_trainees', searcher='search_trainees')
-    attendances = fields.One2Many(
-        'training.attendance', 'slot', "Attendances",
-        order=[('enrolment.trainee', 'ASC'), ('id', None)],
-        states={
-            'readonly': Eval('state') != 'open',
-            })
     state = fields.Selection([
             ('planned', "Planned"),
             ('open', "Open"),
@@ -111,25 +109,12 @@ class Slot(Workflow, ModelSQL, ModelView):
             ('id', None),
             ]
         cls._transitions |= {
-            ('planned', 'open'),
-            ('open', 'held'),
-            ('held', 'open'),
             ('planned', 'cancelled'),
             ('cancelled', 'planned'),
             }
         cls._buttons.update(
             plan={
                 'invisible': Eval('state') != 'cancelled',
-                'depends': ['state'],
-                },
-            open={
-                'invisible': ~Eval('state').in_(['planned', 'held']),
-                'icon': If(Eval('state') == 'held',
-                    'tryton-back', 'tryton-forward'),
-                'depends': ['state'],
-                },
-            close={
-                'invisible': Eval('state') != 'open',
                 'depends': ['state'],
                 },
             cancel={
@@ -182,15 +167,23 @@ class Slot(Workflow, ModelSQL, ModelView):
     def search_rec_name(cls, name, clause):
         return [('session.rec_name', *clause[1:])]
 
+    @property
+    def planning_name(self):
+        "The slot with its session"
+        return f'{self.rec_name} ({self.session.rec_name})'
+
     @classmethod
     def get_calendar(cls, slots, names):
+        conflicts = cls.describe_conflicts(cls.find_conflicts(slots))
+        descriptions, colors = {}, {}
+        for slot in slots:
+            booked = [r.rec_name for r in [slot.trainer, slot.location] if r]
+            lines = conflicts.get(slot.id, [])
+            descriptions[slot.id] = '\n'.join(booked + lines)
+            colors[slot.id] = CONFLICT_COLOR if lines else COLORS[slot.state]
         return {
-            'calendar_description': {
-                s.id: '\n'.join(
-                    r.rec_name for r in [s.trainer, s.location] if r)
-                for s in slots},
-            'calendar_background_color': {
-                s.id: COLORS[s.state] for s in slots},
+            'calendar_description': descriptions,
+            'calendar_background_color': colors,
             }
 
     @classmethod
@@ -201,7 +194,7 @@ class Slot(Workflow, ModelSQL, ModelView):
         enrolment = Enrolment.__table__()
         cursor = Transaction().connection.cursor()
         trainees = {s.id: [] for s in slots}
-        for sub_slots in grouped_slice(slots, 200):
+        for sub_slots in grouped_slice(slots, BATCH):
             cursor.execute(*slot.join(enrolment,
                     condition=enrolment.session == slot.session).select(
                     slot.id, enrolment.trainee,
@@ -309,19 +302,9 @@ class Slot(Workflow, ModelSQL, ModelView):
                         slot=slot.rec_name))
 
     @classmethod
-    def on_modification(cls, mode, slots, field_names=None):
-        pool = Pool()
-        Attendance = pool.get('training.attendance')
-        super().on_modification(mode, slots, field_names=field_names)
-        if mode == 'write' and field_names & {'date', 'start', 'end'}:
-            Attendance.update_missed(
-                [a for s in slots for a in s.attendances])
-
-    @classmethod
     def copy(cls, slots, default=None):
         default = default.copy() if default is not None else {}
         default.setdefault('uid')
-        default.setdefault('attendances')
         default.setdefault('cancel_reason')
         return super().copy(slots, default=default)
 
@@ -336,24 +319,6 @@ class Slot(Workflow, ModelSQL, ModelView):
                         slot=slot.rec_name,
                         session=slot.session.rec_name))
         cls.write(slots, {'cancel_reason': None})
-
-    @classmethod
-    @ModelView.button
-    @Workflow.transition('open')
-    def open(cls, slots):
-        "Start the attendance sheet: everyone expected is present by default"
-        pool = Pool()
-        Attendance = pool.get('training.attendance')
-        Attendance.create_expected(slots)
-
-    @classmethod
-    @ModelView.button
-    @Workflow.transition('held')
-    def close(cls, slots):
-        "Make the attendance sheet official"
-        pool = Pool()
-        Attendance = pool.get('training.attendance')
-        Attendance.create_expected(slots)
 
     @classmethod
     @ModelView.button

@@ -3,19 +3,18 @@
 import hashlib
 from collections import defaultdict
 
-from sql import Cast, Literal, Null, Values, With
+from sql import Cast, Literal, Null, Union, Values, With
 
 from trytond.i18n import gettext
 from trytond.model import Index, fields
-from trytond.pool import Pool, PoolMeta
+from trytond.pool import Pool
 from trytond.pyson import Eval, If
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
 from ..exceptions import SlotWarning
+from ..tools import BATCH
 
-BATCH = 200
-COLOR = '#cc0000'
 # The attendance is official once the slot is held
 CONFLICT_STATES = ['planned', 'open']
 # Number of lines in a warning
@@ -23,8 +22,9 @@ LINES = 10
 PLANNING = {'session', 'start_at', 'end_at', 'trainer', 'location', 'state'}
 
 
-class Slot(metaclass=PoolMeta):
-    __name__ = 'training.session.slot'
+class ConflictMixin:
+    "What is booked at the same time elsewhere"
+    __slots__ = ()
 
     conflicting = fields.Function(
         fields.Boolean("Conflicting"),
@@ -62,17 +62,6 @@ class Slot(metaclass=PoolMeta):
             ]
 
     @classmethod
-    def get_calendar(cls, slots, names):
-        values = super().get_calendar(slots, names)
-        descriptions = values['calendar_description']
-        conflicts = cls.describe_conflicts(cls.find_conflicts(slots))
-        for id_, lines in conflicts.items():
-            values['calendar_background_color'][id_] = COLOR
-            descriptions[id_] = '\n'.join(
-                [*filter(None, [descriptions[id_]]), *lines])
-        return values
-
-    @classmethod
     def get_conflicts(cls, slots, names):
         conflicts = cls.find_conflicts(slots)
         result = {name: {} for name in names}
@@ -88,12 +77,12 @@ class Slot(metaclass=PoolMeta):
     def search_conflicting(cls, name, clause):
         _, operator, value = clause
         slot = cls.__table__()
-        query = None
-        for _, sub_query in cls._conflict_queries(slot, cls._bookable(slot)):
-            sub_query.columns = sub_query.columns[:1]
-            query = query | sub_query if query else sub_query
+        queries = []
+        for _, query in cls._conflict_queries(slot, cls._bookable(slot)):
+            query.columns = query.columns[:1]
+            queries.append(query)
         operator = 'in' if bool(value) == (operator == '=') else 'not in'
-        return [('id', operator, query)]
+        return [('id', operator, Union(*queries))]
 
     @classmethod
     def find_conflicts(cls, slots):
@@ -266,11 +255,6 @@ class Slot(metaclass=PoolMeta):
         pool = Pool()
         Model = pool.get(model)
         return {r.id: r.rec_name for r in Model.browse(list(ids))}
-
-    @property
-    def planning_name(self):
-        "The slot with its session"
-        return f'{self.rec_name} ({self.session.rec_name})'
 
     @classmethod
     def on_modification(cls, mode, slots, field_names=None):

@@ -4,7 +4,7 @@ import datetime as dt
 
 from trytond.i18n import gettext
 from trytond.model import ModelView, fields
-from trytond.pool import Pool, PoolMeta
+from trytond.pool import Pool
 from trytond.pyson import Eval, If
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
@@ -18,8 +18,9 @@ DAY = dt.timedelta(days=1)
 ZERO = dt.timedelta()
 
 
-class Session(metaclass=PoolMeta):
-    __name__ = 'training.session'
+class GenerationMixin:
+    "The sessions of which the slots can be generated"
+    __slots__ = ()
 
     @classmethod
     def __setup__(cls):
@@ -74,7 +75,7 @@ class Generate(Wizard):
         start.duration = session.course.duration
         start.count = None
         start.lines = []
-        start.on_change_start_date()
+        start.update_preview()
         return start._default_values
 
     def _check_session(self):
@@ -164,7 +165,7 @@ class GenerateStart(ModelView):
     @fields.depends(
         'session', 'start_date', 'end_date', *WEEKDAYS, 'times', 'trainer',
         'location', 'duration', 'count', 'lines')
-    def on_change_start_date(self):
+    def update_preview(self):
         pool = Pool()
         Preview = pool.get('training.session.slot.preview')
         slots, skipped = [], {}
@@ -178,19 +179,20 @@ class GenerateStart(ModelView):
             self.course_duration = self.session.course.duration
         self.skipped = self._describe_skipped(**skipped)
 
-    on_change_end_date = on_change_start_date
-    on_change_monday = on_change_start_date
-    on_change_tuesday = on_change_start_date
-    on_change_wednesday = on_change_start_date
-    on_change_thursday = on_change_start_date
-    on_change_friday = on_change_start_date
-    on_change_saturday = on_change_start_date
-    on_change_sunday = on_change_start_date
-    on_change_times = on_change_start_date
-    on_change_trainer = on_change_start_date
-    on_change_location = on_change_start_date
-    on_change_duration = on_change_start_date
-    on_change_count = on_change_start_date
+    on_change_start_date = update_preview
+    on_change_end_date = update_preview
+    on_change_monday = update_preview
+    on_change_tuesday = update_preview
+    on_change_wednesday = update_preview
+    on_change_thursday = update_preview
+    on_change_friday = update_preview
+    on_change_saturday = update_preview
+    on_change_sunday = update_preview
+    on_change_times = update_preview
+    on_change_trainer = update_preview
+    on_change_location = update_preview
+    on_change_duration = update_preview
+    on_change_count = update_preview
 
     def _describe_skipped(self, closed=(), existing=()):
         pool = Pool()
@@ -241,7 +243,11 @@ class GenerateStart(ModelView):
         total = session.planned_duration
         slots = []
         skipped = {'closed': [], 'existing': []}
-        for date in self._dates(session, skipped['closed']):
+        calendar = WorkingCalendar(session.company)
+        for date in self._dates(session):
+            if not calendar.is_open(date):
+                skipped['closed'].append(date)
+                continue
             for start, end in self._times():
                 if ((self.count and count >= self.count)
                         or (self.duration and total >= self.duration)):
@@ -260,18 +266,14 @@ class GenerateStart(ModelView):
                 total += duration(slot)
         return slots, skipped
 
-    def _dates(self, session, closed):
-        "Yield the dates, fill the list of those that are closed"
-        calendar = WorkingCalendar(session.company)
+    def _dates(self, session):
+        "Yield the dates of the days of the week that are checked"
         # Until it is checked, it is what the user types
         date = max(self.start_date, session.start_date)
         end = min(self.end_date, session.end_date)
         while date <= end:
             if getattr(self, WEEKDAYS[date.weekday()], False):
-                if calendar.is_open(date):
-                    yield date
-                else:
-                    closed.append(date)
+                yield date
             date += DAY
 
     def _slot(self, session, date, start, end):

@@ -4,15 +4,16 @@ import datetime as dt
 
 from trytond.i18n import gettext
 from trytond.model import ModelView, fields
-from trytond.pool import Pool, PoolMeta
+from trytond.pool import Pool
 from trytond.pyson import Bool, Eval, If
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
 from ..exceptions import SlotError
 
 
-class Slot(metaclass=PoolMeta):
-    __name__ = 'training.session.slot'
+class MoveMixin:
+    "Moving and splitting the slots that are planned"
+    __slots__ = ()
 
     @classmethod
     def check_planned(cls, slots):
@@ -64,16 +65,7 @@ class Slot(metaclass=PoolMeta):
     def split(cls, slots, end, start, trainer=None):
         """End the slots at that time and start others, with the trainer, that
         end when the slots did.  Return the others."""
-        cls.check_planned(slots)
-        for slot in slots:
-            if slot.attendances:
-                raise SlotError(gettext(
-                        'training_abandon.msg_slot_split_attendance',
-                        slot=slot.planning_name))
-            if not slot.start < end <= start < slot.end:
-                raise SlotError(gettext(
-                        'training_abandon.msg_slot_split_time',
-                        slot=slot.planning_name))
+        cls.check_split(slots, end, start)
         ends = {s.id: s.end for s in slots}
         cls.write(slots, {'end': end})
         return cls.copy(slots, default={
@@ -82,6 +74,15 @@ class Slot(metaclass=PoolMeta):
                 'trainer': lambda data: (
                     trainer.id if trainer else data['trainer']),
                 })
+
+    @classmethod
+    def check_split(cls, slots, end, start):
+        cls.check_planned(slots)
+        for slot in slots:
+            if not slot.start < end <= start < slot.end:
+                raise SlotError(gettext(
+                        'training_abandon.msg_slot_split_time',
+                        slot=slot.planning_name))
 
 
 class SlotPreview(ModelView):
@@ -138,7 +139,7 @@ class Move(Wizard):
         for name in ['date', 'start', 'end']:
             values = {getattr(s, name) for s in self.records}
             setattr(start, name, values.pop() if len(values) == 1 else None)
-        start.on_change_by()
+        start.update_preview()
         return start._default_values
 
     def transition_apply(self):
@@ -188,16 +189,17 @@ class MoveStart(ModelView):
 
     @fields.depends(
         'slots', 'by', 'days', 'time', 'date', 'start', 'end', 'lines')
-    def on_change_by(self):
+    def update_preview(self):
         pool = Pool()
         Preview = pool.get('training.session.slot.preview')
         self.lines = Preview.preview(self.moved(self.slots or []))
 
-    on_change_days = on_change_by
-    on_change_time = on_change_by
-    on_change_date = on_change_by
-    on_change_start = on_change_by
-    on_change_end = on_change_by
+    on_change_by = update_preview
+    on_change_days = update_preview
+    on_change_time = update_preview
+    on_change_date = update_preview
+    on_change_start = update_preview
+    on_change_end = update_preview
 
     def moved(self, slots):
         "Return the slots at their new times, without saving them"

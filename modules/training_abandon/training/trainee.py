@@ -73,16 +73,22 @@ class Trainee(DeactivableMixin, ModelSQL, ModelView):
         default.setdefault('enrolments')
         return super().copy(trainees, default=default)
 
+    @classmethod
+    def fields_to_replace(cls):
+        "Return the list of the model and the field that refer to a trainee"
+        return [
+            ('training.enrolment', 'trainee'),
+            ('training.external_code', 'record'),
+            ]
+
     def replace_by(self, trainee):
-        "Give the enrolments to the trainee of another party"
+        "Give what refers to it to the trainee of another party"
         pool = Pool()
-        CalendarFeed = pool.get('training.calendar.feed')
-        Enrolment = pool.get('training.enrolment')
-        ExternalCode = pool.get('training.external_code')
-        enrolments = Enrolment.search([('trainee', '=', self.id)])
-        Enrolment.write(enrolments, {'trainee': trainee.id})
-        feeds = CalendarFeed.search([('trainee', '=', self.id)])
-        CalendarFeed.write(feeds, {'trainee': trainee.id})
-        codes = ExternalCode.search([('record', '=', str(self))])
-        ExternalCode.write(codes, {'record': str(trainee)})
+        for model_name, field_name in self.fields_to_replace():
+            Model = pool.get(model_name)
+            source, destination = self.id, trainee.id
+            if Model._fields[field_name]._type == 'reference':
+                source, destination = str(self), str(trainee)
+            records = Model.search([(field_name, '=', source)])
+            Model.write(records, {field_name: destination})
         self.delete([self])

@@ -3,7 +3,7 @@
 import datetime as dt
 from bisect import bisect_right
 
-import holidays
+from holidays.countries import France
 
 from trytond.pool import Pool
 from trytond.tools import timezone as tz
@@ -17,7 +17,7 @@ def end_of_day(date, timezone):
     return midnight.astimezone(tz.UTC).replace(tzinfo=None)
 
 
-class WorkingCalendar:
+class WorkingCalendar(France):
     """The working days of a company: neither a week-end, nor a public
     holiday of its region, nor inside one of its closures."""
 
@@ -28,8 +28,7 @@ class WorkingCalendar:
         configuration = Configuration(1)
         region = configuration.get_multivalue(
             'holiday_region', company=company.id)
-        self._holidays = holidays.country_holidays(
-            'FR', subdiv=region or None)
+        super().__init__(subdiv=region or None)
         closures = sorted(
             (c.start_date, c.end_date) for c in Closure.search([
                     ('company', '=', company.id),
@@ -43,27 +42,27 @@ class WorkingCalendar:
         index = bisect_right(self._starts, date) - 1
         return index >= 0 and date <= self._ends[index]
 
+    def is_working_day(self, date):
+        return super().is_working_day(date) and not self._is_closed(date)
+
     def is_open(self, date):
         "Return if the date, even of a week-end, is no holiday or closure"
-        return date not in self._holidays and not self._is_closed(date)
+        return date not in self and not self._is_closed(date)
 
     def is_working(self, date):
-        return date.weekday() < 5 and self.is_open(date)
+        return self.is_working_day(date)
 
     def add(self, date, days):
         """Return the date that comes that many working days after date.
 
         With no day, it is date itself or the next working day."""
         days = int(days)
-        while days > 0 or not self.is_working(date):
-            date += dt.timedelta(days=1)
-            if self.is_working(date):
-                days -= 1
-        return date
+        if days <= 0 and self.is_working_day(date):
+            return date
+        return self.get_nth_working_day(date, max(days, 1))
 
     def count(self, start, end):
         "Return the number of working days after start until end, included"
-        days = (end - start).days
-        return sum(
-            self.is_working(start + dt.timedelta(days=day))
-            for day in range(1, days + 1))
+        if end <= start:
+            return 0
+        return self.get_working_days_count(start + dt.timedelta(days=1), end)

@@ -2,19 +2,25 @@
 # this repository contains the full copyright notices and license terms.
 from collections import defaultdict
 
-from trytond.model import Index, fields
-from trytond.pool import Pool, PoolMeta
-from trytond.tools import grouped_slice
+from trytond.model import fields
+from trytond.pool import PoolMeta
 
-# What the calendars show of the slots and of the sessions
-_SLOT_FIELDS = {
-    'session', 'date', 'start', 'end', 'trainer', 'location', 'state'}
-_SESSION_FIELDS = {'course', 'location', 'trainers', 'state'}
+# What the calendars show
+SHOWN = {'session', 'date', 'start', 'end', 'trainer', 'location', 'state'}
 
 
 class Slot(metaclass=PoolMeta):
     __name__ = 'training.session.slot'
 
+    recurrence = fields.Char(
+        "Recurrence", readonly=True,
+        help="Which of the times of the event it is, when it is repeated.")
+    calendar_status = fields.Selection([
+            (None, ""),
+            ('confirmed', "Confirmed"),
+            ('cancelled', "Cancelled"),
+            ], "Calendar Status", readonly=True, sort=False,
+        help="What the calendar said of the slot at the last import.")
     calendar_revision = fields.Integer(
         "Calendar Revision", readonly=True,
         help="How many times what the calendars show has changed.")
@@ -26,7 +32,7 @@ class Slot(metaclass=PoolMeta):
     @classmethod
     def on_modification(cls, mode, slots, field_names=None):
         super().on_modification(mode, slots, field_names=field_names)
-        if mode == 'write' and field_names & _SLOT_FIELDS:
+        if mode == 'write' and field_names & SHOWN:
             cls.revise_calendar(slots)
 
     @classmethod
@@ -44,30 +50,7 @@ class Slot(metaclass=PoolMeta):
     @classmethod
     def copy(cls, slots, default=None):
         default = default.copy() if default is not None else {}
+        default.setdefault('recurrence')
+        default.setdefault('calendar_status')
         default.setdefault('calendar_revision', 0)
         return super().copy(slots, default=default)
-
-
-class Session(metaclass=PoolMeta):
-    __name__ = 'training.session'
-
-    @classmethod
-    def on_modification(cls, mode, sessions, field_names=None):
-        pool = Pool()
-        Slot = pool.get('training.session.slot')
-        super().on_modification(mode, sessions, field_names=field_names)
-        if mode == 'write' and field_names & _SESSION_FIELDS:
-            for sub_sessions in grouped_slice(sessions, 200):
-                Slot.revise_calendar(Slot.search([
-                            ('session', 'in', [s.id for s in sub_sessions]),
-                            ], order=[]))
-
-
-class Session_Trainer(metaclass=PoolMeta):
-    __name__ = 'training.session-party.party'
-
-    @classmethod
-    def __setup__(cls):
-        super().__setup__()
-        t = cls.__table__()
-        cls._sql_indexes.add(Index(t, (t.trainer, Index.Equality())))
