@@ -21,6 +21,10 @@ from trytond.transaction import Transaction
 DATE = dt.date(2026, 3, 2)
 DAY = dt.timedelta(days=1)
 
+# The connection with which trytond looks at the caches of the other processes
+# makes SQLite commit the test that runs
+config.set('cache', 'clean_timeout', str(DAY // dt.timedelta(seconds=1)))
+
 
 class DatabaseTestCase(unittest.TestCase):
     """Base of the tests in a database with a company
