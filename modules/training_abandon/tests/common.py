@@ -1,6 +1,7 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 "What the unit tests share: records through the pool and SQL counting"
+import atexit
 import datetime as dt
 import socket
 import unittest
@@ -12,21 +13,38 @@ from trytond.modules.company.tests import create_company, create_employee
 from trytond.modules.training_abandon import tools
 from trytond.modules.training_abandon.mail import delivery as mail_delivery
 from trytond.pool import Pool
-from trytond.tests.test_tryton import DB_NAME, activate_module, drop_db
+from trytond.tests.test_tryton import (
+    DB_NAME, activate_module, db_exist, drop_db)
 from trytond.transaction import Transaction
 
 # A Monday without public holiday in its fortnight
 DATE = dt.date(2026, 3, 2)
+DAY = dt.timedelta(days=1)
+
+# The connection with which trytond looks at the caches of the other processes
+# makes SQLite commit the test that runs
+config.set('cache', 'clean_timeout', str(DAY // dt.timedelta(seconds=1)))
 
 
 class DatabaseTestCase(unittest.TestCase):
-    "Base of the tests in a database of their own, with a company"
+    """Base of the tests in a database with a company
+
+    The classes of a process that follow each other and need the same modules
+    and language share the database as long as they commit nothing."""
     modules = ['training_abandon']
     language = 'en'
+    _database = None
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
+        database = (cls.modules, cls.language)
+        if not db_exist() or DatabaseTestCase._database != database:
+            cls._create_database()
+            DatabaseTestCase._database = database
+
+    @classmethod
+    def _create_database(cls):
         drop_db()
         activate_module(cls.modules, cls.language)
         with Transaction().start(DB_NAME, 1, close=True) as transaction:
@@ -36,7 +54,20 @@ class DatabaseTestCase(unittest.TestCase):
     @classmethod
     def tearDownClass(cls):
         super().tearDownClass()
-        drop_db()
+        if cls._has_committed():
+            drop_db()
+
+    @classmethod
+    def _has_committed(cls):
+        "Return if a test left something: all of them create parties"
+        with Transaction().start(DB_NAME, 1, readonly=True):
+            pool = Pool()
+            Party = pool.get('party.party')
+            # The company and its employee
+            return Party.search([], count=True) != 2
+
+
+atexit.register(drop_db)
 
 
 @contextmanager
@@ -105,6 +136,15 @@ def mail_server(**replies):
             else:
                 getattr(server, name).return_value = reply
         yield server
+
+
+@contextmanager
+def same_transaction():
+    "Keep what is committed in the transaction of the test"
+    transaction = Transaction()
+    with patch.object(transaction, 'commit'), \
+            patch.object(transaction, 'rollback'):
+        yield
 
 
 class _Counting:
@@ -235,6 +275,45 @@ def create_enrolments(session, count=1, prescriber=None):
     return enrolments
 
 
+def open_cases(enrolments, date=DATE, origin='absence'):
+    pool = Pool()
+    Case = pool.get('training.abandon.case')
+    return Case.browse(
+        Case.open_cases(list(enrolments), origin, date))
+
+
+def get_reason(code):
+    pool = Pool()
+    Reason = pool.get('training.abandon.reason')
+    reason, = Reason.search([('code', '=', code)])
+    return reason
+
+
+def analyse(cases, code='time.lack', **values):
+    run_wizard(
+        'training.abandon.case.analyse', cases, causes=[{
+                'cause': get_reason(code).id,
+                'responsible': 'trainee',
+                'note': "Private note",
+                }], **values)
+
+
+def get_to_decision(enrolment):
+    "Return a case of which the decision is the next step"
+    case, = open_cases([enrolment])
+    while case.next_kind != 'decide':
+        type(case).skip_step([case], "Not needed")
+    return case
+
+
+def decide(case, **values):
+    run_wizard('training.abandon.case.decide', [case], **{
+            'decision': 'validated',
+            'ground': 'abandonment',
+            'effective_date': DATE + DAY,
+            **values})
+
+
 def _create_company():
     "Create a company of which the user is an employee"
     pool = Pool()
@@ -298,3 +377,146 @@ def wizard_context(records):
         active_ids=[r.id for r in records],
         # As the remote procedure call of the wizards
         _check_access=False)
+
+
+class DeadlineTestCase(DatabaseTestCase):
+    "Base of the tests of the deadlines"
+    language = 'fr'
+
+    def ask(self, session, count=1, day=DATE, accept=True):
+        "Return cases whose trainees were asked the reasons on the day"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        enrolments = create_enrolments(session, count)
+        with today(day):
+            cases = Case.browse(
+                Case.open_cases(enrolments, 'absence', DATE))
+            run_wizard('training.abandon.case.ask_reasons', cases[:50])
+            for start in range(50, count, 50):
+                run_wizard(
+                    'training.abandon.case.ask_reasons',
+                    cases[start:start + 50])
+        if accept:
+            self.accept(day)
+        return Case.browse(cases)
+
+    def accept(self, day):
+        "Have the server accept the mails that wait"
+        pool = Pool()
+        Mail = pool.get('training.mail')
+        Mail.write(Mail.search([('state', '=', 'queued')]), {
+                'state': 'sent',
+                'sent_at': dt.datetime.combine(day, dt.time(10)),
+                })
+
+    def remind(self, day):
+        "Return the new reminders of the day"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Mail = pool.get('training.mail')
+        before = Mail.search([])
+        with today(day), same_transaction():
+            Case.remind()
+        return [m for m in Mail.search([], order=[('id', 'ASC')])
+            if m not in before]
+
+    def notified(self):
+        "Return the notifications, once stored, and forget them"
+        pool = Pool()
+        Notification = pool.get('res.notification')
+        notifications = Transaction().user_notifications
+        Notification.save(notifications)
+        result = sorted(
+            (n.user.login, n.label, n.description, n.records)
+            for n in notifications)
+        notifications.clear()
+        return result
+
+    def revise(self, activate=True, letters=None, **steps):
+        """Revise the procedure with the values of the steps by kind, and of
+        the procedure itself as silence_delay."""
+        pool = Pool()
+        Letter = pool.get('training.abandon.procedure.letter')
+        Procedure = pool.get('training.abandon.procedure')
+        Step = pool.get('training.abandon.procedure.step')
+        active, = Procedure.search([('state', '=', 'active')])
+        procedure, = Procedure.copy([active], {'state': 'draft'})
+        if 'silence_delay' in steps:
+            Procedure.write([procedure], {
+                    'silence_delay': steps.pop('silence_delay')})
+        for kind, values in steps.items():
+            Step.write([procedure.get_step(kind)], values)
+        for key, values in (letters or {}).items():
+            letter = procedure.get_letter(*key)
+            if values is None:
+                Letter.delete([letter])
+            else:
+                Letter.write([letter], values)
+        if activate:
+            Procedure.activate([procedure])
+        return Procedure(procedure.id)
+
+    def get_reasons(self, code):
+        pool = Pool()
+        Reason = pool.get('training.abandon.reason')
+        return Reason.search([('code', '=', code)])
+
+
+class NoticeTestCase(DatabaseTestCase):
+    "Base of the tests of the notices of absence"
+
+    def setUp(self):
+        # The tasks of the queue would deliver after the transaction
+        pool = Pool(DB_NAME)
+        Mail = pool.get('training.mail')
+        patcher = patch.object(Mail, 'queue')
+        patcher.start()
+        self.addCleanup(patcher.stop)
+
+    def fill(self, slots, states, close=True):
+        """Open the sheets of the slots with the state of each enrolment, or
+        the state and the minutes of lateness."""
+        pool = Pool()
+        Attendance = pool.get('training.attendance')
+        Slot = pool.get('training.session.slot')
+        slots = list(slots)
+        Slot.open(slots)
+        for enrolment, state in states.items():
+            minutes = None
+            if isinstance(state, tuple):
+                state, minutes = state
+            Attendance.write(
+                Attendance.search([
+                        ('slot', 'in', [s.id for s in slots]),
+                        ('enrolment', '=', enrolment.id),
+                        ]), {
+                    'state': state,
+                    'late_by': minutes and dt.timedelta(minutes=minutes),
+                    })
+        if close:
+            Slot.close(slots)
+
+    def mails(self, *domain):
+        pool = Pool()
+        Mail = pool.get('training.mail')
+        return Mail.search(
+            [('kind', '=', 'attendance'), *domain], order=[('id', 'ASC')])
+
+    def deliver(self, mails=None, **replies):
+        pool = Pool()
+        Mail = pool.get('training.mail')
+        with mail_server(**replies) as server:
+            Mail.deliver_queued(
+                self.mails() if mails is None else mails)
+        return server
+
+    def states(self, enrolment):
+        pool = Pool()
+        Attendance = pool.get('training.attendance')
+        return [
+            a.state for a in Attendance.search(
+                [('enrolment', '=', enrolment.id)],
+                order=[('slot.date', 'ASC'), ('slot.start', 'ASC')])]
+
+    def notifications(self):
+        return [n.label for n in Transaction().user_notifications]

@@ -16,10 +16,8 @@ from ..exceptions import (
     AbsentDayWarning, SheetError, SheetReopenWarning, SheetUncheckedWarning,
     TrainingValidationError)
 from .common import (
-    DATE, DatabaseTestCase, as_user, at, count_statements, create_enrolments,
-    create_session, create_user, run_wizard, set_up, today)
-
-DAY = dt.timedelta(days=1)
+    DATE, DAY, DatabaseTestCase, as_user, at, count_statements,
+    create_enrolments, create_session, create_user, run_wizard, set_up, today)
 
 
 def minutes(value):

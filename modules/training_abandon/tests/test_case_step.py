@@ -10,7 +10,6 @@ from .common import (
 
 class CaseStepTestCase(DatabaseTestCase):
     "Test the steps of the cases"
-    language = 'fr'
 
     @with_transaction()
     def test_is_next(self):

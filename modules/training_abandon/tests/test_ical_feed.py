@@ -29,10 +29,9 @@ from trytond.tests.test_tryton import DB_NAME, RouteTestCase, with_transaction
 from trytond.transaction import Transaction
 
 from .common import (
-    DATE, as_user, count_statements, create_enrolments, create_party,
+    DATE, DAY, as_user, count_statements, create_enrolments, create_party,
     create_session, create_user, set_up, today, wizard_context)
 
-DAY = dt.timedelta(days=1)
 NOT_FOUND = 404
 
 

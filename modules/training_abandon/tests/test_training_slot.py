@@ -5,6 +5,7 @@ import datetime as dt
 from lxml import etree
 
 from trytond.model.exceptions import AccessError, ValidationError
+from trytond.model.modelstorage import DomainValidationError
 from trytond.modules.training_abandon.exceptions import (
     SlotError, SlotWarning, TrainingValidationError)
 from trytond.pool import Pool
@@ -13,10 +14,10 @@ from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
 from .common import (
-    DATE, DatabaseTestCase, apply_wizard, count_statements, create_enrolments,
-    create_party, create_session, open_wizard, run_wizard, set_up)
+    DATE, DAY, DatabaseTestCase, apply_wizard, count_statements,
+    create_enrolments, create_party, create_session, open_wizard, run_wizard,
+    set_up)
 
-DAY = dt.timedelta(days=1)
 HOUR = dt.timedelta(hours=1)
 
 
@@ -446,6 +447,33 @@ class SlotTestCase(DatabaseTestCase):
             session.state = 'cancelled'
             session.save()
             self.assertEqual(self.Slot.search(domain), [])
+
+    @with_transaction()
+    def test_slot_utc(self):
+        "Test the UTC times of the slots on both sides of a DST change"
+        with set_up() as (company, _, _):
+            company.timezone = 'Europe/Paris'
+            company.save()
+            session = create_session(company, start=dt.date(2026, 3, 28))
+            self.assertEqual(
+                [s.start_at.hour for s in session.slots], [8, 13, 7, 12])
+            self.assertEqual(
+                {s.duration for s in session.slots}, {dt.timedelta(hours=3)})
+
+    @with_transaction()
+    def test_slot_dates_out_of_order(self):
+        "Test the refusal of dates and times out of order"
+        pool = Pool()
+        Session = pool.get('training.session')
+        Slot = pool.get('training.session.slot')
+        with set_up() as (company, session, _):
+            slot = session.slots[0]
+            with self.assertRaises(TrainingValidationError):
+                Slot.write([slot], {'end': dt.time(8)})
+            with self.assertRaises(TrainingValidationError):
+                Slot.write([slot], {'date': DATE - DAY})
+            with self.assertRaises(DomainValidationError):
+                Session.write([session], {'end_date': DATE - DAY})
 
 
 class ProjectTestCase(DatabaseTestCase):

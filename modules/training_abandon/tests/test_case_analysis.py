@@ -1,0 +1,96 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+
+from trytond.model.exceptions import AccessError
+from trytond.modules.training_abandon.exceptions import CaseStepError
+from trytond.pool import Pool
+from trytond.tests.test_tryton import with_transaction
+
+from .common import (
+    DatabaseTestCase, analyse, as_user, create_enrolments, create_user,
+    get_reason, open_cases, run_wizard, set_up)
+
+
+class CaseAnalysisTestCase(DatabaseTestCase):
+    "Test the reasons and the causes of the cases"
+
+    @with_transaction()
+    def test_analyse(self):
+        "Test that the analysis determines a cause and details the reasons"
+        with set_up() as (company, session, prescriber):
+            case, = open_cases(create_enrolments(session))
+            run_wizard('training.abandon.case.ask_reasons', [case])
+            with self.assertRaises(CaseStepError):
+                run_wizard('training.abandon.case.analyse', [case])
+            with self.assertRaises(CaseStepError):
+                analyse([case], reasons=[get_reason('other').id])
+            analyse([case], 'no_answer', reasons=[
+                    get_reason('no_answer').id])
+            self.assertEqual(case.state, 'analysed')
+            # Silence is no answer
+            self.assertFalse(case.answered_at)
+            self.assertEqual(case.certificate_kind, 'record')
+
+    @with_transaction()
+    def test_sensitive(self):
+        "Test who reads and searches the sensitive reasons"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Cause = pool.get('training.abandon.case.cause')
+        Enrolment = pool.get('training.enrolment')
+        with set_up() as (company, session, prescriber):
+            case, = open_cases(create_enrolments(session))
+            run_wizard('training.abandon.case.ask_reasons', [case])
+            reader = create_user(
+                'reader', company, 'training', 'sensitive_reason')
+            other = create_user('other', company, 'training')
+            health, time = map(get_reason, ['health', 'time.lack'])
+            with as_user(other):
+                # Whoever runs the step may not read it afterwards
+                run_wizard(
+                    'training.abandon.case.analyse', [case],
+                    reasons=[health.id, time.id],
+                    reason_comment="Hospital", analysis="Ill", causes=[{
+                            'cause': health.id,
+                            'responsible': 'external',
+                            }, {
+                            'cause': time.id,
+                            'responsible': 'trainee',
+                            }])
+            self.assertEqual(
+                case.reason_category, "Personal reason, Time and Workload")
+            with as_user(reader):
+                readable, = Case.read(
+                    [case.id], ['reasons', 'causes', 'reason_comment'])
+                self.assertEqual(
+                    set(readable['reasons']), {health.id, time.id})
+                self.assertEqual(len(readable['causes']), 2)
+                self.assertEqual(readable['reason_comment'], "Hospital")
+                for domain in [
+                        [('reasons', '=', health.id)],
+                        [('causes.cause', '=', health.id)],
+                        ]:
+                    self.assertEqual(Case.search(domain), [case])
+            with as_user(other):
+                readable, = Case.read([case.id], ['reasons', 'causes'])
+                self.assertEqual(list(readable['reasons']), [time.id])
+                self.assertEqual(
+                    [c.cause for c in Cause.browse(readable['causes'])],
+                    [time])
+                for name in ['reason_comment', 'analysis', 'note']:
+                    with self.subTest(name=name), \
+                            self.assertRaises(AccessError):
+                        Case.read([case.id], [name])
+                for domain in [
+                        [('reasons', '=', health.id)],
+                        [('reasons.name', 'ilike', '%h%')],
+                        [('causes.cause.name', 'ilike', '%h%')],
+                        [('reason_comment', 'ilike', '%h%')],
+                        ]:
+                    with self.subTest(domain=domain), \
+                            self.assertRaises(AccessError):
+                        Case.search(domain)
+                with self.assertRaises(AccessError):
+                    Enrolment.search([('cases.reasons', '=', health.id)])
+                self.assertFalse(
+                    Cause.search([('cause', '=', health.id)]))

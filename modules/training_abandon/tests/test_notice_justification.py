@@ -1,0 +1,165 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+import datetime as dt
+
+from trytond.model.exceptions import AccessButtonError, AccessError
+from trytond.modules.training_abandon.exceptions import TrainingValidationError
+from trytond.pool import Pool
+from trytond.tests.test_tryton import with_transaction
+from trytond.transaction import Transaction
+
+from .common import (
+    DATE, NoticeTestCase, as_user, create_enrolments, create_user, run_wizard,
+    set_up)
+
+
+class JustificationTestCase(NoticeTestCase):
+    "Test the justifications"
+
+    def justify(self, enrolment, start=DATE, end=None, **values):
+        pool = Pool()
+        Justification = pool.get('training.justification')
+        justification, = Justification.create([{
+                    'company': enrolment.company.id,
+                    'enrolment': enrolment.id,
+                    'kind': 'other',
+                    'start_date': start,
+                    'end_date': end or start,
+                    **values,
+                    }])
+        return justification
+
+    @with_transaction()
+    def test_justification(self):
+        "Test that the accepted justifications excuse their period"
+        pool = Pool()
+        Attendance = pool.get('training.attendance')
+        Justification = pool.get('training.justification')
+        Slot = pool.get('training.session.slot')
+        with set_up() as (company, session, _):
+            enrolment, other = create_enrolments(session, 2)
+            morning, afternoon, tomorrow, last = session.slots
+            self.fill([morning], {enrolment: 'absent', other: 'absent'})
+            self.fill([afternoon], {enrolment: ('late', 10)})
+            whole = self.justify(
+                enrolment, end=tomorrow.date, end_time=dt.time(12))
+            half = self.justify(enrolment, end_time=dt.time(12))
+
+            Justification.accept([whole, half])
+            self.assertEqual(self.states(enrolment), ['excused', 'late'])
+            self.assertEqual(self.states(other), ['absent', 'present'])
+            line, = whole.attendances
+            self.assertEqual(line.slot, morning)
+            self.assertEqual(line.justification, whole.rec_name)
+            self.assertEqual((line.source, line.missed), (
+                    'sheet', dt.timedelta(hours=3)))
+            self.assertTrue(whole.decided_at)
+            self.assertIn(
+                (str(line), 'write'),
+                [(str(x.resource), x.event)
+                    for x in Transaction().log_records])
+
+            # The slots to come
+            Slot.open([tomorrow, last])
+            self.assertEqual(
+                self.states(enrolment),
+                ['excused', 'late', 'excused', 'present'])
+            line = Attendance.search([
+                    ('slot', '=', tomorrow.id),
+                    ('enrolment', '=', enrolment.id)])[0]
+            self.assertEqual(
+                (line.source, line.justified_by), ('default', whole))
+            Attendance.write([line], {'state': 'present'})
+            self.assertFalse(line.justified_by or line.justification)
+            self.assertEqual(line.source, 'sheet')
+
+            # The other one still holds
+            run_wizard(
+                'training.justification.refuse', [whole], reason="Copy")
+            self.assertEqual(whole.state, 'refused')
+            self.assertEqual(whole.refusal_reason, "Copy")
+            self.assertEqual(self.states(enrolment)[0], 'excused')
+            self.assertEqual(len(half.attendances), 1)
+            Justification.reset([half])
+            self.assertEqual(self.states(enrolment)[0], 'absent')
+            self.assertFalse(Attendance.search([
+                        ('justification', '!=', None)]))
+
+            with self.assertRaises(TrainingValidationError):
+                self.justify(
+                    enrolment,
+                    start_time=dt.time(12), end_time=dt.time(10))
+
+    @with_transaction()
+    def test_justification_notice(self):
+        "Test that nobody is told of an absence already justified"
+        pool = Pool()
+        Justification = pool.get('training.justification')
+        Notice = pool.get('training.attendance.notice')
+        Slot = pool.get('training.session.slot')
+        with set_up() as (company, session, _):
+            enrolment, = create_enrolments(session)
+            slots = list(session.slots[:2])
+            # Accepted once the sheet is open
+            Slot.open(slots[:1])
+            early = self.justify(enrolment, end_time=dt.time(12))
+            Justification.accept([early])
+            self.assertEqual(self.states(enrolment), ['present'])
+            self.fill(slots, {enrolment: 'absent'})
+            self.assertEqual(self.states(enrolment), ['excused', 'absent'])
+            mail, = self.mails()
+            self.assertEqual([n.slot for n in mail.notices], slots[1:])
+
+            # Absent again at the first one, excused at the second one
+            Justification.reset([early])
+            self.assertEqual(len(self.mails()), 1)
+            Slot.open(slots)
+            Slot.close(slots)
+            self.assertEqual(len(self.mails()), 2)
+            Justification.accept([self.justify(
+                        enrolment, start_time=dt.time(13))])
+            self.assertEqual(
+                [m.state for m in self.mails()], ['cancelled', 'queued'])
+            self.assertFalse(Notice.search([('corrected_at', '!=', None)]))
+
+    @with_transaction()
+    def test_justification_access(self):
+        "Test who may read, decide and change the justifications"
+        pool = Pool()
+        Justification = pool.get('training.justification')
+        Notice = pool.get('training.attendance.notice')
+        with set_up() as (company, session, _):
+            enrolment, = create_enrolments(session)
+            self.fill(session.slots[:1], {enrolment: 'absent'})
+            justification = self.justify(
+                enrolment, kind='sick_leave', note="Private")
+            notice, = Notice.search([])
+            user = create_user('clerk', company, 'training')
+            reader = create_user(
+                'reader', company, 'training', 'sensitive_reason')
+            with as_user(user):
+                record = Justification(justification.id)
+                self.assertEqual(record.state, 'received')
+                # With its identifier the file could be attached elsewhere
+                for name in [
+                        'kind', 'note', 'document', 'document_file_id',
+                        'filename']:
+                    with self.subTest(name=name), \
+                            self.assertRaises(AccessError):
+                        Justification.read([record.id], [name])
+                with self.assertRaises(AccessButtonError):
+                    Justification.accept([record])
+                for model, record in [
+                        (Notice, notice), (Justification, justification)]:
+                    with self.assertRaises(AccessError):
+                        model.write([model(record.id)], (
+                                {'dismissed': True} if model is Notice
+                                else {'state': 'accepted'}))
+            with as_user(reader):
+                record = Justification(justification.id)
+                self.assertEqual(record.note, "Private")
+                Justification.accept([record])
+                with self.assertRaises(AccessError):
+                    Justification.write([Justification(record.id)], {
+                            'end_date': DATE + dt.timedelta(days=1)})
+            self.assertEqual(self.states(enrolment), ['excused'])
