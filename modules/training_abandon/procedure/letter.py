@@ -57,9 +57,6 @@ class ProcedureLetter(ProcedureStateMixin, ModelSQL, ModelView):
         "replaced.\nLines that begin with a dash make a list.")
     report = fields.Many2One(
         'ir.action.report', "Frame", required=True, ondelete='RESTRICT',
-        domain=[
-            ('model', '=', 'training.abandon.case'),
-            ],
         states=CHILD_STATES,
         help="The report that draws what surrounds the text.")
     case_states = fields.MultiSelection(
