@@ -247,7 +247,7 @@ class Slot(metaclass=PoolMeta):
 
     @classmethod
     def on_close(cls, slots):
-        "Called once the sheets are official"
+        "Hook called once the sheets are official"
 
     @classmethod
     @ModelView.button
