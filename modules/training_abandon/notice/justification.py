@@ -478,7 +478,8 @@ class JustifiedMixin:
                     state='excused',
                     justified_by=id_,
                     justification=names[id_])
-        return values
+        # Those that have the same columns are inserted together
+        return sorted(values, key=lambda line: line['state'])
 
 
 class JustificationMixin:
