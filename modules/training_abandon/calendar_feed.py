@@ -14,6 +14,8 @@ from trytond.pyson import Bool, Eval, If
 from trytond.transaction import Transaction
 from trytond.url import http_base
 
+# The route is there once the feeds are registered
+from . import routes  # noqa: F401
 from .calendar_content import render
 
 RESOURCES = ['session', 'trainer', 'trainee']
