@@ -17,9 +17,10 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from lib.client import (
+from trytond.modules.training_abandon.scripts.importing.client import (
     ConnectionFailed, Refused, Stopped, add_server_arguments, connect_database,
     connect_url)
+
 from lib.mailbox_reader import Imap, MailboxError, Maildir
 
 OK, REJECTED, USAGE = 0, 1, 2

@@ -15,6 +15,13 @@ from unittest.mock import patch
 from proteus import Model
 from trytond.modules.company.tests.tools import create_company
 from trytond.modules.training_abandon import notice_procedure
+from trytond.modules.training_abandon.scripts.importing.client import (
+    BATCH, Client, Refused, use_company)
+from trytond.modules.training_abandon.scripts.importing.command import (
+    KINDS, NoProgress)
+from trytond.modules.training_abandon.scripts.importing.importer import Options
+from trytond.modules.training_abandon.scripts.importing.table import (
+    Errors, Table)
 from trytond.modules.training_abandon.tests.common import count_statements
 from trytond.rpc import RPC
 from trytond.tests.test_tryton import drop_db
@@ -22,11 +29,7 @@ from trytond.tests.tools import activate_modules
 from trytond.transaction import Transaction
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'scripts'))
-from import_training import KINDS, NoProgress  # noqa: E402
 from lib.benchmark_import import Data  # noqa: E402
-from lib.client import BATCH, Client, Refused, use_company  # noqa: E402
-from lib.importer import Options  # noqa: E402
-from lib.table import Errors, Table  # noqa: E402
 
 PARTIES = """\
 code;name;kind;email;phone;lang;street;postal_code;city;siret

@@ -47,7 +47,8 @@ def measure(name, rows, times, baseline_rows, baseline_times, bar):
 
 
 def main(name, database, config_file, result):
-    from .client import connect_database
+    from trytond.modules.training_abandon.scripts.importing.client import (
+        connect_database)
 
     client = connect_database(database, config_file=config_file)
     create_company(client)

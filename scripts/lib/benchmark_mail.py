@@ -15,8 +15,9 @@ import time
 from contextlib import contextmanager
 from email.utils import parseaddr
 
+from trytond.modules.training_abandon.scripts.importing.client import grouped
+
 from .benchmark import measure, seconds
-from .client import grouped
 from .cluster import free_port
 
 RUNS = 3

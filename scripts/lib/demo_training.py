@@ -11,8 +11,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from proteus import config as pconfig
-
-from . import cells
+from trytond.modules.training_abandon.scripts.importing import cells
 
 SOURCE = 'demo'
 # From how many absences in a row somebody is worth a case

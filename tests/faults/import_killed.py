@@ -12,9 +12,10 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+from trytond.modules.training_abandon.scripts.importing import client, command
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'scripts'))
-import import_training  # noqa: E402
-from lib import benchmark, client  # noqa: E402
+from lib import benchmark  # noqa: E402
 
 
 def main(command, *args):
@@ -40,7 +41,7 @@ def load(calls, arguments):
         count += 1
         return call(self, *args, **context)
     client.Client.call = counting
-    sys.exit(import_training.main(arguments))
+    sys.exit(command.main(arguments))
 
 
 def state(connection, source):

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 """Import parties, sessions, enrolments and attendance from CSV files, and the
@@ -15,17 +14,17 @@ import getpass
 import sys
 from pathlib import Path
 
-from lib import cells
-from lib.client import (
+from . import cells
+from .attendance import Attendance
+from .calendar import Calendar, CalendarFile, half_days, is_calendar
+from .client import (
     ConnectionFailed, Refused, Stopped, add_server_arguments, connect_database,
     connect_url, use_company)
-from lib.import_attendance import Attendance
-from lib.import_calendar import Calendar, CalendarFile, half_days, is_calendar
-from lib.import_enrolments import Enrolments
-from lib.import_parties import Parties
-from lib.import_sessions import Sessions
-from lib.importer import Options
-from lib.table import Errors, FormatError, Rejected, Table
+from .enrolments import Enrolments
+from .importer import Options
+from .parties import Parties
+from .sessions import Sessions
+from .table import Errors, FormatError, Rejected, Table
 
 KINDS = {
     'parties': Parties,
@@ -229,10 +228,14 @@ def summary(importer, args):
     return text
 
 
-if __name__ == '__main__':
+def run():
     try:
         sys.exit(main())
     except KeyboardInterrupt:
         print("Interrupted: run the same command again to go on.",
             file=sys.stderr)
         sys.exit(130)
+
+
+if __name__ == '__main__':
+    run()
