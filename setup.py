@@ -48,13 +48,22 @@ def description():
     return text or "Tryton module for training abandonment"
 
 
+def packages():
+    source = ROOT / SOURCE
+    return [
+        '.'.join([PACKAGE, *path.parent.relative_to(source).parts])
+        for path in sorted(source.rglob('__init__.py'))]
+
+
 postgresql = ['psycopg[binary,pool]']
-demo = [
+importing = [
     pin('proteus'),
+    'tqdm',
+    ]
+demo = [
     'aiosmtpd',
     'Pillow',
-    'tqdm',
-    ] + postgresql
+    ] + importing + postgresql
 test = [
     'aiosmtpd',
     'build',
@@ -63,13 +72,11 @@ test = [
     'isort',
     'Pillow',
     'playwright',
-    pin('proteus'),
     'pypdf',
     'pytest',
     'recurring_ical_events',
-    'tqdm',
     'vobject',
-    ] + postgresql + pin_modules(extras_depend)
+    ] + importing + postgresql + pin_modules(extras_depend)
 
 setup(
     name=f'trytond_{MODULE}',
@@ -81,12 +88,13 @@ setup(
     keywords='tryton training abandonment qualiopi',
     license='GPL-3.0-or-later',
     package_dir={PACKAGE: str(SOURCE)},
-    packages=[PACKAGE, f'{PACKAGE}.tests'],
+    packages=packages(),
     package_data={
+        '': ['tryton.cfg', '*.xml'],
         PACKAGE: [
-            'tryton.cfg', '*.xml', '*.fodt', '*.html', 'view/*.xml',
-            'locale/*.po', 'locale/override/*.po', 'report/*.fodt',
-            'report/*.html', 'icons/*.svg', 'icons/LICENSE'],
+            'view/*.xml', 'view/*/*.xml', 'locale/*.po',
+            'locale/override/*.po', 'report/*.fodt', 'report/*.html',
+            'icons/*.svg', 'icons/LICENSE'],
         f'{PACKAGE}.tests': [
             '*.rst', '*.json', 'calendars/*.ics', 'inbound/*.eml',
             'inbound/*.json'],
@@ -115,11 +123,16 @@ setup(
         ] + pin_modules(depends),
     extras_require={
         'demo': demo,
+        'import': importing,
         'postgresql': postgresql,
         'test': test,
         },
     zip_safe=False,
     entry_points={
+        'console_scripts': [
+            'training-abandon-import = '
+            f'{PACKAGE}.scripts.importing.command:run',
+            ],
         'trytond.modules': [f'{MODULE} = {PACKAGE}'],
         },
     )
