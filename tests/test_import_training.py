@@ -29,7 +29,7 @@ from trytond.tests.tools import activate_modules
 from trytond.transaction import Transaction
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'scripts'))
-from lib.benchmark_import import Data  # noqa: E402
+from lib.benchmark.importing import Data  # noqa: E402
 
 PARTIES = """\
 code;name;kind;email;phone;lang;street;postal_code;city;siret

@@ -8,7 +8,7 @@ import sys
 
 from aiosmtpd.controller import Controller
 
-from lib.mail_server import Keep
+from lib.demo.mail_server import Keep
 
 REFUSAL = '550 5.1.1 No such user here'
 

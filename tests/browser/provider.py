@@ -58,7 +58,7 @@ class Provider:
                 tool('trytond-admin'), '-c', self.config_file, '-d', DATABASE,
                 *activate, '--password', '--email', 'admin@example.com'])
         self._run([
-                sys.executable, '-m', 'lib.demo_company',
+                sys.executable, '-m', 'lib.demo.company',
                 f'sqlite:///{DATABASE}', self.config_file, self.password_file])
 
     def configuration(self):

@@ -15,7 +15,7 @@ from pathlib import Path
 from trytond.modules.training_abandon.scripts.importing import client, command
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'scripts'))
-from lib import benchmark  # noqa: E402
+from lib.benchmark.common import create_company  # noqa: E402
 
 
 def main(command, *args):
@@ -25,7 +25,7 @@ def main(command, *args):
     uri, config_file, *args = args
     connection = client.connect_database(uri, config_file=config_file)
     if command == 'prepare':
-        benchmark.create_company(connection)
+        create_company(connection)
     else:
         print(json.dumps(state(connection, *args)))
 

@@ -5,7 +5,7 @@
 It refuses the addresses of the host CLOSED_HOST, as a server that does not
 know the mailboxes.
 
-python -m lib.mail_server PORT DIRECTORY"""
+python -m lib.demo.mail_server PORT DIRECTORY"""
 
 import asyncio
 import re

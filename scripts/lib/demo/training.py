@@ -2,7 +2,7 @@
 # this repository contains the full copyright notices and license terms.
 """What the columns of the imported files do not tell about the trainings
 
-python -m lib.demo_training DATABASE CONFIG DIRECTORY"""
+python -m lib.demo.training DATABASE CONFIG DIRECTORY"""
 
 import csv
 import datetime as dt

@@ -17,8 +17,8 @@ from email.utils import parseaddr
 
 from trytond.modules.training_abandon.scripts.importing.client import grouped
 
-from .benchmark import measure, seconds
-from .cluster import free_port
+from ..testing.cluster import free_port
+from .common import measure, seconds
 
 RUNS = 3
 MAILS = 1000

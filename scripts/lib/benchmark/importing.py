@@ -15,7 +15,7 @@ from trytond.modules.training_abandon.scripts.importing.importer import Options
 from trytond.modules.training_abandon.scripts.importing.table import (
     Errors, Table)
 
-from .benchmark import measure, seconds
+from .common import measure, seconds
 
 RUNS = 3
 SMALL, LARGE = 1000, 10000
