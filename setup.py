@@ -118,6 +118,7 @@ setup(
         'icalendar',
         'python-dateutil',
         'python-sql >= 1.8',
+        'python-stdnum',
         'relatorio',
         pin('trytond'),
         ] + pin_modules(depends),
