@@ -15,6 +15,8 @@ from collections import Counter
 from functools import cached_property
 from pathlib import Path
 
+from trytond.modules.training_abandon.tests import smtp_server
+
 HERE = Path(__file__).parent
 BIN = Path(sys.executable).parent
 FULL = bool(os.environ.get('TEST_FULL'))
@@ -78,7 +80,7 @@ class SMTPServer:
 
     def start(self):
         command = [
-            sys.executable, HERE / 'smtp_server.py', self.port, self.log]
+            sys.executable, smtp_server.__file__, self.port, self.log]
         if self.certificate:
             command.append(self.certificate)
         self.process = Process(
