@@ -60,12 +60,8 @@ importing = [
     pin('proteus'),
     'tqdm',
     ]
-demo = [
-    'aiosmtpd',
-    'Pillow',
-    ] + importing + postgresql
+demo = ['Pillow'] + importing + postgresql
 test = [
-    'aiosmtpd',
     'build',
     'flake8',
     'hypothesis',

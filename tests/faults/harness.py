@@ -80,12 +80,13 @@ class SMTPServer:
 
     def start(self):
         command = [
-            sys.executable, smtp_server.__file__, self.port, self.log]
+            sys.executable, smtp_server.__file__,
+            '--port', self.port, '--log', self.log]
         if self.certificate:
-            command.append(self.certificate)
+            command += ['--certificate', self.certificate]
         self.process = Process(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        assert self.process.stdout.readline() == 'ready\n'
+        assert self.process.stdout.readline() == f'{self.port}\n'
 
     def stop(self):
         if self.process:
