@@ -55,28 +55,31 @@ def description():
     return text or "Tryton module for training abandonment"
 
 
+def packages():
+    source = ROOT / SOURCE
+    return [
+        '.'.join([PACKAGE, *path.parent.relative_to(source).parts])
+        for path in sorted(source.rglob('__init__.py'))]
+
+
 postgresql = ['psycopg[binary,pool]']
-demo = [
+importing = [
     pin('proteus'),
-    'aiosmtpd',
-    'Pillow',
     'tqdm',
-    ] + postgresql
+    ]
+demo = ['Pillow'] + importing + postgresql
 test = [
-    'aiosmtpd',
     'build',
     'flake8',
     'hypothesis',
     'isort',
     'Pillow',
     'playwright',
-    pin('proteus'),
     'pypdf',
     'pytest',
     'recurring_ical_events',
-    'tqdm',
     'vobject',
-    ] + postgresql + pin_modules(extras_depend)
+    ] + importing + postgresql + pin_modules(extras_depend)
 
 setup(
     name=f'trytond_{MODULE}',
@@ -117,16 +120,22 @@ setup(
         'icalendar',
         'python-dateutil',
         'python-sql >= 1.8',
+        'python-stdnum',
         'relatorio',
         pin('trytond'),
         ] + pin_modules(depends),
     extras_require={
         'demo': demo,
+        'import': importing,
         'postgresql': postgresql,
         'test': test,
         },
     zip_safe=False,
     entry_points={
+        'console_scripts': [
+            'training-abandon-import = '
+            f'{PACKAGE}.scripts.importing.command:run',
+            ],
         'trytond.modules': [f'{MODULE} = {PACKAGE}'],
         },
     )

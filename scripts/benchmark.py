@@ -14,7 +14,7 @@ import urllib.parse
 from contextlib import contextmanager
 from pathlib import Path
 
-from lib.benchmark import NAMES
+from lib.benchmark.common import BENCHMARKS
 from lib.environment import (
     PYTHON, ROOT, Missing, clean_environ, ensure_venv, raise_on_sigterm, run,
     say)
@@ -29,14 +29,14 @@ def parse_arguments():
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('names', metavar='NAME', nargs='*',
-        help=f"benchmark among {', '.join(NAMES)} (default: all)")
+        help=f"benchmark among {', '.join(BENCHMARKS)} (default: all)")
     parser.add_argument('--database', metavar='URI',
         help="like postgresql://user@host/NAME (default: SQLite in a "
         "temporary directory); the database is dropped")
     parser.add_argument('--json', type=Path, metavar='FILE',
         help="write the measures to this file")
     args = parser.parse_args()
-    if unknown := set(args.names) - set(NAMES):
+    if unknown := set(args.names) - set(BENCHMARKS):
         parser.error(f"unknown benchmark: {', '.join(sorted(unknown))}")
     if args.database:
         parts = urllib.parse.urlsplit(args.database)
@@ -52,7 +52,7 @@ def new_database(uri, environ):
     with tempfile.TemporaryDirectory(prefix='training-bench-') as directory:
         directory = Path(directory)
         if uri:
-            run([PYTHON, '-m', 'lib.demo_database', uri], 'benchmark',
+            run([PYTHON, '-m', 'lib.demo.database', uri], 'benchmark',
                 env=environ)
         else:
             uri = 'sqlite:///benchmark'
@@ -82,7 +82,9 @@ def measures(names, database):
         with new_database(database, environ) as (uri, config):
             say(f"{name}: measuring…")
             result = config.with_name('result.json')
-            run([PYTHON, '-m', 'lib.benchmark', name, uri, config, result],
+            run([
+                    PYTHON, '-m', 'lib.benchmark.common', name, uri, config,
+                    result],
                 'benchmark', env=environ)
             yield from json.loads(result.read_text())
 
@@ -105,7 +107,7 @@ def main():
     raise_on_sigterm()
     try:
         ensure_venv({'demo'})
-        result = list(measures(args.names or NAMES, args.database))
+        result = list(measures(args.names or BENCHMARKS, args.database))
         if args.json:
             args.json.write_text(json.dumps(result, indent=2) + '\n')
     except (Missing, OSError) as exc:

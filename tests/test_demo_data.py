@@ -13,22 +13,13 @@ import holidays
 import recurring_ical_events
 from icalendar import Calendar
 
+from trytond.modules.training_abandon.scripts.importing import cells
+from trytond.modules.training_abandon.scripts.importing.command import KINDS
+
 SCRIPTS = Path(__file__).resolve().parents[1] / 'scripts'
 sys.path[:0] = [str(SCRIPTS), str(SCRIPTS / 'demo_data')]
 from generate import FILES, FOLLOWED, Export  # noqa: E402
 
-from lib import cells  # noqa: E402
-from lib.import_attendance import Attendance  # noqa: E402
-from lib.import_enrolments import Enrolments  # noqa: E402
-from lib.import_parties import Parties  # noqa: E402
-from lib.import_sessions import Sessions  # noqa: E402
-
-IMPORTERS = {
-    'parties': Parties,
-    'sessions': Sessions,
-    'enrolments': Enrolments,
-    'attendance': Attendance,
-    }
 DAYS = [
     dt.date(2026, 11, 22),  # a Sunday
     dt.date(2027, 1, 1),
@@ -83,7 +74,7 @@ class DemoDataTestCase(unittest.TestCase):
     @each_day
     def test_cells(self, day, export):
         "The import understands every cell"
-        for name, class_ in IMPORTERS.items():
+        for name, class_ in KINDS.items():
             self.assertLessEqual(
                 set(export[name][0]), set(class_.columns))
             for row in export[name]:

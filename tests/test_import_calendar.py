@@ -4,7 +4,6 @@
 
 import csv
 import io
-import sys
 import tempfile
 import unittest
 from contextlib import redirect_stderr, redirect_stdout
@@ -13,15 +12,15 @@ from unittest.mock import patch
 
 from proteus import Model
 from trytond.modules.company.tests.tools import create_company
+from trytond.modules.training_abandon.scripts.importing import \
+    calendar as import_calendar
+from trytond.modules.training_abandon.scripts.importing import command
+from trytond.modules.training_abandon.scripts.importing.client import Client
 from trytond.modules.training_abandon.tests import test_ical_reader
 from trytond.modules.training_abandon.tests.test_ical_reader import (
     calendar, event)
 from trytond.tests.test_tryton import drop_db
 from trytond.tests.tools import activate_modules
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'scripts'))
-import import_training  # noqa: E402
-from lib.client import Client  # noqa: E402
 
 CALENDARS = test_ical_reader.CALENDARS
 
@@ -45,9 +44,9 @@ class ImportCalendarTestCase(unittest.TestCase):
         self.path.write_bytes(content)
         output = io.StringIO()
         client = Client(self.config)
-        with patch.object(import_training, 'connect', return_value=client), \
+        with patch.object(command, 'connect', return_value=client), \
                 redirect_stdout(output), redirect_stderr(output):
-            status = import_training.main([
+            status = command.main([
                     '--database', 'sqlite://', *arguments, 'sessions',
                     str(self.path)])
         errors = self.path.with_name('planning.ics.errors.csv')
@@ -197,7 +196,7 @@ class ImportCalendarTestCase(unittest.TestCase):
             status, output, _ = self.load(content)
             self.assertEqual(status, 2)
             self.assertIn(expected, output)
-        with patch('lib.import_calendar.MAX_SIZE', 10):
+        with patch.object(import_calendar, 'MAX_SIZE', 10):
             status, output, _ = self.load(calendar(event()))
         self.assertEqual(status, 2)
         self.assertIn("more than 100 MB", output)

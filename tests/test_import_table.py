@@ -3,16 +3,15 @@
 "What scripts/import_training.py accepts as tables and cells"
 
 import datetime as dt
-import sys
 import tempfile
 import unittest
 from decimal import Decimal
 from pathlib import Path
 from unittest.mock import patch
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'scripts'))
-from lib import cells  # noqa: E402
-from lib.table import Errors, FormatError, Rejected, Table  # noqa: E402
+from trytond.modules.training_abandon.scripts.importing import cells
+from trytond.modules.training_abandon.scripts.importing.table import (
+    Errors, FormatError, Rejected, Table)
 
 COLUMNS = ['code', 'name', 'phone']
 REQUIRED = [[['code']], [['name']]]

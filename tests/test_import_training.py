@@ -16,18 +16,22 @@ from proteus import Model
 from trytond.modules.company.tests.tools import create_company
 from trytond.modules.training_abandon.notice import \
     procedure as notice_procedure
+from trytond.modules.training_abandon.scripts.importing.client import (
+    BATCH, Client, Refused, use_company)
+from trytond.modules.training_abandon.scripts.importing.command import (
+    KINDS, NoProgress)
+from trytond.modules.training_abandon.scripts.importing.importer import Options
+from trytond.modules.training_abandon.scripts.importing.table import (
+    Errors, Table)
 from trytond.modules.training_abandon.tests.common import count_statements
+from trytond.pool import Pool
 from trytond.rpc import RPC
-from trytond.tests.test_tryton import drop_db
+from trytond.tests.test_tryton import DB_CACHE, drop_db
 from trytond.tests.tools import activate_modules
 from trytond.transaction import Transaction
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'scripts'))
-from import_training import KINDS, NoProgress  # noqa: E402
-from lib.benchmark_import import Data  # noqa: E402
-from lib.client import BATCH, Client, Refused, use_company  # noqa: E402
-from lib.importer import Options  # noqa: E402
-from lib.table import Errors, Table  # noqa: E402
+from lib.benchmark.importing import Data  # noqa: E402
 
 PARTIES = """\
 code;name;kind;email;phone;lang;street;postal_code;city;siret
@@ -92,9 +96,25 @@ def count_reads():
 class ImportTestCase(unittest.TestCase):
     "Test the import"
 
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.activate()
+        cls.addClassCleanup(drop_db)
+        if DB_CACHE:
+            # The tests have copies of one database: one pool is enough
+            for name in ['init', 'stop']:
+                patcher = patch.object(Pool, name)
+                patcher.start()
+                cls.addClassCleanup(patcher.stop)
+
+    @classmethod
+    def activate(cls):
+        return activate_modules('training_abandon', create_company)
+
     def setUp(self):
-        config = activate_modules('training_abandon', create_company)
-        self.addCleanup(drop_db)
+        drop_db()
+        config = self.activate()
         self.client = Client(config)
         self.company = use_company(self.client)
         directory = tempfile.TemporaryDirectory()

@@ -221,6 +221,14 @@ def _venv_key():
     return key.hexdigest()
 
 
+def not_installed(error):
+    "End a script that finds no module in this Python and say what to do"
+    print(f"The module is not installed here ({error}): run this script with "
+        f"{PYTHON}, that {ROOT}/scripts/test --venv makes, or "
+        f"pip install '{ROOT}[import]'", file=sys.stderr)
+    sys.exit(2)
+
+
 def pip(*arguments, python=PYTHON):
     run([python, '-m', 'pip', '--disable-pip-version-check', *arguments],
         'pip')

@@ -16,11 +16,11 @@ from email import message_from_bytes
 from pathlib import Path
 
 from proteus import config
+from trytond.modules.training_abandon.tests import smtp_server
 
 from lib.environment import CONVERT_COMMAND, clean_environ, process_group, tail
 
-HERE = Path(__file__).parent
-SCRIPTS = HERE.parents[1] / 'scripts'
+SCRIPTS = Path(__file__).resolve().parents[2] / 'scripts'
 DATABASE = 'browser'
 PASSWORD = 'eight-steps-2026'
 TIMEOUT = 60
@@ -58,7 +58,7 @@ class Provider:
                 tool('trytond-admin'), '-c', self.config_file, '-d', DATABASE,
                 *activate, '--password', '--email', 'admin@example.com'])
         self._run([
-                sys.executable, '-m', 'lib.demo_company',
+                sys.executable, '-m', 'lib.demo.company',
                 f'sqlite:///{DATABASE}', self.config_file, self.password_file])
 
     def configuration(self):
@@ -105,8 +105,9 @@ class Provider:
         log = self.directory / 'mail.log'
         with open(log, 'ab') as output:
             process = self._mail_server.enter_context(process_group([
-                        sys.executable, HERE / 'mail_server.py',
-                        self.mail_port, self.mails],
+                        sys.executable, smtp_server.__file__,
+                        '--port', str(self.mail_port),
+                        '--folder', self.mails, '--refuse', '^refused'],
                     env=self.environ, stdin=subprocess.PIPE,
                     stdout=output, stderr=output))
         wait_for(lambda: listens(self.mail_port), process, log)

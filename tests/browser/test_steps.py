@@ -8,8 +8,8 @@ import subprocess
 from playwright.sync_api import expect
 
 from trytond.modules.training_abandon.tests import tools
+from trytond.modules.training_abandon.tests.smtp_server import REFUSAL
 
-from .mail_server import REFUSAL
 from .training import ADVISER, SECRET
 
 CASES = ["Formation", "Abandons", "Dossiers d'abandon"]

@@ -15,6 +15,8 @@ from collections import Counter
 from functools import cached_property
 from pathlib import Path
 
+from trytond.modules.training_abandon.tests import smtp_server
+
 HERE = Path(__file__).parent
 BIN = Path(sys.executable).parent
 FULL = bool(os.environ.get('TEST_FULL'))
@@ -78,12 +80,13 @@ class SMTPServer:
 
     def start(self):
         command = [
-            sys.executable, HERE / 'smtp_server.py', self.port, self.log]
+            sys.executable, smtp_server.__file__,
+            '--port', self.port, '--log', self.log]
         if self.certificate:
-            command.append(self.certificate)
+            command += ['--certificate', self.certificate]
         self.process = Process(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        assert self.process.stdout.readline() == 'ready\n'
+        assert self.process.stdout.readline() == f'{self.port}\n'
 
     def stop(self):
         if self.process:

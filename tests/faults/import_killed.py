@@ -12,9 +12,10 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+from trytond.modules.training_abandon.scripts.importing import client, command
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'scripts'))
-import import_training  # noqa: E402
-from lib import benchmark, client  # noqa: E402
+from lib.benchmark.common import create_company  # noqa: E402
 
 
 def main(command, *args):
@@ -24,7 +25,7 @@ def main(command, *args):
     uri, config_file, *args = args
     connection = client.connect_database(uri, config_file=config_file)
     if command == 'prepare':
-        benchmark.create_company(connection)
+        create_company(connection)
     else:
         print(json.dumps(state(connection, *args)))
 
@@ -40,7 +41,7 @@ def load(calls, arguments):
         count += 1
         return call(self, *args, **context)
     client.Client.call = counting
-    sys.exit(import_training.main(arguments))
+    sys.exit(command.main(arguments))
 
 
 def state(connection, source):

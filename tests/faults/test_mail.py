@@ -10,7 +10,7 @@ import unittest
 
 from harness import FULL, PostgreSQL, SQLite, World, wait_until
 
-from lib.cluster import restart
+from lib.testing.cluster import restart
 
 SEED = 20260302
 BATCH = 1000 if FULL else 60

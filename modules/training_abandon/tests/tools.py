@@ -3,49 +3,18 @@
 "What the scenarios share: records through proteus and a mail server"
 import datetime as dt
 import email.policy
-import os
 import socket
 import subprocess
 import sys
 import tempfile
 from email import message_from_bytes
+from pathlib import Path
 
 import trytond.config as trytond_config
 from proteus import Model, Wizard
 from proteus.config import get_config
 
-_SERVER = '''
-import pathlib, socket, sys
-from aiosmtpd.controller import Controller
-
-folder = pathlib.Path(sys.argv[1])
-
-class Handler:
-    count = 0
-
-    async def handle_RCPT(self, server, session, envelope, address, options):
-        if address.startswith('refused'):
-            return '550 5.1.1 No such user here'
-        envelope.rcpt_tos.append(address)
-        return '250 OK'
-
-    async def handle_DATA(self, server, session, envelope):
-        Handler.count += 1
-        path = folder / f'{Handler.count:03}.part'
-        path.write_bytes(envelope.content)
-        path.rename(path.with_suffix('.eml'))
-        return f'250 2.0.0 Accepted as {Handler.count}'
-
-with socket.socket() as sock:
-    sock.bind(('127.0.0.1', 0))
-    port = sock.getsockname()[1]
-controller = Controller(
-    Handler(), hostname='127.0.0.1', port=port, data_size_limit=None)
-controller.start()
-print(port, flush=True)
-sys.stdin.read()
-controller.stop()
-'''
+from . import smtp_server
 
 
 class MailServer:
@@ -55,8 +24,9 @@ class MailServer:
 
     def __init__(self):
         self._folder = tempfile.TemporaryDirectory()
-        self._process = subprocess.Popen(
-            [sys.executable, '-c', _SERVER, self._folder.name],
+        self._process = subprocess.Popen([
+                sys.executable, smtp_server.__file__,
+                '--folder', self._folder.name, '--refuse', '^refused'],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.port = int(self._process.stdout.readline())
         self.uri = f'smtp://127.0.0.1:{self.port}?timeout=10'
@@ -64,13 +34,10 @@ class MailServer:
     @property
     def received(self):
         "The bytes of the messages in the order of their arrival"
-        names = sorted(
-            n for n in os.listdir(self._folder.name) if n.endswith('.eml'))
-        result = []
-        for name in names:
-            with open(os.path.join(self._folder.name, name), 'rb') as file:
-                result.append(file.read())
-        return result
+        files = {
+            smtp_server.file_number(path): path
+            for path in Path(self._folder.name).glob('*.eml')}
+        return [files[number].read_bytes() for number in sorted(files)]
 
     @property
     def messages(self):

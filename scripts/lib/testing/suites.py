@@ -17,10 +17,11 @@ from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
-from . import desktop_client, web_client
-from .cluster import cluster
-from .environment import (
+from .. import web_client
+from ..environment import (
     MODULE, PYTHON, ROOT, VAR, Missing, chromium_binary, clean_environ, say)
+from . import desktop_client
+from .cluster import cluster
 from .jobs import LOGS, Job
 
 TESTS = ROOT / 'tests'
@@ -164,7 +165,7 @@ def _postgresql_databases(shared, full):
 
 
 def _build_databases(env):
-    code, _ = _call([PYTHON, '-m', 'lib.templates'], env)
+    code, _ = _call([PYTHON, '-m', 'lib.testing.templates'], env)
     return _counts(failed=1) if code else _counts()
 
 
@@ -188,7 +189,7 @@ def _database_jobs(suite, environ, build, scripts, full, without=()):
             (partial(_scenarios, f'{tests}.test_scenario'),
                 (MODULE / 'tests').glob('scenario_*.rst')),
             (_script_tests, TESTS.glob(scripts)),
-            (partial(_scenarios, 'lib.scenarios'),
+            (partial(_scenarios, 'lib.testing.scenarios'),
                 TESTS.glob('scenario_*.rst')),
             ]:
         for lines, group in _group(paths):

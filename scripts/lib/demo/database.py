@@ -2,7 +2,7 @@
 # this repository contains the full copyright notices and license terms.
 """Drop and create the PostgreSQL database of the demo
 
-python -m lib.demo_database URI"""
+python -m lib.demo.database URI"""
 
 import sys
 import urllib.parse
@@ -10,7 +10,7 @@ import urllib.parse
 import psycopg
 from psycopg import sql
 
-from .environment import refuse
+from ..environment import refuse
 
 # Only a database with this comment is ever dropped
 MARK = 'training_abandon demo'

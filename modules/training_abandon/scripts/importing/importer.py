@@ -2,8 +2,9 @@
 # this repository contains the full copyright notices and license terms.
 "What the imports of all kinds share: codes, batches, counts, rejections"
 
-import re
 from collections import Counter
+
+from trytond.tools import escape_wildcard
 
 from .cells import check_text
 from .client import BATCH, Refused, grouped
@@ -180,7 +181,8 @@ class Importer:
             found += self.client.search_read(
                 MECHANISM, [
                     ('type', '=', 'email'),
-                    ['OR', *(('value', 'ilike', escape(e)) for e in part)],
+                    ['OR', *(('value', 'ilike', escape_wildcard(e))
+                            for e in part)],
                     ],
                 ['party', 'value', *names], active_test=False)
         return found
@@ -216,8 +218,3 @@ class Importer:
     def click(self, model, button, ids, **context):
         if not self.options.dry_run:
             self.client.click(model, button, ids, **context)
-
-
-def escape(text):
-    "Text to search by ilike"
-    return re.sub(r'([%_\\])', r'\\\1', text)

@@ -2,7 +2,7 @@
 # this repository contains the full copyright notices and license terms.
 """The company and the users of the demo
 
-python -m lib.demo_company DATABASE CONFIG PASSWORD_FILE"""
+python -m lib.demo.company DATABASE CONFIG PASSWORD_FILE"""
 
 import io
 import sys

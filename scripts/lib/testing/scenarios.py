@@ -4,7 +4,7 @@
 
 from trytond.tests.test_tryton import load_doc_tests
 
-from .environment import ROOT
+from ..environment import ROOT
 
 
 def load_tests(loader, tests, pattern):

@@ -2,7 +2,7 @@
 # this repository contains the full copyright notices and license terms.
 """What the columns of the imported files do not tell about the trainings
 
-python -m lib.demo_training DATABASE CONFIG DIRECTORY"""
+python -m lib.demo.training DATABASE CONFIG DIRECTORY"""
 
 import csv
 import datetime as dt
@@ -11,8 +11,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from proteus import config as pconfig
-
-from . import cells
+from trytond.modules.training_abandon.scripts.importing import cells
 
 SOURCE = 'demo'
 # From how many absences in a row somebody is worth a case

@@ -7,7 +7,7 @@ import datetime as dt
 
 from proteus import Report, Wizard
 
-from .demo_work import CASE
+from .work import CASE
 
 ATTENDANCE = 'training.attendance'
 NOTICE = 'training.attendance.notice'

@@ -11,7 +11,7 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
-from .environment import Missing, postgresql_binary
+from ..environment import Missing, postgresql_binary
 
 USER = 'tryton'
 # The data do not survive the cluster: they need no protection from a crash

@@ -4,7 +4,7 @@
 
 import shutil
 
-from .environment import SYSTEM_PYTHON, VAR, Missing, pip, run, say
+from ..environment import SYSTEM_PYTHON, VAR, Missing, pip, run, say
 
 REQUIREMENT = 'tryton >= 8.0, < 8.1'
 DIRECTORY = VAR / 'desktop'

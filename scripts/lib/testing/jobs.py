@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Callable, Sequence
 
-from .environment import VAR, say, stop_group, tail
+from ..environment import VAR, say, stop_group, tail
 
 LOGS = VAR / 'test'
 # Some jobs wait for servers

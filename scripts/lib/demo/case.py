@@ -3,7 +3,7 @@
 """The cases of the demo, as its users make them: one through the eight steps
 and the others that the day brings
 
-python -m lib.demo_case DATABASE CONFIG DIRECTORY"""
+python -m lib.demo.case DATABASE CONFIG DIRECTORY"""
 
 import sys
 import time
@@ -16,11 +16,11 @@ from demo_data.catalogue import FOLLOWED
 from proteus import Model, Wizard
 from proteus import config as pconfig
 
-from .demo_replies import Replies
-from .demo_sheets import Sheets
-from .demo_training import ABSENCES
-from .demo_work import CASE, ENROLMENT, Work
-from .environment import refuse
+from ..environment import refuse
+from .replies import Replies
+from .sheets import Sheets
+from .training import ABSENCES
+from .work import CASE, ENROLMENT, Work
 
 FACTS = [
     'prescriber', 'consecutive_absences', 'last_presence', 'late_count',

@@ -2,11 +2,10 @@
 # this repository contains the full copyright notices and license terms.
 """What the benchmarks share
 
-python -m lib.benchmark NAME DATABASE CONFIG RESULT
+python -m lib.benchmark.common NAME DATABASE CONFIG RESULT
 
-A benchmark is a module benchmark_NAME of this directory with a function run,
-that receives a client connected to a new database with a company and yields
-measures."""
+A benchmark is a module of this directory with a function run, that receives a
+client connected to a new database with a company and yields measures."""
 
 import importlib
 import json
@@ -16,9 +15,11 @@ from decimal import Decimal
 from pathlib import Path
 from statistics import median
 
-NAMES = sorted(
-    path.stem.partition('_')[2]
-    for path in Path(__file__).parent.glob('benchmark_*.py'))
+# name: module
+BENCHMARKS = {
+    'import': 'importing',
+    'mail': 'mails',
+    }
 
 
 def seconds(function, *arguments):
@@ -47,11 +48,13 @@ def measure(name, rows, times, baseline_rows, baseline_times, bar):
 
 
 def main(name, database, config_file, result):
-    from .client import connect_database
+    from trytond.modules.training_abandon.scripts.importing.client import (
+        connect_database)
 
     client = connect_database(database, config_file=config_file)
     create_company(client)
-    run = importlib.import_module(f'lib.benchmark_{name}').run
+    run = importlib.import_module(
+        f'lib.benchmark.{BENCHMARKS[name]}').run
     Path(result).write_text(json.dumps(list(run(client))))
 
 

@@ -7,11 +7,15 @@ import tempfile
 from itertools import product
 from pathlib import Path
 
-from .benchmark import measure, seconds
-from .client import grouped, use_company
-from .importer import Options
-from .table import Errors, Table
-from import_training import KINDS, NoProgress
+from trytond.modules.training_abandon.scripts.importing.client import (
+    grouped, use_company)
+from trytond.modules.training_abandon.scripts.importing.command import (
+    KINDS, NoProgress)
+from trytond.modules.training_abandon.scripts.importing.importer import Options
+from trytond.modules.training_abandon.scripts.importing.table import (
+    Errors, Table)
+
+from .common import measure, seconds
 
 RUNS = 3
 SMALL, LARGE = 1000, 10000

@@ -2,7 +2,7 @@
 # this repository contains the full copyright notices and license terms.
 """Build in DB_CACHE the databases that the tests copy
 
-python -m lib.templates"""
+python -m lib.testing.templates"""
 
 from proteus import config as pconfig
 from trytond import __series__

@@ -3,6 +3,7 @@
 "Calls to a Tryton server, in process or over the network, with proteus"
 
 import configparser
+import importlib
 import logging
 import os
 import re
@@ -12,7 +13,10 @@ from contextlib import ExitStack, suppress
 from http.client import HTTPException
 from xml.parsers.expat import ExpatError
 
-from proteus import config as pconfig
+try:
+    from proteus import config as pconfig
+except ModuleNotFoundError:
+    pconfig = None
 
 # Larger lists of records cost the server more than more calls
 BATCH = 200
@@ -20,8 +24,9 @@ BATCH = 200
 REFUSALS = {1, 2, 4}
 # What answers is not a server of Tryton, or stops in the middle
 NO_ANSWER = (xmlrpc.client.ResponseError, HTTPException, ExpatError)
-
-
+NO_PROTEUS = (
+    "proteus is not installed here: install the extra import of the package, "
+    "like pip install 'trytond_training_abandon[import]'")
 UNKNOWN_MODEL = (
     "the server does not know {model}: activate the module training_abandon "
     "in this database.")
@@ -148,14 +153,17 @@ def _message(text):
     return text.removesuffix(' - ')
 
 
+def check_proteus():
+    if not pconfig:
+        raise ConnectionFailed(NO_PROTEUS)
+
+
 def connect_database(database, user='admin', config_file=None):
     "Return a client working in this process on the database of the URI"
-    try:
-        import trytond.config as config
-    except ImportError as exc:
-        raise ConnectionFailed(
-            "trytond is not installed here: use --url to work with a "
-            "server, or install the module in this environment.") from exc
+    import trytond.config as config
+    from trytond import backend
+
+    check_proteus()
     # It repeats each second what the exception says at the end
     logging.getLogger('psycopg.pool').setLevel(logging.CRITICAL)
     config_file = config_file or os.environ.pop('TRYTOND_CONFIG', None)
@@ -172,6 +180,8 @@ def connect_database(database, user='admin', config_file=None):
         parts = urllib.parse.urlsplit(database)
         if parts.scheme:
             config.set('database', 'uri', f'{parts.scheme}://{parts.netloc}')
+        # The routes of the module have chosen the one of the default URI
+        importlib.reload(backend)
         return Client(pconfig.set_trytond(database, user))
     except IndexError as exc:
         raise ConnectionFailed(f"There is no user '{user}'.") from exc
@@ -184,6 +194,7 @@ def connect_database(database, user='admin', config_file=None):
 
 def connect_url(url, password=None):
     "Return a client of the server at https://user:password@host/database/"
+    check_proteus()
     try:
         parts = urllib.parse.urlsplit(url)
         parts.port
