@@ -43,19 +43,13 @@ def pin_modules(names):
     return [pin(f'trytond_{name}') for name in names]
 
 
-def packages():
-    "The module and the packages below it"
-    return [
-        '.'.join([PACKAGE, *path.parent.relative_to(ROOT / SOURCE).parts])
-        for path in sorted((ROOT / SOURCE).rglob('__init__.py'))]
-
-
 def description():
     text = re.sub(r'\.\. toctree::\n(\n|( +.*\n))*', '', read('README.rst'))
     return text or "Tryton module for training abandonment"
 
 
 def packages():
+    "The module and the packages below it"
     source = ROOT / SOURCE
     return [
         '.'.join([PACKAGE, *path.parent.relative_to(source).parts])
