@@ -61,8 +61,9 @@ importing = [
     pin('proteus'),
     'tqdm',
     ]
-demo = ['Pillow'] + importing + postgresql
+demo = ['aiosmtpd', 'Pillow'] + importing + postgresql
 test = [
+    'aiosmtpd',
     'build',
     'flake8',
     'hypothesis',

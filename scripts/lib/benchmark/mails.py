@@ -11,12 +11,13 @@ import smtplib
 import socket
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from email.utils import parseaddr
 
 from trytond.modules.training_abandon.scripts.importing.client import grouped
-from trytond.modules.training_abandon.tests import smtp_server
 
+from ..testing.cluster import free_port
 from .common import measure, seconds
 
 RUNS = 3
@@ -63,11 +64,24 @@ def run(client):
 @contextmanager
 def sink():
     "Yield the port of a mail server that keeps nothing"
-    process = subprocess.Popen(
-        [sys.executable, smtp_server.__file__],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    with process:
-        yield int(process.stdout.readline())
+    port = free_port()
+    process = subprocess.Popen([
+            sys.executable, '-m', 'aiosmtpd', '-n', '-c',
+            'aiosmtpd.handlers.Sink', '-l', f'127.0.0.1:{port}'])
+    try:
+        end = time.monotonic() + 30
+        while True:
+            try:
+                socket.create_connection(('127.0.0.1', port)).close()
+                break
+            except OSError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.1)
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
 
 
 class Bench:
