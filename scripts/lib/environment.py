@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -343,6 +344,13 @@ def process_group(command, **options):
         yield process
     finally:
         stop_group(process)
+
+
+def free_port():
+    "Return a port of this machine that no server listens to"
+    with socket.socket() as sock:
+        sock.bind(('127.0.0.1', 0))
+        return sock.getsockname()[1]
 
 
 def stop_group(process, timeout=5):

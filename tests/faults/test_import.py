@@ -19,6 +19,8 @@ from pathlib import Path
 
 import harness
 
+from lib.environment import free_port
+
 NAME = 'import_fault'
 PASSWORD = 'import-fault-password'
 CHILD = Path(__file__).with_name('import_killed.py')
@@ -308,12 +310,6 @@ class ImportMixin:
         self.assertIn("can not be written", result.stderr)
         self.assertIn("line 2, name: '=A1' looks like", result.stderr)
         self.assertIn("1 rejected\n", result.stdout)
-
-
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(('127.0.0.1', 0))
-        return sock.getsockname()[1]
 
 
 class SQLiteTestCase(ImportMixin, unittest.TestCase):

@@ -17,7 +17,7 @@ from email.utils import parseaddr
 
 from trytond.modules.training_abandon.scripts.importing.client import grouped
 
-from ..testing.cluster import free_port
+from ..environment import free_port
 from .common import measure, seconds
 
 RUNS = 3

@@ -5,13 +5,12 @@
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..environment import Missing, postgresql_binary
+from ..environment import Missing, free_port, postgresql_binary
 
 USER = 'tryton'
 # The data do not survive the cluster: they need no protection from a crash
@@ -19,12 +18,6 @@ SETTINGS = [
     'fsync=off', 'synchronous_commit=off', 'full_page_writes=off',
     'wal_level=minimal', 'max_wal_senders=0', 'autovacuum=off', 'jit=off',
     'shared_buffers=256MB', 'timezone=UTC']
-
-
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(('127.0.0.1', 0))
-        return sock.getsockname()[1]
 
 
 def _identity():
