@@ -132,9 +132,9 @@ class AbsentDay(Wizard):
     def _names(cls, enrolment_ids):
         pool = Pool()
         Enrolment = pool.get('training.enrolment')
-        enrolments = Enrolment.browse(sorted(enrolment_ids)[:NAMED + 1])
-        names = [e.trainee.rec_name for e in enrolments]
-        return ', '.join(tools.first(names, NAMED))
+        enrolments = Enrolment.browse(sorted(enrolment_ids))
+        return ', '.join(tools.first(
+                (e.trainee.rec_name for e in enrolments), NAMED))
 
 
 class AbsentDayStart(ModelView):

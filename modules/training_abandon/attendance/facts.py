@@ -293,10 +293,3 @@ def _among(column, enrolments):
     if isinstance(enrolments, Expression):
         return column == enrolments
     return fields.SQL_OPERATORS['in'](column, enrolments)
-
-
-def to_date(value):
-    "Return the value as date: SQLite knows only text"
-    if isinstance(value, str):
-        return dt.date.fromisoformat(value)
-    return value

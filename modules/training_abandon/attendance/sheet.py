@@ -324,8 +324,7 @@ class Slot(metaclass=PoolMeta):
 
     @classmethod
     def sheet_names(cls, slots):
-        names = [s.rec_name for s in slots[:NAMED + 1]]
-        return ', '.join(tools.first(names, NAMED))
+        return ', '.join(tools.first((s.rec_name for s in slots), NAMED))
 
 
 class SlotEvent(ModelSQL, ModelView):
