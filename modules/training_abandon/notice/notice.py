@@ -18,7 +18,6 @@ from ..notify import one_line
 from ..procedure.letter import Renderer, describe_slot
 from .justification import JustificationMixin, JustifiedMixin
 
-BATCH = 200
 # The kind of the letters, that belong to no step
 LETTER_KIND = 'attendance'
 LATE_STATES = ['late', 'left_early']
@@ -188,7 +187,7 @@ class Notice(ModelSQL, ModelView):
     @classmethod
     def _search(cls, name, ids, *domain):
         result = []
-        for sub_ids in grouped_slice(sorted(ids), BATCH):
+        for sub_ids in grouped_slice(sorted(ids), tools.BATCH):
             result += cls.search([(name, 'in', list(sub_ids)), *domain])
         return result
 
@@ -197,7 +196,7 @@ class Notice(ModelSQL, ModelView):
         pool = Pool()
         Attendance = pool.get('training.attendance')
         result = []
-        for sub_ids in grouped_slice(sorted(slot_ids), BATCH):
+        for sub_ids in grouped_slice(sorted(slot_ids), tools.BATCH):
             result += Attendance.search([
                     ('slot', 'in', list(sub_ids)),
                     ('slot.state', '=', 'held'),
