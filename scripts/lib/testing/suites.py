@@ -222,7 +222,8 @@ def _run_in(environ, run, paths, shared, full):
 
 
 def _module_tests(tests, paths, env):
-    return unittest([f'{tests}.{p.stem}' for p in paths], env)
+    # Those of a wing share their database
+    return unittest([f'{tests}.{p.stem}' for p in sorted(paths)], env)
 
 
 def _scenarios(loader, paths, env):
