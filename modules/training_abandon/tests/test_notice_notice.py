@@ -212,7 +212,7 @@ class AbsenceNoticeTestCase(NoticeTestCase):
             first, second = create_enrolments(session, 2)
             slots = list(session.slots)
             Enrolment.withdraw([second])
-            with today(DATE + dt.timedelta(days=8)):
+            with today(DATE + dt.timedelta(days=8), time=dt.time(10)):
                 self.fill(slots[:2], {first: 'absent', second: 'absent'})
                 self.assertFalse(self.mails())
                 # The second day is less than 7 days old
