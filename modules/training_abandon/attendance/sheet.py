@@ -236,13 +236,13 @@ class Slot(metaclass=PoolMeta):
         cls._check_sheets_started(slots)
         Attendance.create_expected(slots)
         cls._warn_unchecked(slots)
-        cls.hold(slots)
+        cls._set_held(slots)
         Event.record(slots, 'closed')
         cls.on_close(slots)
 
     @classmethod
     @Workflow.transition('held')
-    def hold(cls, slots):
+    def _set_held(cls, slots):
         pass
 
     @classmethod

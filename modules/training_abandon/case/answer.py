@@ -1,6 +1,6 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
-"What the parties answered"
+"What a case waits for: the replies that count say it came"
 from trytond.pool import Pool
 
 from .. import tools

@@ -11,13 +11,11 @@ from trytond.model import (
 from trytond.model.exceptions import AccessError
 from trytond.modules.company.model import employee_field
 from trytond.pool import Pool
-from trytond.pyson import Bool, Date, DateTime, Eval, If
+from trytond.pyson import Date, DateTime, Eval, If
 from trytond.transaction import Transaction
 
 from .. import tools
-from ..procedure.states import (
-    CASE_STATES, GROUNDS, OPEN_STATES, ORIGINS, PROGRESS_STATES, STEP_ORDER,
-    STEP_STATES)
+from ..procedure.states import CASE_STATES, GROUNDS, OPEN_STATES, ORIGINS
 from .analysis import AnalysisMixin
 from .answer import AnswerMixin
 from .certificate import CertificationMixin
@@ -27,13 +25,6 @@ from .follow_up import ExchangeMixin
 from .opening import OpeningMixin
 from .owner import OwnerMixin
 from .progress import ProgressMixin
-
-
-def _step_button(kind):
-    return {
-        'invisible': Eval('next_kind') != kind,
-        'depends': ['next_kind'],
-        }
 
 
 class Case(
@@ -146,40 +137,6 @@ class Case(
                 t, (t.state, Index.Equality(cardinality='low')),
                 where=t.state.in_(OPEN_STATES)))
         cls._order.insert(0, ('opening_date', 'DESC'))
-        cls._transitions |= {
-            *((before, STEP_STATES[kind])
-                for position, kind in enumerate(STEP_ORDER[:6])
-                for before in PROGRESS_STATES[:position + 1]),
-            *((before, 'validated') for before in PROGRESS_STATES),
-            *((before, 'invalidated') for before in OPEN_STATES),
-            *((before, 'cancelled') for before in OPEN_STATES),
-            ('validated', 'certified'),
-            ('validated', 'closed'),
-            ('certified', 'closed'),
-            ('invalidated', 'closed'),
-            }
-        is_open = Eval('state').in_(OPEN_STATES)
-        cls._buttons.update(
-            **{kind: _step_button(kind) for kind in STEP_ORDER},
-            skip={
-                'invisible': (
-                    ~Bool(Eval('next_kind')) | (Eval('next_kind') == 'decide')
-                    | ~is_open),
-                'depends': ['next_kind', 'state'],
-                },
-            resume={
-                'invisible': ~is_open | (Eval('next_kind') == 'decide'),
-                'depends': ['next_kind', 'state'],
-                },
-            cancel={
-                'invisible': ~is_open,
-                'depends': ['state'],
-                },
-            close={
-                'invisible': ~Eval('state').in_(
-                    ['validated', 'certified', 'invalidated']),
-                'depends': ['state'],
-                })
 
     @classmethod
     def order_number(cls, tables):

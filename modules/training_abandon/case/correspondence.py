@@ -2,7 +2,7 @@
 # this repository contains the full copyright notices and license terms.
 "The letters about a case"
 from trytond.i18n import gettext
-from trytond.pool import Pool
+from trytond.pool import Pool, PoolMeta
 from trytond.report.report import Report
 
 from .. import tools
@@ -130,3 +130,35 @@ class CaseCorrespondenceMixin(CorrespondenceMixin):
                         **line.get('values', {}),
                         },
                     } for line in lines], queue=queue)
+
+    @classmethod
+    def record_contacts(cls, steps, contacts):
+        "Record as follow-ups the parties that were told by phone or letter"
+        pool = Pool()
+        FollowUp = pool.get('training.follow_up')
+        FollowUp.save([
+                FollowUp(
+                    company=contact['case'].company,
+                    enrolment=contact['case'].enrolment,
+                    case=contact['case'],
+                    step=steps[contact['case'].id],
+                    kind=contact['kind'],
+                    party=contact['party'],
+                    done_at=tools.now(),
+                    employee=tools.current_employee(
+                        contact['case'].company),
+                    outcome='reached' if contact['kind'] == 'call'
+                    else 'other',
+                    note=contact['subject'])
+                for contact in contacts])
+
+
+class ProcedureLetter(metaclass=PoolMeta):
+    __name__ = 'training.abandon.procedure.letter'
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls.report.domain = [
+            ('model', '=', 'training.abandon.case'),
+            ]

@@ -9,8 +9,6 @@ from trytond.pool import Pool
 from trytond.pyson import Bool, Eval, If
 from trytond.transaction import Transaction
 
-from .. import tools
-
 # The outcomes of the follow-ups by which a party was heard
 HEARD_OUTCOMES = ['reached', 'appointment', 'refused']
 
@@ -154,27 +152,6 @@ class FollowUp(ModelSQL, ModelView):
 class ExchangeMixin:
     "Cases about which the parties are talked to"
     __slots__ = ()
-
-    @classmethod
-    def record_contacts(cls, steps, contacts):
-        "Record as follow-ups the parties that were told by phone or letter"
-        pool = Pool()
-        FollowUp = pool.get('training.follow_up')
-        FollowUp.save([
-                FollowUp(
-                    company=contact['case'].company,
-                    enrolment=contact['case'].enrolment,
-                    case=contact['case'],
-                    step=steps[contact['case'].id],
-                    kind=contact['kind'],
-                    party=contact['party'],
-                    done_at=tools.now(),
-                    employee=tools.current_employee(
-                        contact['case'].company),
-                    outcome='reached' if contact['kind'] == 'call'
-                    else 'other',
-                    note=contact['subject'])
-                for contact in contacts])
 
     @property
     def exchanges(self):

@@ -1,20 +1,67 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
-"How a case goes from one step to the next, until it is over"
+"Which state of a case follows which, and how it goes to the next one"
 from trytond import backend
 from trytond.i18n import gettext
 from trytond.model import ModelView, Workflow
 from trytond.model.exceptions import AccessError
 from trytond.pool import Pool
+from trytond.pyson import Bool, Eval
 
 from .. import tools
 from ..exceptions import CaseBusyError, CaseCloseError, CaseStepError
-from ..procedure.states import OPEN_STATES, STEP_STATES
+from ..procedure.states import (
+    OPEN_STATES, PROGRESS_STATES, STEP_ORDER, STEP_STATES)
+
+
+def _step_button(kind):
+    return {
+        'invisible': Eval('next_kind') != kind,
+        'depends': ['next_kind'],
+        }
 
 
 class ProgressMixin:
     "Cases whose steps are done or skipped one after the other"
     __slots__ = ()
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls._transitions |= {
+            *((before, STEP_STATES[kind])
+                for position, kind in enumerate(STEP_ORDER[:6])
+                for before in PROGRESS_STATES[:position + 1]),
+            *((before, 'validated') for before in PROGRESS_STATES),
+            *((before, 'invalidated') for before in OPEN_STATES),
+            *((before, 'cancelled') for before in OPEN_STATES),
+            ('validated', 'certified'),
+            ('validated', 'closed'),
+            ('certified', 'closed'),
+            ('invalidated', 'closed'),
+            }
+        is_open = Eval('state').in_(OPEN_STATES)
+        cls._buttons.update(
+            **{kind: _step_button(kind) for kind in STEP_ORDER},
+            skip={
+                'invisible': (
+                    ~Bool(Eval('next_kind')) | (Eval('next_kind') == 'decide')
+                    | ~is_open),
+                'depends': ['next_kind', 'state'],
+                },
+            resume={
+                'invisible': ~is_open | (Eval('next_kind') == 'decide'),
+                'depends': ['next_kind', 'state'],
+                },
+            cancel={
+                'invisible': ~is_open,
+                'depends': ['state'],
+                },
+            close={
+                'invisible': ~Eval('state').in_(
+                    ['validated', 'certified', 'invalidated']),
+                'depends': ['state'],
+                })
 
     @classmethod
     def lock_cases(cls, cases):

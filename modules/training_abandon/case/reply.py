@@ -167,8 +167,8 @@ class Reply(metaclass=PoolMeta):
             reasons[position] for position in recognise(
                 self.body or '', self.text or '', names)]
 
-    def _notice(self):
-        notice = super()._notice()
+    def _notification_kind(self):
+        notice = super()._notification_kind()
         if not self.case or notice == 'bounce':
             return notice
         if self.case.closed_at:

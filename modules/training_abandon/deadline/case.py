@@ -2,9 +2,8 @@
 # this repository contains the full copyright notices and license terms.
 from trytond.pool import PoolMeta
 
-from .batch import StepBatchMixin
-from .escalation import CaseEscalationMixin, StepEscalationMixin
-from .reminder import CaseReminderMixin, StepReminderMixin
+from .escalation import CaseEscalationMixin
+from .reminder import CaseReminderMixin
 from .silence import SilenceMixin
 
 
@@ -12,9 +11,3 @@ class Case(
         CaseEscalationMixin, CaseReminderMixin, SilenceMixin,
         metaclass=PoolMeta):
     __name__ = 'training.abandon.case'
-
-
-class Step(
-        StepBatchMixin, StepEscalationMixin, StepReminderMixin,
-        metaclass=PoolMeta):
-    __name__ = 'training.abandon.case.step'

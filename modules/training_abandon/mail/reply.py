@@ -372,12 +372,12 @@ class Reply(Workflow, ModelSQL, ModelView):
         "Return the label and the description of the notification"
         # The subject may hold the words of the trainee
         return gettext(
-            f'training_abandon.msg_reply_notify_{self._notice()}',
+            f'training_abandon.msg_reply_notify_{self._notification_kind()}',
             party=self.party.rec_name if self.party else self.mail.to,
             address=self.from_ if self.kind != 'bounce' else self.mail.to,
             ), self._subject_name()
 
-    def _notice(self):
+    def _notification_kind(self):
         "Return what the notification tells"
         if self.kind == 'bounce':
             return 'bounce'

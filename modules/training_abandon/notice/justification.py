@@ -11,7 +11,7 @@ from trytond.model import Index, ModelSQL, ModelView, Workflow, fields
 from trytond.model.exceptions import AccessError
 from trytond.modules.company.model import employee_field
 from trytond.pool import Pool
-from trytond.pyson import Bool, Eval, If
+from trytond.pyson import Eval, If
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction, without_check_access
 from trytond.wizard import Button, StateTransition, StateView, Wizard
@@ -432,71 +432,6 @@ class Justification(Workflow, ModelSQL, ModelView):
                     group_by=[enrolment.id, slot.id]))
             result += cursor.fetchall()
         return result
-
-
-class JustifiedMixin:
-    "The attendances that a justification may excuse"
-    __slots__ = ()
-
-    justified_by = fields.Many2One(
-        'training.justification', "Justified by", readonly=True,
-        ondelete='RESTRICT',
-        states={
-            'invisible': ~Eval('justified_by'),
-            })
-
-    @classmethod
-    def __setup__(cls):
-        super().__setup__()
-        cls.justification.states['readonly'] = Bool(Eval('justified_by'))
-
-    def compute_fields(self, field_names=None):
-        values = super().compute_fields(field_names=field_names)
-        if ((field_names is None or 'state' in field_names)
-                and self.state != 'excused'
-                and getattr(self, 'justified_by', None)):
-            values.update(justified_by=None, justification=None)
-        return values
-
-    @classmethod
-    def _expected_values(cls, couples):
-        pool = Pool()
-        Justification = pool.get('training.justification')
-        Slot = pool.get('training.session.slot')
-        values = super()._expected_values(couples)
-        slots = Slot.browse(sorted({slot for _, slot in couples}))
-        excused = {
-            (enrolment, slot): id_
-            for enrolment, slot, id_ in Justification.expected_excused(slots)}
-        names = {
-            j.id: j.rec_name
-            for j in Justification.browse(list(set(excused.values())))}
-        for line in values:
-            id_ = excused.get((line['enrolment'], line['slot']))
-            if id_ is not None:
-                line.update(
-                    state='excused',
-                    justified_by=id_,
-                    justification=names[id_])
-        # Those that have the same columns are inserted together
-        return sorted(values, key=lambda line: line['state'])
-
-
-class JustificationMixin:
-    "The enrolments for which justifications are received"
-    __slots__ = ()
-
-    justifications = fields.One2Many(
-        'training.justification', 'enrolment', "Justifications",
-        domain=[
-            ('company', '=', Eval('company', -1)),
-            ])
-
-    @classmethod
-    def copy(cls, enrolments, default=None):
-        default = default.copy() if default is not None else {}
-        default.setdefault('justifications')
-        return super().copy(enrolments, default=default)
 
 
 class Refuse(Wizard):

@@ -6,17 +6,16 @@ from collections import defaultdict, namedtuple
 from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, ModelView, Unique, fields
 from trytond.model.exceptions import AccessError
-from trytond.pool import Pool, PoolMeta
+from trytond.pool import Pool
 from trytond.pyson import Bool, Eval, If
 from trytond.tools import grouped_slice
-from trytond.transaction import Transaction, without_check_access
+from trytond.transaction import without_check_access
 
 from .. import tools
 from ..exceptions import LetterError, RecipientError
 from ..mail.address import check_address
 from ..notify import one_line
-from ..procedure.letter import Renderer, describe_slot
-from .justification import JustificationMixin, JustifiedMixin
+from ..procedure.letter import Renderer
 
 # The kind of the letters, that belong to no step
 LETTER_KIND = 'attendance'
@@ -376,81 +375,3 @@ class Notice(ModelSQL, ModelView):
                     < tools.now() - enrolment.procedure.notice_period):
                 return gettext(
                     'training_abandon.msg_notice_old', slot=slot.rec_name)
-
-
-class Slot(metaclass=PoolMeta):
-    __name__ = 'training.session.slot'
-
-    @classmethod
-    def on_close(cls, slots):
-        pool = Pool()
-        Justification = pool.get('training.justification')
-        Notice = pool.get('training.attendance.notice')
-        super().on_close(slots)
-        # Before anybody is told of the absences
-        Justification.excuse_at(slots)
-        if Transaction().context.get('training_abandon_notices', True):
-            Notice.send(slots)
-
-
-class Enrolment(JustificationMixin, metaclass=PoolMeta):
-    __name__ = 'training.enrolment'
-
-    def notice_recipients(self):
-        """Yield the audience, the party and the states of which it is told.
-
-        The lateness is for the trainee and the persons to notify, not for an
-        organisation that has named nobody."""
-        persons = {c.party for c in self.contacts if c.notify}
-        yield 'trainee', self.trainee.party, MISSED_STATES
-        for _, party in self.stakeholders():
-            yield ('stakeholder', party,
-                MISSED_STATES if party in persons else ['absent'])
-
-    def notice_context(self, party, attendances):
-        """Return the names that the notices may use, in the language in which
-        the enrolment was browsed.
-
-        They are plain values and none of them tells what justifies an
-        absence."""
-        pool = Pool()
-        Lang = pool.get('ir.lang')
-        lang = Lang.get()
-
-        def describe(slot):
-            return describe_slot(lang, slot.date, slot.start, slot.end)
-
-        return {
-            **self.letter_context(party),
-            'absences': [
-                describe(a.slot) for a in attendances if a.state == 'absent'],
-            'date': lang.strftime(attendances[0].slot.date),
-            'lateness': [
-                gettext('training_abandon.msg_notice_lateness',
-                    slot=describe(a.slot),
-                    missed=a.describe_missed())
-                for a in attendances if a.state in LATE_STATES],
-            }
-
-
-class Attendance(JustifiedMixin, metaclass=PoolMeta):
-    __name__ = 'training.attendance'
-
-    def describe_missed(self):
-        "Return the words for the lateness and for the early departure"
-        words = []
-        for duration, label in [
-                (self.late_by, 'late_by'), (self.left_by, 'left_by')]:
-            if duration:
-                words.append(gettext(
-                        f'training_abandon.msg_notice_{label}',
-                        duration=_describe_duration(duration)))
-        return ', '.join(words) or gettext(
-            f'training_abandon.msg_notice_{self.state}')
-
-
-def _describe_duration(duration):
-    hours, minutes = divmod(round(duration.total_seconds() / 60), 60)
-    if hours:
-        return f'{hours} h {minutes:02}' if minutes else f'{hours} h'
-    return f'{minutes} min'

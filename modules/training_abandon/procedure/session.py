@@ -1,11 +1,8 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
-"Which procedure a session and its enrolments follow"
 from trytond.model import fields
-from trytond.pool import Pool, PoolMeta
+from trytond.pool import PoolMeta
 from trytond.pyson import Eval
-
-from .letter import CorrespondenceMixin
 
 
 class Session(metaclass=PoolMeta):
@@ -23,30 +20,3 @@ class Session(metaclass=PoolMeta):
             },
         help="The procedure that the cases of this session follow.\n"
         "Leave empty to use the active one at the time of the case.")
-
-
-class Enrolment(CorrespondenceMixin, metaclass=PoolMeta):
-    __name__ = 'training.enrolment'
-
-    procedure = fields.Function(fields.Many2One(
-            'training.abandon.procedure', "Procedure",
-            help="The procedure of the session, or else the active one."),
-        'get_procedure')
-
-    @classmethod
-    def get_procedure(cls, enrolments, name):
-        pool = Pool()
-        Procedure = pool.get('training.abandon.procedure')
-        procedures, active = {}, {}
-        for enrolment in enrolments:
-            company = enrolment.company
-            procedure = enrolment.session.procedure
-            if not procedure:
-                if company not in active:
-                    active[company] = Procedure.find_active(company)
-                procedure = active[company]
-            procedures[enrolment.id] = procedure.id if procedure else None
-        return procedures
-
-    def letter_enrolment(self):
-        return self

@@ -1,0 +1,13 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+from trytond.pool import PoolMeta
+
+from .batch import StepBatchMixin
+from .escalation import StepEscalationMixin
+from .reminder import StepReminderMixin
+
+
+class Step(
+        StepBatchMixin, StepEscalationMixin, StepReminderMixin,
+        metaclass=PoolMeta):
+    __name__ = 'training.abandon.case.step'

@@ -1,0 +1,61 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+from trytond.i18n import gettext
+from trytond.model import fields
+from trytond.pool import Pool, PoolMeta
+from trytond.pyson import Eval
+
+from ..procedure.letter import describe_slot
+from .notice import LATE_STATES, MISSED_STATES
+
+
+class Enrolment(metaclass=PoolMeta):
+    __name__ = 'training.enrolment'
+
+    justifications = fields.One2Many(
+        'training.justification', 'enrolment', "Justifications",
+        domain=[
+            ('company', '=', Eval('company', -1)),
+            ])
+
+    @classmethod
+    def copy(cls, enrolments, default=None):
+        default = default.copy() if default is not None else {}
+        default.setdefault('justifications')
+        return super().copy(enrolments, default=default)
+
+    def notice_recipients(self):
+        """Yield the audience, the party and the states of which it is told.
+
+        The lateness is for the trainee and the persons to notify, not for an
+        organisation that has named nobody."""
+        persons = {c.party for c in self.contacts if c.notify}
+        yield 'trainee', self.trainee.party, MISSED_STATES
+        for _, party in self.stakeholders():
+            yield ('stakeholder', party,
+                MISSED_STATES if party in persons else ['absent'])
+
+    def notice_context(self, party, attendances):
+        """Return the names that the notices may use, in the language in which
+        the enrolment was browsed.
+
+        They are plain values and none of them tells what justifies an
+        absence."""
+        pool = Pool()
+        Lang = pool.get('ir.lang')
+        lang = Lang.get()
+
+        def describe(slot):
+            return describe_slot(lang, slot.date, slot.start, slot.end)
+
+        return {
+            **self.letter_context(party),
+            'absences': [
+                describe(a.slot) for a in attendances if a.state == 'absent'],
+            'date': lang.strftime(attendances[0].slot.date),
+            'lateness': [
+                gettext('training_abandon.msg_notice_lateness',
+                    slot=describe(a.slot),
+                    missed=a.describe_missed())
+                for a in attendances if a.state in LATE_STATES],
+            }

@@ -1,0 +1,19 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+from trytond.pool import Pool, PoolMeta
+from trytond.transaction import Transaction
+
+
+class Slot(metaclass=PoolMeta):
+    __name__ = 'training.session.slot'
+
+    @classmethod
+    def on_close(cls, slots):
+        pool = Pool()
+        Justification = pool.get('training.justification')
+        Notice = pool.get('training.attendance.notice')
+        super().on_close(slots)
+        # Before anybody is told of the absences
+        Justification.excuse_at(slots)
+        if Transaction().context.get('training_abandon_notices', True):
+            Notice.send(slots)
