@@ -111,7 +111,7 @@ setup(
     install_requires=[
         'Genshi',
         'html2text',
-        'holidays',
+        'holidays >= 0.80',
         'icalendar',
         'python-dateutil',
         'python-sql >= 1.8',

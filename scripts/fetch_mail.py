@@ -17,16 +17,13 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from lib.environment import IMPORTING
 from lib.mailbox_reader import Imap, MailboxError, Maildir
 
-try:
-    from trytond.modules.training_abandon.scripts.importing.client import (
-        ConnectionFailed, Refused, Stopped, add_server_arguments,
-        connect_database, connect_url)
-except ModuleNotFoundError as exc:
-    from lib.environment import not_installed
-
-    not_installed(exc)
+sys.path.insert(0, str(IMPORTING))
+from importing.client import (  # noqa: E402
+    ConnectionFailed, Refused, Stopped, add_server_arguments, connect_database,
+    connect_url)
 
 OK, REJECTED, USAGE = 0, 1, 2
 PASSWORD = 'FETCH_MAIL_PASSWORD'

@@ -3,11 +3,14 @@
 # this repository contains the full copyright notices and license terms.
 "Start training-abandon-import from a clone"
 
-try:
-    from trytond.modules.training_abandon.scripts.importing.command import run
-except ModuleNotFoundError as exc:
-    from lib.environment import not_installed
+import sys
 
+from lib.environment import IMPORTING, not_installed
+
+sys.path.insert(0, str(IMPORTING))
+try:
+    from importing.command import run
+except ModuleNotFoundError as exc:
     not_installed(exc)
 
 if __name__ == '__main__':

@@ -3,6 +3,7 @@
 from trytond.i18n import gettext
 from trytond.modules.company import CompanyReport
 
+from . import tools
 from .exceptions import ReportError
 
 LOGO_SIZE = (600, 200)
@@ -25,9 +26,8 @@ class PDFReport(CompanyReport):
 def get_logo(company):
     "Return the context of a template that shows the logo of the company"
     context = dict.fromkeys(['logo', 'logo_width', 'logo_height'])
-    if company.logo:
-        # get_logo would store its cache in a transaction of its own
-        image, width, height = company._logo_resize(*LOGO_SIZE)
+    if logo := tools.resized_logo(company, *LOGO_SIZE):
+        image, width, height = logo
         context['logo'] = (image, 'image/png')
         context['logo_width'] = f'{width * 2.54 / 300:.2f}cm'
         context['logo_height'] = f'{height * 2.54 / 300:.2f}cm'

@@ -75,6 +75,13 @@ def current_employee(company):
         return employee
 
 
+def resized_logo(company, width, height):
+    "Return the PNG of the logo of the company with its size, or None"
+    if company.logo:
+        # get_logo would store its cache in a transaction of its own
+        return company._logo_resize(width, height)
+
+
 def browse_by_id(Model, ids):
     "Return the records by id"
     return {
@@ -106,19 +113,23 @@ def lock_records(Model, ids):
 def lock_free(Model, ids):
     """Keep for this transaction alone the records that no other one has and
     return their ids."""
-    transaction = Transaction()
-    database = transaction.database
-    if not database.has_select_for():
-        lock_database(Model)
-        return list(ids)
+    lock_database(Model)
     table = Model.__table__()
-    For = database.get_select_for_skip_locked()
-    cursor = transaction.connection.cursor()
+    cursor = Transaction().connection.cursor()
     cursor.execute(*table.select(
             table.id,
             where=fields.SQL_OPERATORS['in'](table.id, ids),
-            for_=For('UPDATE')))
+            for_=for_update_free()))
     return [id_ for id_, in cursor]
+
+
+def for_update_free():
+    """Return what makes a query lock its rows and leave out those that
+    another transaction has, or None for the database without lock on rows"""
+    database = Transaction().database
+    if database.has_select_for():
+        For = database.get_select_for_skip_locked()
+        return For('UPDATE')
 
 
 def lock_database(Model):

@@ -22,6 +22,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULE = ROOT / 'modules' / 'training_abandon'
+# The package of the import, that needs no server
+IMPORTING = MODULE / 'scripts'
 VENV = ROOT / '.venv'
 VAR = ROOT / 'var'
 PYTHON = VENV / 'bin' / 'python'

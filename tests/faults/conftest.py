@@ -4,10 +4,9 @@ import os
 import sys
 from pathlib import Path
 
-import harness
-
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / 'scripts'))
+import harness  # noqa: E402
 
 
 def pytest_configure():

@@ -17,6 +17,8 @@ from pathlib import Path
 
 from trytond.modules.training_abandon.tests import smtp_server
 
+from lib.environment import free_port
+
 HERE = Path(__file__).parent
 BIN = Path(sys.executable).parent
 FULL = bool(os.environ.get('TEST_FULL'))
@@ -74,9 +76,7 @@ class SMTPServer:
     def __init__(self, directory):
         self.log = Path(directory) / 'smtp.log'
         self.log.touch()
-        with socket.socket() as sock:
-            sock.bind(('127.0.0.1', 0))
-            self.port = sock.getsockname()[1]
+        self.port = free_port()
 
     def start(self):
         command = [

@@ -142,12 +142,12 @@ class FactsMixin:
                     query, *(type_ for type_, _ in FACTS.values())))
             for *values, enrolment in cursor:
                 facts[enrolment] = {
-                    name: cls.default_fact(name) if value is None else value
+                    name: cls.empty_fact(name) if value is None else value
                     for name, value in zip(FACTS, values)}
         return facts
 
     @classmethod
-    def default_fact(cls, name):
+    def empty_fact(cls, name):
         "Return the fact of an enrolment that has no slot"
         _, default = FACTS[name]
         return default
@@ -243,7 +243,7 @@ class Enrolment(metaclass=PoolMeta):
         pool = Pool()
         Attendance = pool.get('training.attendance')
         facts = Attendance.facts([e.id for e in enrolments])
-        default = {name: Attendance.default_fact(name) for name in names}
+        default = {name: Attendance.empty_fact(name) for name in names}
         return {
             name: {
                 e.id: facts.get(e.id, default)[name] for e in enrolments}
@@ -259,7 +259,7 @@ class Enrolment(metaclass=PoolMeta):
         query = Attendance.fact_query(name, table.id)
         return Coalesce(
             query.select(getattr(query, name)),
-            cls._fields[name].sql_format(Attendance.default_fact(name)))
+            cls._fields[name].sql_format(Attendance.empty_fact(name)))
 
     @classmethod
     def _domain_fact(cls, domain, tables):

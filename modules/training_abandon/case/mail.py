@@ -63,7 +63,7 @@ class Mail(metaclass=PoolMeta):
 
     @classmethod
     def _claimed_fields(cls):
-        return super()._claimed_fields() + ['case', 'reminder']
+        return super()._claimed_fields() + ['case', 'letter']
 
     @classmethod
     def _read_claimed(cls, claimed):

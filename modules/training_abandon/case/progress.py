@@ -98,8 +98,8 @@ class ProgressMixin:
             raise CaseStepError(gettext(
                     'training_abandon.msg_case_step_not_next',
                     step=dict(cls._step_labels())[kind],
-                    cases='\n'.join(
-                        c._refusal(kind) for c in refused[:10])))
+                    cases='\n'.join(tools.first(
+                            c._refusal(kind) for c in refused))))
         return cases, steps
 
     def _refusal(self, kind):

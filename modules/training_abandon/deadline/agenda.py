@@ -24,4 +24,4 @@ class Agenda:
         return self._days[company]
 
     def is_working(self, company):
-        return self.calendar(company).is_working(self.today(company))
+        return self.calendar(company).is_working_day(self.today(company))

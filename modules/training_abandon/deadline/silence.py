@@ -322,7 +322,7 @@ class SilenceMixin:
             return False
         today, calendar = (
             agenda.today(self.company), agenda.calendar(self.company))
-        if not calendar.is_working(today):
+        if not calendar.is_working_day(today):
             return False
         ends = [calendar.add(
                 self.local_date(max(

@@ -63,7 +63,7 @@ class Session(metaclass=PoolMeta):
             timezone = tz.ZoneInfo(company.timezone)
         calendar = Calendar(content, timezone)
         return calendar, Expansion(calendar, Options(
-                half_days, WorkingCalendar(company).is_working))
+                half_days, WorkingCalendar(company).is_working_day))
 
     @classmethod
     def for_calendar(cls, id):

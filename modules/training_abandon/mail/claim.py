@@ -18,7 +18,6 @@ WAITING = ['queued', 'sending']
 # The time after which a mail that was being sent by a process that does not
 # say any more whether it was may be taken by another one
 LEASE = dt.timedelta(minutes=15)
-BATCH = tools.BATCH
 
 
 class ClaimMixin:
@@ -34,7 +33,6 @@ class ClaimMixin:
         transaction = Transaction()
         if not cls.is_live():
             return {}
-        database = transaction.database
         cursor = transaction.connection.cursor()
         table = cls.__table__()
         now = tools.now()
@@ -47,10 +45,8 @@ class ClaimMixin:
         query = table.select(
             table.id, table.attempts + 1, where=where,
             order_by=[table.next_attempt.asc.nulls_first, table.id.asc],
-            limit=BATCH)
-        if database.has_select_for():
-            For = database.get_select_for_skip_locked()
-            query.for_ = For('UPDATE')
+            limit=tools.BATCH)
+        query.for_ = tools.for_update_free()
         tools.lock_database(cls)
         cursor.execute(*query)
         claimed = dict(cursor)

@@ -214,11 +214,8 @@ class Stationery:
     def logo(self, company):
         "Return the PNG of the logo of the company for the mails, or None"
         if company not in self._logos:
-            logo = None
-            if company.logo:
-                # get_logo would store its cache in a transaction of its own
-                logo, _, _ = company._logo_resize(*LOGO_SIZE)
-            self._logos[company] = logo
+            logo = tools.resized_logo(company, *LOGO_SIZE)
+            self._logos[company] = logo[0] if logo else None
         return self._logos[company]
 
     def frame(self, line):

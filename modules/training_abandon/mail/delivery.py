@@ -23,7 +23,7 @@ from trytond.transaction import Transaction
 from .. import tools
 from ..notify import one_line
 from .archive import CHUNK
-from .claim import BATCH, LEASE, WAITING
+from .claim import LEASE, WAITING
 from .prepared import Parameter, Prepared
 from .server import (
     Delayed, Interrupted, MailServer, Refused, Unavailable, exception_words,
@@ -53,14 +53,14 @@ class DeliveryMixin:
         if not config.getboolean('queue', 'worker', default=False):
             # The user waits for these, the cron sends the others
             mails = mails[:INLINE]
-        with Transaction().set_context(queue_batch=BATCH):
+        with Transaction().set_context(queue_batch=tools.BATCH):
             cls.__queue__.deliver_queued(mails)
 
     @classmethod
     @ModelView.button
     def deliver(cls, mails):
         failed = [m for m in mails if m.state == 'failed']
-        for sub_mails in grouped_slice(failed, BATCH):
+        for sub_mails in grouped_slice(failed, tools.BATCH):
             cls.write(list(sub_mails), {
                     'state': 'queued',
                     'next_attempt': None,
@@ -78,7 +78,7 @@ class DeliveryMixin:
     @classmethod
     def deliver_queued(cls, mails):
         "Deliver the mails that wait, even for another attempt"
-        for sub_mails in grouped_slice(mails, BATCH):
+        for sub_mails in grouped_slice(mails, tools.BATCH):
             ids = [m.id for m in sub_mails]
             if not cls._deliver(cls._claim(ids)):
                 break
@@ -193,14 +193,13 @@ class DeliveryMixin:
     def _claimed_fields(cls):
         "Return the names of the fields that the delivery reads"
         return [
-            'from_', 'to', 'message', 'retry_until', 'unavailable_since',
-            'letter']
+            'from_', 'to', 'message', 'retry_until', 'unavailable_since']
 
     def _refresh(self):
         "Read if the mail is still claimed, and the state of its subject"
         cursor = Transaction().connection.cursor()
         self._claimed_query().execute(
-            cursor, id=self.id, attempts=self.attempts)
+            cursor, claimed_id=self.id, claimed_attempts=self.attempts)
         self._set_claimed(*(cursor.fetchone() or [None]))
 
     def _set_claimed(self, subject_state):
@@ -210,27 +209,25 @@ class DeliveryMixin:
     @classmethod
     @cache
     def _claimed_query(cls):
-        return Prepared(cls._select_claimed())
+        return Prepared(cls._select_claimed('claimed'))
 
     @classmethod
-    def _select_claimed(cls, prefix=''):
+    def _select_claimed(cls, prefix):
         """Return the query of the state of what a claimed mail is about: it
         has no row once another process has the mail.
 
-        The names of its parameters, id and attempts, begin with prefix."""
+        The names of its parameters begin with prefix."""
         table = cls.__table__()
         return table.select(
             cls.sql_subject_state(table),
-            where=cls._is_claimed(
-                table, Parameter(f'{prefix}id'),
-                Parameter(f'{prefix}attempts')))
+            where=cls._is_claimed(table, prefix))
 
     @classmethod
-    def _is_claimed(cls, table, id_, attempts):
+    def _is_claimed(cls, table, prefix):
         return (
-            (table.id == id_)
+            (table.id == Parameter(f'{prefix}_id'))
             & (table.state == 'sending')
-            & (table.attempts == attempts))
+            & (table.attempts == Parameter(f'{prefix}_attempts')))
 
     @classmethod
     def sql_subject_state(cls, mail):
@@ -354,7 +351,11 @@ class DeliveryMixin:
         cursor = transaction.connection.cursor()
         if not transaction.database.has_returning():
             following = None
-        parameters = {**values, 'id': self.id, 'attempts': self.attempts}
+        parameters = {
+            **values,
+            'claimed_id': self.id,
+            'claimed_attempts': self.attempts,
+            }
         if following:
             parameters.update(
                 following_id=following.id,
@@ -373,15 +374,16 @@ class DeliveryMixin:
         """Return the query that stores the values of the names on a claimed
         mail and, with following, returns what _refresh would read of it."""
         table = cls.__table__()
-        id_ = Parameter('id')
         if is_sent:
             # Whoever has the mail now, it has left
-            where = (table.id == id_) & (table.state != 'sent')
+            where = (
+                (table.id == Parameter('claimed_id'))
+                & (table.state != 'sent'))
         else:
-            where = cls._is_claimed(table, id_, Parameter('attempts'))
+            where = cls._is_claimed(table, 'claimed')
         returning = None
         if with_following:
-            returning = [cls._select_claimed('following_')]
+            returning = [cls._select_claimed('following')]
         return Prepared(table.update(
                 [*(Column(table, name) for name in names), table.write_date],
                 [*map(Parameter, names), CurrentTimestamp()], where=where,

@@ -15,7 +15,7 @@ from .mail import file_id, store_prefix
 from .message import read_message, token_hash
 
 # The smallest picture that is not taken for a logo
-LOGO_SIZE = 20_000
+PICTURE_SIZE = 20_000
 
 
 class Reply(Workflow, ModelSQL, ModelView):
@@ -393,7 +393,7 @@ def _is_scan(name, content, mimetype):
     if mimetype == 'application/octet-stream':
         mimetype = mimetypes.guess_type(name)[0] or mimetype
     return mimetype == 'application/pdf' or (
-        mimetype.startswith('image/') and len(content) >= LOGO_SIZE)
+        mimetype.startswith('image/') and len(content) >= PICTURE_SIZE)
 
 
 class ReplyReason(ModelSQL):

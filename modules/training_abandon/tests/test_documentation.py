@@ -95,6 +95,32 @@ class DocumentationTestCase(unittest.TestCase):
                 self.check(
                     set(self.labels(type_)) - self.declared(type_), [])
 
+    def test_methods(self):
+        "Test that the methods of the models exist"
+        defined = {
+            node.name for path in MODULE.rglob('*.py')
+            for node in ast.walk(parse(path))
+            if isinstance(node, ast.FunctionDef)}
+        named = [
+            method for text in self.reference.values()
+            for literal in literals(text)
+            for method in re.findall(r'^training[\w.]*\.(\w+)\(', literal)]
+        self.assertTrue(named)
+        self.check(set(named) - defined, [])
+
+    def test_places(self):
+        "Test that the functions and the classes are in the files named"
+        named = [
+            found for text in self.reference.values()
+            for found in re.findall(
+                r'``(\w+)[^`]*`` of ``([\w/]+\.py)``', text)]
+        self.assertTrue(named)
+        self.check([
+                f'{name} of {path}' for name, path in named
+                if name not in {
+                    n.name for n in parse(MODULE / path).body
+                    if isinstance(n, (ast.ClassDef, ast.FunctionDef))}], [])
+
     def test_files(self):
         "Test that the files of the module exist"
         for path in DOC.glob('*.rst'):

@@ -8,6 +8,7 @@ from unittest.mock import patch
 from trytond import backend
 from trytond.filestore import filestore
 from trytond.model.exceptions import AccessError
+from trytond.modules.training_abandon import tools
 from trytond.modules.training_abandon.exceptions import (
     MailStorageError, RecipientError)
 from trytond.modules.training_abandon.mail import claim as mail_claim
@@ -298,7 +299,7 @@ class MailDeliveryTestCase(DatabaseTestCase):
         pool = Pool()
         Case = pool.get('training.abandon.case')
         with self.queued(3) as mails, mail_server() as server, \
-                patch.object(mail_claim, 'BATCH', 1):
+                patch.object(tools, 'BATCH', 1):
             Mail, company = type(mails[0]), mails[0].company
             for mail, name in zip(mails, ['first', 'second']):
                 owner = create_user(name, company, 'training')
@@ -364,7 +365,7 @@ class MailDeliveryTestCase(DatabaseTestCase):
     def test_unavailable_due(self):
         "Test that the scheduled action tries one batch without server"
         with self.queued(3) as mails, mail_server() as server, \
-                patch.object(mail_claim, 'BATCH', 2):
+                patch.object(tools, 'BATCH', 2):
             server.connect.side_effect = OSError("refused")
             type(mails[0]).deliver_due()
             self.assertEqual(server.connect.call_count, 1)

@@ -7,7 +7,7 @@ from trytond.modules.training_abandon.mail.bounce import Bounce
 from trytond.modules.training_abandon.mail.message import read_message
 from trytond.modules.training_abandon.mail.text import recognise
 
-from .test_reply import message
+from .test_mail_reply import message
 
 
 class ReplyMessageTestCase(unittest.TestCase):

@@ -49,9 +49,6 @@ class WorkingCalendar(France):
         "Return if the date, even of a week-end, is no holiday or closure"
         return date not in self and not self._is_closed(date)
 
-    def is_working(self, date):
-        return self.is_working_day(date)
-
     def add(self, date, days):
         """Return the date that comes that many working days after date.
 

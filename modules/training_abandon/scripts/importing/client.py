@@ -3,7 +3,6 @@
 "Calls to a Tryton server, in process or over the network, with proteus"
 
 import configparser
-import importlib
 import logging
 import os
 import re
@@ -160,8 +159,8 @@ def check_proteus():
 
 def connect_database(database, user='admin', config_file=None):
     "Return a client working in this process on the database of the URI"
+    # The modules of trytond keep what they find in the configuration
     import trytond.config as config
-    from trytond import backend
 
     check_proteus()
     # It repeats each second what the exception says at the end
@@ -180,8 +179,6 @@ def connect_database(database, user='admin', config_file=None):
         parts = urllib.parse.urlsplit(database)
         if parts.scheme:
             config.set('database', 'uri', f'{parts.scheme}://{parts.netloc}')
-        # The routes of the module have chosen the one of the default URI
-        importlib.reload(backend)
         return Client(pconfig.set_trytond(database, user))
     except IndexError as exc:
         raise ConnectionFailed(f"There is no user '{user}'.") from exc
