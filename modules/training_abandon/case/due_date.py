@@ -59,7 +59,7 @@ class DueDateMixin:
                 state='todo',
                 by_procedure=False,
                 skip_reason=None)
-            step.due_date = step._compute_due_date(
+            step.due_date = step._due_after(
                 case.opening_date, previous, calendar)
             step.late_from = end_of_day(step.due_date, case.company.timezone)
             if step.kind == 'inform' and not case.enrolment.has_prescriber:
@@ -72,7 +72,8 @@ class DueDateMixin:
             steps.append(step)
         return steps
 
-    def _compute_due_date(self, opening, previous, calendar):
+    def _due_after(self, opening, previous, calendar):
+        "Return the day counted from the opening or from the previous step"
         origin = previous
         if self.procedure_step.counted_from == 'opening':
             origin = opening
@@ -93,7 +94,7 @@ class DueDateMixin:
                 if step.state != 'todo':
                     previous = step.done_on() or previous
                     continue
-                previous = step._compute_due_date(
+                previous = step._due_after(
                     case.opening_date, previous, calendars[company])
                 if step.due_date != previous:
                     steps[previous, company.timezone].append(step)

@@ -28,6 +28,8 @@ class ProgressMixin:
     @classmethod
     def __setup__(cls):
         super().__setup__()
+        # A step may be done after others were skipped, never before one
+        # already done; the decision is taken at any time
         cls._transitions |= {
             *((before, STEP_STATES[kind])
                 for position, kind in enumerate(STEP_ORDER[:6])
