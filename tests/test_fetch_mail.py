@@ -17,14 +17,13 @@ from urllib.error import HTTPError
 
 from werkzeug.serving import make_server
 
-from trytond.modules.training_abandon.scripts.importing.client import (
-    ConnectionFailed, Refused, Stopped)
 from trytond.pool import Pool
 from trytond.tests.test_tryton import RouteTestCase, with_transaction
 from trytond.wsgi import app
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'scripts'))
 import fetch_mail  # noqa: E402
+from fetch_mail import ConnectionFailed, Refused, Stopped  # noqa: E402
 from lib.mailbox_reader import (  # noqa: E402
     KEYWORD, Imap, MailboxError, Maildir)
 

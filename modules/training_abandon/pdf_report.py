@@ -13,14 +13,17 @@ class PDFReport(CompanyReport):
     "A report that is a PDF or an error"
 
     @classmethod
-    def convert(cls, report, data, timeout=60, retry=0):
-        # The tries after the first have lost the arguments of the command
-        extension, document = super().convert(
-            report, data, timeout=timeout, retry=retry)
-        if extension != report.extension:
+    def _execute(cls, records, header, data, action):
+        extension, document = super()._execute(records, header, data, action)
+        if extension != action.extension:
             raise ReportError(gettext(
                     'training_abandon.msg_report_not_converted'))
         return extension, document
+
+    @classmethod
+    def convert(cls, report, data, timeout=60, retry=0):
+        # The tries after the first have lost the arguments of the command
+        return super().convert(report, data, timeout=timeout, retry=retry)
 
 
 def get_logo(company):
