@@ -12,6 +12,10 @@ class EnrolmentDuplicateError(ValidationError):
     pass
 
 
+class EnrolmentError(UserError):
+    pass
+
+
 class SlotError(UserError):
     pass
 

@@ -17,9 +17,9 @@ from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
 from ..tools import apply_types
+from .evidence import ATTENDED, EnrolmentEvidenceMixin
 
 ZERO = dt.timedelta()
-ATTENDED = ['present', 'late', 'left_early']
 # From this number of consecutive absences the trainee stands out in the list
 ABSENCES = 3
 # The SQL type of the facts of the held slots and their value without any
@@ -183,7 +183,7 @@ class FactsMixin:
         return missed
 
 
-class Enrolment(metaclass=PoolMeta):
+class Enrolment(EnrolmentEvidenceMixin, metaclass=PoolMeta):
     __name__ = 'training.enrolment'
 
     attendances = fields.One2Many(

@@ -416,6 +416,11 @@ class Enrolment(Workflow, ModelSQL, ModelView):
     def withdraw(cls, enrolments):
         pass
 
+    @classmethod
+    @Workflow.transition('cancelled')
+    def call_off(cls, enrolments):
+        "Cancel by the decision of a case, that may undo what was attended"
+
 
 class Contact(ModelSQL, ModelView):
     __name__ = 'training.enrolment.contact'

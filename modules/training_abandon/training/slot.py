@@ -17,6 +17,7 @@ from trytond.transaction import Transaction
 
 from ..exceptions import SlotError, TrainingValidationError
 from ..tools import BATCH
+from .slot_clock import ClockMixin
 from .slot_conflict import ConflictMixin
 from .slot_move import MoveMixin
 
@@ -30,7 +31,8 @@ COLORS = {
 CONFLICT_COLOR = '#cc0000'
 
 
-class Slot(ConflictMixin, MoveMixin, Workflow, ModelSQL, ModelView):
+class Slot(
+        ConflictMixin, MoveMixin, ClockMixin, Workflow, ModelSQL, ModelView):
     __name__ = 'training.session.slot'
 
     _states = {
