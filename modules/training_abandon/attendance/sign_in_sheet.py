@@ -126,13 +126,14 @@ class Page:
 
     def set_rows(self, rows):
         enrolments = {e for s in self.slots for e in rows[s.id]}
+        trainees = {e: self._trainee(e, rows) for e in enrolments}
         self.rows = [
-            (self._trainee(enrolment, rows), [
+            (trainees[enrolment], [
                     self._cell(slot, enrolment, rows[slot.id])
                     for slot in self.slots])
             for enrolment in sorted(
                 enrolments, key=lambda e: (
-                    slugify(e.trainee.rec_name).casefold(), e.id))]
+                    slugify(trainees[e]).casefold(), e.id))]
 
     def _cell(self, slot, enrolment, rows):
         """Return what is written in the cell, struck or not, in the place of

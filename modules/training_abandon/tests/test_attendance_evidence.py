@@ -1,6 +1,7 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 import datetime as dt
+from collections import Counter
 from unittest.mock import patch
 
 from trytond.exceptions import UserError
@@ -345,7 +346,8 @@ class PropertyTestCase(EvidenceTestCase):
             create_enrolments(create_session(company, days=1))
             roots = [
                 slot, *lines, case, *case.steps, *case.mails,
-                *case.certificates, case.procedure]
+                *case.certificates, case.procedure, trainer,
+                *(a.trainee.party for a in lines)]
             records = self.neighbours(roots)
             self.assertGreater(len({r.__name__ for r in records}), 20)
             said = self.said()
@@ -401,9 +403,16 @@ class PropertyTestCase(EvidenceTestCase):
                         waiting += (
                             value[:2] if isinstance(value, (tuple, list))
                             else [value])
-        return [
-            r for r in found if isinstance(r, ModelSQL)
-            and r.__name__.startswith(('training.', 'party.', 'company.'))]
+        result, count = [], Counter()
+        for record in found:
+            name = record.__name__
+            if (isinstance(record, ModelSQL)
+                    and not type(record)._is_table_query()
+                    and name.startswith(('training.', 'party.', 'company.'))
+                    and (record in records or not count[name])):
+                result.append(record)
+                count[name] += 1
+        return result
 
     def changes(self, record):
         "Yield what a user may try on the record, with its label"
