@@ -349,7 +349,7 @@ class PropertyTestCase(EvidenceTestCase):
                 *case.certificates, case.procedure, trainer,
                 *(a.trainee.party for a in lines)]
             records = self.neighbours(roots)
-            self.assertGreater(len({r.__name__ for r in records}), 20)
+            self.assertGreater(len({r.__name__ for r in records}), 15)
             said = self.said()
             self.assertIn('sent', str(said['mails']))
             tried = 0
