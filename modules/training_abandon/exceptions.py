@@ -32,6 +32,10 @@ class AgreedHoursWarning(UserWarning):
     pass
 
 
+class EnrolmentError(UserError):
+    pass
+
+
 class SlotError(UserError):
     pass
 

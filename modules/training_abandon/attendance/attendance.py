@@ -17,13 +17,16 @@ from trytond.transaction import Transaction
 
 from ..exceptions import TrainingValidationError
 from ..tools import BATCH
+from .evidence import AttendanceEvidenceMixin
 from .facts import ATTENDED, FactsMixin
 from .minutes import PARTIAL_STATES, MinutesMixin
 
 ZERO = dt.timedelta()
 
 
-class Attendance(FactsMixin, MinutesMixin, ModelSQL, ModelView):
+class Attendance(
+        AttendanceEvidenceMixin, FactsMixin, MinutesMixin, ModelSQL,
+        ModelView):
     __name__ = 'training.attendance'
 
     enrolment = fields.Many2One(
@@ -343,13 +346,19 @@ class Attendance(FactsMixin, MinutesMixin, ModelSQL, ModelView):
     @classmethod
     def check_modification(
             cls, mode, attendances, values=None, external=False):
+        pool = Pool()
+        Slot = pool.get('training.session.slot')
         super().check_modification(
             mode, attendances, values=values, external=external)
         # An import brings the lines, then opens the sheet
         allowed = {'planned', 'open'} if mode == 'create' else {'open'}
         if external:
+            target = []
+            if values and values.get('slot') is not None:
+                target.append(Slot(values['slot']))
             for attendance in attendances:
-                if attendance.slot.state not in allowed:
+                if any(s.state not in allowed
+                        for s in [attendance.slot, *target]):
                     raise AccessError(gettext(
                             'training_abandon.msg_attendance_sheet_not_open',
                             attendance=attendance.rec_name))

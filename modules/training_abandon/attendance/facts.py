@@ -18,11 +18,11 @@ from trytond.transaction import Transaction
 
 from ..tools import BATCH, apply_types
 from ..training.half_day import half_day
+from .evidence import ATTENDED, EnrolmentEvidenceMixin
 
 ZERO = dt.timedelta()
 # The most enrolments in a query, that names them some times
 MOST = 5000
-ATTENDED = ['present', 'late', 'left_early']
 # From this number of consecutive absences the trainee stands out in the list
 ABSENCES = 3
 # The SQL type of the facts of the held slots and their value without any
@@ -277,7 +277,7 @@ class FactsMixin:
         return missed
 
 
-class Enrolment(metaclass=PoolMeta):
+class Enrolment(EnrolmentEvidenceMixin, metaclass=PoolMeta):
     __name__ = 'training.enrolment'
 
     attendances = fields.One2Many(

@@ -4,6 +4,8 @@ from collections import defaultdict
 
 from sql import Literal
 from sql.aggregate import Count
+from sql.conditionals import Coalesce
+from sql.operators import Concat
 
 from trytond.i18n import gettext, ngettext
 from trytond.model import Index, ModelSQL, ModelView, Workflow, fields
@@ -17,12 +19,13 @@ from .. import tools
 from ..exceptions import (
     SheetError, SheetReopenWarning, SheetUncheckedWarning, SlotError)
 from ..tools import BATCH
+from .evidence import ATTENDED, SlotEvidenceMixin
 
 # The most slots or trainees that a message names
 NAMED = 5
 
 
-class Slot(metaclass=PoolMeta):
+class Slot(SlotEvidenceMixin, metaclass=PoolMeta):
     __name__ = 'training.session.slot'
 
     attendances = fields.One2Many(
@@ -200,6 +203,14 @@ class Slot(metaclass=PoolMeta):
                 [a for s in slots for a in s.attendances])
 
     @classmethod
+    def on_clock(cls, slots):
+        pool = Pool()
+        Attendance = pool.get('training.attendance')
+        super().on_clock(slots)
+        Attendance.update_missed([
+                a for s in slots if s.state == 'open' for a in s.attendances])
+
+    @classmethod
     def check_split(cls, slots, end, start):
         super().check_split(slots, end, start)
         for slot in slots:
@@ -237,13 +248,33 @@ class Slot(metaclass=PoolMeta):
         Attendance.create_expected(slots)
         cls._warn_unchecked(slots)
         cls._set_held(slots)
+        Attendance.keep_names(slots)
         Event.record(slots, 'closed')
+        cls._start_attended(slots)
         cls.on_close(slots)
 
     @classmethod
     @Workflow.transition('held')
     def _set_held(cls, slots):
         pass
+
+    @classmethod
+    def _start_attended(cls, slots):
+        "Who has attended has started, and so has the session"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        Session = pool.get('training.session')
+        for sub_slots in grouped_slice(slots, BATCH):
+            sub_slots = list(sub_slots)
+            Enrolment.start(Enrolment.search([
+                        ('state', '=', 'confirmed'),
+                        ('attendances', 'where', [
+                                ('slot', 'in', [s.id for s in sub_slots]),
+                                ('state', 'in', ATTENDED),
+                                ]),
+                        ], order=[]))
+            sessions = {s.session for s in sub_slots}
+            Session.run([s for s in sessions if s.state == 'planned'])
 
     @classmethod
     def on_close(cls, slots):
@@ -337,6 +368,8 @@ class SlotEvent(ModelSQL, ModelView):
             ('opened', "Opened"),
             ('closed', "Closed"),
             ('reopened', "Reopened"),
+            ('changed', "Changed"),
+            ('erased', "Person Erased"),
             ], "What Happened", required=True, readonly=True, sort=False)
     kind_string = kind.translated('kind')
     at = fields.DateTime("Date", required=True, readonly=True)
@@ -349,6 +382,53 @@ class SlotEvent(ModelSQL, ModelView):
     unchecked = fields.Integer(
         "Not Checked", readonly=True,
         help="The number of lines that were present only by default.")
+    description = fields.Char("Description", readonly=True)
+    session_number = fields.Char(
+        "Number of the Session", readonly=True,
+        help="What the sheet said at that time, like the fields below.")
+    course_name = fields.Char("Course", readonly=True)
+    trainer_name = fields.Char("Trainer", readonly=True)
+    location_name = fields.Char("Location", readonly=True)
+
+    @classmethod
+    def __register__(cls, module):
+        table_h = cls.__table_handler__(module)
+        has_names = table_h.column_exist('course_name')
+        super().__register__(module)
+        if not has_names:
+            cls._keep_names()
+
+    @classmethod
+    def _keep_names(cls):
+        "Give the official sheets the names that they say today"
+        pool = Pool()
+        Course = pool.get('training.course')
+        Party = pool.get('party.party')
+        Session = pool.get('training.session')
+        Slot = pool.get('training.session.slot')
+        event, slot = cls.__table__(), Slot.__table__()
+        session, course = Session.__table__(), Course.__table__()
+        trainer = Party.__table__()
+        names = (slot
+            .join(session, condition=session.id == slot.session)
+            .join(course, condition=course.id == session.course)
+            .join(trainer, 'LEFT', condition=trainer.id == slot.trainer))
+        of_event = slot.id == event.slot
+        Transaction().connection.cursor().execute(*event.update(
+                [event.session_number, event.course_name, event.trainer_name],
+                [
+                    names.select(session.number, where=of_event),
+                    names.select(
+                        Concat(
+                            Coalesce(Concat(Concat('[', course.code), '] '),
+                                ''),
+                            course.name),
+                        where=of_event),
+                    names.select(trainer.name, where=of_event),
+                    ],
+                where=(event.kind == 'closed')
+                & event.slot.in_(slot.select(
+                        slot.id, where=slot.state == 'held'))))
 
     @classmethod
     def __setup__(cls):
@@ -365,7 +445,7 @@ class SlotEvent(ModelSQL, ModelView):
             ]
 
     @classmethod
-    def record(cls, slots, kind):
+    def record(cls, slots, kind, description=None):
         "Record what happened to the sheets"
         pool = Pool()
         Slot = pool.get('training.session.slot')
@@ -379,6 +459,8 @@ class SlotEvent(ModelSQL, ModelView):
                     'attendances': counts['attendance_count'][slot.id],
                     'absent': counts['absent_count'][slot.id],
                     'unchecked': counts['unchecked_count'][slot.id],
+                    'description': description,
+                    **slot.names_now(),
                     } for slot in slots])
 
     @classmethod

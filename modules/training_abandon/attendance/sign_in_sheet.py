@@ -51,7 +51,10 @@ class SignInSheet(PDFReport):
     def _pages(cls, slots):
         """Return the pages: the slots of a week of a session, the days that
         do not fit go to the next page"""
+        pool = Pool()
+        Slot = pool.get('training.session.slot')
         rows = cls._rows(slots)
+        names = Slot.names_said(slots)
         pages = []
         for (session, _), slots in groupby(
                 slots, key=lambda s: (s.session, week_dates(s.date)[0])):
@@ -65,6 +68,7 @@ class SignInSheet(PDFReport):
             pages += cls._split(session, page)
         for page in pages:
             page.set_rows(rows)
+            page.names = [names[s.id] for s in page.slots]
         return pages
 
     @classmethod
@@ -122,13 +126,14 @@ class Page:
 
     def set_rows(self, rows):
         enrolments = {e for s in self.slots for e in rows[s.id]}
+        trainees = {e: self._trainee(e, rows) for e in enrolments}
         self.rows = [
-            (enrolment, [
+            (trainees[enrolment], [
                     self._cell(slot, enrolment, rows[slot.id])
                     for slot in self.slots])
             for enrolment in sorted(
                 enrolments, key=lambda e: (
-                    slugify(e.trainee.rec_name).casefold(), e.id))]
+                    slugify(trainees[e]).casefold(), e.id))]
 
     def _cell(self, slot, enrolment, rows):
         """Return what is written in the cell, struck or not, in the place of
@@ -146,13 +151,25 @@ class Page:
             return 'sign', ', '.join(minutes)
         return 'sign', ''
 
+    def _trainee(self, enrolment, rows):
+        "Return the name of the trainee, as the official sheets say it"
+        attendances = [
+            rows[s.id][enrolment] for s in self.slots
+            if enrolment in rows[s.id]]
+        return ' / '.join(dict.fromkeys(
+                a.name_said if a else enrolment.trainee.rec_name
+                for a in attendances))
+
+    def said(self, name):
+        "Return what the sheets of the page say"
+        return list(dict.fromkeys(
+                n[name] for n in self.names if n[name]))
+
     def columns(self, count):
-        return self.slots + [None] * (count - len(self.slots))
+        columns = [
+            (s, n['trainer_name'] or '')
+            for s, n in zip(self.slots, self.names)]
+        return columns + [(None, '')] * (count - len(columns))
 
     def padded(self, cells, count):
         return cells + [('blank', '')] * (count - len(cells))
-
-    @property
-    def locations(self):
-        locations = [s.location or self.session.location for s in self.slots]
-        return list(dict.fromkeys(filter(None, locations)))

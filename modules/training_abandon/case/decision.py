@@ -147,7 +147,7 @@ class DecisionMixin:
         Enrolment = pool.get('training.enrolment')
         end = {
             'withdrawn': Enrolment.withdraw,
-            'cancelled': Enrolment.cancel,
+            'cancelled': Enrolment.call_off,
             'suspended': Enrolment.suspend,
             }[GROUND_STATES[ground]]
         enrolments = Enrolment.browse([c.enrolment.id for c in cases])

@@ -36,6 +36,11 @@ class Slot(metaclass=PoolMeta):
             cls.revise_calendar(slots)
 
     @classmethod
+    def on_clock(cls, slots):
+        super().on_clock(slots)
+        cls.revise_calendar(slots)
+
+    @classmethod
     def revise_calendar(cls, slots):
         "Tell the calendars that the slots have changed"
         revisions = defaultdict(list)

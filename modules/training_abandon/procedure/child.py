@@ -23,14 +23,19 @@ class ProcedureChildMixin:
 
     @classmethod
     def check_modification(cls, mode, records, values=None, external=False):
+        pool = Pool()
+        Procedure = pool.get('training.abandon.procedure')
         super().check_modification(
             mode, records, values=values, external=external)
         if external:
-            for record in records:
-                if record.procedure.state != 'draft':
+            procedures = {r.procedure for r in records}
+            if values and values.get('procedure') is not None:
+                procedures.add(Procedure(values['procedure']))
+            for procedure in procedures:
+                if procedure.state != 'draft':
                     raise AccessError(gettext(
                             'training_abandon.msg_procedure_not_draft',
-                            procedure=record.procedure.rec_name))
+                            procedure=procedure.rec_name))
 
 
 class ProcedureStateMixin(ProcedureChildMixin):

@@ -2,14 +2,17 @@
 # this repository contains the full copyright notices and license terms.
 from trytond.i18n import gettext
 from trytond.model import DeactivableMixin, ModelSQL, ModelView, fields, tree
+from trytond.pool import Pool
 from trytond.pyson import Eval
 from trytond.transaction import inactive_records
 
 from ..exceptions import TrainingValidationError
+from .used import UsedMixin
 
 
 class Reason(
-        tree(separator=' / '), DeactivableMixin, ModelSQL, ModelView):
+        UsedMixin, tree(separator=' / '), DeactivableMixin, ModelSQL,
+        ModelView):
     "Declared reasons and determined causes share this tree"
     __name__ = 'training.abandon.reason'
 
@@ -65,6 +68,26 @@ class Reason(
                         'training_abandon.msg_reason_sensitive',
                         reason=reason.rec_name))
 
+    @classmethod
+    def used_fields(cls):
+        return super().used_fields() | {'parent'}
+
+    def _changes_words(self, values):
+        return (super()._changes_words(values)
+            # What was told in confidence
+            or self.sensitive and not values.get('sensitive', True))
+
+    @classmethod
+    def used(cls, reasons):
+        pool = Pool()
+        Printed = pool.get(
+            'training.abandon.procedure-training.abandon.reason')
+        return super().used(reasons) | {
+            p.reason.id for p in Printed.search([
+                    ('reason', 'in', [r.id for r in reasons]),
+                    ('procedure.state', '!=', 'draft'),
+                    ])}
+
     @property
     def family(self):
         "The root of the branch of the reason"
@@ -74,7 +97,7 @@ class Reason(
         return reason
 
 
-class Solution(DeactivableMixin, ModelSQL, ModelView):
+class Solution(UsedMixin, DeactivableMixin, ModelSQL, ModelView):
     __name__ = 'training.abandon.solution'
 
     code = fields.Char("Code")

@@ -460,19 +460,19 @@ class AttendanceSheetTestCase(DatabaseTestCase):
             table, = self.print(
                 'training.session.slot.sign_in_sheet', session.slots[:3])
             self.assertEqual(table[1:], [
+                    ["Signature of the Trainer", "Trainer", '', ''],
                     ["Émile 🎓", '', '', ''],
                     ["Max", '', '', '╳'],
                     ["Zoé & <Æ>", '', '', ''],
-                    ["Signature of the Trainer", "Trainer", '', ''],
                     ])
             Slot.close([slot])
             table, = self.print(
                 'training.session.slot.sign_in_sheet', session.slots[:1])
             self.assertEqual(table[1:], [
+                    ["Signature of the Trainer", "Trainer"],
                     ["Émile 🎓", "Late 20"],
                     ["Max", ''],
                     ["Zoé & <Æ>", "— Absent —"],
-                    ["Signature of the Trainer", "Trainer"],
                     ])
             self.assertIn("09:00 – 12:00", table[0][1])
             # A week of seven days, then of two: at most six slots a page

@@ -585,6 +585,11 @@ class ChangeAgreedHoursStart(ModelView):
         "Agreed Hours", 'training_hours', required=True)
     reason = fields.Char("Reason", required=True)
 
+    @classmethod
+    @Workflow.transition('cancelled')
+    def call_off(cls, enrolments):
+        "Cancel by the decision of a case, that may undo what was attended"
+
 
 class Contact(ModelSQL, ModelView):
     __name__ = 'training.enrolment.contact'

@@ -4,6 +4,7 @@ from trytond.model import ModelView, fields
 from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Bool, Eval, If
 from trytond.tools import escape_wildcard
+from trytond.transaction import inactive_records
 
 
 class Party(metaclass=PoolMeta):
@@ -136,6 +137,14 @@ class Replace(metaclass=PoolMeta):
 
 class Erase(metaclass=PoolMeta):
     __name__ = 'party.erase'
+
+    def transition_erase(self):
+        for Model, domain, _, columns, _ in self.to_erase(self.ask.party.id):
+            with inactive_records():
+                records = Model.search(domain)
+            # The logs of the records say what is removed
+            Model.log(records, 'write', ','.join(columns))
+        return super().transition_erase()
 
     def to_erase(self, party_id):
         pool = Pool()

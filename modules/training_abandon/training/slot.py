@@ -21,6 +21,7 @@ from ..exceptions import SlotError, TrainingValidationError
 from ..tools import BATCH
 from .configuration import TIMES as SCHEDULE
 from .half_day import HALVES, WEEKDAYS, half_of
+from .slot_clock import ClockMixin
 from .slot_conflict import ConflictMixin
 from .slot_move import MoveMixin
 
@@ -34,7 +35,8 @@ COLORS = {
 CONFLICT_COLOR = '#cc0000'
 
 
-class Slot(ConflictMixin, MoveMixin, Workflow, ModelSQL, ModelView):
+class Slot(
+        ConflictMixin, MoveMixin, ClockMixin, Workflow, ModelSQL, ModelView):
     __name__ = 'training.session.slot'
 
     _states = {

@@ -2,6 +2,7 @@
 # this repository contains the full copyright notices and license terms.
 from trytond.model import DeactivableMixin, ModelSQL, ModelView, Unique, fields
 from trytond.pool import Pool
+from trytond.transaction import Transaction
 
 
 class Trainee(DeactivableMixin, ModelSQL, ModelView):
@@ -90,5 +91,6 @@ class Trainee(DeactivableMixin, ModelSQL, ModelView):
             if Model._fields[field_name]._type == 'reference':
                 source, destination = str(self), str(trainee)
             records = Model.search([(field_name, '=', source)])
-            Model.write(records, {field_name: destination})
+            with Transaction().set_context(training_replace=True):
+                Model.write(records, {field_name: destination})
         self.delete([self])

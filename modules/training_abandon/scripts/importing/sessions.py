@@ -269,6 +269,11 @@ class Sessions(Importer):
             new = {n: v for n, v in new.items() if slot[n] != v}
             if not new:
                 changed.append((row, 'unchanged'))
+            elif slot['state'] == 'held' and set(new) - {'uid'}:
+                self.reject(row,
+                    "The sheet of the slot is official: open it again "
+                    "before its trainer or its times change.",
+                    'trainer' if 'trainer' in new else 'date')
             elif slot['state'] == 'planned' or not {
                     'date', 'start', 'end'} & set(new):
                 actions.append(('write', [slot['id']], new))
