@@ -12,6 +12,22 @@ class EnrolmentDuplicateError(ValidationError):
     pass
 
 
+class PartyArchiveWarning(UserWarning):
+    pass
+
+
+class SessionError(UserError):
+    pass
+
+
+class SessionCancelWarning(UserWarning):
+    pass
+
+
+class SessionDoneWarning(UserWarning):
+    pass
+
+
 class SlotError(UserError):
     pass
 
@@ -45,6 +61,10 @@ class CaseBusyError(UserError):
 
 
 class CaseCloseError(UserError):
+    pass
+
+
+class CaseOpenWarning(UserWarning):
     pass
 
 

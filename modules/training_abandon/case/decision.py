@@ -84,6 +84,7 @@ class DecisionMixin:
             raise CaseStepError(gettext(
                     'training_abandon.msg_decision_ground',
                     ground=cls._ground_label(ground)))
+        cls._check_session(cases, decision, ground)
         for case in cases:
             cls._check_effective_date(
                 case, decision, ground, effective_date)

@@ -15,7 +15,8 @@ from trytond.pyson import Bool, Eval, If
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
-from ..exceptions import EnrolmentDuplicateError, TrainingValidationError
+from ..exceptions import (
+    EnrolmentDuplicateError, SessionError, TrainingValidationError)
 from ..tools import BATCH
 
 # States in which the trainee follows, or is going to follow, the session
@@ -135,6 +136,9 @@ class Enrolment(Workflow, ModelSQL, ModelView):
             ('cancelled', "Cancelled"),
             ], "State", readonly=True, required=True, sort=False)
     state_string = state.translated('state')
+    previous_state = fields.Char(
+        "Previous State", readonly=True,
+        help="The state that the enrolment had when its session ended.")
 
     del _states, _party_context
 
@@ -301,6 +305,8 @@ class Enrolment(Workflow, ModelSQL, ModelView):
                 if sequence := configuration.get_multivalue(
                         'enrolment_sequence', company=company_id):
                     values['number'] = sequence.get()
+        elif mode == 'write' and 'state' in values:
+            values = {'previous_state': None, **values}
         return values
 
     @classmethod
@@ -355,7 +361,11 @@ class Enrolment(Workflow, ModelSQL, ModelView):
             cls, mode, enrolments, values=None, external=False):
         super().check_modification(
             mode, enrolments, values=values, external=external)
-        if mode == 'delete':
+        if mode == 'create':
+            cls._check_session_takes(enrolments)
+        elif mode == 'write' and values.get('session'):
+            cls._check_new_session(enrolments, values['session'])
+        elif mode == 'delete':
             for enrolment in enrolments:
                 if enrolment.state not in {'draft', 'cancelled'}:
                     raise AccessError(gettext(
@@ -363,9 +373,79 @@ class Enrolment(Workflow, ModelSQL, ModelView):
                             enrolment=enrolment.rec_name))
 
     @classmethod
+    def _check_session_takes(cls, enrolments):
+        for enrolment in enrolments:
+            cls._check_takes(enrolment, enrolment.session)
+
+    @classmethod
+    def _check_new_session(cls, enrolments, session):
+        pool = Pool()
+        Session = pool.get('training.session')
+        for enrolment in enrolments:
+            if enrolment.session.id != session:
+                cls._check_takes(enrolment, Session(session))
+
+    @classmethod
+    def _check_takes(cls, enrolment, session):
+        if session.has_ended:
+            raise SessionError(gettext(
+                    'training_abandon.msg_enrolment_session_ended',
+                    trainee=enrolment.trainee.rec_name,
+                    session=session.rec_name,
+                    state=session.state_string))
+
+    @classmethod
+    def attended(cls, enrolments):
+        "Hook that returns those who were present on an official sheet"
+        return []
+
+    @classmethod
+    def kept_open(cls, enrolments):
+        "Hook that returns those that the end of their session leaves open"
+        return []
+
+    @classmethod
+    def end_with_session(cls, enrolments, state):
+        "End the enrolments and remember the state that they had"
+        by_state = defaultdict(list)
+        for enrolment in enrolments:
+            by_state[enrolment.state].append(enrolment)
+        if state == 'completed':
+            cls.restart(by_state['confirmed'])
+        end = {
+            'cancelled': cls.cancel,
+            'completed': cls.complete,
+            'withdrawn': cls.withdraw,
+            }[state]
+        for previous, group in by_state.items():
+            for sub_enrolments in grouped_slice(group, BATCH):
+                sub_enrolments = list(sub_enrolments)
+                end(sub_enrolments)
+                cls.write(sub_enrolments, {'previous_state': previous})
+
+    @classmethod
+    def give_back(cls, enrolments):
+        "Give the enrolments the state that the end of their session took"
+        give = {
+            'draft': cls.draft,
+            'confirmed': cls.confirm,
+            'started': cls.restart,
+            'suspended': cls.suspend,
+            }
+        by_state = defaultdict(list)
+        for enrolment in enrolments:
+            by_state[enrolment.previous_state].append(enrolment)
+        for state, group in by_state.items():
+            if state != 'started':
+                # What is completed only goes back to started
+                cls.restart([e for e in group if e.state == 'completed'])
+            give[state](group)
+
+    @classmethod
     def copy(cls, enrolments, default=None):
         default = default.copy() if default is not None else {}
         default.setdefault('number')
+        default.setdefault('previous_state')
         default.setdefault('external_codes')
         return super().copy(enrolments, default=default)
 
@@ -379,7 +459,8 @@ class Enrolment(Workflow, ModelSQL, ModelView):
     @ModelView.button
     @Workflow.transition('confirmed')
     def confirm(cls, enrolments):
-        pass
+        cls._check_session_takes(
+            [e for e in enrolments if e.state == 'draft'])
 
     @classmethod
     @ModelView.button
