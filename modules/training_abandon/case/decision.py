@@ -176,6 +176,7 @@ class DecisionMixin:
                         [[e], {'end_date': c.previous_end_date}]
                         for e, c in zip(enrolments, group)), []))
             restore[state](enrolments)
+            Enrolment.follow_session(enrolments)
 
     @property
     def has_ended_enrolment(self):

@@ -405,6 +405,19 @@ class Enrolment(Workflow, ModelSQL, ModelView):
         return []
 
     @classmethod
+    def follow_session(cls, enrolments):
+        """End the current enrolments whose session is cancelled: who has
+        attended is withdrawn, the others are cancelled."""
+        enrolments = [
+            e for e in enrolments
+            if e.session.state == 'cancelled' and e.state in CURRENT_STATES]
+        attended = set(cls.attended(enrolments))
+        cls.end_with_session(
+            [e for e in enrolments if e in attended], 'withdrawn')
+        cls.end_with_session(
+            [e for e in enrolments if e not in attended], 'cancelled')
+
+    @classmethod
     def end_with_session(cls, enrolments, state):
         "End the enrolments and remember the state that they had"
         by_state = defaultdict(list)

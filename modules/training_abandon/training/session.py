@@ -263,6 +263,8 @@ class Session(GenerationMixin, Workflow, ModelSQL, ModelView):
     @classmethod
     @ModelView.button
     def cancel(cls, sessions):
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
         sessions = [
             s for s in sessions if (s.state, 'cancelled') in cls._transitions]
         cls._check_no_open_slot(sessions)
@@ -270,7 +272,8 @@ class Session(GenerationMixin, Workflow, ModelSQL, ModelView):
         cls._cancel(sessions)
         # The user has been warned of what ends with the session
         with Transaction().set_context(_skip_warnings=True):
-            cls._end_enrolments(sessions)
+            Enrolment.follow_session(
+                cls._search_enrolments(sessions, CURRENT_STATES))
 
     @classmethod
     @Workflow.transition('cancelled')
@@ -313,19 +316,6 @@ class Session(GenerationMixin, Workflow, ModelSQL, ModelView):
                 names=tools.names(
                     [e.trainee for e in enrolments], NAMED),
                 )] if enrolments else []
-
-    @classmethod
-    def _end_enrolments(cls, sessions):
-        """End the enrolments of the cancelled sessions: who has attended is
-        withdrawn, the others are cancelled."""
-        pool = Pool()
-        Enrolment = pool.get('training.enrolment')
-        enrolments = cls._search_enrolments(sessions, CURRENT_STATES)
-        attended = set(Enrolment.attended(enrolments))
-        Enrolment.end_with_session(
-            [e for e in enrolments if e in attended], 'withdrawn')
-        Enrolment.end_with_session(
-            [e for e in enrolments if e not in attended], 'cancelled')
 
     @classmethod
     def _warn_not_held(cls, sessions):
