@@ -217,7 +217,6 @@ class Session(GenerationMixin, Workflow, ModelSQL, ModelView):
     def copy(cls, sessions, default=None):
         default = default.copy() if default is not None else {}
         default.setdefault('number')
-        default.setdefault('state', cls.default_state())
         default.setdefault('slots')
         default.setdefault('enrolments')
         default.setdefault('origin')
