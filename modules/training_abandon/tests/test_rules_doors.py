@@ -572,10 +572,9 @@ class DoorsTestCase(DatabaseTestCase):
                 if row.door in QUIET:
                     row.attempt(house)
                 else:
-                    with self.assertRaises((UserError, Refused)) as rrr, \
+                    with self.assertRaises((UserError, Refused)), \
                             savepoint(keep=row.door in FILES):
                         row.attempt(house)
-                    print('@@', row.rule, '|', row.door, '|', type(rrr.exception).__name__, str(rrr.exception)[:150].replace(chr(10), ' '))
                 self.assertEqual(row.protected(house), before)
 
     @with_transaction()
