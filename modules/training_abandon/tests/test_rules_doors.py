@@ -41,6 +41,7 @@ SLOT = 'training.session.slot'
 ENROLMENT = 'training.enrolment'
 ATTENDANCE = 'training.attendance'
 CASE = 'training.abandon.case'
+CERTIFICATE = 'training.abandon.certificate'
 MAIL = 'training.mail'
 
 Row = namedtuple('Row', ['rule', 'door', 'prepare', 'protected', 'attempt'])
@@ -235,6 +236,19 @@ class House:
         self.case = get_to_decision(self.enrolment)
         decide(self.case)
 
+    def certified(self):
+        self.decided()
+        Report = self.get(CERTIFICATE, type='report')
+        with patch.object(Report, 'convert', return_value=('pdf', b'%PDF')):
+            run_wizard('training.abandon.case.certify', [self.case])
+        self.certificate, = self.get(CERTIFICATE).search([])
+
+    def issued(self):
+        certificate, = self.get(CERTIFICATE).search([])
+        return (
+            certificate.case, certificate.kind, certificate.state,
+            bytes(certificate.document), certificate.sha256)
+
     def decision(self):
         case = self.get(CASE)(self.case.id)
         return (
@@ -367,13 +381,16 @@ RULES = [
 
         # A cancelled session has no sheet
         ("sheet in a cancelled session", 'client button',
-            House.cancel_session, House.sheets,
+            lambda h: (h.hold(), h.cancel_session()), House.sheets,
             lambda h: h.client(SLOT, 'open', [h.session.slots[0].id])),
+        ("sheet in a cancelled session", 'ORM',
+            lambda h: (h.hold(), h.cancel_session()), House.sheets,
+            lambda h: h.get(SLOT).open(h.session.slots[:1])),
         ("sheet in a cancelled session", 'CSV',
-            House.cancel_session, House.sheets,
+            lambda h: (h.hold(), h.cancel_session()), House.attendances,
             lambda h: h.csv('attendance', (
                     "enrolment;date;start;status\n"
-                    "E;02/03/2026;09:00;P\n"))),
+                    "E;02/03/2026;09:00;A\n"))),
 
         # What an official sheet says
         ("presence on a held sheet", 'client write',
@@ -460,6 +477,22 @@ RULES = [
             House.ask_reasons, House.written, House.cron),
         ("sent mail", 'merge',
             House.ask_reasons, House.written,
+            lambda h: h.merge(
+                h.enrolment.trainee.party, create_party("Twin"))),
+
+        # A certificate stays as it was issued
+        ("issued certificate", 'client write',
+            House.certified, House.issued,
+            lambda h: h.client(
+                CERTIFICATE, 'write', [h.certificate.id],
+                {'document': b'other'})),
+        ("issued certificate", 'client delete',
+            House.certified, House.issued,
+            lambda h: h.client(CERTIFICATE, 'delete', [h.certificate.id])),
+        ("issued certificate", 'cron',
+            House.certified, House.issued, House.cron),
+        ("issued certificate", 'merge',
+            House.certified, House.issued,
             lambda h: h.merge(
                 h.enrolment.trainee.party, create_party("Twin"))),
 
