@@ -585,6 +585,51 @@ class ImportTestCase(unittest.TestCase):
                     'training.attendance')],
             [(29, dt.timedelta(hours=2)), (31, dt.timedelta(hours=3))])
 
+    def test_ended_sessions(self):
+        "The rows of the sessions that have ended are rejected"
+        self.load_until('parties')
+        content = (
+            "session;course;title;date;start;end\n"
+            "S1;C1;Excel;05/01/2026;09:00;12:00\n")
+        later = content + "S1;C1;;05/01/2026;14:00;17:00\n"
+        enrolments = (
+            "enrolment;session;trainee;agreement\nI1;S1;P2;cpf\n")
+        self.load('sessions', content)
+        session, = self.find('training.session')
+        for state, button, same in [
+                ('done', 'do', {'unchanged': 1}), ('cancelled', 'cancel', {})]:
+            with self.subTest(state=state):
+                if session.state == 'planned':
+                    session.click('run')
+                session.click(button)
+                counts, rejected = self.load('sessions', later)
+                self.assertEqual(counts, same)
+                self.assertIn(f"is {state}", rejected[-1]['reason'])
+                self.assertEqual(rejected[-1]['column'], 'session')
+                self.assertEqual(
+                    len(self.find('training.session.slot')), 1)
+                for dry_run in [True, False]:
+                    counts, rejected = self.load(
+                        'enrolments', enrolments, dry_run=dry_run)
+                    self.assertEqual(counts, {})
+                    self.assertIn(f"is {state}", rejected[0]['reason'])
+                self.assertFalse(self.find('training.enrolment'))
+                if state == 'done':
+                    session.click('run')
+
+    def test_closed_course(self):
+        "A course that is closed takes no new session"
+        self.load_until('sessions')
+        course, = self.find('training.course')
+        course.active = False
+        course.save()
+        counts, rejected = self.load('sessions', (
+                "session;course;title;date;start;end\n"
+                "S1;C1;;07/01/2026;09:00;12:00\n"
+                "S2;C1;;07/01/2026;09:00;12:00\n"))
+        self.assertEqual(counts, {'created': 1})
+        self.assertIn("closed", rejected[0]['reason'])
+
     def test_attendance_email(self):
         "Who has left and come back is found by the date"
         self.load_until('enrolments')

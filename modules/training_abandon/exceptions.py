@@ -36,6 +36,22 @@ class EnrolmentError(UserError):
     pass
 
 
+class PartyArchiveWarning(UserWarning):
+    pass
+
+
+class SessionError(UserError):
+    pass
+
+
+class SessionCancelWarning(UserWarning):
+    pass
+
+
+class SessionDoneWarning(UserWarning):
+    pass
+
+
 class SlotError(UserError):
     pass
 
@@ -69,6 +85,10 @@ class CaseBusyError(UserError):
 
 
 class CaseCloseError(UserError):
+    pass
+
+
+class CaseOpenWarning(UserWarning):
     pass
 
 

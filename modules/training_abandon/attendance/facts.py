@@ -327,6 +327,25 @@ class Enrolment(EnrolmentEvidenceMixin, metaclass=PoolMeta):
         'get_facts')
 
     @classmethod
+    def attended(cls, enrolments):
+        pool = Pool()
+        Attendance = pool.get('training.attendance')
+        cursor = Transaction().connection.cursor()
+        result = set(super().attended(enrolments))
+        for sub_enrolments in grouped_slice(enrolments, BATCH):
+            enrolment_ids = {e.id: e for e in sub_enrolments}
+            query, attendance, slot, _ = Attendance._joined()
+            cursor.execute(*query.select(
+                    attendance.enrolment,
+                    where=fields.SQL_OPERATORS['in'](
+                        attendance.enrolment, list(enrolment_ids))
+                    & (slot.state == 'held')
+                    & attendance.state.in_(ATTENDED),
+                    group_by=[attendance.enrolment]))
+            result.update(enrolment_ids[id_] for id_, in cursor)
+        return [e for e in enrolments if e in result]
+
+    @classmethod
     def __setup__(cls):
         super().__setup__()
         for name in FACTS:

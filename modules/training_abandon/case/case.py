@@ -22,6 +22,7 @@ from .certificate import CertificationMixin
 from .correspondence import CaseCorrespondenceMixin
 from .decision import DecisionMixin
 from .follow_up import ExchangeMixin
+from .obstacle import ObstacleMixin
 from .opening import OpeningMixin
 from .owner import OwnerMixin
 from .progress import ProgressMixin
@@ -29,8 +30,8 @@ from .progress import ProgressMixin
 
 class Case(
         OpeningMixin, ProgressMixin, CaseCorrespondenceMixin, AnswerMixin,
-        AnalysisMixin, ExchangeMixin, DecisionMixin, CertificationMixin,
-        OwnerMixin, Workflow, ModelSQL, ModelView):
+        AnalysisMixin, ExchangeMixin, ObstacleMixin, DecisionMixin,
+        CertificationMixin, OwnerMixin, Workflow, ModelSQL, ModelView):
     __name__ = 'training.abandon.case'
     _rec_name = 'number'
 

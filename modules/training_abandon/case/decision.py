@@ -84,6 +84,7 @@ class DecisionMixin:
             raise CaseStepError(gettext(
                     'training_abandon.msg_decision_ground',
                     ground=cls._ground_label(ground)))
+        cls._check_session(cases, decision, ground)
         for case in cases:
             cls._check_effective_date(
                 case, decision, ground, effective_date)
@@ -175,6 +176,7 @@ class DecisionMixin:
             enrolments = Enrolment.browse([c.enrolment.id for c in group])
             restore[state](enrolments)
             Enrolment.restore_expectation(Enrolment.browse(enrolments))
+            Enrolment.follow_session(enrolments)
 
     @property
     def has_ended_enrolment(self):

@@ -1,9 +1,12 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
+from trytond.i18n import gettext
 from trytond.model import ModelView, fields
-from trytond.pool import PoolMeta
+from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Eval
 
+from .. import tools
+from ..exceptions import CaseOpenWarning
 from ..training.enrolment import CURRENT_STATES
 
 
@@ -33,6 +36,51 @@ class Enrolment(metaclass=PoolMeta):
         default.setdefault('follow_ups')
         default.setdefault('cases')
         return super().copy(enrolments, default=default)
+
+    @classmethod
+    def kept_open(cls, enrolments):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        kept = {
+            c.enrolment for c in Case.undecided(
+                'enrolment', [e.id for e in enrolments])}
+        kept.update(super().kept_open(enrolments))
+        return [e for e in enrolments if e in kept]
+
+    @classmethod
+    def on_modification(cls, mode, enrolments, field_names=None):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        super().on_modification(mode, enrolments, field_names=field_names)
+        if mode == 'write' and 'state' in field_names:
+            Case.on_enrolment_end(
+                [e for e in enrolments if e.state not in CURRENT_STATES])
+
+    @classmethod
+    @ModelView.button
+    def complete(cls, enrolments):
+        cls._warn_undecided(enrolments)
+        super().complete(enrolments)
+
+    @classmethod
+    @ModelView.button
+    def cancel(cls, enrolments):
+        cls._warn_undecided(enrolments)
+        super().cancel(enrolments)
+
+    @classmethod
+    def _warn_undecided(cls, enrolments):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Warning = pool.get('res.user.warning')
+        cases = Case.undecided('enrolment', [e.id for e in enrolments])
+        if not cases:
+            return
+        key = Warning.format('training_enrolment_end', cases)
+        if Warning.check(key):
+            raise CaseOpenWarning(key, gettext(
+                    'training_abandon.msg_enrolment_end_case',
+                    cases=tools.names(cases)))
 
     @classmethod
     @ModelView.button_action('training_abandon.wizard_case_open')

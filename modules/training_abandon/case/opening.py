@@ -38,11 +38,10 @@ class OpeningMixin:
             numbers = sequence.get_many(len(company_enrolments))
             procedures = {}
             for enrolment, number in zip(company_enrolments, numbers):
-                procedure = enrolment.session.procedure
-                if not procedure:
-                    if company not in procedures:
-                        procedures[company] = cls._get_procedure(company)
-                    procedure = procedures[company]
+                session = enrolment.session
+                if session not in procedures:
+                    procedures[session] = cls._session_procedure(session)
+                procedure, revised = procedures[session]
                 case = cls(
                     number=number,
                     company=company,
@@ -51,7 +50,7 @@ class OpeningMixin:
                     origin=origin,
                     opening_date=date,
                     opened_by=employee,
-                    note=note)
+                    note='\n'.join(filter(None, [note, revised])) or None)
                 case.steps = Step.plan(case, calendar)
                 cases.append(case)
         for sub_cases in grouped_slice(cases, tools.BATCH):
@@ -65,11 +64,30 @@ class OpeningMixin:
         return Procedure.get_active(company)
 
     @classmethod
+    def _session_procedure(cls, session):
+        """Return the procedure that the cases of the session follow, and the
+        words that tell if it is not the one of the session."""
+        if not session.procedure:
+            return cls._get_procedure(session.company), None
+        procedure = session.procedure.check_in_force(session)
+        if procedure == session.procedure:
+            return procedure, None
+        return procedure, gettext(
+            'training_abandon.msg_case_procedure_revised',
+            archived=session.procedure.rec_name,
+            procedure=procedure.rec_name)
+
+    @classmethod
     def _check_open(cls, enrolments, date):
         refused = [e for e in enrolments if e.state not in CURRENT_STATES]
         if refused:
             raise CaseOpenError(gettext(
                     'training_abandon.msg_case_open_state',
+                    enrolments=tools.names(refused)))
+        refused = [e for e in enrolments if e.session.state == 'cancelled']
+        if refused:
+            raise CaseOpenError(gettext(
+                    'training_abandon.msg_case_open_session',
                     enrolments=tools.names(refused)))
         refused = [
             e for e in enrolments if date > tools.today(e.company)]

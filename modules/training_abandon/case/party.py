@@ -1,8 +1,52 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
-from trytond.i18n import gettext
+from trytond.i18n import gettext, ngettext
 from trytond.modules.party.exceptions import EraseError
 from trytond.pool import Pool, PoolMeta
+from trytond.transaction import without_check_access
+
+from .. import tools
+
+
+class Party(metaclass=PoolMeta):
+    __name__ = 'party.party'
+
+    @classmethod
+    def on_modification(cls, mode, parties, field_names=None):
+        super().on_modification(mode, parties, field_names=field_names)
+        if mode == 'write' and 'active' in field_names:
+            # Those that are replaced go on as another party
+            archived = [
+                p for p in parties if not p.active and not p.replaced_by]
+            cls.tell_cases(
+                archived, 'training_abandon.msg_cases_party_archived')
+
+    @classmethod
+    @without_check_access
+    def tell_cases(cls, parties, message_id):
+        "Tell the owners of the open cases that write to the parties"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Case.notify_owners(
+            Case.search(cls._open_cases_domain([p.id for p in parties]),
+                order=[('id', 'ASC')]) if parties else [],
+            lambda cases: (
+                ngettext(message_id, len(cases), count=len(cases)),
+                ' · '.join(tools.first(c.rec_name for c in cases))))
+
+    @classmethod
+    def _open_cases_domain(cls, ids):
+        return [
+            ('closed_at', '=', None),
+            ['OR',
+                ('enrolment.trainee.party', 'in', ids),
+                ('enrolment.prescriber', 'in', ids),
+                ('enrolment.employer', 'in', ids),
+                ('enrolment.client', 'in', ids),
+                ('enrolment.contacts.party', 'in', ids),
+                ('mails.party', 'in', ids),
+                ],
+            ]
 
 
 class Replace(metaclass=PoolMeta):
@@ -33,6 +77,14 @@ class Erase(metaclass=PoolMeta):
                     'training_abandon.msg_erase_party_open_case',
                     party=party.rec_name,
                     company=company.rec_name))
+
+    def transition_erase(self):
+        pool = Pool()
+        Party = pool.get('party.party')
+        # The notification does not name who is erased
+        Party.tell_cases(
+            [self.ask.party], 'training_abandon.msg_cases_party_erased')
+        return super().transition_erase()
 
     def to_erase(self, party_id):
         pool = Pool()

@@ -89,6 +89,7 @@ class StepEscalationMixin:
             has_owner = Exists(Case._owners_query(case.owner))
             where = (
                 (case.closed_at == Null)
+                & Case.pending_sql(case)
                 & (step.due_date < before)
                 & ((step.escalation == Null)
                     | ((step.escalation == 'owner')

@@ -144,11 +144,15 @@ class StepReminderMixin:
         pool = Pool()
         Case = pool.get('training.abandon.case')
         Enrolment = pool.get('training.enrolment')
+        Party = pool.get('party.party')
         Trainee = pool.get('training.trainee')
         step, case = cls.__table__(), Case.__table__()
         enrolment, trainee = Enrolment.__table__(), Trainee.__table__()
+        party = Party.__table__()
         told = cls._told_query()
         where = cls._is_waiting(step, case, told.party, trainee.party)
+        # Who is archived, or erased, is not written to
+        where &= (party.active == Literal(True))
         if step_ids is not None:
             where &= fields.SQL_OPERATORS['in'](told.step, step_ids)
         query = (told
@@ -156,6 +160,7 @@ class StepReminderMixin:
             .join(case, condition=case.id == step.case)
             .join(enrolment, condition=enrolment.id == case.enrolment)
             .join(trainee, condition=trainee.id == enrolment.trainee)
+            .join(party, condition=party.id == told.party)
             .select(
                 step.id.as_('step'), case.id.as_('case'),
                 case.company.as_('company'), case.state.as_('case_state'),
@@ -229,7 +234,8 @@ class StepReminderMixin:
                 step.id,
                 where=(step.state == 'done')
                 & step.kind.in_(ANSWERED_KINDS)
-                & (case.closed_at == Null)))
+                & (case.closed_at == Null)
+                & Case.pending_sql(case)))
 
     @classmethod
     def _is_waiting(cls, step, case, party, trainee):

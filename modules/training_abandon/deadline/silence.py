@@ -136,6 +136,7 @@ class SilenceMixin:
                 & (case.origin != 'declared')
                 & (case.answered_at == Null)
                 & enrolment.state.in_(RUNNING_STATES)
+                & cls.pending_sql(case)
                 & (ask.kind == 'ask_reasons') & (ask.state == 'done')
                 & (decide.kind == 'decide') & (decide.state == 'todo'))
             if sub_ids is not None:

@@ -233,10 +233,13 @@ class Session(metaclass=PoolMeta):
         ExternalCode = pool.get('training.external_code')
         company = Company(Transaction().context['company'])
         title = group['title']
-        courses = Course.search([
-                ('company', 'in', [company.id, None]),
-                ['OR', ('code', '=', title), ('name', '=', title)],
-                ], limit=2)
+        domain = [
+            ('company', 'in', [company.id, None]),
+            ['OR', ('code', '=', title), ('name', '=', title)],
+            ]
+        # A closed course takes no session, but is not made once more
+        courses = Course.search(domain, limit=2) or Course.search(
+            [*domain, ('active', '=', False)], limit=1)
         if len(courses) > 1:
             raise CalendarError(gettext(
                     'training_abandon.msg_ical_courses', title=title))

@@ -1,6 +1,8 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
+from trytond.i18n import gettext
 from trytond.pool import Pool, PoolMeta
+from trytond.transaction import without_check_access
 
 
 class Replace(metaclass=PoolMeta):
@@ -16,6 +18,26 @@ class Replace(metaclass=PoolMeta):
 
 class Erase(metaclass=PoolMeta):
     __name__ = 'party.erase'
+
+    def transition_erase(self):
+        self._stop_mails()
+        return super().transition_erase()
+
+    @without_check_access
+    def _stop_mails(self):
+        "Cancel the mails that wait, as they lose their address and message"
+        pool = Pool()
+        Mail = pool.get('training.mail')
+        party_id = self.ask.party.id
+        mails = Mail.search([
+                ('state', 'in', ['draft', 'queued']),
+                ['OR',
+                    ('party', '=', party_id),
+                    ('enrolment.trainee.party', '=', party_id),
+                    ],
+                ], order=[])
+        Mail.write(mails, Mail._end('cancelled', gettext(
+                    'training_abandon.msg_mail_party_erased')))
 
     def to_erase(self, party_id):
         pool = Pool()

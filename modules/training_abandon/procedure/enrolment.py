@@ -22,7 +22,12 @@ class Enrolment(CorrespondenceMixin, metaclass=PoolMeta):
         for enrolment in enrolments:
             company = enrolment.company
             procedure = enrolment.session.procedure
-            if not procedure:
+            if procedure:
+                key = procedure, company
+                if key not in active:
+                    active[key] = procedure.in_force(company)
+                procedure = active[key]
+            else:
                 if company not in active:
                     active[company] = Procedure.find_active(company)
                 procedure = active[company]

@@ -155,6 +155,29 @@ class Procedure(Workflow, ModelSQL, ModelView):
         except ProcedureError:
             return None
 
+    def in_force(self, company):
+        """Return the revision that is followed in the place of the procedure
+        once it is archived, itself before, or None"""
+        if self.state != 'archived':
+            return self
+        procedures = self.search([
+                ('state', '=', 'active'),
+                ('code', '=', self.code),
+                ('company', 'in', [company.id, None]),
+                ], order=[('revision', 'DESC'), ('id', 'DESC')])
+        own = [p for p in procedures if p.company]
+        return next(iter(own or procedures), None)
+
+    def check_in_force(self, session):
+        "Return the revision in force of the procedure of the session"
+        procedure = self.in_force(session.company)
+        if not procedure:
+            raise ProcedureError(gettext(
+                    'training_abandon.msg_procedure_session_archived',
+                    procedure=self.rec_name,
+                    session=session.rec_name))
+        return procedure
+
     def get_step(self, kind):
         for step in self.steps:
             if step.kind == kind:

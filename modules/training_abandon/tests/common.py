@@ -6,6 +6,7 @@ import datetime as dt
 import socket
 import unittest
 from contextlib import contextmanager, nullcontext
+from itertools import count
 from unittest.mock import patch
 
 import trytond.config as config
@@ -20,6 +21,8 @@ from trytond.transaction import Transaction
 # A Monday without public holiday in its fortnight
 DATE = dt.date(2026, 3, 2)
 DAY = dt.timedelta(days=1)
+
+_savepoints = count()
 
 # The connection with which trytond looks at the caches of the other processes
 # makes SQLite commit the test that runs
@@ -145,6 +148,25 @@ def same_transaction():
     with patch.object(transaction, 'commit'), \
             patch.object(transaction, 'rollback'):
         yield
+
+
+@contextmanager
+def savepoint(keep=False):
+    "Undo what is done, unless it is kept when there is no error"
+    cursor = Transaction().connection.cursor()
+    name = f'savepoint_{next(_savepoints)}'
+    cursor.execute(f'SAVEPOINT {name}')
+    try:
+        yield
+    except BaseException:
+        keep = False
+        raise
+    finally:
+        if not keep:
+            cursor.execute(f'ROLLBACK TO SAVEPOINT {name}')
+            tools.forget_read()
+            Transaction().user_notifications.clear()
+            Transaction().tasks.clear()
 
 
 class _Counting:

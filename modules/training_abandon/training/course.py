@@ -2,10 +2,13 @@
 # this repository contains the full copyright notices and license terms.
 import datetime as dt
 
+from trytond.i18n import gettext
 from trytond.model import DeactivableMixin, ModelSQL, ModelView, fields
 from trytond.pool import Pool
 from trytond.pyson import Eval, If
 from trytond.transaction import Transaction
+
+from ..exceptions import SessionError
 
 
 class Course(DeactivableMixin, ModelSQL, ModelView):
@@ -81,6 +84,13 @@ class Course(DeactivableMixin, ModelSQL, ModelView):
             ('name', operator, operand, *extra),
             ('code', operator, operand, *extra),
             ]
+
+    def check_open(self):
+        "Check that the course may have new sessions"
+        if not self.active:
+            raise SessionError(gettext(
+                    'training_abandon.msg_session_course_closed',
+                    course=self.rec_name))
 
     @classmethod
     def copy(cls, courses, default=None):

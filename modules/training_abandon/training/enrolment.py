@@ -18,7 +18,7 @@ from trytond.wizard import Button, StateTransition, StateView, Wizard
 from .. import tools
 from ..exceptions import (
     AgreedHoursError, AgreedHoursWarning, EnrolmentDuplicateError,
-    TrainingValidationError)
+    SessionError, TrainingValidationError)
 from ..tools import BATCH
 from .event import EventsMixin
 from .group import GroupsMixin
@@ -152,6 +152,9 @@ class Enrolment(
             ('cancelled', "Cancelled"),
             ], "State", readonly=True, required=True, sort=False)
     state_string = state.translated('state')
+    previous_state = fields.Char(
+        "Previous State", readonly=True,
+        help="The state that the enrolment had when its session ended.")
 
     del _states, _party_context
 
@@ -308,6 +311,8 @@ class Enrolment(
                 if sequence := configuration.get_multivalue(
                         'enrolment_sequence', company=company_id):
                     values['number'] = sequence.get()
+        elif mode == 'write' and 'state' in values:
+            values = {'previous_state': None, **values}
         return values
 
     @classmethod
@@ -380,7 +385,11 @@ class Enrolment(
                     raise AccessError(gettext(
                             'training_abandon.msg_agreed_hours_modify',
                             enrolment=enrolment.rec_name))
-        if mode == 'delete':
+        if mode == 'create':
+            cls._check_session_takes(enrolments)
+        elif mode == 'write' and values.get('session'):
+            cls._check_new_session(enrolments, values['session'])
+        elif mode == 'delete':
             for enrolment in enrolments:
                 if enrolment.state not in {'draft', 'cancelled'}:
                     raise AccessError(gettext(
@@ -388,10 +397,92 @@ class Enrolment(
                             enrolment=enrolment.rec_name))
 
     @classmethod
+    def _check_session_takes(cls, enrolments):
+        for enrolment in enrolments:
+            cls._check_takes(enrolment, enrolment.session)
+
+    @classmethod
+    def _check_new_session(cls, enrolments, session):
+        pool = Pool()
+        Session = pool.get('training.session')
+        for enrolment in enrolments:
+            if enrolment.session.id != session:
+                cls._check_takes(enrolment, Session(session))
+
+    @classmethod
+    def _check_takes(cls, enrolment, session):
+        if session.has_ended:
+            raise SessionError(gettext(
+                    'training_abandon.msg_enrolment_session_ended',
+                    trainee=enrolment.trainee.rec_name,
+                    session=session.rec_name,
+                    state=session.state_string))
+
+    @classmethod
+    def attended(cls, enrolments):
+        "Hook that returns those who were present on an official sheet"
+        return []
+
+    @classmethod
+    def kept_open(cls, enrolments):
+        "Hook that returns those that the end of their session leaves open"
+        return []
+
+    @classmethod
+    def follow_session(cls, enrolments):
+        """End the current enrolments whose session is cancelled: who has
+        attended is withdrawn, the others are cancelled."""
+        enrolments = [
+            e for e in enrolments
+            if e.session.state == 'cancelled' and e.state in CURRENT_STATES]
+        attended = set(cls.attended(enrolments))
+        cls.end_with_session(
+            [e for e in enrolments if e in attended], 'withdrawn')
+        cls.end_with_session(
+            [e for e in enrolments if e not in attended], 'cancelled')
+
+    @classmethod
+    def end_with_session(cls, enrolments, state):
+        "End the enrolments and remember the state that they had"
+        by_state = defaultdict(list)
+        for enrolment in enrolments:
+            by_state[enrolment.state].append(enrolment)
+        if state == 'completed':
+            cls.restart(by_state['confirmed'])
+        end = {
+            'cancelled': cls.cancel,
+            'completed': cls.complete,
+            'withdrawn': cls.withdraw,
+            }[state]
+        for previous, group in by_state.items():
+            for sub_enrolments in grouped_slice(group, BATCH):
+                sub_enrolments = list(sub_enrolments)
+                end(sub_enrolments)
+                cls.write(sub_enrolments, {'previous_state': previous})
+
+    @classmethod
+    def give_back(cls, enrolments):
+        "Give the enrolments the state that the end of their session took"
+        give = {
+            'draft': cls.draft,
+            'confirmed': cls.confirm,
+            'started': cls.restart,
+            'suspended': cls.suspend,
+            }
+        by_state = defaultdict(list)
+        for enrolment in enrolments:
+            by_state[enrolment.previous_state].append(enrolment)
+        for state, group in by_state.items():
+            if state != 'started':
+                # What is completed only goes back to started
+                cls.restart([e for e in group if e.state == 'completed'])
+            give[state](group)
+
+    @classmethod
     def copy(cls, enrolments, default=None):
         default = default.copy() if default is not None else {}
         for name in ['number', 'external_codes', 'periods',
-                'planned_periods', 'exemptions', 'events']:
+                'planned_periods', 'exemptions', 'events', 'previous_state']:
             default.setdefault(name)
         default.setdefault('state', cls.default_state())
         return super().copy(enrolments, default=default)
@@ -440,6 +531,7 @@ class Enrolment(
     @Workflow.transition('confirmed')
     def confirm(cls, enrolments):
         confirmed = [e for e in enrolments if e.state == 'draft']
+        cls._check_session_takes(confirmed)
         cls.create_expectation(confirmed)
         cls._propose_agreed_hours(confirmed)
         cls.record(enrolments, 'confirmed')

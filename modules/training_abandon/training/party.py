@@ -1,10 +1,15 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
+from trytond.i18n import ngettext
 from trytond.model import ModelView, fields
 from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Bool, Eval, If
 from trytond.tools import escape_wildcard
 from trytond.transaction import inactive_records
+
+from .. import tools
+from ..exceptions import PartyArchiveWarning
+from .enrolment import CURRENT_STATES
 
 
 class Party(metaclass=PoolMeta):
@@ -18,6 +23,34 @@ class Party(metaclass=PoolMeta):
         default = default.copy() if default is not None else {}
         default.setdefault('external_codes')
         return super().copy(parties, default=default)
+
+    @classmethod
+    def check_modification(cls, mode, parties, values=None, external=False):
+        super().check_modification(
+            mode, parties, values=values, external=external)
+        if (mode == 'write' and external
+                and values.get('active') is False
+                and not values.get('replaced_by')):
+            cls._warn_enrolled([p for p in parties if p.active])
+
+    @classmethod
+    def _warn_enrolled(cls, parties):
+        "Warn of the trainees who are archived while they are enrolled"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        Warning = pool.get('res.user.warning')
+        enrolments = Enrolment.search([
+                ('trainee.party', 'in', [p.id for p in parties]),
+                ('state', 'in', CURRENT_STATES),
+                ], order=[('id', 'ASC')])
+        if not enrolments:
+            return
+        key = Warning.format('training_party_archive', enrolments)
+        if Warning.check(key):
+            raise PartyArchiveWarning(key, ngettext(
+                    'training_abandon.msg_party_archive_enrolled',
+                    len(enrolments), count=len(enrolments),
+                    enrolments=tools.names(enrolments, 5)))
 
     @property
     def reachable_email(self):

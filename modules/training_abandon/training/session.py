@@ -1,14 +1,21 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
-from trytond.i18n import gettext
+from trytond.i18n import gettext, ngettext
 from trytond.model import Index, ModelSQL, ModelView, Workflow, fields
 from trytond.model.exceptions import AccessError
 from trytond.pool import Pool
 from trytond.pyson import Eval, If
+from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
-from ..exceptions import SlotError
+from .. import tools
+from ..exceptions import (
+    SessionCancelWarning, SessionDoneWarning, SlotError)
+from .enrolment import CURRENT_STATES
 from .slot_generation import GenerationMixin
+
+# The most slots or trainees that a message names
+NAMED = 5
 
 
 class Session(GenerationMixin, Workflow, ModelSQL, ModelView):
@@ -79,6 +86,7 @@ class Session(GenerationMixin, Workflow, ModelSQL, ModelView):
             ('done', "Done"),
             ('cancelled', "Cancelled"),
             ], "State", readonly=True, required=True, sort=False)
+    state_string = state.translated('state')
 
     del _states
 
@@ -197,7 +205,11 @@ class Session(GenerationMixin, Workflow, ModelSQL, ModelView):
     def check_modification(cls, mode, sessions, values=None, external=False):
         super().check_modification(
             mode, sessions, values=values, external=external)
-        if mode == 'delete':
+        if mode == 'create':
+            cls._check_course(sessions)
+        elif mode == 'write' and values.get('course'):
+            cls._check_new_course(sessions, values['course'])
+        elif mode == 'delete':
             for session in sessions:
                 if session.state not in {'draft', 'cancelled'}:
                     raise AccessError(gettext(
@@ -219,32 +231,64 @@ class Session(GenerationMixin, Workflow, ModelSQL, ModelView):
     @ModelView.button
     @Workflow.transition('draft')
     def draft(cls, sessions):
-        pass
+        cls._give_back([s for s in sessions if s.state == 'cancelled'])
 
     @classmethod
     @ModelView.button
     @Workflow.transition('planned')
     def plan(cls, sessions):
-        pass
+        cls._check_course([s for s in sessions if s.state == 'draft'])
 
     @classmethod
     @ModelView.button
     @Workflow.transition('running')
     def run(cls, sessions):
-        pass
+        cls._give_back([s for s in sessions if s.state == 'done'])
 
     @classmethod
     @ModelView.button
-    @Workflow.transition('done')
     def do(cls, sessions):
+        sessions = [s for s in sessions if s.state == 'running']
+        cls._warn_not_held(sessions)
+        cls._do(sessions)
+        cls._complete_enrolments(sessions)
+        cls.on_done(sessions)
+
+    @classmethod
+    @Workflow.transition('done')
+    def _do(cls, sessions):
         pass
 
     @classmethod
+    def on_done(cls, sessions):
+        "Hook called once the sessions are done"
+
+    @classmethod
     @ModelView.button
-    @Workflow.transition('cancelled')
     def cancel(cls, sessions):
         pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        sessions = [
+            s for s in sessions if (s.state, 'cancelled') in cls._transitions]
+        cls._check_no_open_slot(sessions)
+        cls._warn_cancel(sessions)
+        cls._cancel(sessions)
+        # The user has been warned of what ends with the session
+        with Transaction().set_context(_skip_warnings=True):
+            Enrolment.follow_session(
+                cls._search_enrolments(sessions, CURRENT_STATES))
+
+    @classmethod
+    @Workflow.transition('cancelled')
+    def _cancel(cls, sessions):
+        pool = Pool()
         Slot = pool.get('training.session.slot')
+        Slot.cancel([
+                s for n in sessions for s in n.slots
+                if s.state == 'planned'])
+
+    @classmethod
+    def _check_no_open_slot(cls, sessions):
         slots = [s for n in sessions for s in n.slots]
         for slot in slots:
             if slot.state == 'open':
@@ -252,7 +296,111 @@ class Session(GenerationMixin, Workflow, ModelSQL, ModelView):
                         'training_abandon.msg_session_cancel_slot_open',
                         session=slot.session.rec_name,
                         slot=slot.rec_name))
-        Slot.cancel([s for s in slots if s.state == 'planned'])
+
+    @classmethod
+    def _warn_cancel(cls, sessions):
+        pool = Pool()
+        Warning = pool.get('res.user.warning')
+        if consequences := cls.cancel_consequences(sessions):
+            key = Warning.format('training_session_cancel', sessions)
+            if Warning.check(key):
+                raise SessionCancelWarning(key, gettext(
+                        'training_abandon.msg_session_cancel',
+                        sessions=tools.names(sessions, NAMED),
+                        consequences='\n'.join(consequences)))
+
+    @classmethod
+    def cancel_consequences(cls, sessions):
+        "Return the list of the words for what ends with the sessions"
+        enrolments = cls._search_enrolments(sessions, CURRENT_STATES)
+        return [ngettext(
+                'training_abandon.msg_session_cancel_enrolments',
+                len(enrolments), count=len(enrolments),
+                names=tools.names(
+                    [e.trainee for e in enrolments], NAMED),
+                )] if enrolments else []
+
+    @classmethod
+    def _warn_not_held(cls, sessions):
+        "Warn of the slots in the past whose sheet is not official"
+        pool = Pool()
+        Slot = pool.get('training.session.slot')
+        Warning = pool.get('res.user.warning')
+        slots = Slot.search([
+                ('session', 'in', [s.id for s in sessions]),
+                ('state', 'in', ['planned', 'open']),
+                ('end_at', '<=', tools.now()),
+                ])
+        if not slots:
+            return
+        key = Warning.format('training_session_done', slots)
+        if Warning.check(key):
+            raise SessionDoneWarning(key, ngettext(
+                    'training_abandon.msg_session_done_not_held',
+                    len(slots), count=len(slots),
+                    slots=', '.join(tools.first(
+                            (s.rec_name for s in slots), NAMED))))
+
+    @classmethod
+    def _complete_enrolments(cls, sessions):
+        """Complete the enrolments of those who have attended the sessions
+        and tell which are left."""
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        enrolments = cls._search_enrolments(
+            sessions, ['confirmed', 'started', 'suspended'])
+        running = [e for e in enrolments if e.state != 'suspended']
+        completed = set(Enrolment.attended(running))
+        completed -= set(Enrolment.kept_open(list(completed)))
+        Enrolment.end_with_session(
+            [e for e in running if e in completed], 'completed')
+        if left := [e for e in enrolments if e not in completed]:
+            cls.notify_user(
+                sessions, 'tryton-info', ngettext(
+                    'training_abandon.msg_session_done_left',
+                    len(left), count=len(left)),
+                ', '.join(tools.first(
+                        (f'{e.trainee.rec_name} ({e.state_string})'
+                            for e in left), NAMED)))
+
+    @classmethod
+    def _give_back(cls, sessions):
+        "Give back the enrolments that ended with the sessions"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        Enrolment.give_back([
+                e for e in cls._search_enrolments(
+                    sessions, ['withdrawn', 'completed', 'cancelled'])
+                if e.previous_state])
+
+    @classmethod
+    def _search_enrolments(cls, sessions, states):
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        enrolments = []
+        for sub_sessions in grouped_slice(sessions, tools.BATCH):
+            enrolments += Enrolment.search([
+                    ('session', 'in', [s.id for s in sub_sessions]),
+                    ('state', 'in', states),
+                    ], order=[('id', 'ASC')])
+        return enrolments
+
+    @classmethod
+    def _check_new_course(cls, sessions, course):
+        pool = Pool()
+        Course = pool.get('training.course')
+        if any(s.course.id != course for s in sessions):
+            Course(course).check_open()
+
+    @classmethod
+    def _check_course(cls, sessions):
+        for session in sessions:
+            session.course.check_open()
+
+    @property
+    def has_ended(self):
+        "If the session takes neither slots nor enrolments any more"
+        return self.state in {'done', 'cancelled'}
 
 
 class Session_Trainer(ModelSQL):

@@ -443,6 +443,20 @@ class Slot(
     def validate_fields(cls, slots, field_names):
         super().validate_fields(slots, field_names)
         cls.check_times(slots, field_names)
+        cls.check_session_takes(slots, field_names)
+
+    @classmethod
+    def check_session_takes(cls, slots, field_names=None):
+        "Check that no slot is planned in a session that has ended"
+        if field_names and not field_names & {'session', 'state'}:
+            return
+        for slot in slots:
+            if slot.state == 'planned' and slot.session.has_ended:
+                raise SlotError(gettext(
+                        'training_abandon.msg_slot_session_ended',
+                        slot=slot.rec_name,
+                        session=slot.session.rec_name,
+                        state=slot.session.state_string))
 
     @classmethod
     def check_times(cls, slots, field_names=None):
@@ -500,12 +514,6 @@ class Slot(
     @ModelView.button
     @Workflow.transition('planned')
     def plan(cls, slots):
-        for slot in slots:
-            if slot.session.state == 'cancelled':
-                raise SlotError(gettext(
-                        'training_abandon.msg_slot_plan_session_cancelled',
-                        slot=slot.rec_name,
-                        session=slot.session.rec_name))
         cls.write(slots, {'cancel_reason': None})
 
     @classmethod

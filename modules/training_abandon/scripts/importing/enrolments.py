@@ -15,6 +15,10 @@ ENROLMENT = 'training.enrolment'
 FUNDING = 'training.enrolment.funding'
 PARTIES = ['trainee', 'prescriber', 'employer', 'funder']
 CURRENT = ['draft', 'confirmed', 'started', 'suspended']
+ENDED = {
+    'cancelled': "The session is cancelled: set it back to draft first.",
+    'done': "The session is done: set it back to running first.",
+    }
 FIELDS = {
     'agreement': 'agreement_kind',
     'prescriber': 'prescriber',
@@ -50,7 +54,8 @@ class Enrolments(Importer):
             ENROLMENT, [row['enrolment'] for row in rows])
         rows = self.match(rows, codes)
         self.batches(
-            [r for r in rows if r['enrolment'] not in codes],
+            self.without_ended(
+                [r for r in rows if r['enrolment'] not in codes]),
             self.create_enrolments)
         self.batches(
             [r for r in rows if r['enrolment'] in codes],
@@ -130,6 +135,16 @@ class Enrolments(Importer):
         codes.update(matched)
         return [row for row in rows if row not in self.errors]
 
+    def without_ended(self, rows):
+        "The rows without those whose session takes no enrolment any more"
+        states = {
+            session['id']: session['state'] for session in self.client.read_in(
+                SESSION, 'id', {row['session'] for row in rows}, ['state'])}
+        for row in rows:
+            if reason := ENDED.get(states.get(row['session'])):
+                self.reject(row, reason, 'session')
+        return [row for row in rows if row not in self.errors]
+
     def create_enrolments(self, rows):
         self.create(ENROLMENT, [self.new_enrolment(row) for row in rows])
         for row in rows:
@@ -180,7 +195,10 @@ class Enrolments(Importer):
         self.click(ENROLMENT, 'confirm', [
                 enrolment['id'] for enrolment in self.client.read_in(
                     ENROLMENT, 'id', ids, ['id'],
-                    domain=[('state', '=', 'draft')])])
+                    domain=[
+                        ('state', '=', 'draft'),
+                        ('session.state', 'not in', list(ENDED)),
+                        ])])
 
 
 def conflict(row, enrolment):

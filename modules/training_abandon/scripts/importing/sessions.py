@@ -15,6 +15,10 @@ ADDRESS = 'party.address'
 # Sessions written at once, each with all its slots
 SESSIONS = 10
 SLOT_FIELDS = ['date', 'start', 'end', 'trainer', 'uid']
+ENDED = {
+    'cancelled': "The session is cancelled: set it back to draft first.",
+    'done': "The session is done: set it back to running first.",
+    }
 
 
 class Sessions(Importer):
@@ -211,7 +215,7 @@ class Sessions(Importer):
             for session in self.client.read_in(
                 SESSION, 'id', session_ids, [
                     'course', 'start_date', 'end_date', 'location',
-                    'trainers'])}
+                    'state', 'trainers'])}
         for slot in self.client.read_in(
                 SLOT, 'session', session_ids,
                 ['session', 'state', *SLOT_FIELDS], size=SESSIONS):
@@ -231,6 +235,9 @@ class Sessions(Importer):
 
     def session_changes(self, rows, session, changed):
         "Pairs to write: first the dates, which the slots must be within"
+        if session['state'] in ENDED:
+            self.reject_ended(rows, session, changed)
+            return []
         slots = self.slot_changes(rows, session, changed)
         kept = [row for row in rows if row not in self.errors]
         if not kept:
@@ -253,6 +260,16 @@ class Sessions(Importer):
         if slots:
             values['slots'] = slots
         return [([session['id']], values)] if values else []
+
+    def reject_ended(self, rows, session, changed):
+        "Reject what changes a session that has ended"
+        found = []
+        self.slot_changes(rows, session, found)
+        for row, outcome in found:
+            if session['state'] == 'done' and outcome == 'unchanged':
+                changed.append((row, outcome))
+            else:
+                self.reject(row, ENDED[session['state']], 'session')
 
     def slot_changes(self, rows, session, changed):
         by_uid = {s['uid']: s for s in session['slots'] if s['uid']}
