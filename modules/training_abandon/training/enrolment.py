@@ -458,6 +458,8 @@ class Enrolment(
             for sub_enrolments in grouped_slice(group, BATCH):
                 sub_enrolments = list(sub_enrolments)
                 end(sub_enrolments)
+                if state == 'withdrawn':
+                    cls.forget_expectation(cls.browse(sub_enrolments))
                 cls.write(sub_enrolments, {'previous_state': previous})
 
     @classmethod
@@ -477,6 +479,8 @@ class Enrolment(
                 # What is completed only goes back to started
                 cls.restart([e for e in group if e.state == 'completed'])
             give[state](group)
+            if state in {'confirmed', 'started'}:
+                cls.restore_expectation(cls.browse(group))
 
     @classmethod
     def copy(cls, enrolments, default=None):
@@ -637,6 +641,12 @@ class Enrolment(
     def withdraw(cls, enrolments):
         cls.record(enrolments, 'withdrawn')
 
+    @classmethod
+    @Workflow.transition('cancelled')
+    def call_off(cls, enrolments):
+        "Cancel by the decision of a case, that may undo what was attended"
+        cls.record(enrolments, 'cancelled')
+
 
 def hour(duration):
     "Return the duration as hours and minutes"
@@ -676,11 +686,6 @@ class ChangeAgreedHoursStart(ModelView):
     agreed_hours = fields.TimeDelta(
         "Agreed Hours", 'training_hours', required=True)
     reason = fields.Char("Reason", required=True)
-
-    @classmethod
-    @Workflow.transition('cancelled')
-    def call_off(cls, enrolments):
-        "Cancel by the decision of a case, that may undo what was attended"
 
 
 class Contact(ModelSQL, ModelView):
