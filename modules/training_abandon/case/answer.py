@@ -4,6 +4,7 @@
 from trytond.pool import Pool
 
 from .. import tools
+from ..procedure.states import TRAINEE_KINDS
 
 
 class AnswerMixin:
@@ -22,6 +23,15 @@ class AnswerMixin:
         parties += filter(None, [
                 enrolment.prescriber, enrolment.employer, enrolment.client])
         parties += [c.party for c in enrolment.contacts]
+        return list(dict.fromkeys(parties))
+
+    def trainee_side(self):
+        """Return the list of the parties who answer and sign for the trainee:
+        itself, its guardians and those who were written to as such."""
+        parties = [self.enrolment.trainee.party, *self.enrolment.guardians()]
+        parties += [
+            p for m in self.mails if m.kind in TRAINEE_KINDS
+            for p in m.parties]
         return list(dict.fromkeys(parties))
 
     def _answers(self, *domain):
