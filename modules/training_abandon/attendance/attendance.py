@@ -66,6 +66,9 @@ class Attendance(FactsMixin, MinutesMixin, ModelSQL, ModelView):
             },
         help="The time between the departure and the end of the slot.")
     missed = fields.TimeDelta("Missed", readonly=True)
+    justified = fields.Boolean(
+        "Justified", readonly=True,
+        help="The time missed is excused by an accepted justification.")
     justification = fields.Char(
         "Justification",
         help="The document received for the absence.\n"
@@ -103,6 +106,10 @@ class Attendance(FactsMixin, MinutesMixin, ModelSQL, ModelView):
     @classmethod
     def default_state(cls):
         return 'present'
+
+    @classmethod
+    def default_justified(cls):
+        return False
 
     @classmethod
     def default_source(cls):

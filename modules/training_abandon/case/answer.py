@@ -25,6 +25,22 @@ class AnswerMixin:
         parties += [c.party for c in enrolment.contacts]
         return list(dict.fromkeys(parties))
 
+    def announced_on(self):
+        """Return the day from which the trainee is known to abandon: it said
+        so, was written to as such or gave reasons, or None"""
+        if self.origin == 'declared':
+            return self.opening_date
+        days = [
+            s.done_on() for s in self.steps
+            if s.kind == 'analyse' and s.state == 'done' and self.reasons]
+        days += [
+            m.step.done_on() for m in self.mails
+            if m.step and m.letter and m.letter.variant == 'announced']
+        days += [
+            self.local_date(r.received_at) for r in self.replies
+            if r.counted and r.reasons]
+        return min(filter(None, days), default=None)
+
     def trainee_side(self):
         """Return the list of the parties who answer and sign for the trainee:
         itself, its guardians and those who were written to as such."""
