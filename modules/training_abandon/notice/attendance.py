@@ -27,7 +27,7 @@ class Attendance(metaclass=PoolMeta):
         values = super().compute_fields(field_names=field_names)
         justified_by = getattr(self, 'justified_by', None)
         if ((field_names is None
-                    or field_names & {'state', 'late_by', 'left_by'})
+                or field_names & {'state', 'late_by', 'left_by'})
                 and self.state != 'excused'
                 and justified_by):
             # The sheet looks for what justifies the lateness when it closes

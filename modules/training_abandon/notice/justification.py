@@ -420,15 +420,17 @@ class Justification(Workflow, ModelSQL, ModelView):
         pool = Pool()
         Attendance = pool.get('training.attendance')
         names = ['source', 'state', 'justified_by', 'justification']
-        actions = []
+        excused, justified = [], []
         for values, ids in lines.items():
-            values = dict(zip(names, values))
+            actions, values = excused, dict(zip(names, values))
             if values['state'] in PARTIAL_STATES:
                 del values['state']
+                actions = justified
             for sub_ids in grouped_slice(ids, BATCH):
                 actions += [Attendance.browse(list(sub_ids)), values]
         with without_check_access(), Transaction().set_context(_log=True):
-            if actions:
+            # The lines written together are computed again together
+            for actions in filter(None, [excused, justified]):
                 Attendance.write(*actions)
 
     @classmethod

@@ -3,6 +3,8 @@
 "The notices of what was missed at the slots whose sheet is closed"
 from collections import defaultdict, namedtuple
 
+from sql import Null
+
 from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, ModelView, Unique, fields
 from trytond.model.exceptions import AccessError
