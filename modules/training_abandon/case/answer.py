@@ -31,14 +31,14 @@ class AnswerMixin:
         if self.origin == 'declared':
             return self.opening_date
         days = [
-            s.done_on() for s in self.steps
-            if s.kind == 'analyse' and s.state == 'done' and self.reasons]
-        days += [
             m.step.done_on() for m in self.mails
             if m.step and m.letter and m.letter.variant == 'announced']
-        days += [
-            self.local_date(r.received_at) for r in self.replies
-            if r.counted and r.reasons]
+        if self.answered_at:
+            replies = [r for r in self.replies if r.counted]
+            if any(
+                    reason.code != 'no_answer' for record in [self, *replies]
+                    for reason in record.reasons):
+                days.append(self.local_date(self.answered_at))
         return min(filter(None, days), default=None)
 
     def trainee_side(self):

@@ -11,8 +11,8 @@ from trytond.transaction import Transaction
 
 from .common import (
     DATE, DAY, NoticeTestCase, add_contact, apply_wizard, count_statements,
-    create_enrolments, create_party, create_session, create_user, mail_server,
-    open_cases, open_wizard, run_wizard, set_email, set_up, today)
+    create_enrolments, create_party, create_session, create_user, get_reason,
+    mail_server, open_cases, open_wizard, run_wizard, set_email, set_up, today)
 
 
 class AbsenceNoticeTestCase(NoticeTestCase):
@@ -567,6 +567,12 @@ class NoticeRecipientTestCase(NoticeTestCase):
                         'training.abandon.case.ask_reasons',
                         [case])[1]['mails'])
             self.assertEqual(case.announced_on(), DATE)
+            case, = open_cases(create_enrolments(session))
+            Case = type(case)
+            for code, date in [
+                    ('no_answer', None), ('time.lack', DATE + DAY)]:
+                Case.declare_reasons([case], [get_reason(code)])
+                self.assertEqual(Case(case.id).announced_on(), date)
             # It waited to leave
             self.deliver()
             self.assertEqual(mail.state, 'cancelled')
