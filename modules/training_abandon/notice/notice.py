@@ -262,7 +262,8 @@ class Notice(ModelSQL, ModelView):
         for message in announced:
             cls._add_notices(message, notices, reason='announced')
         cls.save([n for n in notices.values() if n._values])
-        cls._notify_refused(slots, [m for m, _ in refused])
+        if slots:
+            cls._notify_refused(slots, [m for m, _ in refused])
 
     @classmethod
     def _add_notices(cls, message, notices, mail=None, reason=None):
