@@ -225,12 +225,11 @@ class Notice(ModelSQL, ModelView):
     @classmethod
     def _tell_waiting(cls, notices):
         "Tell what the notices say, to their parties alone, if it is true"
-        keys = {n._key for n in notices}
-        attendances = [
-            a for a in cls._missed({n.slot.id for n in notices})
-            if (a.enrolment.id, a.slot.id, a.state) in {
-                (e, s, state) for e, s, _, state in keys}]
-        cls._tell([], attendances, only=keys)
+        told = {(n.enrolment.id, n.slot.id, n.state) for n in notices}
+        cls._tell([], [
+                a for a in cls._missed({n.slot.id for n in notices})
+                if (a.enrolment.id, a.slot.id, a.state) in told],
+            only={n._key for n in notices})
 
     @classmethod
     def _tell(cls, slots, attendances, only=None):
