@@ -78,14 +78,13 @@ class ReminderTestCase(DeadlineTestCase):
 
             # The guardian no more from the day of the majority on
             Trainee.write([trainee], {
-                    'birth_date': (DATE + 8 * DAY).replace(year=2008)})
-            with today(DATE + 7 * DAY):
-                self.assertEqual(
-                    {w.party for w, _ in self.due(DATE + 7 * DAY)},
-                    {trainee.party.id, mother.id})
-                self.assertEqual(
-                    {w.party for w, _ in self.due(DATE + 8 * DAY)},
-                    {trainee.party.id})
+                    'birth_date': (DATE + 9 * DAY).replace(year=2008)})
+            self.assertEqual(
+                {w.party for w, _ in self.due(DATE + 8 * DAY)},
+                {trainee.party.id, mother.id})
+            self.assertEqual(
+                {w.party for w, _ in self.due(DATE + 9 * DAY)},
+                {trainee.party.id})
 
             FollowUp = pool.get('training.follow_up')
             FollowUp.create([{
@@ -97,7 +96,7 @@ class ReminderTestCase(DeadlineTestCase):
                             DATE + 4 * DAY, dt.time(10)),
                         'outcome': 'reached',
                         }])
-            self.assertEqual(self.due(DATE + 7 * DAY), [])
+            self.assertEqual(self.due(DATE + 9 * DAY), [])
             self.assertFalse(Mail.search([('state', '=', 'queued')]))
 
     def due(self, day):
