@@ -96,6 +96,10 @@ class RecipientError(UserError):
     pass
 
 
+class GuardianWarning(UserWarning):
+    pass
+
+
 class CertificateError(UserError):
     pass
 

@@ -82,6 +82,9 @@ class Attendance(
     enrolment_session = fields.Function(
         fields.Many2One('training.session', "Session of the Enrolment"),
         'on_change_with_enrolment_session')
+    justified = fields.Boolean(
+        "Justified", readonly=True,
+        help="The time missed is excused by an accepted justification.")
     justification = fields.Char(
         "Justification",
         help="The document received for the absence.\n"
@@ -126,6 +129,10 @@ class Attendance(
     @classmethod
     def default_state(cls):
         return 'present'
+
+    @classmethod
+    def default_justified(cls):
+        return False
 
     @classmethod
     def default_source(cls):

@@ -65,6 +65,7 @@ class FactsMixin:
                 attendance.enrolment.as_('enrolment'),
                 attendance.state.as_('state'),
                 attendance.missed.as_('missed'),
+                attendance.justified.as_('justified'),
                 slot.date.as_('date'),
                 slot.start.as_('start'),
                 slot.end.as_('end'),
@@ -191,7 +192,8 @@ class FactsMixin:
             held_time.as_('hours_held'),
             attended_time.as_('hours_attended'),
             missed_time.as_('hours_missed'),
-            Sum(held.missed, filter_=held.state == 'excused')
+            Sum(held.missed, filter_=(held.state == 'excused')
+                | (held.justified == Literal(True)))
             .as_('hours_excused'),
             Cast(Round(Cast(
                         Extract('EPOCH', attended_time)

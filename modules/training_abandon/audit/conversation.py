@@ -77,7 +77,10 @@ class Conversation(PartyWizard):
         action['name'] = f'{action["name"]} - {party.rec_name}'
         domain = [
             ('case', '=', case.id),
-            ('party', '=', party.id),
+            ['OR',
+                ('party', '=', party.id),
+                ('origin.also_for', '=', party.id, 'training.mail'),
+                ],
             ('kind', 'in', MESSAGE_KINDS),
             ]
         action['pyson_domain'] = PYSONEncoder().encode(domain)
@@ -108,8 +111,9 @@ class ConversationMixin:
         parties = [
             party for _, _, party in self.recipients(
                 [self], ['trainee', 'stakeholder'])]
+        parties += [p for m in self.mails for p in m.parties]
         parties += [
-            r.party for records in [self.mails, self.replies, self.follow_ups]
+            r.party for records in [self.replies, self.follow_ups]
             for r in records if r.party]
         return list(dict.fromkeys(parties))
 
@@ -119,7 +123,7 @@ class ConversationMixin:
         Nothing of what the others wrote is among them."""
         messages = [
             (m.sent_at, m) for m in self.mails
-            if m.party == party and m.sent_at and m.message_id]
+            if party in m.parties and m.sent_at and m.message_id]
         messages += [
             (r.received_at, r) for r in self.replies
             if r.party == party and r.counted]

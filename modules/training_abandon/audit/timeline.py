@@ -9,6 +9,7 @@ from sql.functions import DateTrunc
 from sql.operators import Concat
 
 from trytond import backend
+from trytond.i18n import gettext
 from trytond.model import ModelSQL, ModelView, fields
 from trytond.pool import Pool
 from trytond.pyson import Eval, If
@@ -508,13 +509,33 @@ class Event(ModelSQL, ModelView):
     def get_summary(cls, events, name):
         """Return what happened in words that everybody may read: the words
         of the trainee are those of the origin."""
-        labels = cls._get_labels()
+        labels, also_for = cls._get_labels(), cls._get_also_for(events)
         return {
             event.id: ' – '.join(filter(None, [
                         event.kind_string,
                         labels['label'](event),
-                        labels['detail'](event)]))
+                        labels['detail'](event),
+                        also_for.get(str(event.origin))]))
             for event in events}
+
+    @classmethod
+    def _get_also_for(cls, events):
+        "Return the words for the other parties of the mails, by mail"
+        pool = Pool()
+        Mail = pool.get('training.mail')
+        mails = []
+        for sub_ids in grouped_slice(list({
+                        e.origin.id for e in events
+                        if e.kind.startswith('mail_')}), tools.BATCH):
+            mails += Mail.search([
+                    ('id', 'in', list(sub_ids)),
+                    ('also_for', '!=', None),
+                    ])
+        return {
+            str(m): gettext(
+                'training_abandon.msg_event_also_for',
+                parties=', '.join(p.rec_name for p in m.also_for))
+            for m in mails}
 
     @classmethod
     def _get_labels(cls):

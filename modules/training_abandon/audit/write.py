@@ -50,6 +50,10 @@ class Write(PartyWizard):
                         'training_abandon.msg_conversation_party',
                         case=case.rec_name,
                         party=party.rec_name))
+            if case.enrolment.is_archived(party):
+                raise RecipientError(gettext(
+                        'training_abandon.msg_write_archived',
+                        party=party.rec_name))
             if not party.reachable_email:
                 raise RecipientError(gettext(
                         'training_abandon.msg_write_no_address',
@@ -70,7 +74,7 @@ class WriteStart(HoldNoticeMixin, ModelView):
         domain=[
             ('id', 'in', Eval('allowed_parties', [])),
             ],
-        help="Each of them receives a mail of its own.")
+        help="Each mailbox receives a mail of its own.")
     addresses = fields.Function(
         fields.Text("Addresses"), 'on_change_with_addresses')
     subject = fields.Char("Subject", required=True)

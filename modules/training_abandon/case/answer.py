@@ -4,6 +4,7 @@
 from trytond.pool import Pool
 
 from .. import tools
+from ..procedure.states import TRAINEE_KINDS
 
 
 class AnswerMixin:
@@ -22,6 +23,31 @@ class AnswerMixin:
         parties += filter(None, [
                 enrolment.prescriber, enrolment.employer, enrolment.client])
         parties += [c.party for c in enrolment.contacts]
+        return list(dict.fromkeys(parties))
+
+    def announced_on(self):
+        """Return the day from which the trainee is known to abandon: it said
+        so, was written to as such or gave reasons, or None"""
+        if self.origin == 'declared':
+            return self.opening_date
+        days = [
+            m.step.done_on() for m in self.mails
+            if m.step and m.letter and m.letter.variant == 'announced']
+        if self.answered_at:
+            replies = [r for r in self.replies if r.counted]
+            if any(
+                    reason.code != 'no_answer' for record in [self, *replies]
+                    for reason in record.reasons):
+                days.append(self.local_date(self.answered_at))
+        return min(filter(None, days), default=None)
+
+    def trainee_side(self):
+        """Return the list of the parties who answer and sign for the trainee:
+        itself, its guardians and those who were written to as such."""
+        parties = [self.enrolment.trainee.party, *self.enrolment.guardians()]
+        parties += [
+            p for m in self.mails if m.kind in TRAINEE_KINDS
+            for p in m.parties]
         return list(dict.fromkeys(parties))
 
     def _answers(self, *domain):

@@ -44,6 +44,9 @@ class Certificate(Workflow, ModelSQL, ModelView):
         help="The hash of the document when it was issued.")
     issued_at = fields.DateTime("Issued at", readonly=True, required=True)
     signed_at = fields.DateTime("Signed at", states=_signed)
+    signed_by = fields.Many2One(
+        'party.party', "Signed by", ondelete='RESTRICT', states=_signed,
+        help="The trainee, or the legal guardian who signs with or for it.")
     signed_document = fields.Binary(
         "Signed Document", filename='signed_filename', states=_signed,
         file_id='signed_file_id', store_prefix=None)
@@ -126,7 +129,8 @@ class Certificate(Workflow, ModelSQL, ModelView):
         super().check_modification(
             mode, certificates, values=values, external=external)
         allowed = {
-            'signed_at', 'signed_document', 'signed_filename', 'evidence'}
+            'signed_at', 'signed_by', 'signed_document', 'signed_filename',
+            'evidence'}
         if mode == 'delete' or (
                 external and (mode == 'create' or values.keys() - allowed)):
             for certificate in certificates:
@@ -177,6 +181,13 @@ class Certificate(Workflow, ModelSQL, ModelView):
         cls.write(
             [c for c in certificates if not c.signed_at],
             {'signed_at': tools.now()})
+        for certificate in certificates:
+            side = certificate.case.trainee_side()
+            # Who of several signed is for the user to say
+            if (certificate.kind == 'statement'
+                    and not certificate.signed_by and len(side) == 1):
+                certificate.signed_by, = side
+        cls.save(certificates)
 
     @classmethod
     @ModelView.button
@@ -207,6 +218,8 @@ class CertificateReport(PDFReport):
         address = company.party.address_get()
         context['title'] = data['title']
         context['blocks'] = blocks(data['text'])
+        context['guardians'] = ', '.join(
+            p.name or '' for p in records[0].enrolment.guardians())
         context['kind'] = data['kind']
         context['today'] = tools.today(company)
         context['address_lines'] = (
@@ -348,7 +361,7 @@ class CertificationMixin:
         lines = []
         if channel != 'paper':
             lines = cls.render_letters(
-                cls.recipients(cases, ['trainee']), 'certify',
+                cls.recipients(cases, ['trainee', 'guardian']), 'certify',
                 lambda case: case.certificate_variant(kind))
         certified, refused = [], []
         for case in cases:

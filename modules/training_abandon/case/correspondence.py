@@ -4,6 +4,7 @@
 from trytond.i18n import gettext
 from trytond.pool import Pool, PoolMeta
 from trytond.report.report import Report
+from trytond.transaction import Transaction
 
 from .. import tools
 from ..attendance.facts import HOURS
@@ -32,14 +33,19 @@ class CaseCorrespondenceMixin(CorrespondenceMixin):
     def recipients(cls, cases, audiences):
         """Return the list of (case, audience, party) to write to.
 
-        audiences is a list of 'trainee' and of roles of stakeholders, or
-        'stakeholder' for all of those to notify."""
+        audiences is a list of 'trainee', 'guardian' for those who answer and
+        sign with the trainee, and of roles of stakeholders, or 'stakeholder'
+        for all of those to notify."""
         result = []
         for case in cases:
             enrolment = case.enrolment
             if 'trainee' in audiences:
                 result.append((case, 'trainee', enrolment.trainee.party))
-            roles = [a for a in audiences if a != 'trainee']
+            if 'guardian' in audiences:
+                result += [
+                    (case, 'trainee', p) for p in enrolment.guardians()]
+            roles = [
+                a for a in audiences if a not in {'trainee', 'guardian'}]
             if roles:
                 if 'stakeholder' in roles:
                     roles = []
@@ -71,14 +77,31 @@ class CaseCorrespondenceMixin(CorrespondenceMixin):
                 step_kind, get_variant(case), audience)
             if letter:
                 missed = absences[case.enrolment.id]
-                rendered.append({
-                        'case': case,
-                        'audience': audience,
-                        **renderer.render(
-                            case, party, letter,
-                            lambda case: case.letter_context(party, missed)),
-                        })
+                line = {
+                    'case': case,
+                    'audience': audience,
+                    **renderer.render(
+                        case, party, letter,
+                        lambda case: case.letter_context(
+                            case.enrolment.trainee.party
+                            if audience == 'trainee' else party, missed)),
+                    }
+                cls._address(line)
+                rendered.append(line)
         return rendered
+
+    @classmethod
+    def _address(cls, line):
+        "Tell the guardian whose letter it is, and write to nobody archived"
+        party, enrolment = line['party'], line['case'].enrolment
+        trainee = enrolment.trainee.party
+        if line['audience'] == 'trainee' and party != trainee:
+            with Transaction().set_context(language=line['language'].code):
+                line['text'] = gettext(
+                    'training_abandon.msg_letter_guardian',
+                    trainee=trainee.name, text=line['text'])
+        if enrolment.is_archived(party):
+            line['to'] = None
 
     def letter_context(self, party, absences=()):
         """Return the names that the letters may use, in the language in which

@@ -212,9 +212,10 @@ class DecisionMixin:
     def _told(self):
         "Return the parties that know of the absence"
         return {
-            m.party for m in self.mails
+            p for m in self.mails
             if m.state not in {'failed', 'cancelled'}
-            and not m.bounced_at} | {
+            and not m.bounced_at
+            for p in m.parties} | {
             f.party for f in self.follow_ups
             if f.done_at
             and f.outcome not in {None, 'no_answer', 'wrong_contact'}}

@@ -66,7 +66,10 @@ class DueDateMixin:
                 step.state = 'skipped'
                 step.by_procedure = True
                 step.skip_reason = gettext(
-                    'training_abandon.msg_step_skip_no_prescriber')
+                    'training_abandon.msg_step_skip_prescriber_archived'
+                    if case.enrolment.prescriber
+                    and not case.enrolment.prescriber.active
+                    else 'training_abandon.msg_step_skip_no_prescriber')
             else:
                 previous = step.due_date
             steps.append(step)

@@ -167,6 +167,6 @@ class ExchangeMixin:
         role must be contacted, or tried, at the exchange."""
         parties = defaultdict(list)
         for case, audience, party in self.recipients(
-                [self], ['trainee', 'prescriber']):
+                [self], ['trainee', 'guardian', 'prescriber']):
             parties[audience].append(party)
         return list(parties.items())

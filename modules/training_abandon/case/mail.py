@@ -5,7 +5,7 @@ from sql import Null
 from sql.conditionals import Coalesce
 
 from trytond.i18n import gettext
-from trytond.model import fields
+from trytond.model import Index, fields
 from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Eval
 from trytond.transaction import Transaction
@@ -47,6 +47,13 @@ class Mail(metaclass=PoolMeta):
                 [table.enrolment],
                 [case.select(case.enrolment, where=case.id == table.case)],
                 where=(table.enrolment == Null) & (table.case != Null)))
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        t = cls.__table__()
+        cls._sql_indexes.add(
+            Index(t, (t.step, Index.Equality()), where=t.step != Null))
 
     @classmethod
     def _get_resources(cls):

@@ -56,6 +56,7 @@ class Replace(metaclass=PoolMeta):
     def fields_to_replace(cls):
         return super().fields_to_replace() + [
             ('training.follow_up', 'party'),
+            ('training.abandon.certificate', 'signed_by'),
             ('training.abandon.proposal.response', 'party'),
             ]
 

@@ -81,14 +81,14 @@ class Reply(metaclass=PoolMeta):
 
     @fields.depends(
         'mail', '_parent_mail.certificate', 'party', 'case',
-        '_parent_case.certificate', '_parent_case.trainee')
+        '_parent_case.certificate', '_parent_case.id')
     def on_change_with_certificate(self, name=None):
         if self.mail and self.mail.certificate:
             return self.mail.certificate
         # The scan may come with the answer to another mail
         certificate = self.case.certificate if self.case else None
         if (certificate and certificate.kind == 'statement'
-                and self.party == self.case.trainee.party):
+                and self.party in self.case.trainee_side()):
             return certificate
 
     @classmethod
@@ -139,13 +139,15 @@ class Reply(metaclass=PoolMeta):
 
     @property
     def answers_reasons(self):
-        "If it is what the trainee answers when asked for the reasons"
-        if (not self.case
-                or self.party != self.case.enrolment.trainee.party):
+        """If it is what the trainee, or who answers for it, answers when
+        asked for the reasons"""
+        if not self.case:
             return False
-        if self.mail:
-            return self.mail.kind == 'ask_reasons'
-        return any(
+        if self.mail and self.mail.kind != 'ask_reasons':
+            return False
+        if self.party not in self.case.trainee_side():
+            return False
+        return bool(self.mail) or any(
             s.kind == 'ask_reasons' and s.state == 'done'
             and s.done_at <= self.received_at
             for s in self.case.steps)
@@ -302,6 +304,8 @@ class Sign(Wizard):
         return {
             'reply': reply.id,
             'certificate': reply.certificate.id,
+            'signers': [p.id for p in reply.case.trainee_side()],
+            'signed_by': reply.party.id if reply.party else None,
             'attachment': (
                 attachments[0].id if len(attachments) == 1 else None),
             'signed_at': reply.received_at,
@@ -315,8 +319,14 @@ class Sign(Wizard):
             raise AccessError(gettext(
                     'training_abandon.msg_reply_sign_attachment',
                     reply=reply.rec_name))
-        certificate = reply.certificate
+        certificate, signed_by = reply.certificate, self.start.signed_by
+        if signed_by not in reply.case.trainee_side():
+            raise AccessError(gettext(
+                    'training_abandon.msg_reply_sign_by',
+                    case=reply.case.rec_name,
+                    party=signed_by.rec_name if signed_by else ''))
         Certificate.write([certificate], {
+                'signed_by': signed_by.id,
                 'signed_document': attachment.data,
                 'signed_filename': attachment.name,
                 'signed_at': self.start.signed_at,
@@ -342,5 +352,11 @@ class SignStart(ModelView):
         'ir.attachment', "Signed Document", required=True,
         domain=[
             ('resource.id', '=', Eval('reply', -1), 'training.mail.reply'),
+            ])
+    signers = fields.Many2Many('party.party', None, None, "Signatories")
+    signed_by = fields.Many2One(
+        'party.party', "Signed by", required=True,
+        domain=[
+            ('id', 'in', Eval('signers', [])),
             ])
     signed_at = fields.DateTime("Signed at", required=True)

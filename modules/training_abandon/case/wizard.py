@@ -275,7 +275,7 @@ class Exchange(StepWizard):
         for case in self.records:
             parties = [
                 p for _, _, p in Case.recipients(
-                    [case], ['trainee', 'prescriber'])]
+                    [case], ['trainee', 'guardian', 'prescriber'])]
             answers = case.answered_proposals()
             for party in dict.fromkeys([*parties, *answers]):
                 exchange = {

@@ -6,7 +6,8 @@ from trytond.pool import Pool
 from trytond.pyson import Bool, Eval
 from trytond.transaction import Transaction
 
-from ..exceptions import RecipientError
+from .. import tools
+from ..exceptions import GuardianWarning, RecipientError
 from ..mail.address import check_address
 from ..mail.hold import HoldNoticeMixin
 from .wizard import StepWizard, complete_lines, step_view
@@ -40,8 +41,9 @@ class MailStepWizard(StepWizard):
     def _letters(self, cases):
         pool = Pool()
         Case = pool.get('training.abandon.case')
-        return Case.render_letters(
-            self._get_recipients(cases), self._kind, self._get_variant)
+        Mail = pool.get('training.mail')
+        return Mail.merge_lines(Case.render_letters(
+                self._get_recipients(cases), self._kind, self._get_variant))
 
     def default_start(self, fields):
         pool = Pool()
@@ -69,8 +71,8 @@ class MailStepWizard(StepWizard):
         lines, contacts = [], []
         previews = complete_lines(
             self.start.mails,
-            'case', 'party', 'audience', 'send', 'channel', 'to', 'subject',
-            'text')
+            'case', 'party', 'also_for', 'audience', 'send', 'channel', 'to',
+            'subject', 'text')
         if len(self.cases) > PREVIEW:
             audiences = {p.audience for p in previews if p.send}
             lines = [
@@ -95,16 +97,17 @@ class MailStepWizard(StepWizard):
         pool = Pool()
         Party = pool.get('party.party')
         recipients = {
-            (case, party)
-            for case, _, party in self._get_recipients(self.cases)}
+            (case, party): audience
+            for case, audience, party in self._get_recipients(self.cases)}
         for preview in previews:
             self.check_line(preview.case)
-            if (preview.case, preview.party) not in recipients:
-                raise RecipientError(gettext(
-                        'training_abandon.msg_step_no_letter',
-                        case=preview.case.rec_name,
-                        party=preview.party.rec_name
-                        if preview.party else ''))
+            for party in [preview.party, *(preview.also_for or [])]:
+                if (preview.case, party) not in recipients:
+                    raise RecipientError(gettext(
+                            'training_abandon.msg_step_no_letter',
+                            case=preview.case.rec_name,
+                            party=party.rec_name if party else ''))
+            preview.audience = recipients[preview.case, preview.party]
         cases = {c: c for c in self.cases}
         parties = {p: p for p in Party.browse(
                 list({p.party for p in previews}))}
@@ -142,6 +145,12 @@ class MailPreview(ModelView):
 
     case = fields.Many2One('training.abandon.case', "Case", readonly=True)
     party = fields.Many2One('party.party', "Party", readonly=True)
+    also_for = fields.Many2Many(
+        'party.party', None, None, "Also for", readonly=True,
+        states={
+            'invisible': ~Eval('also_for'),
+            },
+        help="The other parties to write to who have the same mailbox.")
     audience = fields.Selection(
         'get_audiences', "Audience", readonly=True,
         states={
@@ -201,6 +210,7 @@ class MailPreview(ModelView):
         return {
             'case': letter['case'].id,
             'party': letter['party'].id,
+            'also_for': [p.id for p in letter['also_for']],
             'audience': letter['audience'],
             'send': True,
             'channel': 'email',
@@ -234,7 +244,7 @@ class MailPreview(ModelView):
             return [
                 cls(**values) for values in cls.summarize(
                     Case.render_letters(
-                        Case.recipients(cases, ['trainee']),
+                        Case.recipients(cases, ['trainee', 'guardian']),
                         step_kind, get_variant))]
         rendered = [p for p in previews if p.case and p.party]
         letters = {
@@ -252,10 +262,8 @@ class MailPreview(ModelView):
         "Return the dictionary that Case.create_mails expects"
         pool = Pool()
         Lang = pool.get('ir.lang')
-        audience = 'stakeholder'
-        if self.party == self.case.enrolment.trainee.party:
-            audience = 'trainee'
-        letter = self.case.procedure.get_letter(step_kind, variant, audience)
+        letter = self.case.procedure.get_letter(
+            step_kind, variant, self.audience)
         if not letter:
             raise RecipientError(gettext(
                     'training_abandon.msg_step_no_letter',
@@ -269,7 +277,8 @@ class MailPreview(ModelView):
         return {
             'case': self.case,
             'party': self.party,
-            'audience': audience,
+            'also_for': list(self.also_for or []),
+            'audience': self.audience,
             'letter': letter,
             'language': self.party.lang or Lang.get(),
             'to': (self.to or '').strip(),
@@ -279,6 +288,11 @@ class MailPreview(ModelView):
 
     def check_address(self):
         to = (self.to or '').strip()
+        if self.case.enrolment.is_archived(self.party):
+            raise RecipientError(gettext(
+                    'training_abandon.msg_step_archived',
+                    case=self.case.rec_name,
+                    party=self.party.rec_name))
         if not to:
             raise RecipientError(gettext(
                     'training_abandon.msg_step_no_address',
@@ -305,7 +319,32 @@ class InformStart(HoldNoticeMixin, ModelView):
         'training.abandon.case.step.mail', None, "Mails")
 
 
-class AskReasons(MailStepWizard):
+class TraineeStepWizard(MailStepWizard):
+    "Base of the wizards of the steps that write to who is minor"
+
+    def _audiences(self):
+        return ['trainee', 'guardian']
+
+    def transition_apply(self):
+        self._check_guardians()
+        return super().transition_apply()
+
+    def _check_guardians(self):
+        "Warn of the minors without guardian"
+        pool = Pool()
+        Warning = pool.get('res.user.warning')
+        alone = [
+            c for c in self.cases
+            if c.enrolment.is_trainee_of_age is False
+            and not c.enrolment.guardians()]
+        key = Warning.format(f'training_no_guardian_{self._kind}', alone)
+        if alone and Warning.check(key):
+            raise GuardianWarning(key, gettext(
+                    'training_abandon.msg_step_no_guardian',
+                    cases=tools.names(alone)))
+
+
+class AskReasons(TraineeStepWizard):
     __name__ = 'training.abandon.case.ask_reasons'
     _kind = 'ask_reasons'
 
@@ -363,7 +402,7 @@ class FollowUpStart(HoldNoticeMixin, ModelView):
         'training.abandon.case.step.mail', None, "Mails")
 
 
-class Certify(MailStepWizard):
+class Certify(TraineeStepWizard):
     __name__ = 'training.abandon.case.certify'
     _kind = 'certify'
 
@@ -387,6 +426,7 @@ class Certify(MailStepWizard):
         pool = Pool()
         Case = pool.get('training.abandon.case')
         start, cases = self.start, self.cases
+        self._check_guardians()
         if len(cases) > PREVIEW:
             if start.channel != 'paper':
                 self.get_lines()

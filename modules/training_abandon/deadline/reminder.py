@@ -22,7 +22,8 @@ from .. import tools
 from ..case.follow_up import HEARD_OUTCOMES
 from ..exceptions import RecipientError
 from ..mail.address import check_address
-from ..procedure.states import ANSWERED_KINDS
+from ..procedure.states import ANSWERED_KINDS, TRAINEE_KINDS
+from ..training.trainee import majority_date
 from .agenda import Agenda
 
 
@@ -40,6 +41,7 @@ class Waiting:
     kind: str
     party: int
     trainee: int
+    birth_date: dt.date
     # The last mail that asked and the last one, reminders included
     asked: dt.datetime
     last: dt.datetime
@@ -133,7 +135,8 @@ class StepReminderMixin:
         cursor = Transaction().connection.cursor()
         query, _ = cls._waiting_query(step_ids)
         names = [column.output_name for column in query.columns]
-        types = {'asked': 'TIMESTAMP', 'last': 'TIMESTAMP'}
+        types = {
+            'birth_date': 'DATE', 'asked': 'TIMESTAMP', 'last': 'TIMESTAMP'}
         cursor.execute(*tools.apply_types(query, *map(types.get, names)))
         return [Waiting(**dict(zip(names, row))) for row in cursor]
 
@@ -167,7 +170,8 @@ class StepReminderMixin:
                 case.procedure.as_('procedure'),
                 step.procedure_step.as_('procedure_step'),
                 step.kind.as_('kind'), told.party.as_('party'),
-                trainee.party.as_('trainee'), told.asked.as_('asked'),
+                trainee.party.as_('trainee'),
+                trainee.birth_date.as_('birth_date'), told.asked.as_('asked'),
                 told.last.as_('last'), told.reminder.as_('reminder'),
                 told.pending.as_('pending'), told.refused.as_('refused'),
                 where=where,
@@ -243,27 +247,33 @@ class StepReminderMixin:
         has not come from the party."""
         pool = Pool()
         Certificate = pool.get('training.abandon.certificate')
-        certificate = Certificate.__table__()
+        Mail = pool.get('training.mail')
+        certificate, mail = Certificate.__table__(), Mail.__table__()
+        trainee_side = mail.select(mail.party, where=mail.step == step.id)
         unsigned = certificate.select(
             certificate.case,
             where=(certificate.kind == 'statement')
             & certificate.state.in_(['issued', 'sent']))
+
+        def is_party(column):
+            # The trainee and the guardians answer for each other
+            return (column == party) | (
+                step.kind.in_(TRAINEE_KINDS)
+                & ((column == trainee) | column.in_(trainee_side)))
+
         answered = (
-            (step.kind == 'ask_reasons')
-            & (party == trainee)
-            & (case.answered_at != Null))
-        for answer in cls._answers(step, case, party):
+            (step.kind == 'ask_reasons') & (case.answered_at != Null))
+        for answer in cls._answers(step, case, is_party):
             answered |= Exists(answer)
         unread = Literal(False)
-        for reply in cls._unread_replies(step, case, party):
+        for reply in cls._unread_replies(step, case, is_party):
             unread |= Exists(reply)
         return ~unread & SQLCase(
-            (step.kind == 'certify',
-                (party == trainee) & step.case.in_(unsigned)),
+            (step.kind == 'certify', step.case.in_(unsigned)),
             else_=~answered)
 
     @classmethod
-    def _unread_replies(cls, step, case, party):
+    def _unread_replies(cls, step, case, is_party):
         """Return the queries of what the party wrote and that nobody has
         handled: a person tells first whether it is the answer."""
         pool = Pool()
@@ -277,13 +287,13 @@ class StepReminderMixin:
             replies.append(reply.select(
                     reply.id,
                     where=belongs(reply)
-                    & (reply.party == party)
+                    & is_party(reply.party)
                     & (reply.state == 'new')
                     & (reply.received_at >= step.done_at)))
         return replies
 
     @classmethod
-    def _answers(cls, step, case, party):
+    def _answers(cls, step, case, is_party):
         "Return the queries of what the party answered to the step"
         pool = Pool()
         FollowUp = pool.get('training.follow_up')
@@ -296,13 +306,13 @@ class StepReminderMixin:
             reply.select(
                 reply.id,
                 where=(reply.case == case.id)
-                & (reply.party == party)
+                & is_party(reply.party)
                 & (reply.counted == Literal(True))
                 & (reply.received_at >= step.done_at)),
             follow_up.select(
                 follow_up.id,
                 where=(follow_up.enrolment == case.enrolment)
-                & (follow_up.party == party)
+                & is_party(follow_up.party)
                 & follow_up.outcome.in_(HEARD_OUTCOMES)
                 & ((follow_up.done_at >= step.done_at)
                     | (follow_up.step == step.id))),
@@ -311,7 +321,7 @@ class StepReminderMixin:
             .select(
                 response.id,
                 where=(proposal.case == case.id)
-                & (response.party == party)),
+                & is_party(response.party)),
             ]
 
     @classmethod
@@ -337,12 +347,19 @@ class StepReminderMixin:
             step = steps[waiting.procedure_step]
             if waiting.reminder >= (step.reminder_count or 0):
                 continue
+            company = companies[waiting.company]
+            is_trainee = waiting.party == waiting.trainee
+            if (not is_trainee and waiting.kind in TRAINEE_KINDS
+                    and waiting.birth_date
+                    and majority_date(waiting.birth_date)
+                    <= agenda.today(company)):
+                # The guardian of who has come of age
+                continue
             letter = procedures[waiting.procedure].get_letter(
                 waiting.kind, 'reminder',
-                'trainee' if waiting.party == waiting.trainee
+                'trainee' if is_trainee or waiting.kind in TRAINEE_KINDS
                 else 'stakeholder')
             if letter and letter.may_leave(waiting.case_state):
-                company = companies[waiting.company]
                 yield waiting, step.compute_reminder_date(
                     tools.local_date(waiting.last, company),
                     agenda.calendar(company)), letter
@@ -428,7 +445,9 @@ class CaseReminderMixin:
             except RecipientError as exception:
                 failed[steps[waiting.step]] = (
                     exception.message if line['to'] else gettext(
-                        'training_abandon.msg_reminder_no_address',
+                        'training_abandon.msg_reminder_archived'
+                        if line['case'].enrolment.is_archived(line['party'])
+                        else 'training_abandon.msg_reminder_no_address',
                         party=line['party'].rec_name))
                 continue
             line['values'] = {'reminder': waiting.reminder + 1}

@@ -219,7 +219,8 @@ class SilenceMixin:
             .join(trainee, condition=trainee.id == enrolment.trainee)
             .join(follow_up,
                 condition=(follow_up.enrolment == case.enrolment)
-                & (follow_up.party == trainee.party))
+                & ((follow_up.party == trainee.party)
+                    | follow_up.party.in_(cls._guardians_query(case))))
             .select(
                 case.id.as_('case'), Max(follow_up.done_at).as_('at'),
                 where=fields.SQL_OPERATORS['in'](case.id, list(cases))
@@ -254,9 +255,20 @@ class SilenceMixin:
         return {cases[id_] for id_, in cursor}
 
     @classmethod
+    def _guardians_query(cls, case):
+        "Return the query of the parties who may answer for the trainee"
+        pool = Pool()
+        Contact = pool.get('training.enrolment.contact')
+        contact = Contact.__table__()
+        return contact.select(
+            contact.party,
+            where=(contact.enrolment == case.enrolment)
+            & (contact.role == 'legal_guardian'))
+
+    @classmethod
     def _heard_queries(cls, case, party):
-        """Return the queries of what the trainee answered, and of what has
-        not reached the trainee."""
+        """Return the queries of what the trainee, or its guardians, answered,
+        and of what has not reached them."""
         pool = Pool()
         Mail = pool.get('training.mail')
         Proposal = pool.get('training.abandon.proposal')
@@ -265,21 +277,25 @@ class SilenceMixin:
         mail, reply = Mail.__table__(), Reply.__table__()
         unattached = Reply.__table__()
         proposal, response = Proposal.__table__(), Response.__table__()
+
+        def is_trainee(column):
+            return (column == party) | column.in_(cls._guardians_query(case))
+
         return [
             reply.select(
                 reply.id,
                 where=(reply.case == case.id)
-                & (Coalesce(reply.party, party) == party)
+                & ((reply.party == Null) | is_trainee(reply.party))
                 & ~reply.kind.in_(['auto_reply', 'delay'])),
             unattached.select(
                 unattached.id,
                 where=(unattached.case == Null)
-                & (unattached.party == party)
+                & is_trainee(unattached.party)
                 & (unattached.state == 'new')),
             mail.select(
                 mail.id,
                 where=(mail.case == case.id)
-                & (mail.party == party)
+                & is_trainee(mail.party)
                 & (mail.state.in_(['draft', 'queued', 'sending', 'failed'])
                     | ((mail.bounced_at != Null)
                         & (mail.replaced_by == Null)))),
@@ -288,7 +304,7 @@ class SilenceMixin:
             .select(
                 response.id,
                 where=(proposal.case == case.id)
-                & (response.party == party)),
+                & is_trainee(response.party)),
             ]
 
     @classmethod

@@ -26,6 +26,11 @@ def ascii_address(email):
     return f'{local}{at}{domain}'
 
 
+def mailbox(email):
+    "Return what the addresses of one mailbox have in common"
+    return ascii_address((email or '').strip()).lower()
+
+
 def check_address(email, party):
     "Raise an error if that is not an address to write to the party"
     email = (email or '').strip()

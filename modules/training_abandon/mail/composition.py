@@ -18,7 +18,8 @@ from trytond.transaction import Transaction
 from .. import tools
 from ..exceptions import MailStorageError
 from ..procedure.letter import Frame
-from .address import ascii_address, check_address, reply_address
+from .address import (
+    ascii_address, check_address, mailbox, reply_address)
 from .message import token_hash
 
 LOGO_SIZE = (240, 80)
@@ -43,7 +44,7 @@ class CompositionMixin:
 
     @classmethod
     def create_letters(cls, lines, queue=True):
-        """Create the mails of the lines, one for each, and queue them.
+        """Create the mails of the lines, one for each mailbox, and queue them.
 
         The lines are dictionaries like those of Renderer.render, with the
         record that the letter is about and, if any, the attachments as a list
@@ -54,6 +55,7 @@ class CompositionMixin:
         mails = []
         for line in lines:
             check_address(line['to'], line['party'])
+        for line in cls.merge_lines(lines):
             about = line['about']
             mails.append(cls.from_message(
                     cls._compose(line, stationery),
@@ -65,6 +67,8 @@ class CompositionMixin:
                     language=line['language'],
                     subject=line['subject'],
                     body=line['text'],
+                    **({'also_for': line['also_for']}
+                        if line['also_for'] else {}),
                     **about.mail_values(),
                     **line.get('values', {})))
         try:
@@ -77,6 +81,27 @@ class CompositionMixin:
         if queue:
             cls.queue(mails)
         return mails
+
+    @classmethod
+    def merge_lines(cls, lines):
+        """Return the lines with one for those that write the same to one
+        mailbox: the first one, also for the parties of the others.
+
+        What is written about different days has different keys."""
+        merged = {}
+        for line in lines:
+            address = mailbox(line['to'])
+            key = (
+                line.get('about') or line.get('case'), line['letter'],
+                line.get('key'), address or line['party'])
+            first = merged.setdefault(key, line)
+            if first is line:
+                line['also_for'] = list(line.get('also_for', []))
+                continue
+            for party in [line['party'], *line.get('also_for', [])]:
+                if party not in [first['party'], *first['also_for']]:
+                    first['also_for'].append(party)
+        return list(merged.values())
 
     @classmethod
     def _compose(cls, line, stationery):

@@ -52,6 +52,13 @@ class Mail(
             'company': Eval('company', -1),
             },
         depends={'company'})
+    also_for = fields.Many2Many(
+        'training.mail-also_for-party.party', 'mail', 'party', "Also for",
+        readonly=True,
+        states={
+            'invisible': ~Eval('also_for'),
+            },
+        help="The other parties to write to who have the same mailbox.")
     from_ = fields.Char("From", readonly=True)
     to = fields.Char("To", required=True, readonly=True)
     language = fields.Many2One('ir.lang', "Language", readonly=True)
@@ -177,6 +184,11 @@ class Mail(
     def default_attempts(cls):
         return 0
 
+    @property
+    def parties(self):
+        "The parties that the mail reaches"
+        return [*filter(None, [self.party]), *self.also_for]
+
     @classmethod
     def get_kinds(cls):
         pool = Pool()
@@ -249,3 +261,17 @@ class Mail(
             values = dict(values)
             values[file_id] = filestore.set(values.pop('message'), prefix)
         return values
+
+
+class MailAlsoFor(ModelSQL):
+    __name__ = 'training.mail-also_for-party.party'
+
+    mail = fields.Many2One(
+        'training.mail', "Mail", required=True, ondelete='CASCADE')
+    party = fields.Many2One(
+        'party.party', "Party", required=True, ondelete='RESTRICT')
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls.__access__.add('mail')

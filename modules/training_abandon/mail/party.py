@@ -12,6 +12,7 @@ class Replace(metaclass=PoolMeta):
     def fields_to_replace(cls):
         return super().fields_to_replace() + [
             ('training.mail', 'party'),
+            ('training.mail-also_for-party.party', 'party'),
             ('training.mail.reply', 'party'),
             ]
 

@@ -276,9 +276,11 @@ class Reply(Workflow, ModelSQL, ModelView):
         if not message.bounce:
             reply.other_sender = message.forged or bool(
                 mail and message.from_ != mail.to.lower()
-                and mail.party not in parties)
+                and not set(parties).intersection(mail.parties))
         if mail:
-            reply.company, reply.party = mail.company, mail.party
+            reply.company = mail.company
+            reply.party = next(
+                (p for p in mail.parties if p in parties), mail.party)
             if mail.sent_at and reply.received_at < mail.sent_at:
                 reply.received_at = now
         else:

@@ -1,5 +1,7 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
+import datetime as dt
+
 from trytond.i18n import gettext
 from trytond.model import fields
 from trytond.pool import Pool, PoolMeta
@@ -23,10 +25,17 @@ class Attendance(metaclass=PoolMeta):
 
     def compute_fields(self, field_names=None):
         values = super().compute_fields(field_names=field_names)
-        if ((field_names is None or 'state' in field_names)
+        justified_by = getattr(self, 'justified_by', None)
+        if ((field_names is None
+                or field_names & {'state', 'late_by', 'left_by'})
                 and self.state != 'excused'
-                and getattr(self, 'justified_by', None)):
+                and justified_by):
+            # The sheet looks for what justifies the lateness when it closes
             values.update(justified_by=None, justification=None)
+            justified_by = None
+        justified = bool(justified_by)
+        if getattr(self, 'justified', None) != justified:
+            values['justified'] = justified
         return values
 
     @classmethod
@@ -51,6 +60,28 @@ class Attendance(metaclass=PoolMeta):
                     justification=names[id_])
         # Those that have the same columns are inserted together
         return sorted(values, key=lambda line: line['state'])
+
+    @property
+    def is_excused(self):
+        "If what was missed is excused, and nobody is told of it"
+        return self.state == 'excused' or bool(self.justified)
+
+    @property
+    def told_state(self):
+        "The state of which somebody was told, even if it is excused now"
+        return 'absent' if self.state == 'excused' else self.state
+
+    def missed_periods(self):
+        "Return the list of the (start, end) of what was missed of the slot"
+        start, end = (
+            dt.datetime.combine(self.slot.date, time)
+            for time in [self.slot.start, self.slot.end])
+        periods = []
+        if self.late_by:
+            periods.append((start, start + self.late_by))
+        if self.left_by:
+            periods.append((end - self.left_by, end))
+        return periods or [(start, end)]
 
     def describe_missed(self):
         "Return the words for the lateness and for the early departure"

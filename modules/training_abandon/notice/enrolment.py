@@ -24,6 +24,13 @@ class Enrolment(metaclass=PoolMeta):
         default.setdefault('justifications')
         return super().copy(enrolments, default=default)
 
+    def announced_on(self):
+        """Return the day on which the trainee announced the abandonment of
+        which a case is open, or None"""
+        return min(filter(None, (
+                    c.announced_on() for c in self.cases
+                    if not c.closed_at)), default=None)
+
     def notice_recipients(self):
         """Yield the audience, the party and the states of which it is told.
 

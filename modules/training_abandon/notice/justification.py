@@ -17,6 +17,7 @@ from trytond.transaction import Transaction, without_check_access
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
 from .. import tools
+from ..attendance.minutes import PARTIAL_STATES
 from ..exceptions import TrainingValidationError
 from ..tools import BATCH
 
@@ -329,20 +330,43 @@ class Justification(Workflow, ModelSQL, ModelView):
                 condition=attendance.enrolment == justification.enrolment)
             .join(slot, condition=slot.id == attendance.slot)
             .select(
-                attendance.id, attendance.source, Min(justification.id),
+                attendance.id, attendance.source, justification.id,
+                attendance.state,
                 where=get_where(justification, slot)
-                & (attendance.state == 'absent')
+                & ((attendance.state == 'absent')
+                    | (attendance.state.in_(PARTIAL_STATES)
+                        & (attendance.justified_by == Null)))
                 & cls.covers_sql(justification, slot),
-                group_by=[attendance.id, attendance.source]))
-        lines = defaultdict(list)
-        for attendance_id, source, id_ in cursor:
-            lines[id_, source].append(attendance_id)
-        names = {
-            j.id: j.rec_name
-            for j in cls.browse(list({id_ for id_, _ in lines}))}
-        cls._write_lines({
-                (source, 'excused', id_, names[id_]): ids
-                for (id_, source), ids in lines.items()})
+                order_by=[justification.id, attendance.id]))
+        rows = cursor.fetchall()
+        justifications, partial = (
+            tools.browse_by_id(Model, ids) for Model, ids in [
+                (cls, {id_ for _, _, id_, _ in rows}),
+                (Attendance, {
+                        id_ for id_, _, _, state in rows
+                        if state in PARTIAL_STATES})])
+        lines, excused = defaultdict(list), set()
+        for attendance_id, source, id_, state in rows:
+            justification = justifications[id_]
+            if attendance_id in excused or (
+                    state in PARTIAL_STATES
+                    and not justification._covers(partial[attendance_id])):
+                continue
+            excused.add(attendance_id)
+            if state == 'absent':
+                state = 'excused'
+            lines[source, state, id_, justification.rec_name].append(
+                attendance_id)
+        cls._write_lines(lines)
+
+    def _covers(self, attendance):
+        "Return if a part of the time missed by the trainee is in the period"
+        start = dt.datetime.combine(
+            self.start_date, self.start_time or dt.time.min)
+        end = dt.datetime.combine(self.end_date, self.end_time or dt.time.max)
+        return any(
+            start < missed_end and missed_start < end
+            for missed_start, missed_end in attendance.missed_periods())
 
     @classmethod
     def _excused_by(cls, justifications):
@@ -366,11 +390,15 @@ class Justification(Workflow, ModelSQL, ModelView):
 
     @classmethod
     def _release(cls, justifications):
-        "Have absent again those whom only these justifications excuse"
+        """Have absent, or late without excuse, again those whom only these
+        justifications excuse"""
         attendances = cls._excused_by(justifications)
         lines = defaultdict(list)
         for attendance in attendances:
-            lines[attendance.source, 'absent', None, None].append(
+            state = attendance.state
+            if state == 'excused':
+                state = 'absent'
+            lines[attendance.source, state, None, None].append(
                 attendance.id)
         enrolments = sorted({a.enrolment.id for a in attendances})
         cls._write_lines(lines)
@@ -387,17 +415,22 @@ class Justification(Workflow, ModelSQL, ModelView):
         """Write on the attendances their source, state, justification and
         its name, even if their sheets are closed: the logs tell it.
 
-        The source is kept because nobody has looked at the lines."""
+        The source is kept because nobody has looked at the lines, and so is
+        the state of a lateness."""
         pool = Pool()
         Attendance = pool.get('training.attendance')
         names = ['source', 'state', 'justified_by', 'justification']
-        actions = []
+        excused, justified = [], []
         for values, ids in lines.items():
+            actions, values = excused, dict(zip(names, values))
+            if values['state'] in PARTIAL_STATES:
+                del values['state']
+                actions = justified
             for sub_ids in grouped_slice(ids, BATCH):
-                actions += [
-                    Attendance.browse(list(sub_ids)), dict(zip(names, values))]
+                actions += [Attendance.browse(list(sub_ids)), values]
         with without_check_access(), Transaction().set_context(_log=True):
-            if actions:
+            # The lines written together are computed again together
+            for actions in filter(None, [excused, justified]):
                 Attendance.write(*actions)
 
     @classmethod

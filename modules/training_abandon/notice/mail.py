@@ -4,7 +4,7 @@
 from trytond.model import fields
 from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Eval
-from trytond.transaction import without_check_access
+from trytond.transaction import Transaction, without_check_access
 
 from ..mail.claim import WAITING
 
@@ -23,6 +23,16 @@ class Mail(metaclass=PoolMeta):
         default = default.copy() if default is not None else {}
         default.setdefault('notices')
         return super().copy(mails, default=default)
+
+    @classmethod
+    def deliver_due(cls):
+        pool = Pool()
+        Notice = pool.get('training.attendance.notice')
+        if cls.is_live():
+            Notice.tell_due()
+            # What waits is claimed in another transaction
+            Transaction().commit()
+        super().deliver_due()
 
     @property
     def is_first_attempt(self):

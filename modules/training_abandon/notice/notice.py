@@ -3,6 +3,8 @@
 "The notices of what was missed at the slots whose sheet is closed"
 from collections import defaultdict, namedtuple
 
+from sql import Null
+
 from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, ModelView, Unique, fields
 from trytond.model.exceptions import AccessError
@@ -13,7 +15,7 @@ from trytond.transaction import without_check_access
 
 from .. import tools
 from ..exceptions import LetterError, RecipientError
-from ..mail.address import check_address
+from ..mail.address import check_address, mailbox
 from ..notify import one_line
 from ..procedure.letter import Renderer
 
@@ -24,9 +26,12 @@ MISSED_STATES = ['absent', *LATE_STATES]
 # The enrolments of which nobody is told
 SILENT_STATES = ['draft', 'withdrawn', 'cancelled']
 
-# What a party is told about a day of an enrolment
+# What the parties with one mailbox are told about a day of an enrolment:
+# parties are the attendances of which each of them is told
 Message = namedtuple('Message', [
-        'enrolment', 'audience', 'party', 'attendances'])
+        'enrolment', 'audience', 'parties', 'attendances', 'mail'])
+# Why a party is not told, until it can be written to
+WAITING_REASONS = ['no_address', 'archived', 'letter']
 
 
 class Notice(ModelSQL, ModelView):
@@ -50,6 +55,19 @@ class Notice(ModelSQL, ModelView):
     mail = fields.Many2One(
         'training.mail', "Mail", readonly=True, ondelete='RESTRICT',
         help="Empty if the party could not be written to.")
+    reason = fields.Selection([
+            (None, ""),
+            ('no_address', "No Email Address"),
+            ('archived', "Archived"),
+            ('letter', "Letter Not Written"),
+            ('announced', "Abandonment Announced"),
+            ], "Not Told Because", readonly=True, sort=False,
+        states={
+            'invisible': ~Eval('reason'),
+            },
+        help="As soon as a party without address has one, it is told what is "
+        "still true.")
+    reason_string = reason.translated('reason')
     mail_state = fields.Function(
         fields.Selection('get_mail_states', "Mail State"),
         'on_change_with_mail_state')
@@ -72,9 +90,18 @@ class Notice(ModelSQL, ModelView):
                 Unique(t, t.slot, t.enrolment, t.party, t.state),
                 'training_abandon.msg_notice_told_once'),
             ]
-        cls._sql_indexes.add(Index(t, (t.enrolment, Index.Equality())))
+        cls._sql_indexes.update({
+                Index(t, (t.enrolment, Index.Equality())),
+                Index(t, (t.id, Index.Range()), where=t.mail == Null),
+                })
         cls._order.insert(0, ('slot.date', 'DESC'))
         cls._order.insert(1, ('slot.start', 'DESC'))
+        cls._buttons.update(
+            tell={
+                'invisible': Bool(Eval('mail')) | (
+                    Eval('reason') == 'announced'),
+                'depends': ['mail', 'reason'],
+                })
 
     @classmethod
     def get_mail_states(cls):
@@ -102,9 +129,12 @@ class Notice(ModelSQL, ModelView):
     def view_attributes(cls):
         return super().view_attributes() + [
             ('/tree', 'visual',
-                If(~Eval('mail') | (Eval('mail_state') == 'failed'), 'danger',
-                    If(Bool(Eval('corrected_at'))
-                        | (Eval('mail_state') == 'cancelled'), 'muted', ''))),
+                If(Eval('reason') == 'announced', 'muted',
+                    If(~Eval('mail') | (Eval('mail_state') == 'failed'),
+                        'danger',
+                        If(Bool(Eval('corrected_at'))
+                            | (Eval('mail_state') == 'cancelled'),
+                            'muted', '')))),
             ]
 
     @classmethod
@@ -141,36 +171,114 @@ class Notice(ModelSQL, ModelView):
         cls._tell(slots, cls._correct([s.id for s in slots]))
 
     @classmethod
-    def _tell(cls, slots, attendances):
+    @ModelView.button
+    @without_check_access
+    def tell(cls, notices):
+        "Tell now those who could not be written to"
+        pool = Pool()
+        Attendance = pool.get('training.attendance')
+        waiting = [n for n in notices if not n.mail]
+        cls._tell_waiting(waiting)
+        for notice in cls.browse(waiting):
+            if notice.mail:
+                continue
+            lines = Attendance.search([
+                    ('enrolment', '=', notice.enrolment.id),
+                    ('slot', '=', notice.slot.id),
+                    ])
+            reason = (
+                notice._outdated(lines[0] if lines else None)
+                or notice.reason_string
+                or gettext('training_abandon.msg_notice_not_to_tell'))
+            raise RecipientError(gettext(
+                    'training_abandon.msg_notice_not_told',
+                    notice=notice.rec_name, reason=reason))
+
+    @classmethod
+    @without_check_access
+    def tell_due(cls):
+        "Tell those who could not be written to and now have an address"
+        pool = Pool()
+        Procedure = pool.get('training.abandon.procedure')
+        procedures = Procedure.search(
+            [('notice_delay', '!=', None)],
+            order=[('notice_delay', 'DESC')], limit=1)
+        if not procedures:
+            return
+        period = procedures[0].notice_period
+        notices = cls.search([
+                ('mail', '=', None),
+                ('corrected_at', '=', None),
+                ['OR',
+                    ('reason', '=', None),
+                    ('reason', 'in', WAITING_REASONS),
+                    ],
+                ('slot.end_at', '>=', tools.now() - period),
+                ('party.active', '=', True),
+                ('party.contact_mechanisms', 'where', [
+                        ('type', '=', 'email'),
+                        ('bounced_at', '=', None),
+                        ]),
+                ])
+        cls._tell_waiting(notices)
+
+    @classmethod
+    def _tell_waiting(cls, notices):
+        "Tell what the notices say, to their parties alone, if it is true"
+        told = {(n.enrolment.id, n.slot.id, n.state) for n in notices}
+        cls._tell([], [
+                a for a in cls._missed({n.slot.id for n in notices})
+                if (a.enrolment.id, a.slot.id, a.state) in told],
+            only={n._key for n in notices})
+
+    @classmethod
+    def _tell(cls, slots, attendances, only=None):
+        """Tell of the attendances.
+
+        only are the keys of the notices to send, by default all of them."""
         pool = Pool()
         Mail = pool.get('training.mail')
         days = cls._get_days(attendances)
         notices = {
             n._key: n for n in cls._search('slot', {
                     a.slot.id for day in days.values() for a in day})}
-        messages = cls._get_messages(
-            days, {k for k, n in notices.items() if n.is_told})
+        messages = cls._get_messages(days, notices, only)
+        messages, announced = cls._split_announced(messages)
         lines, refused = cls._render(messages)
         mails = Mail.create_letters([x for _, x in lines])
         for (message, _), mail in zip(lines, mails):
-            cls._add_notices(message, notices, mail=mail.id)
-        for message in refused:
-            cls._add_notices(message, notices)
+            cls._add_notices(message, notices, mail=mail)
+        for message in messages:
+            if mail := message.mail:
+                cls._add_notices(message, notices, mail=mail)
+                Mail.write([mail], {
+                        'also_for': [('add', [
+                                    p.id for p in message.parties
+                                    if p not in mail.parties])],
+                        })
+        for message, reason in refused:
+            cls._add_notices(message, notices, reason=reason)
+        for message in announced:
+            cls._add_notices(message, notices, reason='announced')
         cls.save([n for n in notices.values() if n._values])
-        cls._notify_refused(slots, refused)
+        if slots:
+            cls._notify_refused(slots, [m for m, _ in refused])
 
     @classmethod
-    def _add_notices(cls, message, notices, mail=None):
+    def _add_notices(cls, message, notices, mail=None, reason=None):
         "Add to notices those of the message"
-        for attendance in message.attendances:
-            notice = cls(
-                enrolment=message.enrolment,
-                slot=attendance.slot,
-                party=message.party,
-                state=attendance.state)
-            notice = notices.setdefault(notice._key, notice)
-            notice.mail = mail
-            notice.corrected_at = None
+        for party, attendances in message.parties.items():
+            for attendance in attendances:
+                notice = cls(
+                    enrolment=message.enrolment,
+                    slot=attendance.slot,
+                    party=party,
+                    state=attendance.state)
+                notice = notices.setdefault(notice._key, notice)
+                values = {'mail': mail, 'reason': reason, 'corrected_at': None}
+                for name, value in values.items():
+                    if getattr(notice, name, None) != value:
+                        setattr(notice, name, value)
 
     @classmethod
     @without_check_access
@@ -211,6 +319,7 @@ class Notice(ModelSQL, ModelView):
         return Attendance.settled(cls._attendances(
                 Slot.with_parallel(slot_ids),
                 ('state', 'in', MISSED_STATES),
+                ('justified', '=', False),
                 ('enrolment.state', 'not in', SILENT_STATES)))
 
     @classmethod
@@ -223,18 +332,18 @@ class Notice(ModelSQL, ModelView):
         notices = cls._search('slot', slot_ids)
         if not notices:
             return []
-        states = {
-            (a.enrolment, a.slot): a.state for a in cls._attendances(
+        lines = {
+            (a.enrolment, a.slot): a for a in cls._attendances(
                 {n.slot.id for n in notices},
                 ('enrolment', 'in', list({n.enrolment.id for n in notices})))}
-        wrong = {
-            n for n in notices
-            if states.get((n.enrolment, n.slot)) != n.state}
-        # An absence that is excused stays an absence
-        corrected = {
-            n for n in wrong
-            if n.state != 'absent'
-            or states.get((n.enrolment, n.slot)) != 'excused'}
+        wrong, corrected = set(), set()
+        for notice in notices:
+            line = lines.get((notice.enrolment, notice.slot))
+            if not line or line.is_excused or line.state != notice.state:
+                wrong.add(notice)
+            # An absence, or a lateness, that is excused stays one
+            if not line or line.told_state != notice.state:
+                corrected.add(notice)
         cls.write([n for n in corrected if not n.corrected_at], {
                 'corrected_at': tools.now()})
         cls.write(
@@ -282,39 +391,79 @@ class Notice(ModelSQL, ModelView):
         return days
 
     @classmethod
-    def _get_messages(cls, days, told):
-        """Return the list of Message, one for each party to tell of a day.
+    def _get_messages(cls, days, notices, only=None):
+        """Return the list of Message, one for each mailbox to tell of a day.
 
-        told are the enrolment, slot, party and state that need not be."""
-        messages = []
-        for (enrolment, _), attendances in days.items():
+        notices are those that exist, by key; a mail of theirs tells the
+        parties who have the same mailbox."""
+        told = {k for k, n in notices.items() if n.is_told}
+        by_mailbox = {}
+        for notice in notices.values():
+            if notice.is_told and notice.mail.letter:
+                by_mailbox[
+                    notice.enrolment.id, notice.slot.id, notice.state,
+                    notice.mail.letter.audience,
+                    mailbox(notice.mail.to)] = notice.mail
+        messages = {}
+        for (enrolment, date), attendances in days.items():
             for audience, party, states in enrolment.notice_recipients():
-                new = [
-                    a for a in attendances
-                    if a.state in states and (
-                        enrolment.id, a.slot.id, party.id, a.state)
-                    not in told]
-                if new:
-                    messages.append(Message(enrolment, audience, party, new))
-        return messages
+                address = mailbox(party.reachable_email)
+                for attendance in attendances:
+                    key = (
+                        enrolment.id, attendance.slot.id, party.id,
+                        attendance.state)
+                    if (attendance.state not in states or key in told
+                            or only is not None and key not in only):
+                        continue
+                    mail = by_mailbox.get((
+                            enrolment.id, attendance.slot.id,
+                            attendance.state, audience, address))
+                    message = messages.setdefault(
+                        (enrolment, date, audience, address or party, mail),
+                        Message(enrolment, audience, {}, [], mail))
+                    message.parties.setdefault(party, []).append(attendance)
+                    if attendance not in message.attendances:
+                        message.attendances.append(attendance)
+        for message in messages.values():
+            message.attendances.sort(key=lambda a: (a.slot.start_at, a.id))
+        return list(messages.values())
+
+    @classmethod
+    def _split_announced(cls, messages):
+        """Return the messages to send and those about the days since which
+        the abandonment is announced: it is known, and the procedure tells
+        it."""
+        announced = {
+            e: e.announced_on() for e in {m.enrolment for m in messages}}
+        sent, known = [], []
+        for message in messages:
+            date = announced[message.enrolment]
+            is_known = date and message.attendances[0].slot.date >= date
+            (known if is_known else sent).append(message)
+        return sent, known
 
     @classmethod
     def _render(cls, messages):
         """Return the list of (Message, line for the mails) and the list of
-        the messages that cannot be written to their party.
+        the (Message, reason) that cannot be written to their parties.
 
-        Those for which the procedure has no letter are left out."""
+        Those for which the procedure has no letter, or that a mail tells
+        already, are left out."""
         pool = Pool()
         Enrolment = pool.get('training.enrolment')
         Party = pool.get('party.party')
-        parties = tools.browse_by_id(Party, {m.party.id for m in messages})
+        parties = tools.browse_by_id(
+            Party, {p.id for m in messages for p in m.parties})
         renderer = Renderer(Enrolment, {m.enrolment.id for m in messages})
         lines, refused = [], []
         for message in messages:
-            party = parties[message.party.id]
+            party, *others = [parties[p.id] for p in message.parties]
             letter = message.enrolment.procedure.get_notice(
                 message.audience, message.attendances)
-            if not letter:
+            if not letter or message.mail:
+                continue
+            if message.enrolment.is_archived(party):
+                refused.append((message, 'archived'))
                 continue
             try:
                 check_address(party.reachable_email, party)
@@ -322,10 +471,18 @@ class Notice(ModelSQL, ModelView):
                     message.enrolment, party, letter,
                     lambda enrolment: enrolment.notice_context(
                         party, message.attendances))
-            except (LetterError, RecipientError):
-                refused.append(message)
+            except (LetterError, RecipientError) as exception:
+                refused.append((
+                        message, 'letter'
+                        if isinstance(exception, LetterError)
+                        else 'no_address'))
                 continue
-            lines.append((message, {**line, 'about': message.enrolment}))
+            lines.append((message, {
+                        **line,
+                        'about': message.enrolment,
+                        'key': message.attendances[0].slot.date,
+                        'also_for': others,
+                        }))
         return lines, refused
 
     @classmethod
@@ -333,8 +490,8 @@ class Notice(ModelSQL, ModelView):
         pool = Pool()
         Slot = pool.get('training.session.slot')
         names = list(dict.fromkeys(
-                f'{m.party.rec_name} ({m.enrolment.rec_name})'
-                for m in refused))
+                f'{p.rec_name} ({m.enrolment.rec_name})'
+                for m in refused for p in m.parties))
         if names:
             Slot.notify_user(
                 slots, 'tryton-warning',
@@ -356,23 +513,40 @@ class Notice(ModelSQL, ModelView):
                     ('enrolment', 'in', [n.enrolment.id for n in notices]),
                     ])}
         for notice in notices:
-            slot, enrolment = notice.slot, notice.enrolment
-            attendance = states.get((enrolment, slot))
-            if slot.state != 'held':
-                return gettext(
-                    'training_abandon.msg_notice_slot_state',
-                    slot=slot.rec_name, state=slot.state_string)
-            elif not attendance or attendance.state != notice.state:
-                return gettext(
-                    'training_abandon.msg_notice_attendance_state',
-                    slot=slot.rec_name,
-                    state=attendance.state_string if attendance else '')
-            elif enrolment.state in SILENT_STATES:
-                return gettext(
-                    'training_abandon.msg_notice_enrolment_state',
-                    state=enrolment.state_string)
-            elif (mail.is_first_attempt and enrolment.procedure
-                    and slot.end_at
-                    < tools.now() - enrolment.procedure.notice_period):
-                return gettext(
-                    'training_abandon.msg_notice_old', slot=slot.rec_name)
+            if reason := notice._outdated(
+                    states.get((notice.enrolment, notice.slot)),
+                    mail.is_first_attempt):
+                return reason
+
+    def _outdated(self, attendance, is_first=True):
+        """Return why the notice tells no more what the attendance does, or is
+        not to be told for the first time, or None"""
+        slot, enrolment = self.slot, self.enrolment
+        if slot.state != 'held':
+            return gettext(
+                'training_abandon.msg_notice_slot_state',
+                slot=slot.rec_name, state=slot.state_string)
+        elif not attendance or attendance.state != self.state:
+            return gettext(
+                'training_abandon.msg_notice_attendance_state',
+                slot=slot.rec_name,
+                state=attendance.state_string if attendance else '')
+        elif attendance.is_excused:
+            return gettext(
+                'training_abandon.msg_notice_justified', slot=slot.rec_name)
+        elif enrolment.state in SILENT_STATES:
+            return gettext(
+                'training_abandon.msg_notice_enrolment_state',
+                state=enrolment.state_string)
+        elif not is_first:
+            return None
+        elif (enrolment.procedure
+                and slot.end_at
+                < tools.now() - enrolment.procedure.notice_period):
+            return gettext(
+                'training_abandon.msg_notice_old', slot=slot.rec_name)
+        announced = enrolment.announced_on()
+        if announced and slot.date >= announced:
+            return gettext(
+                'training_abandon.msg_notice_announced',
+                slot=slot.rec_name)

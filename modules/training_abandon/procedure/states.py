@@ -16,6 +16,8 @@ STEP_KINDS = [
 STEP_ORDER = [kind for kind, _ in STEP_KINDS]
 # The steps that wait for an answer to their mails
 ANSWERED_KINDS = ['ask_reasons', 'exchange', 'follow_up', 'certify']
+# The steps that write to the trainee and who answers and signs for it, alone
+TRAINEE_KINDS = ['ask_reasons', 'certify']
 CASE_STATES = [
     ('draft', "Opened"),
     ('informed', "Prescriber Informed"),

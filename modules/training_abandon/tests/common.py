@@ -297,6 +297,30 @@ def create_enrolments(session, count=1, prescriber=None):
     return enrolments
 
 
+def add_contact(enrolment, party, role='legal_guardian', notify=True):
+    pool = Pool()
+    Contact = pool.get('training.enrolment.contact')
+    Contact.create([{
+                'enrolment': enrolment.id,
+                'party': party.id,
+                'role': role,
+                'notify': notify,
+                }])
+
+
+def set_email(party, email):
+    "Give the party the address in the place of those it has"
+    pool = Pool()
+    ContactMechanism = pool.get('party.contact_mechanism')
+    ContactMechanism.delete(list(party.contact_mechanisms))
+    if email:
+        ContactMechanism.create([{
+                    'party': party.id,
+                    'type': 'email',
+                    'value': email,
+                    }])
+
+
 def open_cases(enrolments, date=DATE, origin='absence'):
     pool = Pool()
     Case = pool.get('training.abandon.case')

@@ -9,8 +9,8 @@ from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
 
 from .common import (
-    DATE, DatabaseTestCase, apply_wizard, create_enrolments, live, open_wizard,
-    run_wizard, set_up, today, wizard_context)
+    DATE, DatabaseTestCase, add_contact, apply_wizard, create_enrolments,
+    create_party, live, open_wizard, run_wizard, set_up, today, wizard_context)
 
 SECRET = "My employer harasses me"
 LONG_ID = '<' + 'a' * 90 + '@mail.example.com>'
@@ -219,6 +219,28 @@ class ConversationTestCase(DatabaseTestCase):
                     _, start = open_wizard(
                         'training.abandon.case.write', [case])
                     self.assertEqual(bool(start['hold_notice']), notice)
+
+    @with_transaction()
+    def test_one_mailbox(self):
+        "Test that a mail belongs to all those who have its mailbox"
+        pool = Pool()
+        Wizard = pool.get('training.abandon.case.conversation', type='wizard')
+        with set_up() as (company, session, prescriber):
+            case = self.open_case(session, prescriber)
+            tutor = create_party("Tutor", 'ADVISER@example.com')
+            add_contact(case.enrolment, tutor, 'tutor')
+            trainee = case.enrolment.trainee.party
+            mail, = case.write_to([prescriber, tutor], "Meeting", "Tuesday")
+            self.assertEqual(
+                (mail.party, list(mail.also_for)), (prescriber, [tutor]))
+            self.assertEqual(case._told(), {prescriber, tutor})
+            for party, count in [(prescriber, 1), (tutor, 1), (trainee, 0)]:
+                session_id, _, _ = Wizard.create()
+                with wizard_context([case]):
+                    (_, data), = Wizard.execute(session_id, {
+                            'choose': {'case': case.id, 'party': party.id},
+                            }, 'open_')['actions']
+                self.assertEqual(len(data['res_id']), count)
 
     @with_transaction()
     def test_conversation(self):

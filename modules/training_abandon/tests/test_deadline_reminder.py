@@ -10,8 +10,9 @@ from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
 from .common import (
-    DATE, DAY, DeadlineTestCase, count_statements, create_enrolments,
-    create_user, run_wizard, same_transaction, set_up, today)
+    DATE, DAY, DeadlineTestCase, add_contact, count_statements,
+    create_enrolments, create_party, create_user, open_cases, run_wizard,
+    same_transaction, set_up, today)
 
 
 class ReminderTestCase(DeadlineTestCase):
@@ -53,6 +54,73 @@ class ReminderTestCase(DeadlineTestCase):
             self.assertEqual(step.reminder_count, 2)
             self.assertEqual(step.last_reminder, DATE + 9 * DAY)
             self.assertIsNone(step.next_reminder)
+
+    @with_transaction()
+    def test_remind_guardian(self):
+        "Test that trainee and guardian are reminded until one answers"
+        pool = Pool()
+        Mail = pool.get('training.mail')
+        Trainee = pool.get('training.trainee')
+        with set_up() as (company, session, _):
+            enrolment, = create_enrolments(session)
+            trainee = enrolment.trainee
+            mother = create_party("Mother", 'mother@example.com')
+            add_contact(enrolment, mother)
+            with today(DATE):
+                case, = open_cases([enrolment])
+                run_wizard('training.abandon.case.ask_reasons', [case])
+            self.accept(DATE)
+            mails = self.remind(DATE + 3 * DAY)
+            self.assertEqual(
+                [(m.party, m.letter.audience) for m in mails],
+                [(trainee.party, 'trainee'), (mother, 'trainee')])
+            self.accept(DATE + 3 * DAY)
+
+            # The guardian no more from the day of the majority on
+            Trainee.write([trainee], {
+                    'birth_date': (DATE + 9 * DAY).replace(year=2008)})
+            self.assertEqual(
+                {w.party for w, _ in self.due(DATE + 8 * DAY)},
+                {trainee.party.id, mother.id})
+            self.assertEqual(
+                {w.party for w, _ in self.due(DATE + 9 * DAY)},
+                {trainee.party.id})
+
+            FollowUp = pool.get('training.follow_up')
+            FollowUp.create([{
+                        'company': company.id,
+                        'enrolment': enrolment.id,
+                        'case': case.id,
+                        'party': mother.id,
+                        'done_at': dt.datetime.combine(
+                            DATE + 4 * DAY, dt.time(10)),
+                        'outcome': 'reached',
+                        }])
+            self.assertEqual(self.due(DATE + 9 * DAY), [])
+            self.assertFalse(Mail.search([('state', '=', 'queued')]))
+
+    def due(self, day):
+        pool = Pool()
+        Step = pool.get('training.abandon.case.step')
+        return Step.due_reminders(day)
+
+    @with_transaction()
+    def test_remind_archived(self):
+        "Test that an archived trainee is not reminded, and the owner told"
+        with set_up() as (company, session, _):
+            case, = self.ask(session)
+            trainee = case.enrolment.trainee
+            trainee.active = False
+            trainee.save()
+            self.assertEqual(self.remind(DATE + 3 * DAY), [])
+            (_, _, description, _), = self.notified()
+            self.assertIn("archivé", description)
+            self.assertEqual(self.remind(DATE + 4 * DAY), [])
+            self.assertEqual(self.notified(), [])
+            trainee.active = True
+            trainee.save()
+            mail, = self.remind(DATE + 7 * DAY)
+            self.assertEqual(mail.party, trainee.party)
 
     @with_transaction()
     def test_remind_signed(self):

@@ -9,8 +9,8 @@ from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
 
 from .common import (
-    DATE, DAY, DeadlineTestCase, count_statements, create_session,
-    same_transaction, set_up, today)
+    DATE, DAY, DeadlineTestCase, add_contact, count_statements, create_party,
+    create_session, same_transaction, set_up, today)
 
 
 class SilenceTestCase(DeadlineTestCase):
@@ -151,16 +151,22 @@ class SilenceTestCase(DeadlineTestCase):
                     'sent_at': dt.datetime.combine(DATE, dt.time(11)),
                     })
 
-        def call(case, outcome, days=1):
+        def call(case, outcome, days=1, party=None):
             FollowUp.create([{
                         'company': case.company.id,
                         'enrolment': case.enrolment.id,
                         'kind': 'call',
-                        'party': case.enrolment.trainee.party.id,
+                        'party': (party or case.enrolment.trainee.party).id,
                         'done_at': dt.datetime.combine(
                             DATE + days * DAY, dt.time(9)),
                         'outcome': outcome,
                         }])
+
+        def have(case, role):
+            "Return a new contact of the enrolment with the role"
+            party = create_party(role)
+            add_contact(case.enrolment, party, role)
+            return party
 
         def come(case, *states):
             slots = case.enrolment.session.slots[:len(states)]
@@ -180,6 +186,12 @@ class SilenceTestCase(DeadlineTestCase):
                     [c], self.get_reasons('no_answer')), True),
             ('reached', lambda c: call(c, 'reached'), False),
             ('refused', lambda c: call(c, 'refused'), False),
+            ('guardian', lambda c: call(
+                    c, 'reached', party=have(c, 'legal_guardian')), False),
+            ('guardian wrote', lambda c: reply(
+                    c, 'answer', party=have(c, 'legal_guardian').id), False),
+            ('tutor', lambda c: call(
+                    c, 'reached', party=have(c, 'tutor')), True),
             ('other', lambda c: call(c, 'other'), False),
             ('no answer', lambda c: call(c, 'no_answer'), True),
             ('before', lambda c: call(c, 'reached', -3), True),

@@ -20,8 +20,8 @@ from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
 from .common import (
-    DATE, DatabaseTestCase, as_user, create_enrolments, create_party,
-    create_user, open_wizard, run_wizard, set_up)
+    DATE, DatabaseTestCase, add_contact, as_user, create_enrolments,
+    create_party, create_user, open_wizard, run_wizard, set_up)
 
 INBOUND = Path(__file__).parent / 'inbound'
 TOKEN = '0123456789abcdef0123456789abcdef'
@@ -423,6 +423,51 @@ class ReplyTestCase(DatabaseTestCase):
                     reply.received_at))
             self.assertIn('<answer@mail.example>', certificate.evidence)
             self.assertEqual(reply.state, 'handled')
+
+    @with_transaction()
+    def test_guardian(self):
+        "Test that a guardian answers and signs for the trainee"
+        pool = Pool()
+        Certificate = pool.get('training.abandon.certificate')
+        Mail = pool.get('training.mail')
+        with self.asked() as mail:
+            mother = create_party("Mother", 'mother@mail.example')
+            stranger = create_party("Tutor", 'tutor@mail.example')
+            add_contact(mail.case.enrolment, mother)
+            add_contact(mail.case.enrolment, stranger, 'tutor')
+            copy, = Mail.copy([mail], {
+                    'party': mother.id,
+                    'to': 'mother@mail.example',
+                    'state': 'sent',
+                    'sent_at': SENT_AT,
+                    'message_id': '<mother@provider.example>',
+                    'reply_token': token_hash('f' * 32),
+                    })
+            raw = message(
+                "Manque de temps", token='f' * 32, From='mother@mail.example')
+            raw.add_attachment(
+                b'%PDF scan', maintype='application', subtype='pdf',
+                filename='scan.pdf')
+            reply = self.receive(raw)
+            case = type(mail.case)(mail.case.id)
+            self.assertEqual((reply.mail, reply.party), (copy, mother))
+            self.assertTrue(reply.answers_reasons)
+            self.assertEqual(case.answered_at, reply.received_at)
+
+            certificate = Certificate(
+                case=case, kind='statement', document=b'pdf',
+                sha256='0', issued_at=SENT_AT, state='sent')
+            certificate.save()
+            self.assertEqual(type(reply)(reply.id).certificate, certificate)
+            with self.assertRaises(UserError):
+                run_wizard(
+                    'training.mail.reply.sign', [reply],
+                    signed_by=stranger.id)
+            run_wizard('training.mail.reply.sign', [reply])
+            certificate = Certificate(certificate.id)
+            self.assertEqual(
+                (certificate.state, certificate.signed_by),
+                ('signed', mother))
 
     @with_transaction()
     def test_signature_other_mail(self):

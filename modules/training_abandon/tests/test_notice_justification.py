@@ -48,8 +48,11 @@ class JustificationTestCase(NoticeTestCase):
             Justification.accept([whole, half])
             self.assertEqual(self.states(enrolment), ['excused', 'late'])
             self.assertEqual(self.states(other), ['absent', 'present'])
-            line, = whole.attendances
-            self.assertEqual(line.slot, morning)
+            line, late = sorted(
+                whole.attendances, key=lambda a: a.slot.start)
+            self.assertEqual(
+                (line.slot, late.slot), (morning, afternoon))
+            self.assertTrue(late.justified)
             self.assertEqual(line.justification, whole.rec_name)
             self.assertEqual((line.source, line.missed), (
                     'sheet', dt.timedelta(hours=3)))
@@ -89,6 +92,61 @@ class JustificationTestCase(NoticeTestCase):
                 self.justify(
                     enrolment,
                     start_time=dt.time(12), end_time=dt.time(10))
+
+    @with_transaction()
+    def test_justified_lateness(self):
+        "Test that a justified lateness is excused and still a lateness"
+        pool = Pool()
+        Justification = pool.get('training.justification')
+        Slot = pool.get('training.session.slot')
+        minutes = dt.timedelta(minutes=40)
+        with set_up() as (company, session, _):
+            enrolment, = create_enrolments(session)
+            slots = session.slots[:1]
+            self.fill(slots, {enrolment: ('late', 40)})
+            mail, = self.mails()
+            line, = slots[0].attendances
+
+            def facts():
+                record = type(enrolment)(enrolment.id)
+                return (
+                    record.hours_missed, record.hours_excused,
+                    record.late_count)
+
+            self.assertEqual(facts(), (minutes, dt.timedelta(), 1))
+            # It holds once the trainee is there
+            after = self.justify(enrolment, start_time=dt.time(10))
+            Justification.accept([after])
+            self.assertFalse(line.justified_by)
+            justification = self.justify(
+                enrolment, kind='transport', end_time=dt.time(9, 15))
+            Justification.accept([justification])
+            self.assertEqual(
+                (line.state, line.late_by, line.justified_by, line.justified),
+                ('late', minutes, justification, True))
+            self.assertEqual(line.justification, justification.rec_name)
+            self.assertEqual(facts(), (minutes, minutes, 1))
+            self.assertEqual(mail.state, 'cancelled')
+            self.assertFalse(mail.notices[0].corrected_at)
+
+            Justification.reset([justification])
+            self.assertEqual(
+                (line.state, line.justified_by, line.justified),
+                ('late', None, False))
+            self.assertEqual(facts(), (minutes, dt.timedelta(), 1))
+            Justification.accept([justification])
+
+            # The sheet looks for it again
+            Slot.open(slots)
+            type(line).write([line], {
+                    'state': 'left_early',
+                    'late_by': None,
+                    'left_by': minutes,
+                    })
+            self.assertFalse(line.justified_by or line.justified)
+            Slot.close(slots)
+            self.assertEqual(line.justified_by, after)
+            self.assertEqual(facts(), (minutes, minutes, 0))
 
     @with_transaction()
     def test_justification_notice(self):

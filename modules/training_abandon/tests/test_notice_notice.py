@@ -3,14 +3,16 @@
 import datetime as dt
 from unittest.mock import patch
 
-from trytond.modules.training_abandon.exceptions import ProcedureError
+from trytond.modules.training_abandon.exceptions import (
+    ProcedureError, RecipientError)
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
 from .common import (
-    DATE, NoticeTestCase, apply_wizard, count_statements, create_enrolments,
-    create_party, create_session, create_user, open_wizard, set_up, today)
+    DATE, DAY, NoticeTestCase, add_contact, apply_wizard, count_statements,
+    create_enrolments, create_party, create_session, create_user, get_reason,
+    mail_server, open_cases, open_wizard, run_wizard, set_email, set_up, today)
 
 
 class AbsenceNoticeTestCase(NoticeTestCase):
@@ -390,3 +392,245 @@ class AbsenceNoticeTestCase(NoticeTestCase):
             self.assertEqual(Reply(reply.id).state, 'handled')
             Justification.accept([justification])
             self.assertEqual(self.states(enrolment), ['excused'] * 2)
+
+
+class NoticeRecipientTestCase(NoticeTestCase):
+    "Test who is told, once a mailbox and as soon as there is an address"
+
+    def notices(self, *domain):
+        pool = Pool()
+        Notice = pool.get('training.attendance.notice')
+        return Notice.search(list(domain), order=[('id', 'ASC')])
+
+    def deliver_due(self):
+        pool = Pool()
+        Mail = pool.get('training.mail')
+        with mail_server():
+            Mail.deliver_due()
+
+    @with_transaction()
+    def test_archived(self):
+        "Test that an archived person is not written to, nor the trainee"
+        with set_up() as (company, session, _):
+            enrolment, = create_enrolments(session)
+            person = create_party("HR", 'hr@example.com')
+            add_contact(enrolment, person, 'employer')
+            person.active = False
+            person.save()
+            self.fill(session.slots[:1], {enrolment: 'absent'})
+            mail, = self.mails()
+            self.assertEqual(mail.party, enrolment.trainee.party)
+
+            trainee = enrolment.trainee
+            trainee.active = False
+            trainee.save()
+            self.fill(session.slots[1:2], {enrolment: 'absent'})
+            self.assertEqual(self.mails(), [mail])
+            notice, = self.notices(('mail', '=', None))
+            self.assertEqual(
+                (notice.party, notice.reason), (trainee.party, 'archived'))
+            self.assertEqual(len(self.notifications()), 1)
+
+            trainee.active = True
+            trainee.save()
+            self.deliver_due()
+            self.assertEqual(notice.mail.state, 'sent')
+            self.assertIsNone(notice.reason)
+
+    @with_transaction()
+    def test_one_mailbox(self):
+        "Test that two parties with one mailbox are told by one mail a day"
+        with set_up() as (company, session, _):
+            employer = create_party("Company", 'contact@example.com')
+            person = create_party("HR", 'Contact@Example.com')
+            enrolment, = create_enrolments(session)
+            enrolment.employer = employer
+            enrolment.save()
+            add_contact(enrolment, person, 'tutor')
+            morning, afternoon, tomorrow, _ = session.slots
+            Slot = type(morning)
+            self.fill([morning], {enrolment: 'absent'}, close=False)
+            self.fill([afternoon], {enrolment: ('late', 20)}, close=False)
+            Slot.close([morning, afternoon])
+
+            trainee, mail = self.mails()
+            self.assertEqual(trainee.party, enrolment.trainee.party)
+            self.assertFalse(trainee.also_for)
+            self.assertEqual(
+                (mail.party, list(mail.also_for)), (employer, [person]))
+            # The organisation is not told of the lateness
+            self.assertEqual(
+                [(n.party, n.slot) for n in self.notices(
+                        ('mail', '=', mail.id))],
+                [(employer, morning), (person, morning), (person, afternoon)])
+            self.assertIn("arrived 20 min late", mail.body)
+
+            # Not again when the sheet is closed again, another day apart
+            Slot.open([morning])
+            Slot.close([morning])
+            self.assertEqual(self.mails(), [trainee, mail])
+            self.fill([tomorrow], {enrolment: 'absent'})
+            self.assertEqual(len(self.mails()), 4)
+
+    @with_transaction()
+    def test_one_mailbox_later(self):
+        "Test that the mailbox is not told again for a contact added later"
+        with set_up() as (company, session, prescriber):
+            enrolment, = create_enrolments(session, prescriber=prescriber)
+            slots = session.slots[:1]
+            self.fill(slots, {enrolment: 'absent'})
+            _, mail = self.mails()
+            tutor = create_party("Tutor", 'ADVISER@example.com')
+            add_contact(enrolment, tutor, 'tutor')
+            Slot = type(slots[0])
+            Slot.open(slots)
+            Slot.close(slots)
+            self.assertEqual(len(self.mails()), 2)
+            self.assertEqual(list(mail.also_for), [tutor])
+            notice, = self.notices(('party', '=', tutor.id))
+            self.assertEqual(notice.mail, mail)
+
+    @with_transaction()
+    def test_mailbox_of_the_trainee(self):
+        "Test that the mail of the trainee is never the one of another"
+        with set_up() as (company, session, prescriber):
+            enrolment, = create_enrolments(session, prescriber=prescriber)
+            set_email(enrolment.trainee.party, 'adviser@example.com')
+            self.fill(session.slots[:1], {enrolment: 'absent'})
+            self.assertEqual(
+                [(m.party, m.letter.audience) for m in self.mails()], [
+                    (enrolment.trainee.party, 'trainee'),
+                    (prescriber, 'stakeholder')])
+
+    @with_transaction()
+    def test_shared_mailbox_bounced(self):
+        "Test that a mailbox that bounced is one for both its parties"
+        pool = Pool()
+        ContactMechanism = pool.get('party.contact_mechanism')
+        with set_up() as (company, session, prescriber):
+            enrolment, = create_enrolments(session, prescriber=prescriber)
+            tutor = create_party("Tutor", 'ADVISER@example.com')
+            add_contact(enrolment, tutor, 'tutor')
+            ContactMechanism.bounce(
+                'adviser@example.com',
+                dt.datetime.combine(DATE, dt.time()), "Unknown")
+            self.fill(session.slots[:1], {enrolment: 'absent'})
+            self.assertEqual(
+                [(n.party, n.reason) for n in self.notices(
+                        ('mail', '=', None))],
+                [(prescriber, 'no_address'), (tutor, 'no_address')])
+
+    @with_transaction()
+    def test_announced(self):
+        "Test that an announced abandonment has nobody told of an absence"
+        pool = Pool()
+        Slot = pool.get('training.session.slot')
+        with set_up() as (company, session, prescriber):
+            enrolment, other = create_enrolments(
+                session, 2, prescriber=prescriber)
+            self.fill(session.slots[:1], {
+                    enrolment: 'absent', other: 'absent'}, close=False)
+            case, = open_cases([enrolment], DATE + DAY, origin='declared')
+            Slot.close(session.slots[:1])
+            self.assertEqual(len(self.mails()), 4)
+            slots = session.slots[2:3]
+            self.fill(slots, {enrolment: 'absent', other: 'absent'})
+            self.assertEqual(
+                {m.enrolment for m in self.mails()[4:]}, {other})
+            notices = self.notices(('reason', '=', 'announced'))
+            self.assertEqual(
+                [(n.party, n.mail) for n in notices],
+                [(enrolment.trainee.party, None), (prescriber, None)])
+            self.deliver_due()
+            self.assertEqual(len(self.mails()), 6)
+
+            # It was no announcement after all
+            type(case).cancel([case])
+            Slot.open(slots)
+            Slot.close(slots)
+            self.assertEqual(len(self.mails()), 8)
+            self.assertFalse(self.notices(('reason', '!=', None)))
+
+    @with_transaction()
+    def test_announced_later(self):
+        "Test the announcement told when the reasons are asked"
+        with set_up() as (company, session, _):
+            enrolment, = create_enrolments(session)
+            case, = open_cases([enrolment])
+            self.fill(session.slots[:1], {enrolment: 'absent'})
+            mail, = self.mails()
+            self.assertIsNone(case.announced_on())
+            with today(DATE):
+                run_wizard(
+                    'training.abandon.case.ask_reasons', [case],
+                    declared=True, mails=open_wizard(
+                        'training.abandon.case.ask_reasons',
+                        [case])[1]['mails'])
+            self.assertEqual(case.announced_on(), DATE)
+            case, = open_cases(create_enrolments(session))
+            Case = type(case)
+            for code, date in [
+                    ('no_answer', None), ('time.lack', DATE + DAY)]:
+                Case.declare_reasons([case], [get_reason(code)])
+                self.assertEqual(Case(case.id).announced_on(), date)
+            # It waited to leave
+            self.deliver()
+            self.assertEqual(mail.state, 'cancelled')
+            self.assertIn("announced", mail.smtp_reply)
+
+    @with_transaction()
+    def test_address_later(self):
+        "Test that an absence is told once there is an address"
+        with set_up() as (company, session, prescriber):
+            enrolment, = create_enrolments(session, prescriber=prescriber)
+            party = enrolment.trainee.party
+            set_email(party, None)
+            self.fill(session.slots[:2], {enrolment: 'absent'})
+            mail, = self.mails()
+            notices = self.notices(('mail', '=', None))
+            self.assertEqual(
+                [(n.party, n.reason) for n in notices],
+                [(party, 'no_address')] * 2)
+            Notice = type(notices[0])
+            with self.assertRaisesRegex(RecipientError, "No Email Address"):
+                Notice.tell(notices)
+            # Another contact has it
+            set_email(create_party("Mother"), 'mother@example.com')
+            self.deliver_due()
+            self.assertEqual(self.mails(), [mail])
+
+            set_email(party, 'trainee@example.com')
+            self.deliver_due()
+            _, told = self.mails()
+            self.assertEqual(
+                (told.to, told.state), ('trainee@example.com', 'sent'))
+            self.assertEqual(
+                [(n.mail, n.reason) for n in Notice.browse(notices)],
+                [(told, None)] * 2)
+            self.deliver_due()
+            self.assertEqual(len(self.mails()), 2)
+
+    @with_transaction()
+    def test_address_too_late(self):
+        "Test that only what is true and recent is told later"
+        pool = Pool()
+        Notice = pool.get('training.attendance.notice')
+        with set_up() as (company, session, _):
+            enrolment, = create_enrolments(session)
+            party = enrolment.trainee.party
+            set_email(party, None)
+            first, second = session.slots[:2]
+            self.fill([first, second], {enrolment: 'absent'})
+            self.fill([first], {enrolment: 'present'})
+            set_email(party, 'trainee@example.com')
+            corrected, old = self.notices()
+            with today(DATE + 10 * DAY):
+                self.deliver_due()
+                self.assertFalse(self.mails())
+                with self.assertRaisesRegex(RecipientError, "too long ago"):
+                    Notice.tell([old])
+                with self.assertRaisesRegex(RecipientError, "Present"):
+                    Notice.tell([corrected])
+            Notice.tell([old])
+            mail, = self.mails()
+            self.assertEqual([n.slot for n in mail.notices], [second])

@@ -1,11 +1,16 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
+import datetime as dt
 
-from trytond.modules.training_abandon.exceptions import EnrolmentDuplicateError
+from trytond.modules.training_abandon.exceptions import (
+    EnrolmentDuplicateError, TrainingValidationError)
+from trytond.modules.training_abandon.training.trainee import majority_date
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
 
-from .common import DatabaseTestCase, create_enrolments, set_up
+from .common import (
+    DATE, DAY, DatabaseTestCase, add_contact, create_enrolments, create_party,
+    set_up, today)
 
 
 class EnrolmentTestCase(DatabaseTestCase):
@@ -29,3 +34,92 @@ class EnrolmentTestCase(DatabaseTestCase):
             with self.assertRaisesRegex(
                     EnrolmentDuplicateError, again.number):
                 Enrolment.create([values])
+
+    @with_transaction()
+    def test_stakeholders_archived(self):
+        "Test that the organisation is in the place of an archived person"
+        with set_up() as (company, session, prescriber):
+            enrolment, = create_enrolments(session, prescriber=prescriber)
+            adviser, other = (
+                create_party(name, 'adviser@example.com')
+                for name in ["Adviser", "Other"])
+            for party in [adviser, other]:
+                add_contact(enrolment, party, 'prescriber')
+            self.assertEqual(
+                enrolment.stakeholders(),
+                [('prescriber', adviser), ('prescriber', other)])
+            adviser.active = False
+            adviser.save()
+            self.assertEqual(
+                enrolment.stakeholders(), [('prescriber', other)])
+            other.active = False
+            other.save()
+            self.assertEqual(
+                enrolment.stakeholders(), [('prescriber', prescriber)])
+            self.assertIn(adviser, [c.party for c in enrolment.contacts])
+            prescriber.active = False
+            prescriber.save()
+            self.assertEqual(enrolment.stakeholders(), [])
+            self.assertFalse(enrolment.has_prescriber)
+            self.assertIsNone(prescriber.reachable_email)
+
+    @with_transaction()
+    def test_stakeholders_not_notified(self):
+        "Test that archiving who is not to notify has nobody written to"
+        with set_up() as (company, session, prescriber):
+            enrolment, = create_enrolments(session, prescriber=prescriber)
+            adviser = create_party("Adviser", 'adviser@example.com')
+            add_contact(enrolment, adviser, 'prescriber', notify=False)
+            adviser.active = False
+            adviser.save()
+            self.assertEqual(enrolment.stakeholders(), [])
+
+    @with_transaction()
+    def test_guardians(self):
+        "Test that the guardians are those of who is not of age on the day"
+        with set_up() as (company, session, _):
+            enrolment, = create_enrolments(session)
+            mother = create_party("Mother", 'mother@example.com')
+            add_contact(enrolment, mother)
+            self.assertIsNone(enrolment.is_trainee_of_age)
+            self.assertEqual(enrolment.guardians(), [mother])
+
+            trainee = enrolment.trainee
+            trainee.birth_date = DATE.replace(year=DATE.year - 18)
+            trainee.save()
+            with today(DATE - DAY):
+                self.assertIs(enrolment.is_trainee_of_age, False)
+                self.assertEqual(enrolment.guardians(), [mother])
+            with today(DATE):
+                self.assertTrue(enrolment.is_trainee_of_age)
+                self.assertEqual(enrolment.stakeholders(), [])
+            mother.active = False
+            mother.save()
+            with today(DATE - DAY):
+                self.assertEqual(enrolment.guardians(), [])
+
+    def test_majority_date(self):
+        "Test the day of the majority, of the 29th of February too"
+        for birth_date, date in [
+                (dt.date(2008, 3, 2), dt.date(2026, 3, 2)),
+                (dt.date(2008, 2, 29), dt.date(2026, 3, 1)),
+                (dt.date(2002, 2, 28), dt.date(2020, 2, 28)),
+                ]:
+            with self.subTest(birth_date=birth_date):
+                self.assertEqual(majority_date(birth_date), date)
+
+    @with_transaction()
+    def test_birth_date(self):
+        "Test that nobody is born later and that a merge keeps the date"
+        pool = Pool()
+        Trainee = pool.get('training.trainee')
+        with set_up() as (company, session, _):
+            trainee, other = (
+                e.trainee for e in create_enrolments(session, 2))
+            Trainee.write([other], {'birth_date': DATE.replace(year=2010)})
+            other.enrolments[0].cancel(other.enrolments)
+            other.replace_by(trainee)
+            self.assertEqual(
+                Trainee(trainee.id).birth_date, DATE.replace(year=2010))
+            with self.assertRaises(TrainingValidationError):
+                Trainee.write([trainee], {'birth_date': DATE + 7 * DAY})

@@ -276,7 +276,11 @@ class Enrolment(
     def stakeholders(self, *roles):
         """Return the list of (role, party) to write to for the roles, each
         party once: the persons of the contacts to notify, else the
-        organisation itself.  Without role, all of them."""
+        organisation itself.  Without role, all of them.
+
+        Who is archived is not written to: the organisation is in the place of
+        the last of its persons.  The guardians of who is of age are not
+        either."""
         organisations = {
             'prescriber': self.prescriber,
             'employer': self.employer,
@@ -284,16 +288,37 @@ class Enrolment(
             }
         persons = defaultdict(list)
         for contact in self.contacts:
-            persons[contact.role] += (
-                [contact.party] if contact.notify else [])
+            if not contact.notify:
+                persons[contact.role] += []
+            elif contact.party.active:
+                persons[contact.role].append(contact.party)
+        if persons.get('legal_guardian') and self.is_trainee_of_age:
+            del persons['legal_guardian']
         if not roles:
             roles = list(dict.fromkeys([*organisations, *persons]))
         parties = {}
         for role in roles:
             for party in persons.get(role, [organisations.get(role)]):
-                if party and party != self.trainee.party:
+                if (party and party.active
+                        and party != self.trainee.party):
                     parties.setdefault(party, role)
         return [(role, party) for party, role in parties.items()]
+
+    @property
+    def is_trainee_of_age(self):
+        "If the trainee is of age today, or None if unknown"
+        if self.trainee.birth_date:
+            return self.trainee.is_of_age(tools.today(self.company))
+
+    def guardians(self):
+        """Return the list of the legal guardians who answer and sign with the
+        trainee, who is not known to be of age"""
+        return [p for _, p in self.stakeholders('legal_guardian')]
+
+    def is_archived(self, party):
+        "Return if the party is archived, as a trainee or as a party"
+        return not party.active or (
+            party == self.trainee.party and not self.trainee.active)
 
     @property
     def has_prescriber(self):

@@ -54,7 +54,11 @@ class Party(metaclass=PoolMeta):
 
     @property
     def reachable_email(self):
-        "The first email address that did not bounce, or None"
+        """The first email address that did not bounce, or None.
+
+        Nobody writes to who is archived."""
+        if not self.active:
+            return None
         for mechanism in self.contact_mechanisms:
             if mechanism.type == 'email' and not mechanism.bounced_at:
                 return mechanism.value
@@ -182,8 +186,12 @@ class Erase(metaclass=PoolMeta):
     def to_erase(self, party_id):
         pool = Pool()
         ContactMechanism = pool.get('party.contact_mechanism')
+        Trainee = pool.get('training.trainee')
         return super().to_erase(party_id) + [
             (ContactMechanism, [('party', '=', party_id)], True,
                 ['bounce_reason'],
+                [None]),
+            (Trainee, [('party', '=', party_id)], True,
+                ['birth_date'],
                 [None]),
             ]

@@ -1,8 +1,26 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
+import datetime as dt
+
+from trytond.i18n import gettext
 from trytond.model import DeactivableMixin, ModelSQL, ModelView, Unique, fields
 from trytond.pool import Pool
 from trytond.transaction import Transaction
+
+from .. import tools
+from ..exceptions import TrainingValidationError
+
+# The age of the majority: article 414 of the civil code
+MAJORITY = 18
+
+
+def majority_date(birth_date):
+    "Return the day on which who was born on the date comes of age"
+    try:
+        return birth_date.replace(year=birth_date.year + MAJORITY)
+    except ValueError:
+        # Born on the 29th of February
+        return dt.date(birth_date.year + MAJORITY, 3, 1)
 
 
 class Trainee(DeactivableMixin, ModelSQL, ModelView):
@@ -12,6 +30,10 @@ class Trainee(DeactivableMixin, ModelSQL, ModelView):
     party = fields.Many2One(
         'party.party', "Party", required=True, ondelete='RESTRICT')
     code = fields.Char("Code", readonly=True)
+    birth_date = fields.Date(
+        "Birth Date",
+        help="Until the trainee comes of age, the legal guardians of the "
+        "enrolment are asked the reasons and sign too.")
     kind = fields.Selection([
             ('employee', "Employee"),
             ('apprentice', "Apprentice"),
@@ -56,6 +78,27 @@ class Trainee(DeactivableMixin, ModelSQL, ModelView):
             ('code', operator, operand, *extra),
             ]
 
+    def is_of_age(self, date):
+        "Return if the trainee is of age on the day, or None if unknown"
+        if self.birth_date:
+            return majority_date(self.birth_date) <= date
+
+    @classmethod
+    def validate_fields(cls, trainees, field_names):
+        super().validate_fields(trainees, field_names)
+        cls.check_birth_date(trainees, field_names)
+
+    @classmethod
+    def check_birth_date(cls, trainees, field_names=None):
+        if field_names and 'birth_date' not in field_names:
+            return
+        today = tools.now().date()
+        for trainee in trainees:
+            if trainee.birth_date and trainee.birth_date > today:
+                raise TrainingValidationError(gettext(
+                        'training_abandon.msg_trainee_birth_date',
+                        trainee=trainee.rec_name))
+
     @classmethod
     def preprocess_values(cls, mode, values):
         pool = Pool()
@@ -85,6 +128,8 @@ class Trainee(DeactivableMixin, ModelSQL, ModelView):
     def replace_by(self, trainee):
         "Give what refers to it to the trainee of another party"
         pool = Pool()
+        if self.birth_date and not trainee.birth_date:
+            self.write([trainee], {'birth_date': self.birth_date})
         for model_name, field_name in self.fields_to_replace():
             Model = pool.get(model_name)
             source, destination = self.id, trainee.id
