@@ -48,11 +48,23 @@ class CaseCloseError(UserError):
     pass
 
 
+class CaseUndoError(UserError):
+    pass
+
+
+class ProcedureStepsWarning(UserWarning):
+    pass
+
+
 class RecipientError(UserError):
     pass
 
 
 class CertificateError(UserError):
+    pass
+
+
+class CertificateAnsweredWarning(UserWarning):
     pass
 
 
@@ -77,6 +89,10 @@ class SheetError(UserError):
 
 
 class SheetReopenWarning(UserWarning):
+    pass
+
+
+class SheetCancelWarning(UserWarning):
     pass
 
 

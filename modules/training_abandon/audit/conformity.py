@@ -55,13 +55,18 @@ class Step(metaclass=PoolMeta):
         pool = Pool()
         FollowUp = pool.get('training.follow_up')
         Mail = pool.get('training.mail')
+        step = cls.__table__()
         mail = Mail.__table__()
         follow_up = FollowUp.__table__()
         proofs = Union(
-            mail.select(
+            mail
+            .join(step, condition=step.id == mail.step)
+            .select(
                 mail.step.as_('step'), mail.party.as_('party'),
                 mail.sent_at.as_('at'),
-                where=of(mail.step) & (mail.kind != 'exchange')
+                # Those before are of the step that was undone
+                where=of(mail.step) & (mail.sent_at >= step.done_at)
+                & (mail.kind != 'exchange')
                 & (mail.state == 'sent') & (mail.bounced_at == Null)
                 & (mail.reminder == Null)),
             follow_up.select(
@@ -100,7 +105,10 @@ class Step(metaclass=PoolMeta):
         now = tools.now()
         proven_at = SQLCase(
             (step.kind.in_(RECORDED_KINDS), step.done_at),
-            else_=Coalesce(proof.at, issued.at, step.done_at))
+            else_=Coalesce(
+                proof.at,
+                SQLCase((issued.at >= step.done_at, issued.at)),
+                step.done_at))
         conformity = SQLCase(
             ((step.state == 'skipped')
                 & (step.by_procedure == Literal(True)), 'exempt'),

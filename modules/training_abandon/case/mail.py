@@ -36,6 +36,14 @@ class Mail(metaclass=PoolMeta):
             'invisible': ~Eval('certificate'),
             })
 
+    correction = fields.Many2One(
+        'training.abandon.case.correction', "Correction", readonly=True,
+        ondelete='RESTRICT',
+        states={
+            'invisible': ~Eval('correction'),
+            },
+        help="What the mail puts right.")
+
     @classmethod
     def __register__(cls, module):
         pool = Pool()
@@ -63,7 +71,8 @@ class Mail(metaclass=PoolMeta):
 
     @classmethod
     def _claimed_fields(cls):
-        return super()._claimed_fields() + ['case', 'letter']
+        return super()._claimed_fields() + [
+            'case', 'letter', 'correction']
 
     @classmethod
     def _read_claimed(cls, claimed):
@@ -95,7 +104,9 @@ class Mail(metaclass=PoolMeta):
 
     def _get_outdated(self):
         reason = super()._get_outdated()
+        # A correction leaves whatever becomes of the case
         if (not reason and self.letter and self.case
+                and not self.correction
                 and not self.letter.may_leave(self.case.state)):
             reason = gettext(
                 'training_abandon.msg_mail_outdated',
