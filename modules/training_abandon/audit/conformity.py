@@ -53,19 +53,24 @@ class Step(metaclass=PoolMeta):
         What is written again to the same party does not make the step later,
         and a reminder proves nothing."""
         pool = Pool()
+        Certificate = pool.get('training.abandon.certificate')
         FollowUp = pool.get('training.follow_up')
         Mail = pool.get('training.mail')
-        step = cls.__table__()
+        certificate, step = Certificate.__table__(), cls.__table__()
         mail = Mail.__table__()
         follow_up = FollowUp.__table__()
         proofs = Union(
             mail
             .join(step, condition=step.id == mail.step)
+            .join(certificate, 'LEFT',
+                condition=certificate.id == mail.certificate)
             .select(
                 mail.step.as_('step'), mail.party.as_('party'),
                 mail.sent_at.as_('at'),
-                # Those before are of the step that was undone
-                where=of(mail.step) & (mail.sent_at >= step.done_at)
+                # What was void before the step was done is not of it
+                where=of(mail.step)
+                & ((certificate.void_at == Null)
+                    | (certificate.void_at > step.done_at))
                 & (mail.kind != 'exchange')
                 & (mail.state == 'sent') & (mail.bounced_at == Null)
                 & (mail.reminder == Null)),

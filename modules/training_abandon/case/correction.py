@@ -23,6 +23,7 @@ class Correction(ModelSQL, ModelView):
     kind = fields.Selection([
             ('cancelled', "Case Cancelled"),
             ('taken_back', "Decision Taken Back"),
+            ('replaced', "Decision Replaced"),
             ('undone', "Step Undone"),
             ('corrected', "Step Corrected"),
             ('issued_again', "Certificate Issued Again"),

@@ -101,11 +101,21 @@ class UndoMixin:
                 if x.state != 'void'], reason)
 
     @classmethod
+    def _record_decisions(cls, kind, cases, reason=None):
+        "Record the decisions that the cases will have no more"
+        pool = Pool()
+        Correction = pool.get('training.abandon.case.correction')
+        return Correction.record(kind, cases, reason, lambda case: {
+                'step': case.get_step('decide'),
+                'description': case._describe_decision(),
+                'note': case.decision_note,
+                })
+
+    @classmethod
     def take_back(cls, cases, reason):
         """Take back the decisions on the cases, all or none, and tell those
         who were told of them."""
         pool = Pool()
-        Correction = pool.get('training.abandon.case.correction')
         Proposal = pool.get('training.abandon.proposal')
         Step = pool.get('training.abandon.case.step')
         cases = cls._take_decided(cases)
@@ -113,12 +123,7 @@ class UndoMixin:
         cls.lock_mails(m for c in cases for m in c.mails)
         told = {c: c._told_parties(DECISION_KINDS) for c in cases}
         ended = [c for c in cases if c.has_ended_enrolment]
-        corrections = Correction.record(
-            'taken_back', cases, reason, lambda case: {
-                'step': case.get_step('decide'),
-                'description': case._describe_decision(),
-                'note': case.decision_note,
-                })
+        corrections = cls._record_decisions('taken_back', cases, reason)
         cls.cancel_waiting(
             m for c in cases for m in c.mails if m.kind in DECISION_KINDS)
         cls._void_certificates(cases, reason)
