@@ -459,11 +459,10 @@ class CertificationMixin:
         certificates = {c.case: c for c in Certificate.issue(
                 cases, lambda case: replaced[case].kind)}
         Certificate.void(list(replaced.values()), reason)
-        Certificate.write(*sum((
-                    [
-                        [replaced[case]], {'replaced_by': certificate.id},
-                        [certificate], {'replaces': replaced[case].id}]
-                    for case, certificate in certificates.items()), []))
+        for case, certificate in certificates.items():
+            Certificate.write(
+                [replaced[case]], {'replaced_by': certificate.id},
+                [certificate], {'replaces': replaced[case].id})
         cls._send_again(certificates, told, corrections)
 
     @classmethod
