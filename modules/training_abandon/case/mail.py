@@ -72,7 +72,7 @@ class Mail(metaclass=PoolMeta):
     @classmethod
     def _claimed_fields(cls):
         return super()._claimed_fields() + [
-            'case', 'letter', 'correction']
+            'case', 'letter', 'correction', 'certificate']
 
     @classmethod
     def _read_claimed(cls, claimed):
@@ -104,6 +104,11 @@ class Mail(metaclass=PoolMeta):
 
     def _get_outdated(self):
         reason = super()._get_outdated()
+        if (not reason and self.certificate
+                and self.certificate.state == 'void'):
+            reason = gettext(
+                'training_abandon.msg_certificate_void',
+                certificate=self.certificate.rec_name)
         # A correction leaves whatever becomes of the case
         if (not reason and self.letter and self.case
                 and not self.correction

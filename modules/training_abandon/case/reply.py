@@ -10,6 +10,7 @@ from trytond.transaction import Transaction, check_access
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
 from .. import tools
+from ..exceptions import CertificateError
 from ..mail.text import recognise
 
 
@@ -42,7 +43,7 @@ class Reply(metaclass=PoolMeta):
             sign={
                 'invisible': (
                     ~Eval('has_scan') | ~Eval('certificate')
-                    | (Eval('certificate_state') == 'signed')),
+                    | Eval('certificate_state').in_(['signed', 'void'])),
                 'depends': ['has_scan', 'certificate', 'certificate_state'],
                 })
 
@@ -316,6 +317,10 @@ class Sign(Wizard):
                     'training_abandon.msg_reply_sign_attachment',
                     reply=reply.rec_name))
         certificate = reply.certificate
+        if certificate.state == 'void':
+            raise CertificateError(gettext(
+                    'training_abandon.msg_certificate_void',
+                    certificate=certificate.rec_name))
         Certificate.write([certificate], {
                 'signed_document': attachment.data,
                 'signed_filename': attachment.name,

@@ -161,6 +161,10 @@ class CaseCertificateTestCase(DatabaseTestCase):
 
             with self.assertRaisesRegex(CertificateError, "only the last"):
                 Certificate.issue_again([old])
+            # Should it come back, it goes nowhere else
+            Mail.write([first], {'bounced_at': first.sent_at})
+            with self.assertRaisesRegex(AccessError, "void"):
+                first.readdress('other@example.com')
             Certificate.sign([old])
             self.assertEqual(old.state, 'void')
             with Transaction().set_context(_check_access=True), \
