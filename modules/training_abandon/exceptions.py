@@ -92,6 +92,14 @@ class CaseOpenWarning(UserWarning):
     pass
 
 
+class CaseUndoError(UserError):
+    pass
+
+
+class ProcedureStepsWarning(UserWarning):
+    pass
+
+
 class RecipientError(UserError):
     pass
 
@@ -101,6 +109,10 @@ class GuardianWarning(UserWarning):
 
 
 class CertificateError(UserError):
+    pass
+
+
+class CertificateAnsweredWarning(UserWarning):
     pass
 
 
@@ -125,6 +137,10 @@ class SheetError(UserError):
 
 
 class SheetReopenWarning(UserWarning):
+    pass
+
+
+class SheetCancelWarning(UserWarning):
     pass
 
 

@@ -1,6 +1,6 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
-"Two users in two processes apply the same step at the same time"
+"Two users in two processes apply or undo the same step at the same time"
 import subprocess
 import sys
 import unittest
@@ -14,7 +14,7 @@ CHILD = Path(__file__).with_name('two_users.py')
 
 
 class TwoUsersMixin:
-    "Create a database with cases and let two processes inform of each"
+    "Create a database with cases and let two processes change each"
 
     def setUp(self):
         self.world = World(self.backend, NAME)
@@ -34,7 +34,19 @@ class TwoUsersMixin:
     def test_inform(self):
         "Test that one informs and that the other is refused clearly"
         cases, _ = self.start('prepare', ROUNDS).communicate()
-        processes = [self.start('inform', *cases.split()) for _ in range(2)]
+        self.compete(cases, 'inform', {'CaseBusyError', 'CaseStepError'})
+        self.assertEqual(self.world.server.count(), ROUNDS)
+
+    def test_undo(self):
+        "Test that one undoes and that the other does not undo another step"
+        cases, _ = self.start('prepare', ROUNDS).communicate()
+        for _ in range(2):
+            self.start('skip', *cases.split()).communicate()
+        self.compete(cases, 'undo', {'CaseBusyError', 'CaseUndoError'})
+
+    def compete(self, cases, command, refusals):
+        "Let two processes do it to each case: one is refused clearly"
+        processes = [self.start(command, *cases.split()) for _ in range(2)]
         results = []
         for case in cases.split():
             for process in processes:
@@ -49,8 +61,7 @@ class TwoUsersMixin:
         for result in results:
             self.assertIn('applied', result)
             result.remove('applied')
-            self.assertIn(result[0], {'CaseBusyError', 'CaseStepError'})
-        self.assertEqual(self.world.server.count(), ROUNDS)
+            self.assertIn(result[0], refusals)
 
 
 class SQLiteTestCase(TwoUsersMixin, unittest.TestCase):

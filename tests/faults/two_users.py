@@ -3,8 +3,10 @@
 """What a process of test_two_users does
 
 two_users.py CONFIG DATABASE prepare N: create N cases and print their ids
+two_users.py CONFIG DATABASE skip ID…: skip the first step of the cases
 two_users.py CONFIG DATABASE inform ID…: for each case, prepare the step,
     print ready, wait for a line, apply it and print what happened
+two_users.py CONFIG DATABASE undo ID…: the same for what undoes a step
 """
 import datetime as dt
 import sys
@@ -21,9 +23,13 @@ def main(path, database, command, *args):
         else f'sqlite:///{database}', config_file=path)
     if command == 'prepare':
         print(*prepare(int(args[0])))
-    else:
+    elif command == 'skip':
         for id_ in args:
-            inform(int(id_))
+            apply('skip', int(id_))
+    else:
+        wizard = {'inform': 'inform', 'undo': 'undo_step'}[command]
+        for id_ in args:
+            compete(wizard, int(id_))
 
 
 def prepare(count):
@@ -40,12 +46,23 @@ def prepare(count):
         for i in range(count)]
 
 
-def inform(id_):
+def open_wizard(name, id_):
     User = Model.get('res.user')
     context = User.get_preferences(True, {})
     config.get_config()._context = context
     case = Model.get('training.abandon.case')(id_)
-    wizard = Wizard('training.abandon.case.inform', [case])
+    wizard = Wizard(f'training.abandon.case.{name}', [case])
+    if name != 'inform':
+        wizard.form.reason = "Told by phone"
+    return wizard
+
+
+def apply(name, id_):
+    open_wizard(name, id_).execute('apply')
+
+
+def compete(name, id_):
+    wizard = open_wizard(name, id_)
     print('ready', flush=True)
     sys.stdin.readline()
     try:

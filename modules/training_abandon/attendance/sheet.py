@@ -14,10 +14,12 @@ from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Eval, If
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
+from trytond.wizard import Button, StateTransition, StateView, Wizard
 
 from .. import tools
 from ..exceptions import (
-    SheetError, SheetReopenWarning, SheetUncheckedWarning, SlotError)
+    SheetCancelWarning, SheetError, SheetReopenWarning, SheetUncheckedWarning,
+    SlotError)
 from ..tools import BATCH
 from .evidence import ATTENDED, SlotEvidenceMixin
 
@@ -83,7 +85,12 @@ class Slot(SlotEvidenceMixin, metaclass=PoolMeta):
             ('planned', 'open'),
             ('open', 'held'),
             ('held', 'open'),
+            ('open', 'cancelled'),
             }
+        cls.cancel_reason.states['invisible'] = ~Eval('state').in_(
+            ['open', 'cancelled'])
+        cls._buttons['cancel']['invisible'] = ~Eval('state').in_(
+            ['planned', 'open'])
         cls._buttons.update(
             open={
                 'invisible': ~Eval('state').in_(['planned', 'held']),
@@ -197,7 +204,10 @@ class Slot(SlotEvidenceMixin, metaclass=PoolMeta):
     def on_modification(cls, mode, slots, field_names=None):
         pool = Pool()
         Attendance = pool.get('training.attendance')
+        Event = pool.get('training.session.slot.event')
         super().on_modification(mode, slots, field_names=field_names)
+        if mode == 'write' and 'cancel_reason' in field_names:
+            Event.add_cancel_reason(slots)
         if mode == 'write' and field_names & {'date', 'start', 'end'}:
             Attendance.update_missed(
                 [a for s in slots for a in s.attendances])
@@ -222,17 +232,20 @@ class Slot(SlotEvidenceMixin, metaclass=PoolMeta):
     @classmethod
     @ModelView.button
     @Workflow.transition('open')
-    def open(cls, slots):
-        "Start the attendance sheets with those who are expected"
+    def open(cls, slots, reason=None):
+        """Start the attendance sheets with those who are expected.
+
+        reason tells why those that were official are no more."""
         pool = Pool()
         Attendance = pool.get('training.attendance')
         Event = pool.get('training.session.slot.event')
         cls._check_sheets_session(slots)
         cls._check_sheets_date(slots)
         reopened = [s for s in slots if s.state == 'held']
-        cls._warn_reopened(reopened)
+        if not reason:
+            cls._warn_reopened(reopened)
         Attendance.create_expected(slots)
-        Event.record(reopened, 'reopened')
+        Event.record(reopened, 'reopened', lambda slot: reason)
         Event.record([s for s in slots if s not in reopened], 'opened')
 
     @classmethod
@@ -282,6 +295,45 @@ class Slot(SlotEvidenceMixin, metaclass=PoolMeta):
 
     @classmethod
     @ModelView.button
+    def cancel(cls, slots):
+        "Cancel the slots and what their open sheets say by default"
+        pool = Pool()
+        Event = pool.get('training.session.slot.event')
+        cls._check_not_held(slots)
+        opened = [s for s in slots if s.state == 'open']
+        cls._warn_checked(opened)
+        Event.record(opened, 'cancelled', lambda slot: slot.cancel_reason)
+        cls._delete_lines(opened, ('source', '=', 'default'))
+        super().cancel(slots)
+        if opened:
+            cls.on_cancel_sheet(opened)
+
+    @classmethod
+    def on_cancel_sheet(cls, slots):
+        "Hook called once the slots whose sheets were open are cancelled"
+
+    @classmethod
+    @ModelView.button
+    def plan(cls, slots):
+        # What was checked on the sheet was about a slot that did not happen
+        cls._delete_lines([
+                e.slot for e in cls._search_events(
+                    [s for s in slots if s.state == 'cancelled'],
+                    'cancelled')])
+        super().plan(slots)
+
+    @classmethod
+    def _delete_lines(cls, slots, *domain):
+        pool = Pool()
+        Attendance = pool.get('training.attendance')
+        for sub_slots in grouped_slice(slots, BATCH):
+            with Transaction().set_context(_log=True):
+                Attendance.delete(Attendance.search([
+                            ('slot', 'in', [s.id for s in sub_slots]),
+                            *domain], order=[]))
+
+    @classmethod
+    @ModelView.button
     def others_present(cls, slots):
         "Tell that the trainees of the lines not checked are present"
         pool = Pool()
@@ -301,6 +353,14 @@ class Slot(SlotEvidenceMixin, metaclass=PoolMeta):
                         'training_abandon.msg_sheet_session_cancelled',
                         slot=slot.rec_name,
                         session=slot.session.rec_name))
+
+    @classmethod
+    def _check_not_held(cls, slots):
+        for slot in slots:
+            if slot.state == 'held':
+                raise SheetError(gettext(
+                        'training_abandon.msg_sheet_cancel_held',
+                        slot=slot.rec_name))
 
     @classmethod
     def _check_sheets_date(cls, slots):
@@ -354,6 +414,24 @@ class Slot(SlotEvidenceMixin, metaclass=PoolMeta):
                     slots=cls.sheet_names(unchecked)))
 
     @classmethod
+    def _warn_checked(cls, slots):
+        pool = Pool()
+        Warning = pool.get('res.user.warning')
+        names = ['attendance_count', 'unchecked_count']
+        counts = cls.get_attendance_counts(slots, names)
+        checked = [
+            s for s in slots
+            if counts['attendance_count'][s.id]
+            > counts['unchecked_count'][s.id]]
+        if not checked:
+            return
+        key = Warning.format('training_sheet_cancel', checked)
+        if Warning.check(key):
+            raise SheetCancelWarning(key, gettext(
+                    'training_abandon.msg_sheet_cancel_checked',
+                    slots=cls.sheet_names(checked)))
+
+    @classmethod
     def sheet_names(cls, slots):
         return ', '.join(tools.first((s.rec_name for s in slots), NAMED))
 
@@ -370,6 +448,7 @@ class SlotEvent(ModelSQL, ModelView):
             ('reopened', "Reopened"),
             ('changed', "Changed"),
             ('erased', "Person Erased"),
+            ('cancelled', "Cancelled"),
             ], "What Happened", required=True, readonly=True, sort=False)
     kind_string = kind.translated('kind')
     at = fields.DateTime("Date", required=True, readonly=True)
@@ -383,6 +462,11 @@ class SlotEvent(ModelSQL, ModelView):
         "Not Checked", readonly=True,
         help="The number of lines that were present only by default.")
     description = fields.Char("Description", readonly=True)
+    reason = fields.Text(
+        "Reason", readonly=True,
+        states={
+            'invisible': ~Eval('reason'),
+            })
     session_number = fields.Char(
         "Number of the Session", readonly=True,
         help="What the sheet said at that time, like the fields below.")
@@ -445,8 +529,11 @@ class SlotEvent(ModelSQL, ModelView):
             ]
 
     @classmethod
-    def record(cls, slots, kind, description=None):
-        "Record what happened to the sheets"
+    def record(
+            cls, slots, kind, get_reason=lambda slot: None, description=None):
+        """Record what happened to the sheets.
+
+        get_reason returns why it did to a slot, or None."""
         pool = Pool()
         Slot = pool.get('training.session.slot')
         names = ['attendance_count', 'absent_count', 'unchecked_count']
@@ -461,7 +548,20 @@ class SlotEvent(ModelSQL, ModelView):
                     'unchecked': counts['unchecked_count'][slot.id],
                     'description': description,
                     **slot.names_now(),
+                    'reason': get_reason(slot),
                     } for slot in slots])
+
+    @classmethod
+    def add_cancel_reason(cls, slots):
+        "Keep the reason of the slots that is given once they are cancelled"
+        pool = Pool()
+        Slot = pool.get('training.session.slot')
+        events = {
+            e.slot: e for e in Slot._search_events(
+                [s for s in slots if s.state == 'cancelled'], 'cancelled')}
+        for slot, event in events.items():
+            if slot.cancel_reason and not event.reason:
+                cls.write([event], {'reason': slot.cancel_reason})
 
     @classmethod
     def check_modification(cls, mode, events, values=None, external=False):
@@ -477,3 +577,36 @@ class SlotEvent(ModelSQL, ModelView):
     @classmethod
     def search_rec_name(cls, name, clause):
         return [('slot.rec_name', *clause[1:])]
+
+
+class Reopen(Wizard):
+    __name__ = 'training.session.slot.reopen'
+
+    start = StateView(
+        'training.session.slot.reopen.start',
+        'training_abandon.slot_reopen_start_view_form', [
+            Button("Cancel", 'end', 'tryton-cancel'),
+            Button("Reopen", 'apply', 'tryton-ok', default=True),
+            ])
+    apply = StateTransition()
+
+    def transition_apply(self):
+        pool = Pool()
+        Slot = pool.get('training.session.slot')
+        reason = (self.start.reason or '').strip()
+        if not reason:
+            raise SheetError(gettext(
+                    'training_abandon.msg_sheet_reopen_no_reason'))
+        for slot in self.records:
+            if slot.state != 'held':
+                raise SheetError(gettext(
+                        'training_abandon.msg_sheet_reopen_state',
+                        slot=slot.rec_name, state=slot.state_string))
+        Slot.open(self.records, reason=reason)
+        return 'end'
+
+
+class ReopenStart(ModelView):
+    __name__ = 'training.session.slot.reopen.start'
+
+    reason = fields.Text("Reason", required=True)

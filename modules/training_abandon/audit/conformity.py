@@ -53,15 +53,25 @@ class Step(metaclass=PoolMeta):
         What is written again to the same party does not make the step later,
         and a reminder proves nothing."""
         pool = Pool()
+        Certificate = pool.get('training.abandon.certificate')
         FollowUp = pool.get('training.follow_up')
         Mail = pool.get('training.mail')
+        certificate, step = Certificate.__table__(), cls.__table__()
         mail = Mail.__table__()
         follow_up = FollowUp.__table__()
         proofs = Union(
-            mail.select(
+            mail
+            .join(step, condition=step.id == mail.step)
+            .join(certificate, 'LEFT',
+                condition=certificate.id == mail.certificate)
+            .select(
                 mail.step.as_('step'), mail.party.as_('party'),
                 mail.sent_at.as_('at'),
-                where=of(mail.step) & (mail.kind != 'exchange')
+                # What was void before the step was done is not of it
+                where=of(mail.step)
+                & ((certificate.void_at == Null)
+                    | (certificate.void_at > step.done_at))
+                & (mail.kind != 'exchange')
                 & (mail.state == 'sent') & (mail.bounced_at == Null)
                 & (mail.reminder == Null)),
             follow_up.select(
@@ -100,7 +110,10 @@ class Step(metaclass=PoolMeta):
         now = tools.now()
         proven_at = SQLCase(
             (step.kind.in_(RECORDED_KINDS), step.done_at),
-            else_=Coalesce(proof.at, issued.at, step.done_at))
+            else_=Coalesce(
+                proof.at,
+                SQLCase((issued.at >= step.done_at, issued.at)),
+                step.done_at))
         conformity = SQLCase(
             ((step.state == 'skipped')
                 & (step.by_procedure == Literal(True)), 'exempt'),

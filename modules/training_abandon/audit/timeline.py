@@ -53,6 +53,7 @@ class Event(ModelSQL, ModelView):
             ('skipped', "Step Skipped"),
             ('decision', "Decision"),
             ('state', "State"),
+            ('correction', "Correction"),
             ('mail_sent', "Mail Sent"),
             ('mail_failed', "Mail Failed"),
             ('mail_cancelled', "Mail Cancelled"),
@@ -105,6 +106,7 @@ class Event(ModelSQL, ModelView):
         return [
             'ir.attachment',
             'training.abandon.case',
+            'training.abandon.case.correction',
             'training.abandon.case.step',
             'training.abandon.certificate',
             'training.abandon.proposal',
@@ -155,6 +157,7 @@ class Event(ModelSQL, ModelView):
             cls._from_cancelled_mails,
             cls._from_bounced_mails,
             cls._from_replies,
+            cls._from_corrections,
             ]
 
     @classmethod
@@ -279,6 +282,24 @@ class Event(ModelSQL, ModelView):
                 where=(log.event == 'transition')
                 & log.target.in_(
                     [*decisions, 'state:closed', 'state:cancelled'])), log
+
+    @classmethod
+    def _from_corrections(cls):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Correction = pool.get('training.abandon.case.correction')
+        case, correction = Case.__table__(), Correction.__table__()
+        return correction.join(case, condition=case.id == correction.case
+            ).select(*cls._columns(
+                    Correction.__name__, correction,
+                    case=correction.case,
+                    company=case.company,
+                    at=correction.at,
+                    kind='correction',
+                    label=correction.kind,
+                    detail=correction.reason,
+                    employee=correction.employee,
+                    user=correction.user)), correction
 
     @classmethod
     def _reference(cls, Model, table):
@@ -477,7 +498,7 @@ class Event(ModelSQL, ModelView):
                 where=(log.event == 'transition')
                 & log.target.in_([
                         'state:signed', 'state:refused',
-                        'state:unanswered']))), log
+                        'state:unanswered', 'state:void']))), log
 
     @classmethod
     def _from_documents(cls):
@@ -563,6 +584,8 @@ class Event(ModelSQL, ModelView):
                 'response': selection(
                     'training.abandon.proposal.response', 'answer'),
                 'certificate': certificates,
+                'correction': selection(
+                    'training.abandon.case.correction', 'kind'),
                 'reply': selection('training.mail.reply', 'kind'),
                 **{kind: mails for kind in MESSAGE_KINDS
                     if kind.startswith('mail_')},

@@ -19,6 +19,7 @@ from ..procedure.states import CASE_STATES, GROUNDS, OPEN_STATES, ORIGINS
 from .analysis import AnalysisMixin
 from .answer import AnswerMixin
 from .certificate import CertificationMixin
+from .correction import CorrectionMixin
 from .correspondence import CaseCorrespondenceMixin
 from .decision import DecisionMixin
 from .follow_up import ExchangeMixin
@@ -26,12 +27,15 @@ from .obstacle import ObstacleMixin
 from .opening import OpeningMixin
 from .owner import OwnerMixin
 from .progress import ProgressMixin
+from .revision import RevisionMixin
+from .undo import UndoMixin
 
 
 class Case(
         OpeningMixin, ProgressMixin, CaseCorrespondenceMixin, AnswerMixin,
         AnalysisMixin, ExchangeMixin, ObstacleMixin, DecisionMixin,
-        CertificationMixin, OwnerMixin, Workflow, ModelSQL, ModelView):
+        CertificationMixin, UndoMixin, RevisionMixin, CorrectionMixin,
+        OwnerMixin, Workflow, ModelSQL, ModelView):
     __name__ = 'training.abandon.case'
     _rec_name = 'number'
 
@@ -271,7 +275,8 @@ class Case(
             'opening_date', 'opened_by', 'decision', 'ground',
             'effective_date', 'decided_by', 'previous_enrolment_state',
             'previous_end_date', 'state', 'closed_at', 'answered_at',
-            'steps', 'mails', 'certificates', 'proposals', 'causes',
+            'steps', 'mails', 'certificates', 'corrections', 'proposals',
+            'causes',
             'reasons', 'analysis', 'reason_comment', 'no_solution_reason',
             'decision_note', 'note'}
 

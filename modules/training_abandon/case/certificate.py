@@ -3,9 +3,11 @@
 import hashlib
 import mimetypes
 
+from sql import Null
+
 from trytond.exceptions import UserError
 from trytond.i18n import gettext
-from trytond.model import ModelSQL, ModelView, Workflow, fields
+from trytond.model import Index, ModelSQL, ModelView, Workflow, fields
 from trytond.model.exceptions import AccessError
 from trytond.pool import Pool
 from trytond.pyson import Eval, If
@@ -13,7 +15,8 @@ from trytond.tools import slugify
 from trytond.transaction import Transaction
 
 from .. import tools
-from ..exceptions import CertificateError, ReportError
+from ..exceptions import (
+    CertificateAnsweredWarning, CertificateError, ReportError)
 from ..notify import one_line
 from ..pdf_report import PDFReport, get_logo
 from ..procedure.letter import Renderer, blocks
@@ -24,6 +27,10 @@ class Certificate(Workflow, ModelSQL, ModelView):
 
     _signed = {
         'readonly': ~Eval('state').in_(['issued', 'sent', 'signed']),
+        }
+
+    _void = {
+        'invisible': Eval('state') != 'void',
         }
 
     case = fields.Many2One(
@@ -63,15 +70,38 @@ class Certificate(Workflow, ModelSQL, ModelView):
             ('signed', "Signed"),
             ('refused', "Refused"),
             ('unanswered', "Unanswered"),
+            ('void', "Void"),
             ], "State", readonly=True, required=True, sort=False)
     state_string = state.translated('state')
+    replaces = fields.Many2One(
+        'training.abandon.certificate', "Replaces", readonly=True,
+        ondelete='RESTRICT',
+        states={
+            'invisible': ~Eval('replaces'),
+            })
+    replaced_by = fields.Many2One(
+        'training.abandon.certificate', "Replaced by", readonly=True,
+        ondelete='RESTRICT',
+        states={
+            'invisible': ~Eval('replaced_by'),
+            })
+    void_at = fields.DateTime("Void since", readonly=True, states=_void)
+    void_by = fields.Many2One(
+        'res.user', "Void by", readonly=True, ondelete='RESTRICT',
+        states=_void)
+    void_reason = fields.Text("Void Reason", readonly=True, states=_void)
 
-    del _signed
+    del _signed, _void
 
     @classmethod
     def __setup__(cls):
         super().__setup__()
         cls.__access__.add('case')
+        t = cls.__table__()
+        cls._sql_indexes.add(
+            Index(
+                t, (t.state, Index.Equality(cardinality='low')),
+                where=t.state.in_(['void'])))
         cls._order.insert(0, ('issued_at', 'DESC'))
         cls._transitions |= {
             ('issued', 'sent'),
@@ -84,14 +114,24 @@ class Certificate(Workflow, ModelSQL, ModelView):
             ('refused', 'signed'),
             ('unanswered', 'signed'),
             ('unanswered', 'refused'),
+            ('issued', 'void'),
+            ('sent', 'void'),
+            ('signed', 'void'),
+            ('refused', 'void'),
+            ('unanswered', 'void'),
             }
         cls._buttons.update(
             sign={
-                'invisible': Eval('state') == 'signed',
+                'invisible': Eval('state').in_(['signed', 'void']),
                 'depends': ['state'],
                 },
             refuse={
-                'invisible': Eval('state').in_(['signed', 'refused']),
+                'invisible': Eval('state').in_(
+                    ['signed', 'refused', 'void']),
+                'depends': ['state'],
+                },
+            issue_again={
+                'invisible': Eval('state') == 'void',
                 'depends': ['state'],
                 },
             no_answer={
@@ -120,7 +160,8 @@ class Certificate(Workflow, ModelSQL, ModelView):
     def view_attributes(cls):
         return super().view_attributes() + [
             ('/tree', 'visual',
-                If(Eval('state').in_(['issued', 'sent']), 'warning', '')),
+                If(Eval('state').in_(['issued', 'sent']), 'warning',
+                    If(Eval('state') == 'void', 'muted', ''))),
             ]
 
     @classmethod
@@ -131,9 +172,11 @@ class Certificate(Workflow, ModelSQL, ModelView):
         allowed = {
             'signed_at', 'signed_by', 'signed_document', 'signed_filename',
             'evidence'}
-        if mode == 'delete' or (
-                external and (mode == 'create' or values.keys() - allowed)):
-            for certificate in certificates:
+        for certificate in certificates:
+            if mode == 'delete' or (
+                    external and (
+                        mode == 'create' or values.keys() - allowed
+                        or certificate.state == 'void')):
                 raise AccessError(gettext(
                         'training_abandon.msg_case_modify',
                         case=certificate.case.rec_name))
@@ -174,6 +217,13 @@ class Certificate(Workflow, ModelSQL, ModelView):
         cls.save(certificates)
         return certificates
 
+    def attach_to(self, line):
+        "Have the line for a mail come with the certificate"
+        line['values'] = {'certificate': self}
+        line['attachments'] = [(
+                self.filename, self.document,
+                mimetypes.types_map['.pdf'])]
+
     @classmethod
     @ModelView.button
     @Workflow.transition('signed')
@@ -205,6 +255,46 @@ class Certificate(Workflow, ModelSQL, ModelView):
     @Workflow.transition('sent')
     def send(cls, certificates):
         pass
+
+    @classmethod
+    @ModelView.button
+    def issue_again(cls, certificates):
+        cls.replace(certificates, gettext(
+                'training_abandon.msg_certificate_issue_again_reason'))
+
+    @classmethod
+    def replace(cls, certificates, reason):
+        "Issue other documents in the place of the certificates"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        for certificate in certificates:
+            if certificate != certificate.case.certificate:
+                raise CertificateError(gettext(
+                        'training_abandon.msg_certificate_not_last',
+                        certificate=certificate.rec_name))
+        Case.replace_certificates([c.case for c in certificates], reason)
+
+    @classmethod
+    @Workflow.transition('void')
+    def void(cls, certificates, reason):
+        "Keep the certificates as documents that hold no more"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        cls.write(certificates, {
+                'void_at': tools.now(),
+                'void_by': Transaction().user or None,
+                'void_reason': reason,
+                })
+        Case.cancel_waiting(m for c in certificates for m in c.mails)
+
+    @classmethod
+    def holds_sql(cls, mail):
+        """Return the SQL expression that is true for the mails that come with
+        no certificate that is void."""
+        certificate = cls.__table__()
+        return (mail.certificate == Null) | ~mail.certificate.in_(
+            certificate.select(
+                certificate.id, where=certificate.state == 'void'))
 
 
 class CertificateReport(PDFReport):
@@ -280,12 +370,20 @@ class CertificationMixin:
                     | ~Eval('certificate_state').in_(
                         ['refused', 'unanswered'])),
                 'depends': ['state', 'certificate_state'],
+                },
+            issue_again={
+                'invisible': (
+                    ~Eval('state').in_(['certified', 'closed'])
+                    | ~Eval('certificate_state')),
+                'depends': ['state', 'certificate_state'],
                 })
 
     @classmethod
     def get_certificate(cls, cases, name):
         return {
-            c.id: max((x.id for x in c.certificates), default=None)
+            c.id: max(
+                (x.id for x in c.certificates if x.state != 'void'),
+                default=None)
             for c in cases}
 
     @classmethod
@@ -323,11 +421,7 @@ class CertificationMixin:
             certificates = {c.case: c for c in Certificate.issue(
                     cases, lambda c: kind or c.certificate_kind)}
             for line in lines:
-                certificate = certificates[line['case']]
-                line['values'] = {'certificate': certificate}
-                line['attachments'] = [(
-                        certificate.filename, certificate.document,
-                        mimetypes.types_map['.pdf'])]
+                certificates[line['case']].attach_to(line)
             cls.record_contacts(steps, contacts)
             cls.create_mails(steps, lines, queue=queue)
 
@@ -345,6 +439,88 @@ class CertificationMixin:
                 if c.state == 'certified'
                 and c.certificate_state in {'refused', 'unanswered'}],
             lambda c: 'record')
+
+    @classmethod
+    @ModelView.button
+    def issue_again(cls, cases):
+        cls.replace_certificates(cases, gettext(
+                'training_abandon.msg_certificate_issue_again_reason'))
+
+    @classmethod
+    def replace_certificates(cls, cases, reason):
+        """Issue again the certificates of the cases, all or none: those that
+        they replace are kept, void, and who was sent them is sent the new
+        ones."""
+        pool = Pool()
+        Certificate = pool.get('training.abandon.certificate')
+        Correction = pool.get('training.abandon.case.correction')
+        cases = cls.lock_cases(cases)
+        cls._check_issued(cases)
+        cls.check_undo(cases)
+        cls.lock_mails(m for c in cases for m in c.mails)
+        replaced = {c: c.certificate for c in cls.browse(cases)}
+        cls._warn_answered(replaced.values())
+        told = {
+            case: list(dict.fromkeys(
+                    m.party for m in certificate.mails
+                    if m.state != 'cancelled' and not m.reminder))
+            for case, certificate in replaced.items()}
+        corrections = Correction.record(
+            'issued_again', cases, reason, lambda case: {
+                'step': case.get_step('certify'),
+                })
+        certificates = {c.case: c for c in Certificate.issue(
+                cases, lambda case: replaced[case].kind)}
+        Certificate.void(list(replaced.values()), reason)
+        for case, certificate in certificates.items():
+            Certificate.write(
+                [replaced[case]], {'replaced_by': certificate.id},
+                [certificate], {'replaces': replaced[case].id})
+        cls._send_again(certificates, told, corrections)
+
+    @classmethod
+    def _check_issued(cls, cases):
+        refused = [
+            c for c in cases
+            if c.state not in {'certified', 'closed'} or not c.certificate]
+        if refused:
+            raise CertificateError(gettext(
+                    'training_abandon.msg_certificate_issue_again_state',
+                    cases=tools.names(refused)))
+
+    @classmethod
+    def _warn_answered(cls, certificates):
+        pool = Pool()
+        Warning = pool.get('res.user.warning')
+        answered = [
+            c for c in certificates
+            if c.state in {'signed', 'refused', 'unanswered'}]
+        if not answered:
+            return
+        key = Warning.format('training_certificate_issue_again', answered)
+        if Warning.check(key):
+            raise CertificateAnsweredWarning(key, gettext(
+                    'training_abandon.msg_certificate_issue_again_answered',
+                    certificates=tools.names(answered)))
+
+    @classmethod
+    def _send_again(cls, certificates, told, corrections):
+        "Mail the new certificates to those who were told of the others"
+        recipients = [
+            (case, 'trainee', party)
+            for case in certificates for party in told[case]]
+
+        def get_variant(case):
+            if case.procedure.get_letter('certify', 'corrected', 'trainee'):
+                return 'corrected'
+            return case.certificate_variant(certificates[case].kind)
+
+        lines = cls.render_letters(recipients, 'certify', get_variant)
+        for line in lines:
+            certificates[line['case']].attach_to(line)
+        cls.send_correction(
+            corrections, recipients, lines,
+            steps={c.id: c.get_step('certify') for c in certificates})
 
     @classmethod
     def certify_all(cls, cases, channel, kind=None):

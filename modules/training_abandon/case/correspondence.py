@@ -54,12 +54,14 @@ class CaseCorrespondenceMixin(CorrespondenceMixin):
         return result
 
     @classmethod
-    def render_letters(cls, recipients, step_kind, get_variant):
+    def render_letters(
+            cls, recipients, step_kind, get_variant, **names):
         """Return the list of dictionaries with the case, audience, party,
         letter, language, to, subject and text for the recipients.
 
         get_variant returns the variant of the letter for a case.  The
-        recipients for whom the procedure has no letter are left out."""
+        recipients for whom the procedure has no letter are left out.  names
+        are those of the letter besides those of the case."""
         pool = Pool()
         Attendance = pool.get('training.attendance')
         Party = pool.get('party.party')
@@ -77,14 +79,17 @@ class CaseCorrespondenceMixin(CorrespondenceMixin):
                 step_kind, get_variant(case), audience)
             if letter:
                 missed = absences[case.enrolment.id]
+                addressee = (
+                    case.enrolment.trainee.party if audience == 'trainee'
+                    else party)
                 line = {
                     'case': case,
                     'audience': audience,
                     **renderer.render(
                         case, party, letter,
-                        lambda case: case.letter_context(
-                            case.enrolment.trainee.party
-                            if audience == 'trainee' else party, missed)),
+                        lambda case: {
+                            **case.letter_context(addressee, missed),
+                            **names}),
                     }
                 cls._address(line)
                 rendered.append(line)
@@ -119,6 +124,7 @@ class CaseCorrespondenceMixin(CorrespondenceMixin):
             **super().letter_context(party),
             'absences': [describe_slot(lang, *a) for a in absences],
             'case': self.number,
+            'correction': '',
             'effective_date': date(self.effective_date),
             'ground': self.ground_string if self.ground else '',
             **{

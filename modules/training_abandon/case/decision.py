@@ -29,6 +29,7 @@ class DecisionMixin:
             cases, steps = cls.take(cases, 'decide')
         cls._check_decision(cases, decision, ground, effective_date)
         ended = [c for c in cases if c.has_ended_enrolment]
+        cls._record_decisions('replaced', [c for c in cases if c.decision])
 
         def write(cases, steps):
             cls._write_decision(

@@ -63,13 +63,11 @@ class DueDateMixin:
                 case.opening_date, previous, calendar)
             step.late_from = end_of_day(step.due_date, case.company.timezone)
             if step.kind == 'inform' and not case.enrolment.has_prescriber:
-                step.state = 'skipped'
-                step.by_procedure = True
-                step.skip_reason = gettext(
-                    'training_abandon.msg_step_skip_prescriber_archived'
-                    if case.enrolment.prescriber
-                    and not case.enrolment.prescriber.active
-                    else 'training_abandon.msg_step_skip_no_prescriber')
+                step.skip_by_procedure(gettext(
+                        'training_abandon.msg_step_skip_prescriber_archived'
+                        if case.enrolment.prescriber
+                        and not case.enrolment.prescriber.active
+                        else 'training_abandon.msg_step_skip_no_prescriber'))
             else:
                 previous = step.due_date
             steps.append(step)

@@ -69,6 +69,13 @@ class FollowUp(ModelSQL, ModelView):
             ('other', "Other"),
             ], "Outcome", sort=False)
     outcome_string = outcome.translated('outcome')
+    correction = fields.Many2One(
+        'training.abandon.case.correction', "Undone by", readonly=True,
+        ondelete='SET NULL',
+        states={
+            'invisible': ~Eval('correction'),
+            },
+        help="The step that the follow-up proved was undone.")
     note = fields.Text(
         "Note", help="What was said.  Do not write any health detail.")
 
@@ -124,7 +131,8 @@ class FollowUp(ModelSQL, ModelView):
             mode, follow_ups, values=values, external=external)
         if mode in {'write', 'delete'} and external:
             for follow_up in follow_ups:
-                if follow_up.step and follow_up.done_at:
+                if ((follow_up.step or follow_up.correction)
+                        and follow_up.done_at):
                     raise AccessError(gettext(
                             'training_abandon.msg_follow_up_recorded',
                             follow_up=follow_up.rec_name))
@@ -143,6 +151,7 @@ class FollowUp(ModelSQL, ModelView):
     def copy(cls, follow_ups, default=None):
         default = default.copy() if default is not None else {}
         default.setdefault('step')
+        default.setdefault('correction')
         default.setdefault('done_at')
         default.setdefault('outcome')
         default.setdefault('note')

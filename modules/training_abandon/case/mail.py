@@ -36,6 +36,14 @@ class Mail(metaclass=PoolMeta):
             'invisible': ~Eval('certificate'),
             })
 
+    correction = fields.Many2One(
+        'training.abandon.case.correction', "Correction", readonly=True,
+        ondelete='RESTRICT',
+        states={
+            'invisible': ~Eval('correction'),
+            },
+        help="What the mail puts right.")
+
     @classmethod
     def __register__(cls, module):
         pool = Pool()
@@ -70,7 +78,8 @@ class Mail(metaclass=PoolMeta):
 
     @classmethod
     def _claimed_fields(cls):
-        return super()._claimed_fields() + ['case', 'letter']
+        return super()._claimed_fields() + [
+            'case', 'letter', 'correction', 'certificate']
 
     @classmethod
     def _read_claimed(cls, claimed):
@@ -102,7 +111,14 @@ class Mail(metaclass=PoolMeta):
 
     def _get_outdated(self):
         reason = super()._get_outdated()
+        if (not reason and self.certificate
+                and self.certificate.state == 'void'):
+            reason = gettext(
+                'training_abandon.msg_certificate_void',
+                certificate=self.certificate.rec_name)
+        # A correction leaves whatever becomes of the case
         if (not reason and self.letter and self.case
+                and not self.correction
                 and not self.letter.may_leave(self.case.state)):
             reason = gettext(
                 'training_abandon.msg_mail_outdated',

@@ -92,6 +92,7 @@ class Erase(metaclass=PoolMeta):
         Case = pool.get('training.abandon.case')
         Cause = pool.get('training.abandon.case.cause')
         Certificate = pool.get('training.abandon.certificate')
+        Correction = pool.get('training.abandon.case.correction')
         FollowUp = pool.get('training.follow_up')
         Proposal = pool.get('training.abandon.proposal')
         Step = pool.get('training.abandon.case.step')
@@ -106,8 +107,12 @@ class Erase(metaclass=PoolMeta):
                 [None]),
             (Certificate, trainee, True,
                 ['signed_document', 'signed_file_id', 'signed_filename',
-                    'evidence', 'document', 'document_file_id'],
-                [None] * 4 + [b'', None]),
+                    'evidence', 'document', 'document_file_id',
+                    'void_reason'],
+                [None] * 4 + [b'', None, None]),
+            (Correction, trainee, True,
+                ['reason', 'description', 'note', 'message'],
+                [None] * 4),
             (FollowUp, ['OR',
                     ('party', '=', party_id),
                     ('enrolment.trainee.party', '=', party_id),

@@ -187,12 +187,7 @@ class ProgressMixin:
     @classmethod
     @ModelView.button
     def cancel(cls, cases):
-        cases = cls.lock_cases(cases)
-        ended = [
-            c for c in cases
-            if c.state in OPEN_STATES and c.has_ended_enrolment]
-        cls._cancel(cases)
-        cls.restore_enrolments(ended)
+        cls.cancel_cases(cases)
 
     @classmethod
     @Workflow.transition('cancelled')

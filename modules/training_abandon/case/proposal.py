@@ -79,6 +79,12 @@ class Proposal(CaseCompanyMixin, CaseRecordMixin, ModelSQL, ModelView):
             [p for p in proposals if p.state == 'proposed'],
             {'state': 'expired'})
 
+    @classmethod
+    def renew(cls, proposals):
+        cls.write(
+            [p for p in proposals if p.state == 'expired'],
+            {'state': 'proposed'})
+
 
 class ProposalResponse(ModelSQL, ModelView):
     __name__ = 'training.abandon.proposal.response'

@@ -10,6 +10,7 @@ from trytond.transaction import Transaction, check_access
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
 from .. import tools
+from ..exceptions import CertificateError
 from ..mail.text import recognise
 
 
@@ -42,7 +43,7 @@ class Reply(metaclass=PoolMeta):
             sign={
                 'invisible': (
                     ~Eval('has_scan') | ~Eval('certificate')
-                    | (Eval('certificate_state') == 'signed')),
+                    | Eval('certificate_state').in_(['signed', 'void'])),
                 'depends': ['has_scan', 'certificate', 'certificate_state'],
                 })
 
@@ -320,6 +321,10 @@ class Sign(Wizard):
                     'training_abandon.msg_reply_sign_attachment',
                     reply=reply.rec_name))
         certificate, signed_by = reply.certificate, self.start.signed_by
+        if certificate.state == 'void':
+            raise CertificateError(gettext(
+                    'training_abandon.msg_certificate_void',
+                    certificate=certificate.rec_name))
         if signed_by not in reply.case.trainee_side():
             raise AccessError(gettext(
                     'training_abandon.msg_reply_sign_by',

@@ -25,6 +25,8 @@ from .due_date import DueDateMixin
 
 # Each id is in several of the conditions of a query
 SLICE = min(backend.MAX_QUERY_PARAMS // 2, 1000)
+# The steps that tell somebody something
+TOLD_KINDS = ['inform', 'ask_reasons', 'follow_up', 'certify']
 # The steps that are proven by what they record on the case itself
 RECORDED_KINDS = ['analyse', 'propose', 'decide']
 
@@ -189,6 +191,37 @@ class Step(DueDateMixin, CaseCompanyMixin, ModelSQL, ModelView):
                 })
 
     @classmethod
+    def reopen(cls, steps):
+        "Have the steps done or skipped to do again"
+        cls.write_groups([(steps, {
+                        'state': 'todo',
+                        'done_at': None,
+                        'done_by': None,
+                        'done_by_user': None,
+                        'skip_reason': None,
+                        'by_procedure': False,
+                        })])
+
+    def skip_by_procedure(self, reason):
+        "Set on the step, not saved yet, that it does not apply to the case"
+        self.state = 'skipped'
+        self.by_procedure = True
+        self.skip_reason = reason
+
+    @property
+    def has_left(self):
+        "If somebody has been told at the step, so that it is not undone"
+        if self.kind == 'certify' and any(
+                c.state in {'signed', 'refused', 'unanswered'}
+                for c in self.case.certificates):
+            return True
+        return self.kind in TOLD_KINDS and (
+            any(m.state in {'sent', 'sending'} and (
+                    not m.certificate or m.certificate.state != 'void')
+                for m in self.mails)
+            or any(f.done_at for f in self.follow_ups))
+
+    @classmethod
     def _sign(cls, steps, values):
         "Write the values on the steps with who and when"
         values = {
@@ -299,14 +332,15 @@ class Step(DueDateMixin, CaseCompanyMixin, ModelSQL, ModelView):
             # The reminders do not prove what they repeat, and the exchange is
             # proven by what was heard
             where=of(mail.step) & (mail.reminder == Null)
-            & (mail.kind != 'exchange'),
+            & (mail.kind != 'exchange') & Certificate.holds_sql(mail),
             group_by=[mail.step])
         follow_up = FollowUp.__table__()
         recorded = follow_up.select(
             follow_up.step,
             where=of(follow_up.step) & (follow_up.done_at != Null))
         certificate = Certificate.__table__()
-        issued = certificate.select(certificate.case)
+        issued = certificate.select(
+            certificate.case, where=certificate.state != 'void')
 
         evidence = SQLCase(
             (step.state != 'done', 'none'),

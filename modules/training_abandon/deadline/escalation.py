@@ -41,6 +41,11 @@ class StepEscalationMixin:
         super()._sign(steps, {**values, **UNTOLD})
 
     @classmethod
+    def reopen(cls, steps):
+        super().reopen(steps)
+        cls.restart_escalation(steps)
+
+    @classmethod
     def restart_escalation(cls, steps):
         "Let somebody be told again of the steps that are late"
         cls.write([s for s in steps if s.escalation], UNTOLD)

@@ -184,6 +184,7 @@ class StepReminderMixin:
         and refused of those that were told, by mail or letter, at the steps
         done of the open cases."""
         pool = Pool()
+        Certificate = pool.get('training.abandon.certificate')
         FollowUp = pool.get('training.follow_up')
         Mail = pool.get('training.mail')
         mail, follow_up = Mail.__table__(), FollowUp.__table__()
@@ -208,7 +209,8 @@ class StepReminderMixin:
                     | ((mail.bounced_at != Null)
                         & (mail.replaced_by == Null)), 1),
                 else_=0).as_('refused'),
-            where=mail.step.in_(cls._answerable_query()))
+            where=mail.step.in_(cls._answerable_query())
+            & Certificate.holds_sql(mail))
         letters = follow_up.select(
             follow_up.step, follow_up.party,
             NullIf(follow_up.done_at, follow_up.done_at), follow_up.done_at,
@@ -451,6 +453,8 @@ class CaseReminderMixin:
                         party=line['party'].rec_name))
                 continue
             line['values'] = {'reminder': waiting.reminder + 1}
+            if kind == 'certify':
+                line['values']['certificate'] = line['case'].certificate
             lines.append(line)
         cls.create_mails({
                 case.id: steps[waiting.step]

@@ -172,6 +172,11 @@ class Mail(
                 'depends': ['state'],
                 })
 
+    @property
+    def has_left(self):
+        "If the party has the mail, or may have it at any time"
+        return self.state in {'sent', 'sending'} and not self.bounced_at
+
     @classmethod
     def default_company(cls):
         return Transaction().context.get('company')

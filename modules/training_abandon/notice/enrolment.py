@@ -66,3 +66,33 @@ class Enrolment(metaclass=PoolMeta):
                     missed=a.describe_missed())
                 for a in attendances if a.state in LATE_STATES],
             }
+
+    def correction_context(self, party, notices, attendances):
+        """Return the names that the letters that correct the notices may use,
+        in the language in which the enrolment was browsed.
+
+        attendances are those of the official sheets by enrolment and slot."""
+        pool = Pool()
+        Attendance = pool.get('training.attendance')
+        Lang = pool.get('ir.lang')
+        lang = Lang.get()
+        states = dict(Attendance.fields_get(['state'])['state']['selection'])
+
+        def describe(slot):
+            state = 'slot_cancelled'
+            if attendance := attendances.get((self, slot)):
+                return states[attendance.state].lower()
+            elif slot.state == 'held':
+                state = 'not_expected'
+            return gettext(f'training_abandon.msg_notice_correction_{state}')
+
+        return {
+            **self.letter_context(party),
+            'corrections': [
+                gettext('training_abandon.msg_notice_correction',
+                    slot=describe_slot(lang, s.date, s.start, s.end),
+                    state=describe(s))
+                for s in sorted(
+                    {n.slot for n in notices}, key=lambda s: s.start_at)],
+            'date': lang.strftime(min(n.slot.date for n in notices)),
+            }

@@ -54,8 +54,12 @@ class Mail(metaclass=PoolMeta):
         pool = Pool()
         Notice = pool.get('training.attendance.notice')
         super().on_cancel(mails)
+        ids = [m.id for m in mails]
         Notice.write(
-            Notice.search([('mail', 'in', [m.id for m in mails])]),
+            Notice.search(['OR',
+                    ('mail', 'in', ids),
+                    ('correction', 'in', ids),
+                    ]),
             {'dismissed': True})
 
     @without_check_access
@@ -66,3 +70,6 @@ class Mail(metaclass=PoolMeta):
         Notice.write(
             Notice.search([('mail', '=', self.id)]),
             {'mail': mail.id, 'dismissed': False})
+        Notice.write(
+            Notice.search([('correction', '=', self.id)]),
+            {'correction': mail.id, 'dismissed': False})

@@ -2,6 +2,7 @@
 # this repository contains the full copyright notices and license terms.
 "The notices of what was missed at the slots whose sheet is closed"
 from collections import defaultdict, namedtuple
+from contextlib import suppress
 
 from sql import Null
 
@@ -76,6 +77,12 @@ class Notice(ModelSQL, ModelView):
     corrected_at = fields.DateTime(
         "Corrected at", readonly=True,
         help="When the sheet was closed again with another state.")
+    correction = fields.Many2One(
+        'training.mail', "Correction", readonly=True, ondelete='RESTRICT',
+        states={
+            'invisible': ~Eval('correction'),
+            },
+        help="The mail that tells the party that it was told wrong.")
     dismissed = fields.Boolean(
         "Dismissed", readonly=True,
         help="A user has cancelled the mail: the party is told no more.")
@@ -151,7 +158,17 @@ class Notice(ModelSQL, ModelView):
     def is_told(self):
         "If the party must not be told of the slot again"
         return bool(self.mail) and (
-            self.mail.state != 'cancelled' or self.dismissed)
+            self.dismissed
+            # Who was told otherwise since must be told again
+            or (self.mail.state != 'cancelled' and not self.correction))
+
+    @property
+    def is_correction_due(self):
+        "If the party must be told that it was told wrong"
+        return bool(
+            self.mail and self.mail.has_left and not self.dismissed
+            and (not self.correction
+                or self.correction.state == 'cancelled'))
 
     @property
     def _key(self):
@@ -163,6 +180,7 @@ class Notice(ModelSQL, ModelView):
         "Tell what was missed at the slots whose sheet has just been closed"
         ids = [s.id for s in slots]
         cls._tell(slots, {*cls._missed(ids), *cls._correct(ids)})
+        cls._tell_corrected(slots)
 
     @classmethod
     @without_check_access
@@ -275,10 +293,75 @@ class Notice(ModelSQL, ModelView):
                     party=party,
                     state=attendance.state)
                 notice = notices.setdefault(notice._key, notice)
-                values = {'mail': mail, 'reason': reason, 'corrected_at': None}
+                values = {
+                    'mail': mail,
+                    'reason': reason,
+                    'correction': None,
+                    'corrected_at': None,
+                    }
                 for name, value in values.items():
                     if getattr(notice, name, None) != value:
                         setattr(notice, name, value)
+
+    @classmethod
+    def _tell_corrected(cls, slots):
+        "Tell once those who were told what the sheets do not say any more"
+        pool = Pool()
+        Mail = pool.get('training.mail')
+        notices = cls._search('slot', {s.id for s in slots})
+        attendances = cls._by_enrolment_slot(notices)
+        told = defaultdict(list)
+        for notice in notices:
+            attendance = attendances.get((notice.enrolment, notice.slot))
+            if (notice.is_correction_due
+                    and (not attendance or attendance.state != notice.state)):
+                told[notice.enrolment, notice.party].append(notice)
+        lines, refused = cls._render_corrections(told, attendances)
+        mails = Mail.create_letters([x for _, x in lines])
+        for (key, _), mail in zip(lines, mails):
+            cls.write(told[key], {'correction': mail.id})
+        cls._notify_refused(slots, refused)
+
+    @classmethod
+    def _render_corrections(cls, told, attendances):
+        """Return the list of (key, line for the mails) of what was told, the
+        notices by enrolment and party, and the list of the messages that
+        cannot be written."""
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        Party = pool.get('party.party')
+        parties = tools.browse_by_id(Party, {p.id for _, p in told})
+        renderer = Renderer(Enrolment, {e.id for e, _ in told})
+        lines, refused = [], []
+        for (enrolment, party), notices in told.items():
+            audience = 'stakeholder'
+            if party == enrolment.trainee.party:
+                audience = 'trainee'
+            party = parties[party.id]
+            procedure, line = enrolment.procedure, None
+            letter = procedure and procedure.get_notice_correction(audience)
+            if letter:
+                with suppress(LetterError, RecipientError):
+                    check_address(party.reachable_email, party)
+                    line = renderer.render(
+                        enrolment, party, letter,
+                        lambda enrolment: enrolment.correction_context(
+                            party, notices, attendances))
+            if line:
+                lines.append((
+                        (enrolment, party), {**line, 'about': enrolment}))
+            else:
+                refused.append(Message(
+                        enrolment, audience, {party: []}, [], None))
+        return lines, refused
+
+    @classmethod
+    def _by_enrolment_slot(cls, notices):
+        "Return the attendances of the official sheets by enrolment and slot"
+        return {
+            (a.enrolment, a.slot): a for a in cls._attendances(
+                {n.slot.id for n in notices},
+                ('enrolment', 'in', list({n.enrolment.id for n in notices})))}
 
     @classmethod
     @without_check_access
@@ -332,10 +415,7 @@ class Notice(ModelSQL, ModelView):
         notices = cls._search('slot', slot_ids)
         if not notices:
             return []
-        lines = {
-            (a.enrolment, a.slot): a for a in cls._attendances(
-                {n.slot.id for n in notices},
-                ('enrolment', 'in', list({n.enrolment.id for n in notices})))}
+        lines = cls._by_enrolment_slot(notices)
         wrong, corrected = set(), set()
         for notice in notices:
             line = lines.get((notice.enrolment, notice.slot))
@@ -350,6 +430,9 @@ class Notice(ModelSQL, ModelView):
             [n for n in notices if n.corrected_at and n not in corrected], {
                 'corrected_at': None})
         mails = {n.mail for n in wrong if n.mail and not n.dismissed}
+        # The sheet says again what was told before it was corrected
+        mails |= {
+            n.correction for n in notices if n.correction and n not in wrong}
         Mail.write([m for m in mails if m.state in {'draft', 'queued'}], {
                 'state': 'cancelled',
                 'next_attempt': None,
@@ -361,6 +444,11 @@ class Notice(ModelSQL, ModelView):
         cancelled = {
             n.mail.id for n in notices
             if n.mail and n.mail.state == 'cancelled' and not n.dismissed}
+        cls.write([
+                n for n in notices
+                if n.correction and n not in wrong
+                and n.correction.state == 'cancelled'],
+            {'correction': None})
         others = [
             n for n in cls._search('mail', cancelled) if n not in wrong]
         told = {(n.enrolment, n.slot) for n in others}
@@ -504,6 +592,8 @@ class Notice(ModelSQL, ModelView):
         "Return why the mail tells no more what the sheets do, or None"
         pool = Pool()
         Attendance = pool.get('training.attendance')
+        if corrected := cls.search([('correction', '=', mail.id)]):
+            return cls._outdated_correction(corrected)
         notices = cls.search([('mail', '=', mail.id)])
         if not notices and mail.kind == LETTER_KIND:
             return gettext('training_abandon.msg_notice_repeated')
@@ -550,3 +640,14 @@ class Notice(ModelSQL, ModelView):
             return gettext(
                 'training_abandon.msg_notice_announced',
                 slot=slot.rec_name)
+
+    @classmethod
+    def _outdated_correction(cls, notices):
+        attendances = cls._by_enrolment_slot(notices)
+        for notice in notices:
+            attendance = attendances.get((notice.enrolment, notice.slot))
+            if (notice.slot.state not in {'held', 'cancelled'}
+                    or attendance and attendance.state == notice.state):
+                return gettext(
+                    'training_abandon.msg_notice_correction_outdated',
+                    slot=notice.slot.rec_name)

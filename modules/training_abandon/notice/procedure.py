@@ -64,6 +64,10 @@ class Procedure(metaclass=PoolMeta):
             variant = 'absent'
         return self.get_letter(LETTER_KIND, variant, audience)
 
+    def get_notice_correction(self, audience):
+        "Return the letter that corrects what was told, or None"
+        return self.get_letter(LETTER_KIND, 'corrected', audience)
+
     def check_complete(self):
         super().check_complete()
         self.check_letters([

@@ -17,3 +17,10 @@ class Slot(metaclass=PoolMeta):
         Justification.excuse_at(slots)
         if Transaction().context.get('training_abandon_notices', True):
             Notice.send(slots)
+
+    @classmethod
+    def on_cancel_sheet(cls, slots):
+        pool = Pool()
+        Notice = pool.get('training.attendance.notice')
+        super().on_cancel_sheet(slots)
+        Notice.send(slots)

@@ -40,6 +40,9 @@ class ProcedureLetter(ProcedureStateMixin, ModelSQL, ModelView):
             ('silent', "Absence without News"),
             ('reminder', "Reminder"),
             ('resumed', "Training Resumed"),
+            ('corrected', "Correction"),
+            ('mistake', "Case Opened by Mistake"),
+            ('taken_back', "Decision Taken Back"),
             ('statement', "Document: Statement by the Trainee"),
             ('record', "Document: Record by the Provider"),
             ], "Variant", required=True, sort=False, states=CHILD_STATES)

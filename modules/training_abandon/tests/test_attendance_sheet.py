@@ -13,8 +13,8 @@ from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
 from ..exceptions import (
-    AbsentDayWarning, SheetError, SheetReopenWarning, SheetUncheckedWarning,
-    TrainingValidationError)
+    AbsentDayWarning, SheetCancelWarning, SheetError, SheetReopenWarning,
+    SheetUncheckedWarning, TrainingValidationError)
 from .common import (
     DATE, DAY, DatabaseTestCase, as_user, at, count_statements,
     create_enrolments, create_session, create_user, run_wizard, set_up, today)
@@ -235,6 +235,72 @@ class AttendanceSheetTestCase(DatabaseTestCase):
             Session.cancel([session])
             with self.assertRaisesRegex(SheetError, "cancelled"):
                 Slot.open([afternoon])
+
+    @with_transaction()
+    def test_cancel(self):
+        "Test that a class that is called off after its sheet was opened"
+        pool = Pool()
+        Attendance = pool.get('training.attendance')
+        Session = pool.get('training.session')
+        Slot = pool.get('training.session.slot')
+        with set_up() as (_, session, _):
+            slots, (first, *_) = self.open(session)
+            slot, = slots
+            enrolment = first.enrolment
+            Slot.cancel(slots)
+            self.assertEqual(slot.state, 'cancelled')
+            self.assertFalse(slot.attendances)
+            self.assertFalse(enrolment.hours_held)
+            Slot.write(slots, {'cancel_reason': "The trainer is ill"})
+            cancelled, _ = slot.sheet_events
+            self.assertEqual(
+                (cancelled.kind, cancelled.attendances, cancelled.unchecked,
+                    cancelled.reason),
+                ('cancelled', 3, 3, "The trainer is ill"))
+
+            # Nothing is left of it once it is planned again
+            Slot.plan(slots)
+            self.assertFalse(slot.cancel_reason)
+            Slot.open(slots)
+            Attendance.write(list(slot.attendances[:1]), {'state': 'absent'})
+            self.warned(
+                SheetCancelWarning, "were checked", Slot.cancel, slots)
+            self.assertEqual(len(slot.attendances), 1)
+            Slot.plan(slots)
+            self.assertFalse(slot.attendances)
+            Slot.open(slots)
+            self.assertEqual(
+                {a.state for a in slot.attendances}, {'present'})
+            Slot.cancel(slots)
+            Session.cancel([session])
+            self.assertEqual(session.state, 'cancelled')
+
+    @with_transaction()
+    def test_cancel_held(self):
+        "Test that an official sheet is reopened before its slot is cancelled"
+        pool = Pool()
+        Slot = pool.get('training.session.slot')
+        with set_up() as (_, session, _):
+            slots, _ = self.open(session)
+            Slot.close(slots)
+            with self.assertRaisesRegex(SheetError, "reopen the sheet"):
+                Slot.cancel(slots)
+            with self.assertRaisesRegex(SheetError, "reason"):
+                run_wizard('training.session.slot.reopen', slots, reason=" ")
+            with Transaction().set_context(_skip_warnings=False):
+                # Who tells a reason knows what it is
+                run_wizard(
+                    'training.session.slot.reopen', slots,
+                    reason="Wrong half-day")
+            reopened, *_ = slots[0].sheet_events
+            self.assertEqual(
+                (reopened.kind, reopened.reason),
+                ('reopened', "Wrong half-day"))
+            with self.assertRaisesRegex(SheetError, "Open"):
+                run_wizard(
+                    'training.session.slot.reopen', slots, reason="Again")
+            Slot.cancel(slots)
+            self.assertEqual(slots[0].state, 'cancelled')
 
     @with_transaction()
     def test_absent_day(self):

@@ -118,6 +118,9 @@ class TimelineTestCase(DatabaseTestCase):
                             'propose', 'exchange', 'follow_up', 'decide',
                             'certify']),
                     ('state', 'state:cancelled', None),
+                    ('correction', 'cancelled', None),
+                    # Who was told by phone
+                    ('mail_queued', 'decide', None),
                     })
             self.assertEqual(
                 {'opening', 'document'} - {e.kind for e in events}, set())

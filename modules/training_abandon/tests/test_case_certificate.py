@@ -2,14 +2,16 @@
 # this repository contains the full copyright notices and license terms.
 from unittest.mock import patch
 
-from trytond.modules.training_abandon.exceptions import CertificateError
+from trytond.model.exceptions import AccessError
+from trytond.modules.training_abandon.exceptions import (
+    CertificateAnsweredWarning, CertificateError)
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
 from .common import (
-    DatabaseTestCase, create_enrolments, decide, get_to_decision, run_wizard,
-    set_up)
+    DatabaseTestCase, create_enrolments, decide, get_to_decision, mail_server,
+    run_wizard, set_up)
 
 
 class CaseCertificateTestCase(DatabaseTestCase):
@@ -93,3 +95,136 @@ class CaseCertificateTestCase(DatabaseTestCase):
                     self.assertEqual(certificate.state, state)
                     type(case).close([case])
                     self.assertEqual(case.state, 'closed')
+
+    def certify(self, session, **values):
+        "Return a case with its certificate"
+        case = get_to_decision(*create_enrolments(session))
+        decide(case)
+        with self.converted():
+            run_wizard('training.abandon.case.certify', [case], **values)
+        return case
+
+    def converted(self, document=b'%PDF'):
+        "Have the documents made without LibreOffice"
+        return patch.object(
+            Pool().get('training.abandon.certificate', type='report'),
+            'convert', lambda *args, **kw: ('pdf', document))
+
+    @with_transaction()
+    def test_issue_again(self):
+        "Test a certificate with a misspelt name"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Certificate = pool.get('training.abandon.certificate')
+        Mail = pool.get('training.mail')
+        with set_up() as (company, session, _), \
+                patch.object(Mail, 'queue'):
+            case = self.certify(session, kind='statement')
+            old, = case.certificates
+            first, = old.mails
+            with mail_server():
+                Mail.deliver_queued([first])
+            self.assertEqual(old.state, 'sent')
+            digest = old.sha256
+            step = case.get_step('certify')
+            self.assertEqual(step.evidence, 'proven')
+            proven_at = step.proven_at
+
+            with self.converted(b'%PDF right'):
+                Case.issue_again([case])
+            case = Case(case.id)
+            new = case.certificate
+            self.assertEqual(len(case.certificates), 2)
+            self.assertEqual(
+                (new.kind, new.state, new.document, new.replaces),
+                ('statement', 'issued', b'%PDF right', old))
+            self.assertEqual(
+                (old.state, old.replaced_by, old.sha256, old.document),
+                ('void', new, digest, b'%PDF'))
+            self.assertTrue(old.void_at)
+            self.assertEqual(old.void_by.id, Transaction().user)
+            self.assertTrue(old.void_reason)
+            self.assertEqual(first.state, 'sent')
+
+            mail, = new.mails
+            self.assertEqual(
+                (mail.to, mail.letter.variant, mail.step, mail.correction),
+                (first.to, 'corrected', step, case.corrections[0]))
+            self.assertEqual(step.evidence, 'pending')
+            with mail_server():
+                Mail.deliver_queued([mail])
+            self.assertEqual(new.state, 'sent')
+            self.assertEqual(old.state, 'void')
+            self.assertEqual(step.evidence, 'proven')
+            # What is written again does not make the step late
+            self.assertEqual(step.proven_at, proven_at)
+
+            with self.assertRaisesRegex(CertificateError, "only the last"):
+                Certificate.issue_again([old])
+            # Should it come back, it goes nowhere else
+            Mail.write([first], {'bounced_at': first.sent_at})
+            with self.assertRaisesRegex(AccessError, "void"):
+                first.readdress('other@example.com')
+            Certificate.sign([old])
+            self.assertEqual(old.state, 'void')
+            with Transaction().set_context(_check_access=True), \
+                    self.assertRaises(AccessError):
+                Certificate.write([old], {'evidence': "Signed"})
+
+            # A closed case keeps its certificate right
+            Certificate.sign([new])
+            Case.close([case])
+            with Transaction().set_context(_skip_warnings=False), \
+                    self.assertRaises(CertificateAnsweredWarning):
+                Certificate.issue_again([new])
+            with self.converted():
+                run_wizard(
+                    'training.abandon.certificate.issue_again', [new],
+                    reason="Misspelt once more")
+            case = Case(case.id)
+            self.assertEqual(case.state, 'closed')
+            self.assertEqual(case.certificate.replaces, new)
+            self.assertEqual(new.void_reason, "Misspelt once more")
+            last, = case.certificate.mails
+            with mail_server():
+                Mail.deliver_queued([last])
+            self.assertEqual(last.state, 'sent')
+
+    @with_transaction()
+    def test_issue_again_waiting(self):
+        "Test that the mail of a certificate that has not left is cancelled"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Letter = pool.get('training.abandon.procedure.letter')
+        Mail = pool.get('training.mail')
+        with set_up() as (company, session, _), \
+                patch.object(Mail, 'queue'):
+            case = self.certify(session)
+            # A procedure of before has no letter for it
+            Letter.delete(Letter.search([
+                        ('step_kind', '=', 'certify'),
+                        ('variant', '=', 'corrected'),
+                        ]))
+            old, = case.certificates
+            with self.converted():
+                Case.issue_again([case])
+            self.assertEqual([m.state for m in old.mails], ['cancelled'])
+            mail, = Case(case.id).certificate.mails
+            self.assertEqual(mail.letter.variant, 'silent')
+
+            undecided = get_to_decision(*create_enrolments(session))
+            with self.assertRaisesRegex(CertificateError, "no certificate"):
+                Case.issue_again([undecided])
+
+    @with_transaction()
+    def test_issue_again_paper(self):
+        "Test that nobody is written to who was not"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        with set_up() as (company, session, _):
+            case = self.certify(session, channel='paper')
+            with self.converted():
+                Case.issue_again([case])
+            case = Case(case.id)
+            self.assertFalse(case.mails)
+            self.assertEqual(case.get_step('certify').evidence, 'proven')

@@ -110,15 +110,124 @@ class AbsenceNoticeTestCase(NoticeTestCase):
             self.assertEqual(again.state, 'sent')
             self.assertEqual(again.email.resource, enrolment)
 
-            # Told, then present: no second mail
+            # Told, then present: the correction is told
             self.fill(slots[1:], {enrolment: 'present'})
-            self.assertEqual(len(self.mails()), 2)
+            correction = self.mails()[2]
             self.assertTrue(Notice(other.id).corrected_at)
+            self.assertEqual(Notice(other.id).correction, correction)
             # Absent after all
             self.fill(slots, {enrolment: 'absent'})
             self.assertEqual(
-                [m.notices[0].slot for m in self.mails()[2:]], slots[:1])
+                [m.notices[0].slot for m in self.mails()[3:]], slots[:1])
             self.assertFalse(Notice(other.id).corrected_at)
+            self.assertFalse(Notice(other.id).correction)
+            self.assertEqual(correction.state, 'cancelled')
+
+    @with_transaction()
+    def test_tell_corrected(self):
+        "Test that those who were told wrong are told so, once"
+        pool = Pool()
+        Notice = pool.get('training.attendance.notice')
+        Slot = pool.get('training.session.slot')
+        with set_up() as (company, session, prescriber):
+            enrolment, other = create_enrolments(
+                session, 2, prescriber=prescriber)
+            slots = list(session.slots[:2])
+            self.fill(slots, {enrolment: 'absent', other: 'absent'})
+            self.deliver()
+            count = len(self.mails())
+            self.fill(slots[:1], {enrolment: 'present'})
+            mails = self.mails()[count:]
+            self.assertEqual(
+                [(m.party.name, m.letter.variant, m.letter.audience)
+                    for m in mails], [
+                    (enrolment.trainee.party.name, 'corrected', 'trainee'),
+                    ("Job Centre", 'corrected', 'stakeholder'),
+                    ])
+            self.assertIn(
+                "03/02/2026, from 09:00 to 12:00: present", mails[0].body)
+            self.assertNotIn("from 14:00", mails[0].body)
+            self.deliver()
+            self.assertEqual({m.state for m in mails}, {'sent'})
+
+            # Once
+            Slot.open(slots[:1])
+            Slot.close(slots[:1])
+            self.assertEqual(len(self.mails()), count + 2)
+
+            # Who was told otherwise is told again
+            self.fill(slots[:1], {enrolment: 'absent'})
+            again = self.mails()[count + 2:]
+            self.assertEqual(
+                [m.letter.variant for m in again], ['absent', 'absent'])
+            self.deliver()
+            self.assertEqual({m.state for m in again}, {'sent'})
+
+            # The class did not take place at all
+            Slot.open(slots)
+            Slot.cancel(slots)
+            last = self.mails()[count + 4:]
+            self.assertEqual(
+                {(m.enrolment, m.party, m.letter.variant) for m in last}, {
+                    (e, p, 'corrected') for e in [enrolment, other]
+                    for p in [e.trainee.party, prescriber]})
+            self.assertIn("class cancelled", last[0].body)
+            self.deliver()
+            self.assertEqual({m.state for m in last}, {'sent'})
+            self.assertTrue(all(
+                    n.corrected_at and n.correction
+                    for n in Notice.search([])))
+
+    @with_transaction()
+    def test_correction_outdated(self):
+        "Test that a correction does not leave once it is wrong itself"
+        pool = Pool()
+        Mail = pool.get('training.mail')
+        Notice = pool.get('training.attendance.notice')
+        Slot = pool.get('training.session.slot')
+        with set_up() as (company, session, prescriber):
+            enrolment, = create_enrolments(session)
+            slots = list(session.slots[:1])
+            self.fill(slots, {enrolment: 'absent'})
+            self.deliver()
+            self.fill(slots, {enrolment: 'excused'})
+            correction, = self.mails()[1:]
+            self.assertIn("excused", correction.body)
+            Slot.open(slots)
+            self.deliver([correction])
+            self.assertEqual(correction.state, 'cancelled')
+            self.assertIn("changed again", correction.smtp_reply)
+            # It is told again by the sheet
+            Slot.close(slots)
+            again, = self.mails()[2:]
+            # A user may choose not to tell
+            Mail.cancel([again])
+            Slot.open(slots)
+            Slot.close(slots)
+            self.assertEqual(len(self.mails()), 3)
+            notice, = Notice.search([])
+            self.assertTrue(notice.dismissed)
+
+    @with_transaction()
+    def test_correction_without_letter(self):
+        "Test that a user is told of the corrections that cannot be written"
+        pool = Pool()
+        Letter = pool.get('training.abandon.procedure.letter')
+        with set_up() as (company, session, prescriber):
+            enrolment, = create_enrolments(session)
+            slots = list(session.slots[:1])
+            self.fill(slots, {enrolment: 'absent'})
+            self.deliver()
+            Letter.delete(Letter.search([
+                        ('step_kind', '=', 'attendance'),
+                        ('variant', '=', 'corrected'),
+                        ]))
+            Transaction().user_notifications.clear()
+            self.fill(slots, {enrolment: 'present'})
+            self.assertEqual(len(self.mails()), 1)
+            label, = self.notifications()
+            self.assertIn("Not told", label)
+            Transaction().user_notifications.clear()
 
     @with_transaction()
     def test_not_corrected(self):
