@@ -23,14 +23,15 @@ from .correspondence import CaseCorrespondenceMixin
 from .decision import DecisionMixin
 from .follow_up import ExchangeMixin
 from .opening import OpeningMixin
+from .outcome import OutcomeMixin
 from .owner import OwnerMixin
 from .progress import ProgressMixin
 
 
 class Case(
         OpeningMixin, ProgressMixin, CaseCorrespondenceMixin, AnswerMixin,
-        AnalysisMixin, ExchangeMixin, DecisionMixin, CertificationMixin,
-        OwnerMixin, Workflow, ModelSQL, ModelView):
+        AnalysisMixin, ExchangeMixin, DecisionMixin, OutcomeMixin,
+        CertificationMixin, OwnerMixin, Workflow, ModelSQL, ModelView):
     __name__ = 'training.abandon.case'
     _rec_name = 'number'
 
@@ -272,7 +273,8 @@ class Case(
             'previous_end_date', 'state', 'closed_at', 'answered_at',
             'steps', 'mails', 'certificates', 'proposals', 'causes',
             'reasons', 'analysis', 'reason_comment', 'no_solution_reason',
-            'decision_note', 'note'}
+            'decision_note', 'note', 'new_enrolment', 'return_date',
+            'return_ended_on', 'contract_end_date', 'completions'}
 
     @classmethod
     def check_modification(cls, mode, cases, values=None, external=False):

@@ -1,7 +1,7 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 from trytond.model import ModelView, fields
-from trytond.pool import PoolMeta
+from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Eval
 
 from ..training.enrolment import CURRENT_STATES
@@ -17,6 +17,13 @@ class Enrolment(metaclass=PoolMeta):
             ])
     cases = fields.One2Many(
         'training.abandon.case', 'enrolment', "Cases", readonly=True)
+    transferred_from = fields.Many2One(
+        'training.enrolment', "Transferred from", readonly=True,
+        ondelete='RESTRICT',
+        states={
+            'invisible': ~Eval('transferred_from'),
+            },
+        help="The enrolment on which the hours attended before stay.")
 
     @classmethod
     def __setup__(cls):
@@ -32,7 +39,28 @@ class Enrolment(metaclass=PoolMeta):
         default = default.copy() if default is not None else {}
         default.setdefault('follow_ups')
         default.setdefault('cases')
+        default.setdefault('transferred_from')
         return super().copy(enrolments, default=default)
+
+    @classmethod
+    def on_modification(cls, mode, enrolments, field_names=None):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        super().on_modification(mode, enrolments, field_names=field_names)
+        if mode == 'write' and 'state' in field_names:
+            Case.end_waiting([e for e in enrolments if e.state == 'started'])
+
+    def stakeholders(self, *roles):
+        parties = super().stakeholders(*roles)
+        # The funders are written to as organisations when they are asked for
+        if 'funder' in roles and not any(
+                c.role == 'funder' for c in self.contacts):
+            told = {self.trainee.party, *(party for _, party in parties)}
+            parties += [
+                ('funder', party)
+                for party in dict.fromkeys(f.funder for f in self.fundings)
+                if party not in told]
+        return parties
 
     @classmethod
     @ModelView.button_action('training_abandon.wizard_case_open')
