@@ -12,6 +12,26 @@ class EnrolmentDuplicateError(ValidationError):
     pass
 
 
+class PeriodError(ValidationError):
+    pass
+
+
+class PeriodWarning(UserWarning):
+    pass
+
+
+class GroupWarning(UserWarning):
+    pass
+
+
+class AgreedHoursError(ValidationError):
+    pass
+
+
+class AgreedHoursWarning(UserWarning):
+    pass
+
+
 class SlotError(UserError):
     pass
 

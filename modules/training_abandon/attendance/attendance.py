@@ -3,7 +3,9 @@
 import datetime as dt
 from collections import defaultdict
 
-from sql import Null
+from sql import Literal, Null
+from sql.aggregate import Max
+from sql.operators import Exists
 
 from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, ModelView, Unique, fields
@@ -15,7 +17,7 @@ from trytond.transaction import Transaction
 
 from ..exceptions import TrainingValidationError
 from ..tools import BATCH
-from .facts import FactsMixin
+from .facts import ATTENDED, FactsMixin
 from .minutes import PARTIAL_STATES, MinutesMixin
 
 ZERO = dt.timedelta()
@@ -66,6 +68,17 @@ class Attendance(FactsMixin, MinutesMixin, ModelSQL, ModelView):
             },
         help="The time between the departure and the end of the slot.")
     missed = fields.TimeDelta("Missed", readonly=True)
+    catches_up = fields.Many2One(
+        'training.session.slot', "Catches up", ondelete='RESTRICT',
+        domain=[
+            ('session', '=', Eval('enrolment_session', -1)),
+            ('id', '!=', Eval('slot', -1)),
+            ],
+        help="The slot that the trainee missed and for which the line "
+        "counts instead.")
+    enrolment_session = fields.Function(
+        fields.Many2One('training.session', "Session of the Enrolment"),
+        'on_change_with_enrolment_session')
     justification = fields.Char(
         "Justification",
         help="The document received for the absence.\n"
@@ -85,11 +98,18 @@ class Attendance(FactsMixin, MinutesMixin, ModelSQL, ModelView):
         cls._sql_constraints += [
             ('enrolment_slot_unique', Unique(t, t.enrolment, t.slot),
                 'training_abandon.msg_attendance_unique'),
+            ('enrolment_catches_up_unique',
+                Unique(t, t.enrolment, t.catches_up),
+                'training_abandon.msg_attendance_caught_up'),
             ]
-        cls._sql_indexes.add(
-            Index(
-                t, (t.slot, Index.Equality()),
-                (t.state, Index.Equality(cardinality='low'))))
+        cls._sql_indexes.update({
+                Index(
+                    t, (t.slot, Index.Equality()),
+                    (t.state, Index.Equality(cardinality='low'))),
+                Index(
+                    t, (t.catches_up, Index.Equality()),
+                    where=t.catches_up != Null),
+                })
         cls._order.insert(0, ('slot.date', 'DESC'))
         cls._order.insert(1, ('slot.start', 'DESC'))
         not_open = {
@@ -120,6 +140,10 @@ class Attendance(FactsMixin, MinutesMixin, ModelSQL, ModelView):
     @classmethod
     def order_trainee(cls, tables):
         return cls.enrolment.convert_order('enrolment.trainee', tables, cls)
+
+    @fields.depends('enrolment', '_parent_enrolment.session')
+    def on_change_with_enrolment_session(self, name=None):
+        return self.enrolment.session if self.enrolment else None
 
     @fields.depends('slot', '_parent_slot.date')
     def on_change_with_date(self, name=None):
@@ -205,6 +229,8 @@ class Attendance(FactsMixin, MinutesMixin, ModelSQL, ModelView):
         super().validate_fields(attendances, field_names)
         cls.check_missed(attendances, field_names)
         cls.check_session(attendances, field_names)
+        cls.check_trainee(attendances, field_names)
+        cls.check_catches_up(attendances, field_names)
 
     @classmethod
     def check_missed(cls, attendances, field_names=None):
@@ -238,7 +264,67 @@ class Attendance(FactsMixin, MinutesMixin, ModelSQL, ModelView):
         return query.select(
             attendance.id,
             where=fields.SQL_OPERATORS['in'](attendance.id, ids)
+            & (attendance.catches_up == Null)
             & (slot.session != enrolment.session))
+
+    @classmethod
+    def check_trainee(cls, attendances, field_names=None):
+        "Check that the sheets have one line for each trainee"
+        if field_names and not field_names & {'slot', 'enrolment'}:
+            return
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        cursor = Transaction().connection.cursor()
+        for sub_attendances in grouped_slice(attendances, BATCH):
+            query, attendance, _, enrolment = cls._joined()
+            other, other_enrolment = (
+                cls.__table__(), Enrolment.__table__())
+            cursor.execute(*query
+                .join(other, condition=(other.slot == attendance.slot)
+                    & (other.id != attendance.id))
+                .join(other_enrolment,
+                    condition=(other_enrolment.id == other.enrolment)
+                    & (other_enrolment.trainee == enrolment.trainee))
+                .select(
+                    attendance.id,
+                    where=fields.SQL_OPERATORS['in'](
+                        attendance.id, [a.id for a in sub_attendances]),
+                    limit=1))
+            for id_, in cursor:
+                raise TrainingValidationError(gettext(
+                        'training_abandon.msg_attendance_trainee_twice',
+                        attendance=cls(id_).rec_name))
+
+    @classmethod
+    def check_catches_up(cls, attendances, field_names=None):
+        if field_names and 'catches_up' not in field_names:
+            return
+        attendances = [a for a in attendances if a.catches_up]
+        for sub_attendances in grouped_slice(attendances, BATCH):
+            sub_attendances = list(sub_attendances)
+            attended = {
+                (a.enrolment, a.slot) for a in cls.search([
+                        ('enrolment', 'in',
+                            [a.enrolment.id for a in sub_attendances]),
+                        ('slot', 'in',
+                            [a.catches_up.id for a in sub_attendances]),
+                        ('state', 'in', ATTENDED),
+                        ('slot.state', '=', 'held'),
+                        ])}
+            for attendance in sub_attendances:
+                missed = attendance.catches_up
+                if (missed.session != attendance.enrolment.session
+                        or missed == attendance.slot):
+                    raise TrainingValidationError(gettext(
+                            'training_abandon.msg_attendance_catches_up',
+                            attendance=attendance.rec_name,
+                            slot=missed.rec_name))
+                if (attendance.enrolment, missed) in attended:
+                    raise TrainingValidationError(gettext(
+                            'training_abandon.'
+                            'msg_attendance_catches_up_attended',
+                            attendance=attendance.rec_name,
+                            slot=missed.rec_name))
 
     @classmethod
     def _joined(cls):
@@ -281,6 +367,44 @@ class Attendance(FactsMixin, MinutesMixin, ModelSQL, ModelView):
                 cls.create(list(sub_values))
 
     @classmethod
+    def expected_at(cls, slots):
+        "Return the set of the ids of the enrolments expected and the slots"
+        cursor = Transaction().connection.cursor()
+        expected = set()
+        for sub_slots in grouped_slice(slots, BATCH):
+            cursor.execute(*cls._expected_query([s.id for s in sub_slots]))
+            expected.update(cursor)
+        return expected
+
+    @classmethod
+    def settled(cls, attendances):
+        """Return the attendances that count and that no parallel slot, of
+        which the sheet is still to close, can replace."""
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        Slot = pool.get('training.session.slot')
+        cursor = Transaction().connection.cursor()
+        settled = set()
+        for sub_attendances in grouped_slice(attendances, BATCH):
+            query, attendance, slot, _ = cls._joined()
+            other = Slot.__table__()
+            waiting = Exists(other.select(
+                    Literal(1),
+                    where=(other.session == slot.session)
+                    & Slot.overlaps_sql(slot, other)
+                    & other.state.in_(['planned', 'open'])
+                    & Enrolment.expects_sql(
+                        attendance.enrolment, other, other.id)))
+            cursor.execute(*query.select(
+                    attendance.id,
+                    where=fields.SQL_OPERATORS['in'](
+                        attendance.id, [a.id for a in sub_attendances])
+                    & cls.counts_sql(attendance, slot)
+                    & ~waiting))
+            settled.update(id_ for id_, in cursor)
+        return [a for a in attendances if a.id in settled]
+
+    @classmethod
     def _expected_values(cls, couples):
         "Return the values of the new lines of the enrolments and slots"
         return [{
@@ -293,8 +417,7 @@ class Attendance(FactsMixin, MinutesMixin, ModelSQL, ModelView):
     @classmethod
     def _expected_query(cls, slot_ids, missing=False):
         """Return the query of the couples of enrolment and slot for which
-        the trainee is expected: the slot is within the dates of an enrolment
-        that is confirmed or started, or was until it ended."""
+        the trainee is expected, the last enrolment of each trainee."""
         pool = Pool()
         Slot = pool.get('training.session.slot')
         Enrolment = pool.get('training.enrolment')
@@ -305,15 +428,20 @@ class Attendance(FactsMixin, MinutesMixin, ModelSQL, ModelView):
             fields.SQL_OPERATORS['in'](slot.id, slot_ids)
             & Enrolment.expected_sql(enrolment, slot))
         if missing:
-            where &= (attendance.id == Null)
+            own = Enrolment.__table__()
+            where &= ~Exists(attendance
+                .join(own, condition=own.id == attendance.enrolment)
+                .select(
+                    Literal(1),
+                    where=(attendance.slot == slot.id)
+                    & (own.trainee == enrolment.trainee)))
+        last = Max(enrolment.id)
         return (slot
             .join(enrolment, condition=enrolment.session == slot.session)
-            .join(attendance, 'LEFT',
-                condition=(attendance.enrolment == enrolment.id)
-                & (attendance.slot == slot.id))
             .select(
-                enrolment.id, slot.id, where=where,
-                order_by=[slot.id, enrolment.id]))
+                last, slot.id, where=where,
+                group_by=[slot.id, enrolment.trainee],
+                order_by=[slot.id, last]))
 
     @classmethod
     @ModelView.button

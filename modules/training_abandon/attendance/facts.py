@@ -5,20 +5,23 @@ from collections import defaultdict
 from functools import partial
 
 from sql import Cast, Expression, Literal, Null, Window
-from sql.aggregate import Count, Max, Sum
+from sql.aggregate import Count, Max, Min, Sum
 from sql.conditionals import Coalesce, NullIf
 from sql.functions import Extract, Round
+from sql.operators import Exists
 
-from trytond import backend
 from trytond.model import fields
 from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Equal, Eval, If
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
-from ..tools import apply_types
+from ..tools import BATCH, apply_types
+from ..training.half_day import half_day
 
 ZERO = dt.timedelta()
+# The most enrolments in a query, that names them some times
+MOST = 5000
 ATTENDED = ['present', 'late', 'left_early']
 # From this number of consecutive absences the trainee stands out in the list
 ABSENCES = 3
@@ -44,29 +47,97 @@ class FactsMixin:
 
     @classmethod
     def _held_query(cls, enrolment_ids=None):
-        """Return the query of the held slots at which the trainees were
-        expected, one row per attendance, of the enrolments or of all of
-        them."""
+        """Return the query of the lines of the official sheets that count, of
+        the enrolments or of all of them."""
+        pool = Pool()
+        Slot = pool.get('training.session.slot')
+        query, attendance, slot, enrolment = cls._joined()
+        missed_slot = Slot.__table__()
+        # What is caught up takes the place of what was missed
+        place = Coalesce(missed_slot.start_at, slot.start_at)
+        where = (
+            _among(attendance.enrolment, enrolment_ids)
+            & cls.counts_sql(attendance, slot))
+        return (query
+            .join(missed_slot, 'LEFT',
+                condition=missed_slot.id == attendance.catches_up)
+            .select(
+                attendance.enrolment.as_('enrolment'),
+                attendance.state.as_('state'),
+                attendance.missed.as_('missed'),
+                slot.date.as_('date'),
+                slot.start.as_('start'),
+                slot.end.as_('end'),
+                place.as_('start_at'),
+                slot.duration.as_('duration'),
+                Max(place,
+                    filter_=attendance.state.in_(ATTENDED),
+                    window=Window([attendance.enrolment]))
+                .as_('last_start_at'),
+                where=where))
+
+    @classmethod
+    def counts_sql(cls, attendance, slot):
+        """Return the SQL expression that is true when the line of the sheet
+        of the slot counts: the sheet is official, the trainee was there or
+        expected, and neither a parallel slot nor what is caught up
+        elsewhere counts in its place."""
+        return (
+            (slot.state == 'held')
+            & (attendance.state.in_(ATTENDED)
+                | (cls._needed_sql(attendance, slot)
+                    & ~cls._caught_up_sql(attendance)))
+            & (~Coalesce(slot.parallel, Literal(False))
+                | ~cls._parallel_sql(attendance, slot)))
+
+    @classmethod
+    def _needed_sql(cls, attendance, slot):
+        "Return if the trainee of the line had to be there"
         pool = Pool()
         Enrolment = pool.get('training.enrolment')
-        query, attendance, slot, enrolment = cls._joined()
+        return (attendance.catches_up != Null) | Enrolment.expects_sql(
+            attendance.enrolment, slot, slot.id)
+
+    @classmethod
+    def _caught_up_sql(cls, attendance):
+        pool = Pool()
+        Slot = pool.get('training.session.slot')
+        other, slot = cls.__table__(), Slot.__table__()
+        return Exists(other
+            .join(slot, condition=slot.id == other.slot)
+            .select(
+                Literal(1),
+                where=(other.enrolment == attendance.enrolment)
+                & (other.catches_up == attendance.slot)
+                & (slot.state == 'held')))
+
+    @classmethod
+    def _parallel_sql(cls, attendance, slot, replaced=True):
+        """Return if another line of the trainee, at a parallel slot, counts
+        in the place of the line: of two slots the one that was attended,
+        else the first one.
+
+        What another one replaces itself replaces nothing."""
+        pool = Pool()
+        Slot = pool.get('training.session.slot')
+        other, other_slot = cls.__table__(), Slot.__table__()
+        attended = attendance.state.in_(ATTENDED)
+        other_attended = other.state.in_(ATTENDED)
+        is_first = Slot.precedes_sql(other_slot, slot)
         where = (
-            (slot.state == 'held')
-            & Enrolment.expected_sql(enrolment, slot)
-            & _among(attendance.enrolment, enrolment_ids))
-        return query.select(
-            attendance.enrolment.as_('enrolment'),
-            attendance.state.as_('state'),
-            attendance.missed.as_('missed'),
-            slot.date.as_('date'),
-            slot.start.as_('start'),
-            slot.end.as_('end'),
-            slot.start_at.as_('start_at'),
-            slot.duration.as_('duration'),
-            Max(slot.start_at,
-                filter_=attendance.state.in_(ATTENDED),
-                window=Window([attendance.enrolment])).as_('last_start_at'),
-            where=where)
+            (other_slot.session == slot.session)
+            & Slot.overlaps_sql(slot, other_slot)
+            & (other_slot.state == 'held')
+            & (other_attended | cls._needed_sql(other, other_slot))
+            & ((other_attended & (~attended | is_first))
+                | (~other_attended & ~attended & is_first)))
+        if replaced:
+            where &= ~cls._parallel_sql(other, other_slot, replaced=False)
+        return Exists(other_slot
+            .join(other,
+                condition=(other.slot == other_slot.id)
+                & (other.enrolment == attendance.enrolment))
+            .select(Literal(1), where=where))
 
     @classmethod
     def _planned_query(cls, enrolment_ids=None):
@@ -80,6 +151,8 @@ class FactsMixin:
         where = (
             (slot.state != 'cancelled')
             & Enrolment.expected_sql(enrolment, slot)
+            & (~Coalesce(slot.parallel, Literal(False))
+                | ~cls._parallel_planned_sql(enrolment, slot))
             & _among(enrolment.id, enrolment_ids))
         return (enrolment
             .join(slot, condition=slot.session == enrolment.session)
@@ -88,6 +161,23 @@ class FactsMixin:
                 Sum(slot.duration).as_('hours_planned'),
                 where=where,
                 group_by=[enrolment.id]))
+
+    @classmethod
+    def _parallel_planned_sql(cls, enrolment, slot, replaced=True):
+        "Return if the trainee is expected at an earlier parallel slot"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        Slot = pool.get('training.session.slot')
+        other = Slot.__table__()
+        where = (
+            (other.session == slot.session)
+            & Slot.overlaps_sql(slot, other)
+            & Slot.precedes_sql(other, slot)
+            & Enrolment.expects_sql(enrolment.id, other, other.id))
+        if replaced:
+            where &= ~cls._parallel_planned_sql(
+                enrolment, other, replaced=False)
+        return Exists(other.select(Literal(1), where=where))
 
     @classmethod
     def _recorded_query(cls, enrolment_ids=None):
@@ -121,23 +211,27 @@ class FactsMixin:
     @classmethod
     def facts(cls, enrolment_ids):
         """Return the facts of the enrolments, by id, as dictionary by name of
-        the fields of the enrolment.
-
-        An enrolment that expects nobody at any slot is not in the result."""
+        the fields of the enrolment."""
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
         cursor = Transaction().connection.cursor()
         facts = {}
         for sub_ids in grouped_slice(
-                list(enrolment_ids), backend.MAX_QUERY_PARAMS // 3):
+                list(enrolment_ids), MOST):
             sub_ids = list(sub_ids)
+            enrolment = Enrolment.__table__()
             planned = cls._planned_query(sub_ids)
             recorded = cls._recorded_query(sub_ids)
-            query = (planned
+            query = (enrolment
+                .join(planned, 'LEFT',
+                    condition=planned.enrolment == enrolment.id)
                 .join(recorded, 'LEFT',
-                    condition=recorded.enrolment == planned.enrolment)
+                    condition=recorded.enrolment == enrolment.id)
                 .select(
                     planned.hours_planned.as_('hours_planned'),
                     *(getattr(recorded, n).as_(n) for n in RECORDED),
-                    planned.enrolment))
+                    enrolment.id,
+                    where=_among(enrolment.id, sub_ids)))
             cursor.execute(*apply_types(
                     query, *(type_ for type_, _ in FACTS.values())))
             for *values, enrolment in cursor:
@@ -166,7 +260,7 @@ class FactsMixin:
         cursor = Transaction().connection.cursor()
         missed = defaultdict(list)
         for sub_ids in grouped_slice(
-                list(enrolment_ids), backend.MAX_QUERY_PARAMS // 2):
+                list(enrolment_ids), MOST):
             held = cls._held_query(list(sub_ids))
             query = held.select(
                 held.date.as_('date'), held.start.as_('start'),
@@ -190,11 +284,12 @@ class Enrolment(metaclass=PoolMeta):
         'training.attendance', 'enrolment', "Attendances", readonly=True)
     hours_planned = fields.Function(fields.TimeDelta(
             "Hours Planned", 'training_hours',
-            help="The time of the slots that are not cancelled."),
+            help="The time of the slots at which the trainee is expected."),
         'get_facts')
     hours_held = fields.Function(fields.TimeDelta(
             "Hours Held", 'training_hours',
-            help="The time of the slots whose attendance sheet is closed."),
+            help="The time of the official sheets on which the trainee was "
+            "expected or present."),
         'get_facts')
     hours_attended = fields.Function(fields.TimeDelta(
             "Hours Attended", 'training_hours'),
@@ -239,14 +334,90 @@ class Enrolment(metaclass=PoolMeta):
             setattr(cls, f'order_{name}', partial(cls._order_fact, name))
 
     @classmethod
+    def last_official_half_days(cls, enrolments):
+        return cls._last_half_days(enrolments)
+
+    @classmethod
+    def last_attended_half_days(cls, enrolments, date):
+        return cls._last_half_days(
+            enrolments, lambda attendance, slot:
+            attendance.state.in_(ATTENDED) & (slot.date == date))
+
+    @classmethod
+    def _last_half_days(cls, enrolments, where=None):
+        """Return by enrolment the last half-day of its lines of the official
+        sheets, those that the function keeps"""
+        pool = Pool()
+        Attendance = pool.get('training.attendance')
+        query, attendance, slot, _ = Attendance._joined()
+        cursor = Transaction().connection.cursor()
+        result = {}
+        by_id = {e.id: e for e in enrolments}
+        for sub_ids in grouped_slice(list(by_id), BATCH):
+            condition = (
+                _among(attendance.enrolment, list(sub_ids))
+                & (slot.state == 'held')
+                & (attendance.catches_up == Null))
+            if where:
+                condition &= where(attendance, slot)
+            cursor.execute(*apply_types(query.select(
+                        attendance.enrolment.as_('enrolment'),
+                        slot.date.as_('date'),
+                        Min(slot.half).as_('half'),
+                        where=condition,
+                        group_by=[attendance.enrolment, slot.date]),
+                    None, 'DATE', None))
+            # The afternoon comes first in the alphabet
+            for id_, date, half in cursor:
+                enrolment, last = by_id[id_], half_day(date, half)
+                result[enrolment] = max(result.get(enrolment, last), last)
+        return result
+
+    @classmethod
+    def last_closed_half_days(cls, enrolments):
+        pool = Pool()
+        Event = pool.get('training.session.slot.event')
+        Slot = pool.get('training.session.slot')
+        event, slot = Event.__table__(), Slot.__table__()
+        cursor = Transaction().connection.cursor()
+        result = {}
+        by_id = {e.session.id: e.session for e in enrolments}
+        for sub_ids in grouped_slice(list(by_id), BATCH):
+            cursor.execute(*apply_types(slot.select(
+                        slot.session.as_('session'),
+                        slot.date.as_('date'),
+                        Min(slot.half).as_('half'),
+                        where=_among(slot.session, list(sub_ids))
+                        & slot.state.in_(['open', 'held'])
+                        & Exists(event.select(
+                                Literal(1),
+                                where=(event.slot == slot.id)
+                                & (event.kind == 'closed'))),
+                        group_by=[slot.session, slot.date]),
+                    None, 'DATE', None))
+            for id_, date, half in cursor:
+                session, last = by_id[id_], half_day(date, half)
+                result[session] = max(result.get(session, last), last)
+        return result
+
+    @classmethod
+    def planned_durations(cls, enrolments):
+        pool = Pool()
+        Attendance = pool.get('training.attendance')
+        facts = Attendance.facts([e.id for e in enrolments])
+        return {e: facts[e.id]['hours_planned'] for e in enrolments}
+
+    @property
+    def time_attended(self):
+        return self.hours_attended
+
+    @classmethod
     def get_facts(cls, enrolments, names):
         pool = Pool()
         Attendance = pool.get('training.attendance')
         facts = Attendance.facts([e.id for e in enrolments])
-        default = {name: Attendance.empty_fact(name) for name in names}
         return {
-            name: {
-                e.id: facts.get(e.id, default)[name] for e in enrolments}
+            name: {e.id: facts[e.id][name] for e in enrolments}
             for name in names}
 
     @classmethod
@@ -292,4 +463,4 @@ class Enrolment(metaclass=PoolMeta):
 def _among(column, enrolments):
     if isinstance(enrolments, Expression):
         return column == enrolments
-    return fields.SQL_OPERATORS['in'](column, enrolments)
+    return column.in_(enrolments)

@@ -5,7 +5,6 @@ from itertools import groupby
 from trytond.pool import Pool
 from trytond.report import Report
 from trytond.tools import grouped_slice, slugify
-from trytond.transaction import Transaction
 
 from ..pdf_report import PDFReport, get_logo
 from ..tools import BATCH, browse_by_id
@@ -81,13 +80,14 @@ class SignInSheet(PDFReport):
         pool = Pool()
         Attendance = pool.get('training.attendance')
         Enrolment = pool.get('training.enrolment')
-        cursor = Transaction().connection.cursor()
         rows = {s.id: {} for s in slots}
         couples, attendances = [], {}
         for sub_slots in grouped_slice(slots, BATCH):
+            sub_slots = list(sub_slots)
             ids = [s.id for s in sub_slots]
-            cursor.execute(*Attendance._expected_query(ids))
-            couples += cursor
+            # An official sheet has those who stood on it
+            couples += Attendance.expected_at(
+                [s for s in sub_slots if s.state != 'held'])
             for attendance in Attendance.search(
                     [('slot', 'in', ids)], order=[]):
                 couple = (attendance.enrolment.id, attendance.slot.id)

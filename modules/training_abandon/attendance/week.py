@@ -4,7 +4,9 @@ import datetime as dt
 import re
 from collections import defaultdict
 
+from sql import Literal
 from sql.conditionals import Coalesce
+from sql.operators import Exists
 
 from trytond.i18n import gettext
 from trytond.model import ModelSQL, ModelView, fields
@@ -17,11 +19,6 @@ from ..exceptions import SheetError
 from ..tools import BATCH
 from .minutes import MINUTES
 
-# The slots that start before are of the morning
-NOON = dt.time(12, 30)
-DAYS = [
-    'monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday',
-    'sunday']
 STATES = ['present', 'late', 'left_early', 'absent', 'excused']
 PARTIAL = {
     'late': 'late_minutes',
@@ -70,10 +67,28 @@ class AttendanceWeek(ModelSQL, ModelView):
     @classmethod
     def table_query(cls):
         pool = Pool()
+        Attendance = pool.get('training.attendance')
         Enrolment = pool.get('training.enrolment')
+        Period = pool.get('training.enrolment.period')
+        Slot = pool.get('training.session.slot')
         enrolment = Enrolment.__table__()
         context = Transaction().context
         start, end = cls.dates()
+        period, attendance = Period.__table__(), Attendance.__table__()
+        slot = Slot.__table__()
+        expected = Exists(period.select(
+                Literal(1),
+                where=(period.enrolment == enrolment.id)
+                & (period.kind == 'expected')
+                & (Coalesce(period.start_date, end) <= end)
+                & (Coalesce(period.end_date, start) >= start)))
+        recorded = Exists(attendance
+            .join(slot, condition=slot.id == attendance.slot)
+            .select(
+                Literal(1),
+                where=(attendance.enrolment == enrolment.id)
+                & (slot.date >= start)
+                & (slot.date <= end)))
         return enrolment.select(
             enrolment.id.as_('id'),
             enrolment.id.as_('enrolment'),
@@ -81,9 +96,7 @@ class AttendanceWeek(ModelSQL, ModelView):
             enrolment.session.as_('session'),
             enrolment.company.as_('company'),
             where=(enrolment.session == (context.get('session') or -1))
-            & ~enrolment.state.in_(['draft', 'cancelled'])
-            & (Coalesce(enrolment.start_date, start) <= end)
-            & (Coalesce(enrolment.end_date, end) >= start))
+            & (expected | recorded))
 
     @classmethod
     def dates(cls):
@@ -148,20 +161,15 @@ class AttendanceWeek(ModelSQL, ModelView):
                         ], order=[]):
                 key = (attendance.enrolment.id, attendance.slot.id)
                 attendances[key] = attendance
+        expected = Attendance.expected_at(slots)
         cells = defaultdict(list)
         for week in weeks:
             for slot in slots:
                 attendance = attendances.get((week.id, slot.id))
-                if attendance or cls._expected(week.enrolment, slot):
+                if attendance or (week.id, slot.id) in expected:
                     cells[week.id, cell_name(slot)].append(
                         (slot, attendance))
         return cells
-
-    @classmethod
-    def _expected(cls, enrolment, slot):
-        return (
-            (enrolment.start_date or slot.date) <= slot.date
-            and (enrolment.end_date or slot.date) >= slot.date)
 
     @classmethod
     def _symbols(cls):
@@ -284,5 +292,4 @@ def week_dates(date):
 
 
 def cell_name(slot):
-    half = 'morning' if slot.start < NOON else 'afternoon'
-    return f'{DAYS[slot.date.weekday()]}_{half}'
+    return f'{slot.weekday}_{slot.half}'

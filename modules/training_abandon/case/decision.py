@@ -240,7 +240,9 @@ class DecisionMixin:
             }[GROUND_STATES[ground]]
         enrolments = Enrolment.browse([c.enrolment.id for c in cases])
         end(enrolments)
-        Enrolment.write(enrolments, {'end_date': effective_date})
+        Enrolment.end_expectation(
+            Enrolment.browse(enrolments), effective_date,
+            reason=cls._ground_label(ground))
 
     @classmethod
     def restore_enrolments(cls, cases):
@@ -259,11 +261,8 @@ class DecisionMixin:
             by_state[case.previous_enrolment_state].append(case)
         for state, group in by_state.items():
             enrolments = Enrolment.browse([c.enrolment.id for c in group])
-            # The end date first, for the dates to be in order
-            Enrolment.write(*sum((
-                        [[e], {'end_date': c.previous_end_date}]
-                        for e, c in zip(enrolments, group)), []))
             restore[state](enrolments)
+            Enrolment.restore_expectation(Enrolment.browse(enrolments))
 
     @property
     def has_ended_enrolment(self):

@@ -205,10 +205,13 @@ class Notice(ModelSQL, ModelView):
     @classmethod
     def _missed(cls, slot_ids):
         "Return the attendances of which somebody may be told"
-        return cls._attendances(
-            slot_ids,
-            ('state', 'in', MISSED_STATES),
-            ('enrolment.state', 'not in', SILENT_STATES))
+        pool = Pool()
+        Attendance = pool.get('training.attendance')
+        Slot = pool.get('training.session.slot')
+        return Attendance.settled(cls._attendances(
+                Slot.with_parallel(slot_ids),
+                ('state', 'in', MISSED_STATES),
+                ('enrolment.state', 'not in', SILENT_STATES)))
 
     @classmethod
     def _correct(cls, slot_ids):
@@ -274,9 +277,7 @@ class Notice(ModelSQL, ModelView):
             slot, procedure = attendance.slot, enrolment.procedure
             if (procedure
                     and procedure.notifies(attendance.state)
-                    and slot.end_at >= now - procedure.notice_period
-                    and (enrolment.start_date or slot.date) <= slot.date
-                    and (enrolment.end_date or slot.date) >= slot.date):
+                    and slot.end_at >= now - procedure.notice_period):
                 days[enrolment, slot.date].append(attendance)
         return days
 

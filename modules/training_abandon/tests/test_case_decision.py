@@ -43,7 +43,12 @@ class CaseDecisionTestCase(DatabaseTestCase):
                     decide(case, ground=ground)
                     self.assertEqual(case.state, 'validated')
                     self.assertEqual(enrolment.state, state)
-                    self.assertEqual(enrolment.end_date, DATE + DAY)
+                    self.assertEqual(enrolment.end_date, None)
+                    self.assertEqual(
+                        [(p.kind, p.end_date) for p in enrolment.periods
+                            if p.kind == 'expected'],
+                        [] if state == 'cancelled'
+                        else [('expected', DATE + DAY)])
                     self.assertEqual(
                         case.next_kind,
                         'certify' if ground == 'abandonment' else None)

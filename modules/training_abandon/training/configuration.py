@@ -4,6 +4,7 @@ import datetime as dt
 
 import holidays
 
+from trytond.cache import Cache
 from trytond.model import ModelSingleton, ModelSQL, ModelView, fields
 from trytond.modules.company.model import (
     CompanyMultiValueMixin, CompanyValueMixin)
@@ -18,6 +19,7 @@ TIMES = {
     'morning_end': dt.time(12, 30),
     'afternoon_start': dt.time(13, 30),
     'afternoon_end': dt.time(17, 0),
+    'noon': dt.time(12, 30),
     }
 
 
@@ -58,6 +60,7 @@ def default_sequence(name):
 class Configuration(
         ModelSingleton, CompanyMultiValueMixin, ModelSQL, ModelView):
     __name__ = 'training.configuration'
+    _noon_cache = Cache('training.configuration.noon', context=False)
 
     trainee_sequence = fields.MultiValue(sequence_field(
             "Trainee Sequence", 'sequence_type_trainee'))
@@ -80,6 +83,10 @@ class Configuration(
     morning_end = fields.MultiValue(time_field("Morning End"))
     afternoon_start = fields.MultiValue(time_field("Afternoon Start"))
     afternoon_end = fields.MultiValue(time_field("Afternoon End"))
+    noon = fields.MultiValue(fields.Time(
+            "Noon", required=True, format='%H:%M',
+            help="What starts before belongs to the morning.\n"
+            "The slots whose sheet has been opened keep their half-day."))
 
     @classmethod
     def multivalue_model(cls, field):
@@ -129,6 +136,20 @@ class Configuration(
     @classmethod
     def default_afternoon_end(cls, **pattern):
         return TIMES['afternoon_end']
+
+    @classmethod
+    def default_noon(cls, **pattern):
+        return TIMES['noon']
+
+    @classmethod
+    def get_noon(cls, company):
+        "Return the time at which the afternoon starts for the company"
+        noon = cls._noon_cache.get(company.id)
+        if noon is None:
+            noon = cls(1).get_multivalue(
+                'noon', company=company.id) or TIMES['noon']
+            cls._noon_cache.set(company.id, noon)
+        return noon
 
     @classmethod
     def get_holiday_regions(cls):
@@ -209,6 +230,7 @@ class ConfigurationSchedule(CompanyValueMixin, ModelSQL):
     morning_end = time_field("Morning End")
     afternoon_start = time_field("Afternoon Start")
     afternoon_end = time_field("Afternoon End")
+    noon = fields.Time("Noon", required=True, format='%H:%M')
 
     @classmethod
     def default_morning_start(cls):
@@ -225,3 +247,19 @@ class ConfigurationSchedule(CompanyValueMixin, ModelSQL):
     @classmethod
     def default_afternoon_end(cls):
         return TIMES['afternoon_end']
+
+    @classmethod
+    def default_noon(cls):
+        return TIMES['noon']
+
+    @classmethod
+    def on_modification(cls, mode, values, field_names=None):
+        pool = Pool()
+        Configuration = pool.get('training.configuration')
+        Slot = pool.get('training.session.slot')
+        super().on_modification(mode, values, field_names=field_names)
+        Configuration._noon_cache.clear()
+        if mode == 'create' or (mode == 'write' and 'noon' in field_names):
+            Slot.update_halves(
+                None if any(not v.company for v in values)
+                else [v.company.id for v in values])

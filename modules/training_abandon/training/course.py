@@ -42,6 +42,10 @@ class Course(DeactivableMixin, ModelSQL, ModelView):
     company = fields.Many2One(
         'company.company', "Company",
         help="Leave empty to share the course between the companies.")
+    subjects = fields.One2Many(
+        'training.course.subject', 'course', "Subjects",
+        help="What the slots are about, from which a trainee may be "
+        "exempted.")
     sessions = fields.One2Many(
         'training.session', 'course', "Sessions", readonly=True)
     external_codes = fields.One2Many(

@@ -1,9 +1,8 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
+import datetime as dt
 from collections import defaultdict
 from decimal import Decimal
-
-from sql.conditionals import Coalesce
 
 from trytond.i18n import gettext
 from trytond.model import (
@@ -14,9 +13,18 @@ from trytond.pool import Pool
 from trytond.pyson import Bool, Eval, If
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
+from trytond.wizard import Button, StateTransition, StateView, Wizard
 
-from ..exceptions import EnrolmentDuplicateError, TrainingValidationError
+from .. import tools
+from ..exceptions import (
+    AgreedHoursError, AgreedHoursWarning, EnrolmentDuplicateError,
+    TrainingValidationError)
 from ..tools import BATCH
+from .event import EventsMixin
+from .group import GroupsMixin
+from .period import PeriodsMixin
+
+ZERO = dt.timedelta()
 
 # States in which the trainee follows, or is going to follow, the session
 CURRENT_STATES = ['draft', 'confirmed', 'started', 'suspended']
@@ -24,7 +32,9 @@ CURRENT_STATES = ['draft', 'confirmed', 'started', 'suspended']
 ENDED_STATES = ['suspended', 'withdrawn', 'cancelled']
 
 
-class Enrolment(Workflow, ModelSQL, ModelView):
+class Enrolment(
+        PeriodsMixin, GroupsMixin, EventsMixin, Workflow, ModelSQL,
+        ModelView):
     __name__ = 'training.enrolment'
     _rec_name = 'number'
 
@@ -78,6 +88,17 @@ class Enrolment(Workflow, ModelSQL, ModelView):
         states=_states,
         help="The last day on which the trainee is expected.\n"
         "Leave empty for the end of the session.")
+    agreed_hours = fields.TimeDelta(
+        "Agreed Hours", 'training_hours',
+        domain=['OR',
+            ('agreed_hours', '=', None),
+            ('agreed_hours', '>', ZERO),
+            ],
+        states={
+            'readonly': Eval('state') != 'draft',
+            },
+        help="The time of the agreement, on which the price rests.\n"
+        "Leave empty for the duration of the course or of the slots.")
     prescriber = fields.Many2One(
         'party.party', "Prescriber", ondelete='RESTRICT',
         context=_party_context, depends={'company'}, states=_states,
@@ -246,16 +267,6 @@ class Enrolment(Workflow, ModelSQL, ModelView):
             ]
 
     @classmethod
-    def expected_sql(cls, enrolment, slot):
-        """Return the SQL expression that is true when the trainee of the
-        enrolment is expected at the slot: within the dates of an enrolment
-        that has been confirmed."""
-        return (
-            ~enrolment.state.in_(['draft', 'cancelled'])
-            & (slot.date >= Coalesce(enrolment.start_date, slot.date))
-            & (slot.date <= Coalesce(enrolment.end_date, slot.date)))
-
-    @classmethod
     def view_attributes(cls):
         return super().view_attributes() + [
             ('/tree', 'visual',
@@ -308,6 +319,18 @@ class Enrolment(Workflow, ModelSQL, ModelView):
         super().validate_fields(enrolments, field_names)
         cls.check_duplicate(enrolments, field_names)
         cls.check_dates(enrolments, field_names)
+        cls.check_agreed_hours(enrolments, field_names)
+
+    @classmethod
+    def check_agreed_hours(cls, enrolments, field_names=None):
+        if field_names and 'agreed_hours' not in field_names:
+            return
+        for enrolment in enrolments:
+            if (enrolment.agreed_hours is not None
+                    and enrolment.agreed_hours <= ZERO):
+                raise AgreedHoursError(gettext(
+                        'training_abandon.msg_agreed_hours_zero',
+                        enrolment=enrolment.rec_name))
 
     @classmethod
     def check_dates(cls, enrolments, field_names=None):
@@ -355,6 +378,12 @@ class Enrolment(Workflow, ModelSQL, ModelView):
             cls, mode, enrolments, values=None, external=False):
         super().check_modification(
             mode, enrolments, values=values, external=external)
+        if mode == 'write' and external and 'agreed_hours' in values:
+            for enrolment in enrolments:
+                if enrolment.state != 'draft':
+                    raise AccessError(gettext(
+                            'training_abandon.msg_agreed_hours_modify',
+                            enrolment=enrolment.rec_name))
         if mode == 'delete':
             for enrolment in enrolments:
                 if enrolment.state not in {'draft', 'cancelled'}:
@@ -365,56 +394,200 @@ class Enrolment(Workflow, ModelSQL, ModelView):
     @classmethod
     def copy(cls, enrolments, default=None):
         default = default.copy() if default is not None else {}
-        default.setdefault('number')
-        default.setdefault('external_codes')
+        for name in ['number', 'external_codes', 'periods',
+                'planned_periods', 'exemptions', 'events']:
+            default.setdefault(name)
+        default.setdefault('state', cls.default_state())
         return super().copy(enrolments, default=default)
+
+    @classmethod
+    def on_modification(cls, mode, enrolments, field_names=None):
+        super().on_modification(mode, enrolments, field_names=field_names)
+        if mode == 'create':
+            cls.create_expectation([
+                    e for e in enrolments
+                    if e.state not in {'draft', 'cancelled'}])
+        elif mode == 'write' and field_names & {'start_date', 'end_date'}:
+            cls._move_dates([e for e in enrolments if e.state != 'draft'])
+
+    @classmethod
+    def _move_dates(cls, enrolments):
+        pool = Pool()
+        Lang = pool.get('ir.lang')
+        lang = Lang.get()
+        cls.move_bounds(enrolments)
+        for enrolment in enrolments:
+            cls.record([enrolment], 'dates', description=' - '.join(
+                    lang.strftime(d) if d else '…'
+                    for d in [enrolment.start_date, enrolment.end_date]))
 
     @classmethod
     @ModelView.button
     @Workflow.transition('draft')
     def draft(cls, enrolments):
-        pass
+        cls._check_draft(enrolments)
+        cls.delete_expectation(enrolments)
+        cls.record(enrolments, 'draft')
+
+    @classmethod
+    def _check_draft(cls, enrolments):
+        official = cls.last_official_half_days(enrolments)
+        refused = [e for e in enrolments if e in official]
+        if refused:
+            raise AccessError(gettext(
+                    'training_abandon.msg_enrolment_draft_official',
+                    enrolments=tools.names(refused)))
 
     @classmethod
     @ModelView.button
     @Workflow.transition('confirmed')
     def confirm(cls, enrolments):
-        pass
+        confirmed = [e for e in enrolments if e.state == 'draft']
+        cls.create_expectation(confirmed)
+        cls._propose_agreed_hours(confirmed)
+        cls.record(enrolments, 'confirmed')
+
+    @classmethod
+    def _propose_agreed_hours(cls, enrolments):
+        "Agree on the duration of the course, else of the slots"
+        enrolments = [e for e in enrolments if not e.agreed_hours]
+        durations = cls.planned_durations([
+                e for e in enrolments if not e.session.course.duration])
+        actions = []
+        for enrolment in enrolments:
+            hours = (
+                enrolment.session.course.duration
+                or durations.get(enrolment))
+            if hours:
+                actions += [[enrolment], {'agreed_hours': hours}]
+        if actions:
+            cls.write(*actions)
+
+    @classmethod
+    def planned_durations(cls, enrolments):
+        """Hook that returns, by enrolment, the time for which the trainee is
+        expected"""
+        return {}
+
+    @classmethod
+    def change_agreed_hours(cls, enrolments, hours, reason):
+        "Agree on other hours, for the reason"
+        for enrolment in enrolments:
+            cls._warn_agreed_hours(enrolment, hours)
+            previous = enrolment.agreed_hours
+            cls.write([enrolment], {'agreed_hours': hours})
+            cls.record(
+                [enrolment], 'agreed_hours', reason=reason,
+                description=f'{hour(previous)} → {hour(hours)}')
+
+    @classmethod
+    def _warn_agreed_hours(cls, enrolment, hours):
+        pool = Pool()
+        Warning = pool.get('res.user.warning')
+        if hours and hours < enrolment.time_attended:
+            key = Warning.format('training_agreed_hours', [enrolment])
+            if Warning.check(key):
+                raise AgreedHoursWarning(key, gettext(
+                        'training_abandon.msg_agreed_hours_attended',
+                        enrolment=enrolment.rec_name,
+                        hours=hour(hours),
+                        attended=hour(enrolment.time_attended)))
+
+    @property
+    def time_attended(self):
+        "The time that the trainee has attended"
+        return ZERO
 
     @classmethod
     @ModelView.button
     @Workflow.transition('started')
     def start(cls, enrolments):
-        cls.write(
-            [e for e in enrolments if e.state == 'suspended'],
-            {'end_date': None})
+        by_company = defaultdict(list)
+        for enrolment in enrolments:
+            if enrolment.state in {'suspended', 'withdrawn'}:
+                by_company[enrolment.company].append(enrolment)
+        for company, resumed in by_company.items():
+            cls.resume_expectation(resumed, tools.today(company))
+            cls.record(resumed, 'resumed')
+        completed = [e for e in enrolments if e.state == 'completed']
+        cls.restore_expectation(completed)
+        cls.record(
+            [e for e in enrolments if e.state in {'confirmed', 'completed'}],
+            'started')
 
     @classmethod
     @ModelView.button
     @Workflow.transition('completed')
     def complete(cls, enrolments):
-        pass
+        by_company = defaultdict(list)
+        for enrolment in enrolments:
+            by_company[enrolment.company].append(enrolment)
+        for company, completed in by_company.items():
+            cls.end_expectation(completed, tools.today(company))
+        cls.record(enrolments, 'completed')
 
     @classmethod
     @ModelView.button
     @Workflow.transition('cancelled')
     def cancel(cls, enrolments):
-        pass
+        cls.forget_expectation(enrolments)
+        cls.record(enrolments, 'cancelled')
 
     @classmethod
     @Workflow.transition('started')
     def restart(cls, enrolments):
-        "Start again with the end date that the enrolments have"
+        "Start again with the periods that the enrolments have"
+        cls.record(enrolments, 'restored')
 
     @classmethod
     @Workflow.transition('suspended')
     def suspend(cls, enrolments):
-        pass
+        cls.record(enrolments, 'suspended')
 
     @classmethod
     @Workflow.transition('withdrawn')
     def withdraw(cls, enrolments):
-        pass
+        cls.record(enrolments, 'withdrawn')
+
+
+def hour(duration):
+    "Return the duration as hours and minutes"
+    if duration is None:
+        return '…'
+    minutes = duration // dt.timedelta(minutes=1)
+    return f'{minutes // 60}:{minutes % 60:02}'
+
+
+class ChangeAgreedHours(Wizard):
+    __name__ = 'training.enrolment.change_agreed_hours'
+
+    start = StateView(
+        'training.enrolment.change_agreed_hours.start',
+        'training_abandon.enrolment_change_agreed_hours_start_view_form', [
+            Button("Cancel", 'end', 'tryton-cancel'),
+            Button("Change", 'apply', 'tryton-ok', default=True),
+            ])
+    apply = StateTransition()
+
+    def default_start(self, fields):
+        hours = {e.agreed_hours for e in self.records}
+        return {'agreed_hours': hours.pop() if len(hours) == 1 else None}
+
+    def transition_apply(self):
+        self.model.change_agreed_hours(
+            self.records, self.start.agreed_hours, self.start.reason)
+        return 'end'
+
+    def end(self):
+        return 'reload'
+
+
+class ChangeAgreedHoursStart(ModelView):
+    __name__ = 'training.enrolment.change_agreed_hours.start'
+
+    agreed_hours = fields.TimeDelta(
+        "Agreed Hours", 'training_hours', required=True)
+    reason = fields.Char("Reason", required=True)
 
 
 class Contact(ModelSQL, ModelView):

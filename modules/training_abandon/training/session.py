@@ -65,6 +65,9 @@ class Session(GenerationMixin, Workflow, ModelSQL, ModelView):
             ('company', '=', Eval('company', -1)),
             ],
         states=_states)
+    groups = fields.One2Many(
+        'training.session.group', 'session', "Groups", states=_states,
+        help="The groups of trainees for which some slots are.")
     origin = fields.Reference(
         "Origin", selection='get_origin', readonly=True)
     external_codes = fields.One2Many(
@@ -207,6 +210,7 @@ class Session(GenerationMixin, Workflow, ModelSQL, ModelView):
         default.setdefault('number')
         default.setdefault('slots')
         default.setdefault('enrolments')
+        default.setdefault('groups')
         default.setdefault('origin')
         default.setdefault('external_codes')
         return super().copy(sessions, default=default)

@@ -1,9 +1,11 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 import datetime as dt
+from collections import defaultdict
 
-from sql import Null
-from sql.operators import Equal
+from sql import Literal, Null
+from sql.conditionals import Coalesce
+from sql.operators import Equal, Exists
 
 from trytond.i18n import gettext
 from trytond.model import (
@@ -17,6 +19,8 @@ from trytond.transaction import Transaction
 
 from ..exceptions import SlotError, TrainingValidationError
 from ..tools import BATCH
+from .configuration import TIMES as SCHEDULE
+from .half_day import HALVES, WEEKDAYS, half_of
 from .slot_conflict import ConflictMixin
 from .slot_move import MoveMixin
 
@@ -50,6 +54,34 @@ class Slot(ConflictMixin, MoveMixin, Workflow, ModelSQL, ModelView):
     start_at = fields.DateTime("Start at", readonly=True)
     end_at = fields.DateTime("End at", readonly=True)
     duration = fields.TimeDelta("Duration", readonly=True)
+    weekday = fields.Selection(
+        [(None, ""), *((d, d.title()) for d in WEEKDAYS)], "Weekday",
+        readonly=True, sort=False)
+    half = fields.Selection(
+        [(None, ""), *HALVES], "Half-Day", readonly=True, sort=False,
+        help="That of the start, before or after the noon of the "
+        "configuration.")
+    parallel = fields.Boolean(
+        "Parallel", readonly=True,
+        help="Another slot of the session takes place meanwhile.\n"
+        "Who is expected at both attends one of them.")
+    groups = fields.Many2Many(
+        'training.session.slot-training.session.group', 'slot', 'group',
+        "Groups",
+        domain=[
+            ('session', '=', Eval('session', -1)),
+            ],
+        states=_states,
+        help="Leave empty for all the trainees of the session.")
+    subject = fields.Many2One(
+        'training.course.subject', "Subject", ondelete='RESTRICT',
+        domain=[
+            ('course', '=', Eval('course', -1)),
+            ],
+        states=_states)
+    course = fields.Function(
+        fields.Many2One('training.course', "Course"),
+        'on_change_with_course')
     trainer = fields.Many2One(
         'party.party', "Trainer", ondelete='RESTRICT')
     location = fields.Many2One(
@@ -131,6 +163,10 @@ class Slot(ConflictMixin, MoveMixin, Workflow, ModelSQL, ModelView):
         if self.session and not self.trainer:
             if len(self.session.trainers or []) == 1:
                 self.trainer, = self.session.trainers
+
+    @fields.depends('session', '_parent_session.course')
+    def on_change_with_course(self, name=None):
+        return self.session.course if self.session else None
 
     @fields.depends(
         'session', '_parent_session.company', 'start_at', 'start',
@@ -249,6 +285,8 @@ class Slot(ConflictMixin, MoveMixin, Workflow, ModelSQL, ModelView):
             .replace(tzinfo=None))
 
     def compute_fields(self, field_names=None):
+        pool = Pool()
+        Configuration = pool.get('training.configuration')
         values = super().compute_fields(field_names=field_names)
         if field_names is None or TIMES & field_names:
             computed = {
@@ -256,10 +294,148 @@ class Slot(ConflictMixin, MoveMixin, Workflow, ModelSQL, ModelView):
                 'end_at': self._at(self.end),
                 }
             computed['duration'] = computed['end_at'] - computed['start_at']
+            computed['weekday'] = WEEKDAYS[self.date.weekday()]
+            computed['half'] = half_of(
+                self.start, Configuration.get_noon(self.session.company))
             for name, value in computed.items():
                 if getattr(self, name, None) != value:
                     values[name] = value
         return values
+
+    @classmethod
+    def update_halves(cls, company_ids=None):
+        """Give their half-day to the slots of which no sheet has been opened,
+        of the companies or of all of them."""
+        domain = [('state', '=', 'planned')]
+        if company_ids is not None:
+            domain.append(('session.company', 'in', company_ids))
+        for sub_slots in grouped_slice(cls.search(domain, order=[]), BATCH):
+            cls._update_halves(list(sub_slots))
+
+    @classmethod
+    def _update_halves(cls, slots):
+        pool = Pool()
+        Configuration = pool.get('training.configuration')
+        halves = defaultdict(list)
+        for slot in slots:
+            half = half_of(
+                slot.start, Configuration.get_noon(slot.session.company))
+            weekday = WEEKDAYS[slot.date.weekday()]
+            if (slot.half, slot.weekday) != (half, weekday):
+                halves[half, weekday].append(slot)
+        for (half, weekday), slots in halves.items():
+            cls.write(slots, {'half': half, 'weekday': weekday})
+
+    @classmethod
+    def on_modification(cls, mode, slots, field_names=None):
+        super().on_modification(mode, slots, field_names=field_names)
+        if mode == 'create' or (
+                mode == 'write' and field_names & {*TIMES, 'state'}):
+            cls.update_parallel({s.session.id for s in slots})
+
+    @classmethod
+    def on_delete(cls, slots):
+        callback = super().on_delete(slots)
+        sessions = {s.session.id for s in slots}
+        callback.append(lambda: cls.update_parallel(sessions))
+        return callback
+
+    @classmethod
+    def update_parallel(cls, session_ids):
+        "Note which slots of the sessions take place at the same time"
+        cursor = Transaction().connection.cursor()
+        changed = {True: [], False: []}
+        for sub_ids in grouped_slice(sorted(session_ids), BATCH):
+            slot, other = cls.__table__(), cls.__table__()
+            parallel = (slot.state != 'cancelled') & Exists(other.select(
+                    Literal(1),
+                    where=(other.session == slot.session)
+                    & cls.overlaps_sql(slot, other)))
+            cursor.execute(*slot.select(
+                    slot.id, parallel,
+                    where=fields.SQL_OPERATORS['in'](
+                        slot.session, list(sub_ids))
+                    & (Coalesce(slot.parallel, Literal(False)) != parallel)))
+            for id_, is_parallel in cursor:
+                changed[bool(is_parallel)].append(id_)
+        for is_parallel, ids in changed.items():
+            for sub_ids in grouped_slice(ids, BATCH):
+                cls.write(
+                    cls.browse(list(sub_ids)), {'parallel': is_parallel})
+
+    @classmethod
+    def with_parallel(cls, slot_ids):
+        "Return the ids of the slots and of those parallel to them"
+        cursor = Transaction().connection.cursor()
+        ids = set(slot_ids)
+        for sub_ids in grouped_slice(list(slot_ids), BATCH):
+            slot, other = cls.__table__(), cls.__table__()
+            cursor.execute(*slot
+                .join(other,
+                    condition=(other.session == slot.session)
+                    & cls.overlaps_sql(slot, other))
+                .select(
+                    other.id,
+                    where=fields.SQL_OPERATORS['in'](
+                        slot.id, list(sub_ids))))
+            ids.update(id_ for id_, in cursor)
+        return ids
+
+    @classmethod
+    def overlaps_sql(cls, slot, other):
+        "Return the SQL expression that is true when they meet in time"
+        return (
+            (other.date == slot.date)
+            & (other.id != slot.id)
+            & (other.state != 'cancelled')
+            & (other.start_at < slot.end_at)
+            & (other.end_at > slot.start_at))
+
+    @classmethod
+    def precedes_sql(cls, slot, other):
+        "Return the SQL expression that is true when the slot starts first"
+        return (
+            (slot.start_at < other.start_at)
+            | ((slot.start_at == other.start_at) & (slot.id < other.id)))
+
+    @classmethod
+    def __register__(cls, module):
+        table = cls.__table_handler__(module)
+        is_new = (
+            table.table_exist(cls._table)
+            and not table.column_exist('half'))
+        super().__register__(module)
+        if is_new:
+            cls._fill_halves()
+
+    @classmethod
+    def _fill_halves(cls):
+        "Fill the half-days of the slots of the versions without them"
+        cursor = Transaction().connection.cursor()
+        table = cls.__table__()
+        cursor.execute(*table.select(table.id, table.date, table.start))
+        halves = defaultdict(list)
+        for id_, date, start in cursor.fetchall():
+            if isinstance(date, str):
+                date = dt.date.fromisoformat(date)
+            if isinstance(start, str):
+                start = dt.time.fromisoformat(start)
+            halves[
+                WEEKDAYS[date.weekday()],
+                half_of(start, SCHEDULE['noon'])].append(id_)
+        for (weekday, half), ids in halves.items():
+            for sub_ids in grouped_slice(ids):
+                cursor.execute(*table.update(
+                        [table.weekday, table.half], [weekday, half],
+                        where=fields.SQL_OPERATORS['in'](
+                            table.id, list(sub_ids))))
+        other = cls.__table__()
+        cursor.execute(*table.update(
+                [table.parallel], [Literal(True)],
+                where=(table.state != 'cancelled') & Exists(other.select(
+                        Literal(1),
+                        where=(other.session == table.session)
+                        & cls.overlaps_sql(table, other)))))
 
     @classmethod
     def validate_fields(cls, slots, field_names):
@@ -292,6 +468,16 @@ class Slot(ConflictMixin, MoveMixin, Workflow, ModelSQL, ModelView):
                 mode == 'write' and external
                 and values.keys() & TIMES):
             cls.check_not_opened(slots)
+        elif mode == 'write' and external and 'subject' in values:
+            cls.check_not_held(slots)
+
+    @classmethod
+    def check_not_held(cls, slots):
+        for slot in slots:
+            if slot.state == 'held':
+                raise AccessError(gettext(
+                        'training_abandon.msg_slot_modify_held',
+                        slot=slot.rec_name))
 
     @classmethod
     def check_not_opened(cls, slots):

@@ -14,6 +14,7 @@ from trytond.transaction import Transaction
 
 from ..exceptions import SlotWarning
 from ..tools import BATCH
+from .half_day import WEEKDAYS, half_of
 
 # The attendance is official once the slot is held
 CONFLICT_STATES = ['planned', 'open']
@@ -106,7 +107,7 @@ class ConflictMixin:
         for sub_slots in grouped_slice(list(enumerate(slots)), BATCH):
             slot = With(
                 'id', 'session', 'date', 'start_at', 'end_at', 'trainer',
-                'location',
+                'location', 'slot', 'weekday', 'half', 'subject',
                 query=Values([cls._conflict_row(*r) for r in sub_slots]))
             conflicts.update(cls._read_conflicts(
                     slot, Literal(True), excluded=excluded, with_=[slot]))
@@ -114,14 +115,21 @@ class ConflictMixin:
 
     @classmethod
     def _conflict_row(cls, index, slot):
+        pool = Pool()
+        Configuration = pool.get('training.configuration')
+
         def integer(record):
             # PostgreSQL takes an empty column for a text
             return Cast(record.id if record else Null, 'INTEGER')
 
+        noon = Configuration.get_noon(slot.session.company)
         return [
             index, slot.session.id, slot.date,
             slot._at(slot.start), slot._at(slot.end),
-            integer(slot.trainer), integer(slot.location)]
+            integer(slot.trainer), integer(slot.location),
+            Cast(slot.id, 'INTEGER'), WEEKDAYS[slot.date.weekday()],
+            half_of(slot.start, noon),
+            integer(getattr(slot, 'subject', None))]
 
     @classmethod
     def _bookable(cls, slot):
@@ -142,6 +150,8 @@ class ConflictMixin:
     def _conflict_queries(cls, slot, where, excluded=()):
         """Yield by kind the query of the slots, the other ones at the same
         time and what is booked on both."""
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
         query, other = cls._overlapping(slot)
         bookable, where = where, where & cls._bookable_with(
             slot, other, excluded)
@@ -158,17 +168,19 @@ class ConflictMixin:
             where=where & (other.session == slot.session)
             & ((slot.trainer == Null) | (other.trainer == Null)))
 
-        booked = cls._booked_elsewhere(slot, bookable)
+        booked = cls._booked_elsewhere(
+            slot, bookable, slot.slot if isinstance(slot, With) else slot.id)
         query, other = cls._overlapping(booked)
         yield 'trainee', query.select(
             booked.id, other.id, booked.trainee,
             where=cls._bookable_with(booked, other, excluded)
-            & (other.session == booked.other_session))
+            & (other.session == booked.other_session)
+            & Enrolment.expects_sql(booked.other_enrolment, other, other.id))
 
     @classmethod
-    def _booked_elsewhere(cls, slot, where):
-        """Return the query of the slots with their trainees and the other
-        sessions that expect these on that day"""
+    def _booked_elsewhere(cls, slot, where, slot_id):
+        """Return the query of the slots with the trainees expected and their
+        other enrolments"""
         pool = Pool()
         Enrolment = pool.get('training.enrolment')
         enrolment = Enrolment.__table__()
@@ -181,11 +193,11 @@ class ConflictMixin:
             # Distinct keeps SQLite from reading first all the slots of a day
             .select(
                 slot.id, slot.session, slot.date, slot.start_at, slot.end_at,
-                enrolment.trainee, other.session.as_('other_session'),
+                enrolment.trainee, other.id.as_('other_enrolment'),
+                other.session.as_('other_session'),
                 distinct=True,
                 where=where
-                & Enrolment.expected_sql(enrolment, slot)
-                & Enrolment.expected_sql(other, slot)))
+                & Enrolment.expected_sql(enrolment, slot, slot_id)))
 
     @classmethod
     def _overlapping(cls, slot):

@@ -1,0 +1,729 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+"When a trainee is expected: data with dates, that no state changes"
+import json
+from collections import defaultdict
+from itertools import chain
+
+from sql import Cast, Literal, Null
+from sql.operators import Concat, Exists, Like
+
+from trytond import backend
+from trytond.i18n import gettext
+from trytond.model import Index, Model, ModelSQL, ModelView, fields
+from trytond.model.exceptions import AccessError
+from trytond.pool import Pool
+from trytond.protocols.jsonrpc import JSONDecoder, JSONEncoder
+from trytond.pyson import Eval, If
+from trytond.tools import grouped_slice
+from trytond.transaction import Transaction
+from trytond.wizard import Button, StateTransition, StateView, Wizard
+
+from .. import tools
+from ..exceptions import PeriodError, PeriodWarning
+from ..tools import BATCH
+from .half_day import (
+    HALVES, NEVER, WEEKDAYS, clip, date_half, half_day, order,
+    overlapping, stretch)
+
+_BOUNDS = {
+    'enrolment', 'start_date', 'start_half', 'end_date', 'end_half'}
+_SPAN = {*_BOUNDS, 'kind', 'weekdays'}
+_ORIGIN = ['reason', 'user', 'known_since']
+
+
+class Period(ModelSQL, ModelView):
+    __name__ = 'training.enrolment.period'
+
+    enrolment = fields.Many2One(
+        'training.enrolment', "Enrolment", required=True, ondelete='CASCADE')
+    kind = fields.Selection([
+            ('expected', "Expected"),
+            ('suspended', "Suspended"),
+            ('exempted', "Exempted"),
+            ], "Kind", required=True, sort=False)
+    start_date = fields.Date(
+        "Start Date",
+        domain=[
+            If(Eval('start_date') & Eval('end_date'),
+                ('start_date', '<=', Eval('end_date', None)),
+                ()),
+            ],
+        help="Leave empty for the start of the session.")
+    start_half = fields.Selection(
+        HALVES, "From", required=True, sort=False,
+        states={
+            'invisible': ~Eval('start_date'),
+            })
+    end_date = fields.Date(
+        "End Date",
+        domain=[
+            If(Eval('start_date') & Eval('end_date'),
+                ('end_date', '>=', Eval('start_date', None)),
+                ()),
+            ],
+        help="Leave empty for the end of the session.")
+    end_half = fields.Selection(
+        HALVES, "To", required=True, sort=False,
+        states={
+            'invisible': ~Eval('end_date'),
+            },
+        help="The last half-day, included.")
+    weekdays = fields.MultiSelection(
+        'get_weekdays', "Half-Days", sort=False,
+        help="The half-days of the week on which the trainee is expected.\n"
+        "Leave empty for all of them.")
+    reason = fields.Char(
+        "Reason",
+        states={
+            'required': ~Eval('id') | (Eval('id', -1) < 0),
+            },
+        help="Why the trainee is expected, or is not.\n"
+        "Do not write any health detail.")
+    known_since = fields.DateTime("Known Since", readonly=True)
+    user = fields.Many2One(
+        'res.user', "User", readonly=True, ondelete='SET NULL')
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls.__access__.add('enrolment')
+        t = cls.__table__()
+        cls._sql_indexes.add(
+            Index(
+                t, (t.enrolment, Index.Equality()),
+                (t.kind, Index.Equality(cardinality='low'))))
+        cls._order = [
+            ('enrolment', 'ASC'),
+            ('start_date', 'ASC NULLS FIRST'),
+            ('start_half', 'DESC'),
+            ('id', 'ASC'),
+            ]
+
+    @classmethod
+    def __register__(cls, module):
+        exist = backend.TableHandler.table_exist(cls._table)
+        super().__register__(module)
+        if not exist:
+            cls._create_from_dates()
+
+    @classmethod
+    def _create_from_dates(cls):
+        "Create the periods of the enrolments that had only dates"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        table, enrolment = cls.__table__(), Enrolment.__table__()
+        cursor = Transaction().connection.cursor()
+        cursor.execute(*table.insert(
+                [table.enrolment, table.kind, table.start_date,
+                    table.start_half, table.end_date, table.end_half],
+                enrolment.select(
+                    enrolment.id, Literal('expected'), enrolment.start_date,
+                    Literal('morning'), enrolment.end_date,
+                    Literal('afternoon'),
+                    where=~enrolment.state.in_(['draft', 'cancelled']))))
+
+    @classmethod
+    def default_kind(cls):
+        return 'expected'
+
+    @classmethod
+    def default_start_half(cls):
+        return 'morning'
+
+    @classmethod
+    def default_end_half(cls):
+        return 'afternoon'
+
+    @classmethod
+    def get_weekdays(cls):
+        "Return the half-days of the week, as monday_morning"
+        return [
+            (f'{day}_{half}',
+                gettext(f'training_abandon.msg_half_day_{day}_{half}'))
+            for day in WEEKDAYS for half, _ in HALVES]
+
+    def get_rec_name(self, name):
+        return ' '.join([
+                self.enrolment.rec_name, '-', describe(self.span)])
+
+    @classmethod
+    def search_rec_name(cls, name, clause):
+        return [('enrolment.rec_name', *clause[1:])]
+
+    @classmethod
+    def view_attributes(cls):
+        return super().view_attributes() + [
+            ('/tree', 'visual',
+                If(Eval('kind') != 'expected', 'muted', '')),
+            ]
+
+    @property
+    def span(self):
+        "The period as a span of half-days"
+        return {
+            'start': half_day(self.start_date, self.start_half),
+            'end': half_day(self.end_date, self.end_half),
+            'kind': self.kind,
+            'weekdays': list(self.weekdays or []),
+            **{name: self._origin(name) for name in self._origin_names()},
+            }
+
+    def _origin(self, name):
+        value = getattr(self, name)
+        return value.id if isinstance(value, Model) else value
+
+    @classmethod
+    def _origin_names(cls):
+        "Return the names of the fields that tell where a period comes from"
+        return _ORIGIN
+
+    @classmethod
+    def covers_sql(cls, period, slot):
+        """Return the SQL expression that is true when the slot is within the
+        bounds and on the half-days of the period"""
+        after = (
+            (period.start_date == Null)
+            | (slot.date > period.start_date)
+            | ((slot.date == period.start_date)
+                & ((period.start_half == 'morning')
+                    | (slot.half == 'afternoon'))))
+        before = (
+            (period.end_date == Null)
+            | (slot.date < period.end_date)
+            | ((slot.date == period.end_date)
+                & ((period.end_half == 'afternoon')
+                    | (slot.half == 'morning'))))
+        name = Concat(Concat(slot.weekday, '_'), slot.half)
+        among = (
+            (period.weekdays == Null)
+            | Like(
+                Cast(period.weekdays, 'VARCHAR'),
+                Concat(Concat('%"', name), '"%')))
+        return after & before & among
+
+    @classmethod
+    def preprocess_values(cls, mode, values):
+        values = super().preprocess_values(mode, values)
+        if 'weekdays' in values and not values['weekdays']:
+            values['weekdays'] = None
+        if mode == 'create' or values.keys() & _SPAN:
+            values.setdefault('user', Transaction().user or None)
+            values.setdefault('known_since', tools.now())
+        return values
+
+    @classmethod
+    def validate_fields(cls, periods, field_names):
+        super().validate_fields(periods, field_names)
+        cls.check_bounds(periods, field_names)
+        cls.check_overlap(periods, field_names)
+
+    @classmethod
+    def check_bounds(cls, periods, field_names=None):
+        if field_names and not field_names & _BOUNDS:
+            return
+        for period in periods:
+            span = period.span
+            if None not in {span['start'], span['end']} and (
+                    span['start'] > span['end']):
+                raise PeriodError(gettext(
+                        'training_abandon.msg_period_end_before_start',
+                        enrolment=period.enrolment.rec_name,
+                        period=describe(span)))
+
+    @classmethod
+    def check_overlap(cls, periods, field_names=None):
+        if field_names and not field_names & _BOUNDS:
+            return
+        for enrolment, periods in cls.by_enrolment(
+                [p.enrolment.id for p in periods]).items():
+            found = overlapping([p.span for p in periods])
+            if found:
+                raise PeriodError(gettext(
+                        'training_abandon.msg_period_overlap',
+                        enrolment=enrolment.rec_name,
+                        periods=', '.join(map(describe, found))))
+
+    @classmethod
+    def by_enrolment(cls, enrolment_ids):
+        "Return the periods in time order by enrolment"
+        result = defaultdict(list)
+        for sub_ids in grouped_slice(sorted(set(enrolment_ids)), BATCH):
+            for period in cls.search([('enrolment', 'in', list(sub_ids))]):
+                result[period.enrolment].append(period)
+        return result
+
+    @classmethod
+    def check_modification(cls, mode, periods, values=None, external=False):
+        super().check_modification(
+            mode, periods, values=values, external=external)
+        if not external:
+            return
+        for period in periods:
+            if period.enrolment.state == 'draft':
+                raise AccessError(gettext(
+                        'training_abandon.msg_period_draft',
+                        enrolment=period.enrolment.rec_name))
+        if mode == 'create' or (mode == 'write' and values.keys() & _SPAN):
+            cls._check_reason(periods, values)
+
+    @classmethod
+    def _check_reason(cls, periods, values):
+        for period in periods:
+            if not (values or {}).get('reason', period.reason):
+                raise PeriodError(gettext(
+                        'training_abandon.msg_period_reason',
+                        enrolment=period.enrolment.rec_name))
+
+    @classmethod
+    def on_modification(cls, mode, periods, field_names=None):
+        super().on_modification(mode, periods, field_names=field_names)
+        if not cls._is_followed() and (
+                mode == 'create' or (mode == 'write' and field_names & _SPAN)):
+            cls.warn_empty(periods)
+            cls._record(periods)
+
+    @classmethod
+    def on_delete(cls, periods):
+        callback = super().on_delete(periods)
+        if not cls._is_followed():
+            cls._record(periods, deleted=True)
+        return callback
+
+    @classmethod
+    def _is_followed(cls):
+        "If the change follows that of an enrolment, which records it"
+        return Transaction().context.get('training_periods_followed')
+
+    @classmethod
+    def _record(cls, periods, deleted=False):
+        pool = Pool()
+        Event = pool.get('training.enrolment.event')
+        message = (
+            'training_abandon.msg_period_deleted' if deleted
+            else 'training_abandon.msg_period_changed')
+        for period in periods:
+            Event.record(
+                [period.enrolment], 'periods',
+                reason=None if deleted else period.reason,
+                description=gettext(message, period=describe(period.span)))
+
+    @classmethod
+    def warn_empty(cls, periods):
+        "Warn of the bounds on half-days without slot"
+        pool = Pool()
+        Slot = pool.get('training.session.slot')
+        Warning = pool.get('res.user.warning')
+        sessions = {p.enrolment.session for p in periods}
+        found = defaultdict(set)
+        for sub_sessions in grouped_slice(list(sessions), BATCH):
+            for slot in Slot.search([
+                        ('session', 'in', [s.id for s in sub_sessions]),
+                        ('state', '!=', 'cancelled'),
+                        ('date', 'in', list({
+                                    d for p in periods
+                                    for d in [p.start_date, p.end_date]
+                                    if d})),
+                        ]):
+                found[slot.session].add(half_day(slot.date, slot.half))
+        for period in periods:
+            session, span = period.enrolment.session, period.span
+            bounds = {span['start'], span['end']} - {None}
+            empty = sorted(bounds - found[session])
+            if not empty:
+                continue
+            key = Warning.format(
+                'training_period_without_slot', [period.enrolment])
+            if Warning.check(key):
+                raise PeriodWarning(key, gettext(
+                        'training_abandon.msg_period_without_slot',
+                        enrolment=period.enrolment.rec_name,
+                        half_days=', '.join(map(half_day_name, empty))))
+
+
+class PeriodsMixin:
+    "Enrolments whose periods follow their life"
+    __slots__ = ()
+
+    periods = fields.One2Many(
+        'training.enrolment.period', 'enrolment', "Periods",
+        states={
+            'readonly': Eval('state') == 'draft',
+            },
+        help="When the trainee is expected.")
+    planned_periods = fields.Text("Planned Periods", readonly=True)
+
+    @classmethod
+    def expected_sql(cls, enrolment, slot, slot_id=None):
+        """Return the SQL expression that is true when the trainee of the
+        enrolment is expected at the slot of its session: within a period of
+        kind expected, for a group of the enrolment and without exemption.
+
+        slot_id identifies the slot when slot.id does not."""
+        return cls.expects_sql(
+            enrolment.id, slot, slot.id if slot_id is None else slot_id)
+
+    @classmethod
+    def expects_sql(cls, enrolment_id, slot, slot_id):
+        "Return the expression of expected_sql for the id of the enrolment"
+        pool = Pool()
+        Period = pool.get('training.enrolment.period')
+        period = Period.__table__()
+        within = Exists(period.select(
+                Literal(1),
+                where=(period.enrolment == enrolment_id)
+                & (period.kind == 'expected')
+                & Period.covers_sql(period, slot)))
+        return (
+            within
+            & cls._grouped_sql(enrolment_id, slot_id)
+            & ~cls._exempted_sql(enrolment_id, slot, slot_id))
+
+    @classmethod
+    def last_official_half_days(cls, enrolments):
+        """Hook that returns, by enrolment, the last half-day of which an
+        official sheet has the trainee"""
+        return {}
+
+    @classmethod
+    def last_attended_half_days(cls, enrolments, date):
+        """Hook that returns, by enrolment, the last half-day of the date that
+        the trainee attended"""
+        return {}
+
+    @classmethod
+    def last_closed_half_days(cls, enrolments):
+        """Hook that returns, by session of the enrolments, the last half-day
+        of which the sheet has been official"""
+        return {}
+
+    @classmethod
+    def create_expectation(cls, enrolments):
+        """Expect the trainees of the enrolments that have no period, from
+        the first half-day whose sheet is not official yet."""
+        enrolments = [e for e in enrolments if not e.periods]
+        closed = cls.last_closed_half_days(enrolments)
+        spans = {}
+        for enrolment in enrolments:
+            start = half_day(enrolment.start_date)
+            end = half_day(enrolment.end_date, 'afternoon')
+            if (last := closed.get(enrolment.session)) is not None:
+                start = last + 1 if start is None else max(start, last + 1)
+            reason = None
+            if start is not None and start != half_day(enrolment.start_date):
+                reason = gettext('training_abandon.msg_period_late')
+            spans[enrolment] = clip([{
+                        'start': None,
+                        'end': None,
+                        'kind': 'expected',
+                        'weekdays': [],
+                        'reason': reason,
+                        }], start, end)
+        cls._replace_periods(spans)
+
+    @classmethod
+    def delete_expectation(cls, enrolments):
+        "Expect the trainees no more, as before the confirmation"
+        cls._set_planned({e: [] for e in enrolments})
+
+    @classmethod
+    def end_expectation(cls, enrolments, date, reason=None, **values):
+        """Expect nobody after the last half-day attended on the date, or
+        after that day when none was attended.
+
+        values are those of the periods that change."""
+        attended = cls.last_attended_half_days(enrolments, date)
+        cls._end_periods({
+                e: attended.get(e, half_day(date, 'afternoon'))
+                for e in enrolments}, reason, values)
+
+    @classmethod
+    def forget_expectation(cls, enrolments, reason=None, **values):
+        "Expect nobody but where an official sheet has the trainee"
+        official = cls.last_official_half_days(enrolments)
+        cls._end_periods(
+            {e: official.get(e, NEVER) for e in enrolments}, reason, values)
+
+    @classmethod
+    def _end_periods(cls, ends, reason, values):
+        values = {'reason': reason, **values}
+        spans, planned = {}, defaultdict(list)
+        for enrolment, end in ends.items():
+            current = [p.span for p in enrolment.periods]
+            if enrolment.planned_periods is None:
+                planned[dump(current)].append(enrolment)
+            kept = order(clip(current, end=end))
+            if kept and kept[-1] not in current:
+                kept[-1] = cls._origin(kept[-1], values)
+            if enrolment.state == 'suspended':
+                kept = [s for s in kept if s['kind'] != 'suspended']
+                kept.append(cls._origin({
+                            'start': end + 1,
+                            'end': None,
+                            'kind': 'suspended',
+                            'weekdays': [],
+                            }, values))
+            spans[enrolment] = kept
+        cls._write_planned(planned)
+        cls._replace_periods(spans)
+
+    @classmethod
+    def _write_planned(cls, planned):
+        "Write the planned periods of the enrolments, by what is dumped"
+        actions = []
+        for dumped, enrolments in planned.items():
+            actions += [enrolments, {'planned_periods': dumped}]
+        if actions:
+            cls.write(*actions)
+
+    @classmethod
+    def resume_expectation(cls, enrolments, date, reason=None, **values):
+        """Expect the trainees again from the morning of the date to the
+        planned end."""
+        values = {'reason': reason, **values}
+        spans, start = {}, half_day(date)
+        for enrolment in enrolments:
+            current = clip(
+                [p.span for p in enrolment.periods], end=start - 1)
+            again = clip(enrolment._planned_spans(), start)
+            spans[enrolment] = [
+                *current, *(cls._origin(s, values) for s in again)]
+        cls._set_planned(spans)
+
+    @classmethod
+    def restore_expectation(cls, enrolments, reason=None, **values):
+        "Expect the trainees as if it had never been ended"
+        cls._set_planned({
+                e: e._planned_spans() for e in enrolments
+                if e.planned_periods is not None})
+
+    @classmethod
+    def _set_planned(cls, spans):
+        cls._replace_periods(spans)
+        ended = [e for e in spans if e.planned_periods is not None]
+        for sub_enrolments in grouped_slice(ended, BATCH):
+            cls.write(list(sub_enrolments), {'planned_periods': None})
+
+    def _planned_spans(self):
+        """Return the spans before the expectation was ended, to the planned
+        end of the enrolment"""
+        if self.planned_periods is None:
+            spans = [p.span for p in self.periods]
+        else:
+            spans = load(self.planned_periods)
+        spans = order(spans)
+        if spans:
+            spans = stretch(
+                spans, spans[0]['start'],
+                half_day(self.end_date, 'afternoon'))
+        return spans
+
+    @classmethod
+    def change_period(cls, enrolments, span):
+        """Make the span hold for the enrolments, which keep their periods
+        before and after it."""
+        spans = {}
+        for enrolment in enrolments:
+            if enrolment.state == 'draft':
+                raise PeriodError(gettext(
+                        'training_abandon.msg_period_draft',
+                        enrolment=enrolment.rec_name))
+            current = [p.span for p in enrolment.periods]
+            before = [] if span['start'] is None else clip(
+                current, end=span['start'] - 1)
+            after = [] if span['end'] is None else clip(
+                current, start=span['end'] + 1)
+            spans[enrolment] = [*before, span, *after]
+        cls._replace_periods(spans)
+        cls.record(
+            list(spans), 'periods', reason=span['reason'],
+            description=gettext(
+                'training_abandon.msg_period_changed',
+                period=describe(span)))
+
+    @classmethod
+    def move_bounds(cls, enrolments):
+        "Make the periods follow the dates of the enrolments"
+        spans, planned = {}, defaultdict(list)
+        for enrolment in enrolments:
+            start = half_day(enrolment.start_date)
+            end = half_day(enrolment.end_date, 'afternoon')
+            if enrolment.planned_periods is not None:
+                planned[dump(stretch(
+                            load(enrolment.planned_periods),
+                            start, end))].append(enrolment)
+            elif enrolment.periods:
+                current = [p.span for p in enrolment.periods]
+                spans[enrolment] = stretch(current, start, end) or [{
+                        **current[-1], 'start': start, 'end': end}]
+        cls._write_planned(planned)
+        cls._replace_periods(spans)
+
+    @classmethod
+    def _origin(cls, span, values):
+        "Return the span with the values, as of now"
+        return {
+            **{n: v for n, v in span.items() if n not in _ORIGIN},
+            **values}
+
+    @classmethod
+    def _replace_periods(cls, spans):
+        "Write, create and delete the periods for the enrolments to have these"
+        pool = Pool()
+        Period = pool.get('training.enrolment.period')
+        to_create, to_delete, to_write = [], [], defaultdict(list)
+        for enrolment, wanted in spans.items():
+            periods = list(enrolment.periods)
+            wanted = order(wanted)
+            for period, span in zip(periods, wanted):
+                if period.span != span:
+                    to_write[dump([span])].append(period)
+            to_delete += periods[len(wanted):]
+            to_create += [
+                {'enrolment': enrolment.id, **period_values(span)}
+                for span in wanted[len(periods):]]
+        with Transaction().set_context(
+                _check_access=False, training_periods_followed=True):
+            # Those that leave first, those that overlap last
+            if to_delete:
+                Period.delete(to_delete)
+            if to_write:
+                Period.write(*chain(*(
+                            (periods, period_values(*load(dumped)))
+                            for dumped, periods in to_write.items())))
+            for sub_values in grouped_slice(to_create, BATCH):
+                Period.create(list(sub_values))
+
+
+class ChangePeriod(Wizard):
+    "Expect, suspend or exempt the trainees during a period"
+    __name__ = 'training.enrolment.period.change'
+
+    start = StateView(
+        'training.enrolment.period.change.start',
+        'training_abandon.enrolment_period_change_start_view_form', [
+            Button("Cancel", 'end', 'tryton-cancel'),
+            Button("Change", 'apply', 'tryton-ok', default=True),
+            ])
+    apply = StateTransition()
+
+    def transition_apply(self):
+        pool = Pool()
+        Period = pool.get('training.enrolment.period')
+        start = self.start
+        span = {
+            'start': half_day(start.start_date, start.start_half),
+            'end': half_day(start.end_date, start.end_half),
+            'kind': start.kind,
+            'weekdays': list(start.weekdays or []),
+            'reason': start.reason,
+            }
+        if None not in {span['start'], span['end']} and (
+                span['start'] > span['end']):
+            raise PeriodError(gettext(
+                    'training_abandon.msg_period_end_before_start',
+                    enrolment=tools.names(self.records),
+                    period=describe(span)))
+        self.model.change_period(self.records, span)
+        Period.warn_empty([
+                p for e in self.model.browse(self.records)
+                for p in e.periods
+                if (p.span['start'], p.span['end'])
+                == (span['start'], span['end'])])
+        return 'end'
+
+    def end(self):
+        return 'reload'
+
+
+class ChangePeriodStart(ModelView):
+    __name__ = 'training.enrolment.period.change.start'
+
+    kind = fields.Selection([
+            ('expected', "Expected"),
+            ('suspended', "Suspended"),
+            ('exempted', "Exempted"),
+            ], "Kind", required=True, sort=False)
+    start_date = fields.Date(
+        "Start Date", help="Leave empty for the start of the session.")
+    start_half = fields.Selection(
+        HALVES, "From", required=True, sort=False)
+    end_date = fields.Date(
+        "End Date",
+        domain=[
+            If(Eval('start_date') & Eval('end_date'),
+                ('end_date', '>=', Eval('start_date', None)),
+                ()),
+            ],
+        help="Leave empty for the end of the session.")
+    end_half = fields.Selection(
+        HALVES, "To", required=True, sort=False,
+        help="The last half-day, included.")
+    weekdays = fields.MultiSelection(
+        'get_weekdays', "Half-Days", sort=False,
+        help="The half-days of the week on which the trainee is expected.\n"
+        "Leave empty for all of them.")
+    reason = fields.Char(
+        "Reason", required=True, help="Do not write any health detail.")
+
+    @classmethod
+    def default_kind(cls):
+        return 'suspended'
+
+    @classmethod
+    def default_start_half(cls):
+        return 'morning'
+
+    @classmethod
+    def default_end_half(cls):
+        return 'afternoon'
+
+    @classmethod
+    def get_weekdays(cls):
+        pool = Pool()
+        Period = pool.get('training.enrolment.period')
+        return Period.get_weekdays()
+
+
+def period_values(span):
+    "Return the values of the period of the span"
+    start_date, start_half = date_half(span['start'])
+    end_date, end_half = date_half(span['end'])
+    values = {n: v for n, v in span.items() if n not in {'start', 'end'}}
+    return {
+        **values,
+        'start_date': start_date,
+        'start_half': start_half or 'morning',
+        'end_date': end_date,
+        'end_half': end_half or 'afternoon',
+        }
+
+
+def half_day_name(half_day):
+    "Return the half-day in words"
+    pool = Pool()
+    Lang = pool.get('ir.lang')
+    date, half = date_half(half_day)
+    return gettext(
+        f'training_abandon.msg_half_day_{half}',
+        date=Lang.get().strftime(date))
+
+
+def describe(span):
+    "Return the span in words"
+    pool = Pool()
+    Period = pool.get('training.enrolment.period')
+    kinds = dict(Period.fields_get(['kind'])['kind']['selection'])
+    bounds = [
+        '…' if span[n] is None else half_day_name(span[n])
+        for n in ['start', 'end']]
+    return '{} {} - {}'.format(kinds[span['kind']], *bounds)
+
+
+def dump(spans):
+    return json.dumps(spans, cls=JSONEncoder)
+
+
+def load(text):
+    "Return the spans that were dumped"
+    return json.loads(text, object_hook=JSONDecoder())
