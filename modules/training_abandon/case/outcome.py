@@ -211,6 +211,7 @@ class OutcomeMixin:
                     'session': session.id,
                     'start_date': lambda data: starts[data['id']],
                     'end_date': None,
+                    'groups': None,
                     'state': 'draft',
                     'transferred_from': lambda data: data['id'],
                     })

@@ -1,8 +1,5 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
-import datetime as dt
-
-from trytond.exceptions import UserError
 from trytond.modules.training_abandon.exceptions import (
     CaseStepError, DecisionDateWarning)
 from trytond.pool import Pool
@@ -220,3 +217,68 @@ class CaseDecisionTestCase(DatabaseTestCase):
                 cases[2], ground='cancellation', effective_date=DATE - DAY)
             self.assertEqual(
                 [e.state for e in enrolments], ['cancelled'] * 3)
+
+    @with_transaction()
+    def test_letters(self):
+        "Test who is told of a validated abandonment or exclusion"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        with set_up() as (company, session, prescriber):
+            funder = create_party("Funder", 'funder@example.com')
+            employer = create_party("Employer")
+            client = create_party("Client", 'client@example.com')
+            tutor = create_party("Tutor", 'tutor@example.com')
+            for ground, state, told in [
+                    ('abandonment', 'queued', {prescriber, funder}),
+                    ('exclusion', 'queued', {prescriber, funder}),
+                    ('force_majeure', None, set()),
+                    ]:
+                enrolment, = create_enrolments(session, prescriber=prescriber)
+                Enrolment.write([enrolment], {
+                        'employer': employer.id,
+                        'client': client.id,
+                        'contacts': [('create', [{
+                                        'party': tutor.id,
+                                        'role': 'tutor',
+                                        }])],
+                        'fundings': [('create', [{'funder': funder.id}])],
+                        })
+                case = get_to_decision(enrolment)
+                with self.subTest(ground=ground):
+                    Transaction().user_notifications.clear()
+                    decide(case, ground=ground, note="Private note")
+                    self.assertEqual({m.party for m in case.mails}, told)
+                    self.assertEqual(
+                        {m.kind for m in case.mails},
+                        {'decide'} if told else set())
+                    for mail in case.mails:
+                        self.assertIn(
+                            enrolment.trainee.rec_name, mail.body)
+                        self.assertNotIn("Private", mail.body)
+                    # The employer has no address
+                    self.assertEqual([
+                            n.description
+                            for n in Transaction().user_notifications],
+                        ["Employer"] if told else [])
+
+    @with_transaction()
+    def test_letters_roles(self):
+        "Test that the procedure says to whom the decision is told"
+        pool = Pool()
+        Letter = pool.get('training.abandon.procedure.letter')
+        with set_up() as (company, session, prescriber):
+            letter, = Letter.search([
+                    ('variant', '=', 'exclusion'),
+                    ])
+            enrolments = create_enrolments(session, 2, prescriber=prescriber)
+            cases = [get_to_decision(e) for e in enrolments]
+            Letter.write([letter], {'roles': ['employer']})
+            decide(cases[0], ground='exclusion')
+            self.assertFalse(cases[0].mails)
+            Letter.write([letter], {'roles': None})
+            decide(cases[1], ground='exclusion')
+            self.assertEqual([m.party for m in cases[1].mails], [prescriber])
+            # What is taken back is not told any more
+            mail, = cases[1].mails
+            run_wizard('training.abandon.case.decide', [cases[1]])
+            self.assertTrue(mail._get_outdated())
