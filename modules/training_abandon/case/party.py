@@ -39,6 +39,7 @@ class Erase(metaclass=PoolMeta):
         Case = pool.get('training.abandon.case')
         Cause = pool.get('training.abandon.case.cause')
         Certificate = pool.get('training.abandon.certificate')
+        Completion = pool.get('training.abandon.case.completion')
         FollowUp = pool.get('training.follow_up')
         Proposal = pool.get('training.abandon.proposal')
         Step = pool.get('training.abandon.case.step')
@@ -55,6 +56,9 @@ class Erase(metaclass=PoolMeta):
                 ['signed_document', 'signed_file_id', 'signed_filename',
                     'evidence', 'document', 'document_file_id'],
                 [None] * 4 + [b'', None]),
+            (Completion, trainee, True,
+                ['note'],
+                [None]),
             (FollowUp, ['OR',
                     ('party', '=', party_id),
                     ('enrolment.trainee.party', '=', party_id),
