@@ -273,9 +273,14 @@ class DecisionMixin:
     @classmethod
     def _send_decision(cls, cases, steps):
         "Send the letters that the procedure has for the ground"
+        procedures, recipients = {}, []
+        for case in cases:
+            # One instance keeps its letters
+            procedure = procedures.setdefault(case.procedure, case.procedure)
+            recipients += case._to_tell(procedure.get_letter(
+                    'decide', case.ground, 'stakeholder'))
         lines = cls.render_letters(
-            [r for case in cases for r in case._to_tell()], 'decide',
-            lambda case: case.ground)
+            recipients, 'decide', lambda case: case.ground)
         not_told = []
         for line in list(lines):
             try:
@@ -305,14 +310,12 @@ class DecisionMixin:
         else:
             cls.notify_owners(cases, describe)
 
-    def _to_tell(self):
+    def _to_tell(self, letter):
         """Return the list of (case, audience, party) to tell of the decision:
-        the stakeholders are those of the roles of the letter.
+        the stakeholders are those of the roles of the letter to them, if any.
 
         The resumption is told to those who were told of the absence."""
         audiences = ['trainee']
-        letter = self.procedure.get_letter(
-            'decide', self.ground, 'stakeholder')
         if letter:
             audiences += letter.roles or ['stakeholder']
         recipients = self.recipients([self], audiences)

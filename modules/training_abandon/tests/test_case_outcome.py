@@ -80,9 +80,10 @@ class CaseOutcomeTestCase(DatabaseTestCase):
                 self.assertNotEqual(new.number, former.number)
                 self.assertFalse(new.cases)
                 self.assertEqual(former.state, 'cancelled')
-                self.assertEqual(
-                    [e.hours_attended for e in [former, new]],
-                    [dt.timedelta(hours=3), dt.timedelta()])
+                for name in ['hours_held', 'hours_attended']:
+                    self.assertEqual(
+                        [getattr(e, name) for e in [former, new]],
+                        [dt.timedelta(hours=3), dt.timedelta()])
             self.assertFalse(self.tab('transfer'))
             # The trainees are expected in the new session
             with today(DATE + WEEK):
