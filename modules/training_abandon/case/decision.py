@@ -242,7 +242,8 @@ class DecisionMixin:
         end(enrolments)
         Enrolment.end_expectation(
             Enrolment.browse(enrolments), effective_date,
-            reason=cls._ground_label(ground))
+            reason=cls._ground_label(ground),
+            origins={c.enrolment: {'case': c.id} for c in cases})
 
     @classmethod
     def restore_enrolments(cls, cases):

@@ -258,7 +258,10 @@ class SilenceTestCase(DeadlineTestCase):
                 with today(day), same_transaction():
                     with count_statements() as statements:
                         Case.qualify()
-                counts.append(len(statements))
+                # SQLite inserts one row at a time
+                counts.append(len([
+                            s for s in statements
+                            if '"training_enrolment_event"' not in s]))
                 self.assertEqual(
                     {c.state for c in Case.browse(cases)}, {'validated'})
             self.assertLess(counts[1], counts[0] + 20)

@@ -90,10 +90,6 @@ class Enrolment(
         "Leave empty for the end of the session.")
     agreed_hours = fields.TimeDelta(
         "Agreed Hours", 'training_hours',
-        domain=['OR',
-            ('agreed_hours', '=', None),
-            ('agreed_hours', '>', ZERO),
-            ],
         states={
             'readonly': Eval('state') != 'draft',
             },
@@ -409,6 +405,8 @@ class Enrolment(
                     if e.state not in {'draft', 'cancelled'}])
         elif mode == 'write' and field_names & {'start_date', 'end_date'}:
             cls._move_dates([e for e in enrolments if e.state != 'draft'])
+        if mode == 'write' and 'state' in field_names:
+            cls.follow_state(enrolments)
 
     @classmethod
     def _move_dates(cls, enrolments):
@@ -426,7 +424,6 @@ class Enrolment(
     @Workflow.transition('draft')
     def draft(cls, enrolments):
         cls._check_draft(enrolments)
-        cls.delete_expectation(enrolments)
         cls.record(enrolments, 'draft')
 
     @classmethod
@@ -530,7 +527,6 @@ class Enrolment(
     @ModelView.button
     @Workflow.transition('cancelled')
     def cancel(cls, enrolments):
-        cls.forget_expectation(enrolments)
         cls.record(enrolments, 'cancelled')
 
     @classmethod

@@ -107,7 +107,7 @@ class Enrolment_Group(ModelSQL):
         super().on_modification(mode, records, field_names=field_names)
         if mode in {'create', 'write'}:
             cls._warn_empty({r.group for r in records})
-            cls._record(records, 'training_abandon.msg_group_joined')
+            cls._note(records, 'training_abandon.msg_group_joined')
 
     @classmethod
     def _warn_empty(cls, groups):
@@ -125,11 +125,11 @@ class Enrolment_Group(ModelSQL):
     @classmethod
     def on_delete(cls, records):
         callback = super().on_delete(records)
-        cls._record(records, 'training_abandon.msg_group_left')
+        cls._note(records, 'training_abandon.msg_group_left')
         return callback
 
     @classmethod
-    def _record(cls, records, message):
+    def _note(cls, records, message):
         pool = Pool()
         Event = pool.get('training.enrolment.event')
         for record in records:
@@ -228,17 +228,17 @@ class Exemption(ModelSQL, ModelView):
     def on_modification(cls, mode, exemptions, field_names=None):
         super().on_modification(mode, exemptions, field_names=field_names)
         if mode in {'create', 'write'}:
-            cls._record(
+            cls._note(
                 exemptions, 'training_abandon.msg_exemption_changed')
 
     @classmethod
     def on_delete(cls, exemptions):
         callback = super().on_delete(exemptions)
-        cls._record(exemptions, 'training_abandon.msg_exemption_deleted')
+        cls._note(exemptions, 'training_abandon.msg_exemption_deleted')
         return callback
 
     @classmethod
-    def _record(cls, exemptions, message):
+    def _note(cls, exemptions, message):
         pool = Pool()
         Event = pool.get('training.enrolment.event')
         for exemption in exemptions:

@@ -281,13 +281,13 @@ class Period(ModelSQL, ModelView):
         if not cls._is_followed() and (
                 mode == 'create' or (mode == 'write' and field_names & _SPAN)):
             cls.warn_empty(periods)
-            cls._record(periods)
+            cls._note(periods)
 
     @classmethod
     def on_delete(cls, periods):
         callback = super().on_delete(periods)
         if not cls._is_followed():
-            cls._record(periods, deleted=True)
+            cls._note(periods, deleted=True)
         return callback
 
     @classmethod
@@ -296,7 +296,7 @@ class Period(ModelSQL, ModelView):
         return Transaction().context.get('training_periods_followed')
 
     @classmethod
-    def _record(cls, periods, deleted=False):
+    def _note(cls, periods, deleted=False):
         pool = Pool()
         Event = pool.get('training.enrolment.event')
         message = (
@@ -422,33 +422,49 @@ class PeriodsMixin:
         cls._replace_periods(spans)
 
     @classmethod
+    def follow_state(cls, enrolments):
+        """Give to the enrolments the expectation without which their state
+        cannot be, whatever has changed it"""
+        cls.create_expectation([
+                e for e in enrolments
+                if e.state in {'confirmed', 'started', 'completed'}
+                and e.planned_periods is None])
+        cls.forget_expectation([
+                e for e in enrolments
+                if e.state == 'cancelled' and e.planned_periods is None])
+        cls.delete_expectation([
+                e for e in enrolments
+                if e.state == 'draft'
+                and (e.periods or e.planned_periods is not None)])
+
+    @classmethod
     def delete_expectation(cls, enrolments):
         "Expect the trainees no more, as before the confirmation"
         cls._set_planned({e: [] for e in enrolments})
 
     @classmethod
-    def end_expectation(cls, enrolments, date, reason=None, **values):
+    def end_expectation(cls, enrolments, date, reason=None, origins=None):
         """Expect nobody after the last half-day attended on the date, or
         after that day when none was attended.
 
-        values are those of the periods that change."""
+        origins are, by enrolment, values for the periods that change."""
         attended = cls.last_attended_half_days(enrolments, date)
         cls._end_periods({
                 e: attended.get(e, half_day(date, 'afternoon'))
-                for e in enrolments}, reason, values)
+                for e in enrolments}, reason, origins)
 
     @classmethod
-    def forget_expectation(cls, enrolments, reason=None, **values):
+    def forget_expectation(cls, enrolments, reason=None, origins=None):
         "Expect nobody but where an official sheet has the trainee"
         official = cls.last_official_half_days(enrolments)
         cls._end_periods(
-            {e: official.get(e, NEVER) for e in enrolments}, reason, values)
+            {e: official.get(e, NEVER) for e in enrolments}, reason, origins)
 
     @classmethod
-    def _end_periods(cls, ends, reason, values):
-        values = {'reason': reason, **values}
+    def _end_periods(cls, ends, reason, origins):
         spans, planned = {}, defaultdict(list)
         for enrolment, end in ends.items():
+            values = {'reason': reason, **(origins or {}).get(enrolment, {})}
             current = [p.span for p in enrolment.periods]
             if enrolment.planned_periods is None:
                 planned[dump(current)].append(enrolment)
@@ -477,12 +493,12 @@ class PeriodsMixin:
             cls.write(*actions)
 
     @classmethod
-    def resume_expectation(cls, enrolments, date, reason=None, **values):
+    def resume_expectation(cls, enrolments, date, reason=None, origins=None):
         """Expect the trainees again from the morning of the date to the
-        planned end."""
-        values = {'reason': reason, **values}
+        planned end, as end_expectation."""
         spans, start = {}, half_day(date)
         for enrolment in enrolments:
+            values = {'reason': reason, **(origins or {}).get(enrolment, {})}
             current = clip(
                 [p.span for p in enrolment.periods], end=start - 1)
             again = clip(enrolment._planned_spans(), start)
@@ -491,7 +507,7 @@ class PeriodsMixin:
         cls._set_planned(spans)
 
     @classmethod
-    def restore_expectation(cls, enrolments, reason=None, **values):
+    def restore_expectation(cls, enrolments):
         "Expect the trainees as if it had never been ended"
         cls._set_planned({
                 e: e._planned_spans() for e in enrolments
@@ -562,8 +578,11 @@ class PeriodsMixin:
     @classmethod
     def _origin(cls, span, values):
         "Return the span with the values, as of now"
+        pool = Pool()
+        Period = pool.get('training.enrolment.period')
+        origin = Period._origin_names()
         return {
-            **{n: v for n, v in span.items() if n not in _ORIGIN},
+            **{n: v for n, v in span.items() if n not in origin},
             **values}
 
     @classmethod

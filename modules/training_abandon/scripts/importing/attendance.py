@@ -4,6 +4,7 @@
 
 import datetime as dt
 from collections import defaultdict
+from itertools import chain
 
 from . import cells
 from .importer import Importer
@@ -11,6 +12,7 @@ from .table import Rejected
 
 ATTENDANCE = 'training.attendance'
 ENROLMENT = 'training.enrolment'
+PERIOD = 'training.enrolment.period'
 SESSION = 'training.session'
 SLOT = 'training.session.slot'
 # Field of the minutes of each state
@@ -132,12 +134,14 @@ class Attendance(Importer):
         "Set the enrolment, as values, of the rows"
         codes = self.find_codes(
             ENROLMENT, [row['enrolment'] for row in rows])
-        names = ['session', 'trainee', 'start_date', 'end_date', 'state']
+        names = ['session', 'trainee', 'state']
         enrolments = {
             enrolment['id']: enrolment for enrolment in self.client.read_in(
                 ENROLMENT, 'id', codes.values(), names)}
         by_email = self.by_email(
             [row for row in rows if not row['enrolment']], names)
+        self.set_periods([
+                *enrolments.values(), *chain.from_iterable(by_email.values())])
         for row in [row for row in rows if row not in self.errors]:
             if row['enrolment']:
                 found = enrolments.get(codes.get(row['enrolment']))
@@ -148,6 +152,17 @@ class Attendance(Importer):
                 column = 'email'
             self.set_enrolment(row, column, found)
         return [row for row in rows if row not in self.errors]
+
+    def set_periods(self, enrolments):
+        "Set the bounds of the periods at which the trainees are expected"
+        periods = defaultdict(list)
+        for period in self.client.read_in(
+                PERIOD, 'enrolment', {e['id'] for e in enrolments},
+                ['enrolment', 'start_date', 'end_date'],
+                domain=[('kind', '=', 'expected')]):
+            periods[period['enrolment']].append(period)
+        for enrolment in enrolments:
+            enrolment['periods'] = periods[enrolment['id']]
 
     def set_enrolment(self, row, column, found):
         if len(found) > 1:
@@ -195,7 +210,7 @@ class Attendance(Importer):
                 SLOT, 'session',
                 {row['enrolment_']['session'] for row in rows},
                 ['session', 'session.state', 'date', 'start', 'end',
-                    'start_at', 'duration', 'state'],
+                    'start_at', 'duration', 'state', 'trainees'],
                 size=10):
             slots[slot['session'], slot['date']].append(slot)
         today = self.client.call('ir.date', 'today')
@@ -214,10 +229,14 @@ class Attendance(Importer):
                     raise Rejected(
                         "The slot is still to come: record its attendance "
                         "once it has taken place.", 'date')
-                if not expected(row['enrolment_'], row['date']):
+                found = [
+                    slot for slot in found
+                    if row['enrolment_']['trainee'] in slot['trainees']
+                    and expected(row['enrolment_'], row['date'])]
+                if not found:
                     raise Rejected(
                         "The trainee is not expected on that day: look at "
-                        "the state and the dates of the enrolment.", 'date')
+                        "the state and the periods of the enrolment.", 'date')
                 row.values['marks'] = list(get_marks(row, found))
             except Rejected as exc:
                 self.reject(row, exc.reason, exc.column)
@@ -323,10 +342,10 @@ def slots_in(rows, states):
 
 
 def expected(enrolment, date):
-    return (
-        enrolment['state'] not in {'draft', 'cancelled'}
-        and date >= (enrolment['start_date'] or dt.date.min)
-        and date <= (enrolment['end_date'] or dt.date.max))
+    return any(
+        (period['start_date'] or date) <= date
+        and (period['end_date'] or date) >= date
+        for period in enrolment['periods'])
 
 
 def find_slots(slots, start):

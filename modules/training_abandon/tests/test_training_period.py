@@ -1,0 +1,489 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+import datetime as dt
+
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from trytond.exceptions import UserError, UserWarning
+from trytond.modules.training_abandon.exceptions import (
+    AgreedHoursError, AgreedHoursWarning, GroupWarning, PeriodError,
+    PeriodWarning, TrainingValidationError)
+from trytond.modules.training_abandon.training.half_day import (
+    clip, half_day, stretch)
+from trytond.pool import Pool
+from trytond.tests.test_tryton import with_transaction
+from trytond.transaction import Transaction
+
+from .common import (
+    DATE, DAY, DatabaseTestCase, create_enrolments, create_session, decide,
+    get_to_decision, run_wizard, set_up, today)
+
+HOURS = dt.timedelta(hours=3)
+DAYS = 6
+ATTENDED = {'present', 'late'}
+
+
+def periods_of(enrolment):
+    return [
+        (p.kind, p.start_date, p.start_half if p.start_date else None,
+            p.end_date, p.end_half if p.end_date else None)
+        for p in enrolment.periods]
+
+
+class Oracle:
+    "An enrolment of which each half-day remembers whether it is expected"
+
+    def __init__(self):
+        self.planned = [True] * (2 * DAYS)
+        self.expected = list(self.planned)
+        self.lines = {}
+
+    def hold(self, half, state):
+        if self.expected[half]:
+            self.lines[half] = state
+
+    def end(self, date):
+        attended = [
+            h for h in [2 * date, 2 * date + 1]
+            if self.lines.get(h) in ATTENDED]
+        last = max(attended, default=2 * date + 1)
+        self.planned = list(self.expected)
+        for half in range(last + 1, 2 * DAYS):
+            self.expected[half] = False
+
+    def resume(self, date):
+        for half in range(2 * date, 2 * DAYS):
+            self.expected[half] = self.planned[half]
+
+    @property
+    def counted(self):
+        return {
+            h: state for h, state in self.lines.items()
+            if state in ATTENDED or self.expected[h]}
+
+    @property
+    def facts(self):
+        counted = self.counted
+        attended = [h for h, s in counted.items() if s in ATTENDED]
+        last = max(attended, default=-1)
+        return {
+            'hours_planned': sum(self.expected) * HOURS,
+            'hours_held': len(counted) * HOURS,
+            'hours_attended': len(attended) * HOURS,
+            'absence_count': sum(s == 'absent' for s in counted.values()),
+            'consecutive_absences': sum(
+                s == 'absent' and h > last for h, s in counted.items()),
+            'last_presence': DATE + last // 2 * DAY if attended else None,
+            }
+
+
+LIFE = st.lists(
+    st.tuples(
+        st.sampled_from(['present', 'present', 'late', 'absent', 'excused']),
+        st.sampled_from([None, None, None, 'postpone', 'withdraw', 'resume',
+                'correct', 'restore'])),
+    min_size=2 * DAYS, max_size=2 * DAYS)
+
+
+class PeriodTestCase(DatabaseTestCase):
+    "Test when the trainees are expected"
+
+    @with_transaction()
+    def test_life(self):
+        "Test the facts of random lives beside a replay of what happened"
+        with set_up() as (company, _, _):
+            @settings(
+                max_examples=25, derandomize=True, database=None,
+                deadline=None, phases=[Phase.generate],
+                suppress_health_check=list(HealthCheck))
+            @given(LIFE)
+            def check(life):
+                self.live(company, life)
+
+            with Transaction().set_context(_skip_warnings=True):
+                check()
+
+    def live(self, company, life):
+        pool = Pool()
+        Attendance = pool.get('training.attendance')
+        Enrolment = pool.get('training.enrolment')
+        Slot = pool.get('training.session.slot')
+        session = create_session(company, days=DAYS)
+        enrolment, = create_enrolments(session)
+        oracle = Oracle()
+        for half, (state, event) in enumerate(life):
+            date = DATE + half // 2 * DAY
+            with today(date):
+                slot = session.slots[half]
+                Slot.open([slot])
+                Attendance.write(
+                    list(Slot(slot.id).attendances), {'state': state})
+                Slot.close([slot])
+                oracle.hold(half, state)
+                enrolment = Enrolment(enrolment.id)
+                self.happen(enrolment, event, half, oracle, session)
+            enrolment = Enrolment(enrolment.id)
+            self.assertEqual(
+                {n: getattr(enrolment, n) for n in oracle.facts},
+                oracle.facts, (half, life))
+
+    def happen(self, enrolment, event, half, oracle, session):
+        pool = Pool()
+        Attendance = pool.get('training.attendance')
+        Enrolment = pool.get('training.enrolment')
+        Slot = pool.get('training.session.slot')
+        date = DATE + half // 2 * DAY
+        if event in {'postpone', 'withdraw'} and enrolment.state == 'started':
+            end = {
+                'postpone': Enrolment.suspend,
+                'withdraw': Enrolment.withdraw,
+                }[event]
+            end([enrolment])
+            Enrolment.end_expectation([Enrolment(enrolment.id)], date)
+            oracle.end(half // 2)
+        elif event == 'resume' and enrolment.state in {
+                'suspended', 'withdrawn'}:
+            Enrolment.start([enrolment])
+            oracle.resume(half // 2)
+        elif event == 'correct' and half:
+            slot = session.slots[half - 1]
+            Slot.open([slot])
+            Attendance.write(
+                list(Slot(slot.id).attendances), {'state': 'absent'})
+            if half - 1 in oracle.lines:
+                oracle.lines[half - 1] = 'absent'
+            elif oracle.expected[half - 1]:
+                # The sheet did not expect the trainee when it was opened
+                oracle.lines[half - 1] = self.line_of(enrolment, slot)
+            Slot.close([slot])
+        elif event == 'restore' and enrolment.state in {
+                'suspended', 'withdrawn'}:
+            Enrolment.restart([enrolment])
+            Enrolment.restore_expectation([Enrolment(enrolment.id)])
+            oracle.expected = list(oracle.planned)
+
+    def line_of(self, enrolment, slot):
+        pool = Pool()
+        Slot = pool.get('training.session.slot')
+        line, = [
+            a for a in Slot(slot.id).attendances if a.enrolment == enrolment]
+        return line.state
+
+    @with_transaction()
+    def test_transitions(self):
+        "Test the periods that the transitions write"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        with set_up() as (company, _, _):
+            session = create_session(company, days=DAYS)
+            enrolment, = create_enrolments(session)
+            self.assertEqual(
+                periods_of(enrolment), [('expected', None, None, None, None)])
+            case = get_to_decision(enrolment)
+            decide(case, ground='postponed', effective_date=DATE)
+            cut = [
+                ('expected', None, None, DATE, 'afternoon'),
+                ('suspended', DATE + DAY, 'morning', None, None)]
+            self.assertEqual(periods_of(enrolment), cut)
+            self.assertEqual(enrolment.periods[1].case, case)
+            self.assertEqual(enrolment.hours_planned, 2 * HOURS)
+            self.assertEqual(enrolment.agreed_hours, 2 * DAYS * HOURS)
+
+            Enrolment.write([enrolment], {'end_date': DATE + 4 * DAY})
+            self.assertEqual(periods_of(enrolment), cut)
+            with today(DATE + 3 * DAY):
+                Enrolment.start([enrolment])
+            self.assertEqual(periods_of(enrolment), [
+                    ('expected', None, None, DATE, 'afternoon'),
+                    ('suspended', DATE + DAY, 'morning',
+                        DATE + 2 * DAY, 'afternoon'),
+                    ('expected', DATE + 3 * DAY, 'morning',
+                        DATE + 4 * DAY, 'afternoon')])
+            self.assertEqual(enrolment.end_date, DATE + 4 * DAY)
+            with today(DATE + 5 * DAY):
+                Enrolment.complete([enrolment])
+            self.assertEqual(
+                periods_of(enrolment)[-1],
+                ('expected', DATE + 3 * DAY, 'morning',
+                    DATE + 4 * DAY, 'afternoon'))
+            self.assertEqual(
+                {e.kind for e in enrolment.events},
+                {'confirmed', 'started', 'suspended', 'resumed', 'completed',
+                    'dates'})
+
+            draft, = create_enrolments(session)
+            Enrolment.confirm([draft])
+            Enrolment.draft([draft])
+            self.assertEqual(draft.periods, ())
+            Enrolment.confirm([draft])
+            Enrolment.cancel([draft])
+            self.assertEqual(draft.periods, ())
+            self.assertEqual(draft.hours_planned, dt.timedelta())
+
+    @with_transaction()
+    def test_bounds(self):
+        "Test that the dates of the enrolment move its periods"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        with set_up() as (company, _, _):
+            session = create_session(company, days=DAYS)
+            enrolment, = create_enrolments(session)
+            Enrolment.change_period([enrolment], self.span(2, 2))
+            Enrolment.write([enrolment], {
+                    'start_date': DATE + DAY, 'end_date': DATE + 3 * DAY})
+            self.assertEqual(periods_of(enrolment), [
+                    ('expected', DATE + DAY, 'morning',
+                        DATE + DAY, 'afternoon'),
+                    ('exempted', DATE + 2 * DAY, 'morning',
+                        DATE + 2 * DAY, 'afternoon'),
+                    ('expected', DATE + 3 * DAY, 'morning',
+                        DATE + 3 * DAY, 'afternoon')])
+            self.assertEqual(enrolment.hours_planned, 4 * HOURS)
+
+    def span(self, start, end, kind='exempted', **values):
+        return {
+            'start': half_day(DATE + start * DAY),
+            'end': half_day(DATE + end * DAY, 'afternoon'),
+            'kind': kind,
+            'weekdays': [],
+            'reason': "Known already",
+            **values}
+
+    @with_transaction()
+    def test_bad_input(self):
+        "Test that impossible periods are refused and odd ones warn"
+        pool = Pool()
+        Period = pool.get('training.enrolment.period')
+        with set_up() as (company, session, _):
+            for error, values in [
+                    (PeriodError, {}),
+                    (PeriodError, {
+                            'start_date': DATE, 'end_date': DATE + DAY}),
+                    (PeriodError, {
+                            'start_date': DATE + 9 * DAY,
+                            'start_half': 'afternoon',
+                            'end_date': DATE + 9 * DAY,
+                            'end_half': 'morning',
+                            }),
+                    (UserError, {
+                            'start_date': DATE + 9 * DAY,
+                            'end_date': DATE + 8 * DAY,
+                            }),
+                    (PeriodWarning, {'start_date': DATE + 5 * DAY}),
+                    ]:
+                enrolment, = create_enrolments(session)
+                period, = enrolment.periods
+                period.end_date = DATE + DAY
+                period.save()
+                with self.subTest(values=values), \
+                        Transaction().set_context(_skip_warnings=False), \
+                        self.assertRaises(error):
+                    Period.create([{
+                                'enrolment': enrolment.id,
+                                'reason': "Late",
+                                **values}])
+            with self.assertRaises(PeriodError), \
+                    Transaction().set_context(_check_access=True):
+                Period.write(
+                    [period], {'end_date': DATE, 'reason': None})
+
+    @with_transaction()
+    def test_weekdays(self):
+        "Test who is expected part time"
+        with set_up() as (company, session, _):
+            enrolment, = create_enrolments(session)
+            run_wizard(
+                'training.enrolment.period.change', [enrolment],
+                kind='expected', weekdays=['monday_morning'],
+                reason="Part time")
+            self.assertEqual(enrolment.hours_planned, HOURS)
+            slot, *_ = [
+                s for s in session.slots if enrolment.trainee in s.trainees]
+            self.assertEqual((slot.date, slot.half), (DATE, 'morning'))
+            self.assertEqual(enrolment.events[0].reason, "Part time")
+
+    @with_transaction()
+    def test_groups(self):
+        "Test that a slot with groups is for them alone"
+        pool = Pool()
+        Group = pool.get('training.session.group')
+        Slot = pool.get('training.session.slot')
+        with set_up() as (company, session, _):
+            first, second, both = create_enrolments(session, 3)
+            groups = Group.create([
+                    {'session': session.id, 'name': n,
+                        'slots': [('add', [s.id])]}
+                    for n, s in zip('AB', session.slots)])
+            for enrolment, joined in [
+                    (first, groups[:1]), (second, groups[1:]),
+                    (both, groups)]:
+                enrolment.groups = joined
+                enrolment.save()
+            expected = [
+                [first, both], [second, both], [first, second, both]]
+            for slot, enrolments in zip(Slot.browse(session.slots), expected):
+                self.assertEqual(
+                    set(slot.trainees), {e.trainee for e in enrolments})
+            self.assertEqual(first.hours_planned, 3 * HOURS)
+            self.assertEqual(both.hours_planned, 4 * HOURS)
+
+            other = create_session(company)
+            empty, = Group.create([{'session': session.id, 'name': 'C'}])
+            foreign, = Group.create([{
+                        'session': other.id,
+                        'name': 'A',
+                        'slots': [('add', [other.slots[0].id])],
+                        }])
+            with self.assertRaises(GroupWarning), \
+                    Transaction().set_context(_skip_warnings=False):
+                first.groups = [empty]
+                first.save()
+            with self.assertRaises(TrainingValidationError), \
+                    Transaction().set_context(_skip_warnings=True):
+                second.groups = [foreign]
+                second.save()
+
+    @with_transaction()
+    def test_exemptions(self):
+        "Test that a slot or a subject can be left out"
+        pool = Pool()
+        Exemption = pool.get('training.enrolment.exemption')
+        Subject = pool.get('training.course.subject')
+        with set_up() as (company, session, _):
+            enrolment, = create_enrolments(session)
+            subject, = Subject.create([{
+                        'course': session.course.id, 'name': "Law"}])
+            first, second, *_ = session.slots
+            second.subject = subject
+            second.save()
+            by_slot, _ = Exemption.create([{
+                        'enrolment': enrolment.id,
+                        'slot': first.id,
+                        'reason': "Knows it",
+                        }, {
+                        'enrolment': enrolment.id,
+                        'subject': subject.id,
+                        'reason': "Diploma",
+                        }])
+            self.assertEqual(enrolment.hours_planned, 2 * HOURS)
+            Exemption.delete([by_slot])
+            self.assertEqual(enrolment.hours_planned, 3 * HOURS)
+            self.assertEqual(
+                [e.kind for e in enrolment.events[:3]], ['exemption'] * 3)
+
+    @with_transaction()
+    def test_catch_up(self):
+        "Test that what is caught up takes the place of what was missed"
+        pool = Pool()
+        Attendance = pool.get('training.attendance')
+        Enrolment = pool.get('training.enrolment')
+        Slot = pool.get('training.session.slot')
+        with set_up() as (company, session, _):
+            enrolment, = create_enrolments(session)
+            other = create_session(company)
+            with today(DATE + DAY):
+                for slot in session.slots:
+                    Slot.open([slot])
+                    Attendance.write(
+                        list(Slot(slot.id).attendances), {'state': 'absent'})
+                    Slot.close([slot])
+            guest = other.slots[0]
+            missed = session.slots[2]
+            line, = Attendance.search([
+                    ('enrolment', '=', enrolment.id),
+                    ('slot', '=', missed.id)])
+            run_wizard(
+                'training.attendance.catch_up', [guest], missed=[line.id])
+            self.assertEqual(enrolment.absence_count, 4)
+            with today(DATE + DAY):
+                Slot.open([guest])
+                Attendance.write(
+                    list(Slot(guest.id).attendances), {'source': 'sheet'})
+                Slot.close([guest])
+            enrolment = Enrolment(enrolment.id)
+            self.assertEqual(enrolment.absence_count, 3)
+            self.assertEqual(enrolment.consecutive_absences, 1)
+            self.assertEqual(enrolment.hours_held, 4 * HOURS)
+            self.assertEqual(enrolment.hours_attended, HOURS)
+            self.assertEqual(enrolment.attendance_rate, 0.25)
+            self.assertEqual(
+                Attendance.missed_slots([enrolment.id])[enrolment.id],
+                [(s.date, s.start, s.end) for s in session.slots[3:]])
+
+    @with_transaction()
+    def test_agreed_hours(self):
+        "Test that the agreed hours change with a reason only"
+        pool = Pool()
+        Slot = pool.get('training.session.slot')
+        with set_up() as (company, session, _):
+            enrolment, = create_enrolments(session)
+            self.assertEqual(enrolment.agreed_hours, 4 * HOURS)
+            other, = create_enrolments(session)
+            with self.assertRaises(AgreedHoursError):
+                other.agreed_hours = dt.timedelta()
+                other.save()
+            with self.assertRaises((UserError, UserWarning)), \
+                    Transaction().set_context(_check_access=True):
+                type(enrolment).write(
+                    [enrolment], {'agreed_hours': HOURS})
+            run_wizard(
+                'training.enrolment.change_agreed_hours', [enrolment],
+                agreed_hours=2 * HOURS, reason="Amendment")
+            self.assertEqual(enrolment.agreed_hours, 2 * HOURS)
+            event = enrolment.events[0]
+            self.assertEqual(
+                (event.kind, event.reason, event.description),
+                ('agreed_hours', "Amendment", '12:00 → 6:00'))
+            with today(DATE):
+                for slot in session.slots[:2]:
+                    Slot.open([slot])
+                    Slot.close([slot])
+            with self.assertRaises(AgreedHoursWarning), \
+                    Transaction().set_context(_skip_warnings=False):
+                run_wizard(
+                    'training.enrolment.change_agreed_hours', [enrolment],
+                    agreed_hours=HOURS, reason="Amendment")
+
+    @with_transaction()
+    def test_copy(self):
+        "Test that a copy of an enrolment begins anew"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        with set_up() as (company, session, _):
+            enrolment, = create_enrolments(session)
+            case = get_to_decision(enrolment)
+            decide(case)
+            copy, = Enrolment.copy([enrolment])
+            self.assertEqual(
+                (copy.state, copy.end_date, copy.periods, copy.events),
+                ('draft', None, (), ()))
+
+    @with_transaction()
+    def test_noon(self):
+        "Test that the half-days follow noon until their sheet is opened"
+        pool = Pool()
+        Configuration = pool.get('training.configuration')
+        Slot = pool.get('training.session.slot')
+        with set_up() as (company, session, _):
+            with today():
+                Slot.open(session.slots[:1])
+            configuration = Configuration(1)
+            configuration.noon = dt.time(8)
+            configuration.save()
+            self.assertEqual(
+                [s.half for s in Slot.browse(session.slots)],
+                ['morning'] + 3 * ['afternoon'])
+
+    def test_clip(self):
+        "Test the parts and the new bounds of spans"
+        spans = [{'start': None, 'end': 4}, {'start': 6, 'end': None}]
+        self.assertEqual(
+            clip(spans, 3, 7), [
+                {'start': 3, 'end': 4}, {'start': 6, 'end': 7}])
+        self.assertEqual(clip(spans, 5, 5), [])
+        self.assertEqual(
+            stretch(spans, 2, 9), [
+                {'start': 2, 'end': 4}, {'start': 6, 'end': 9}])
+        self.assertEqual(stretch(spans, 7, None), [
+                {'start': 7, 'end': None}])
