@@ -80,6 +80,10 @@ class CaseStepError(UserError):
     pass
 
 
+class DecisionDateWarning(UserWarning):
+    pass
+
+
 class CaseBusyError(UserError):
     pass
 

@@ -36,6 +36,7 @@ class CaseFile(PDFReport):
             generated_by=User(Transaction().user).rec_name,
             hours=lambda value: cls.format_timedelta(value, HOURS_CONVERTER),
             mails=sorted(case.mails, key=lambda m: m.id),
+            outcome=cls._get_outcome(case),
             paragraphs=lambda text: (text or '').splitlines() or [''],
             reasons=case.reasons if sensitive else [],
             reserved=gettext('training_abandon.msg_case_file_reserved'),
@@ -45,6 +46,22 @@ class CaseFile(PDFReport):
             sensitive=sensitive,
             )
         return context
+
+    @classmethod
+    def _get_outcome(cls, case):
+        "Return what comes after the decision, with its labels"
+        values = {
+            'new_enrolment': (
+                case.new_enrolment and case.new_enrolment.session.rec_name),
+            **{name: value and cls.format_date(value) for name, value in [
+                    ('return_date', case.return_date),
+                    ('return_ended_on', case.return_ended_on),
+                    ('contract_end_date', case.contract_end_date),
+                    ]},
+            }
+        return ' – '.join(
+            f"{case.__names__(name)['field']} {value}"
+            for name, value in values.items() if value)
 
     @classmethod
     def _get_replies(cls, case, sensitive):

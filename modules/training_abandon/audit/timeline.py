@@ -1,5 +1,7 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
+import datetime as dt
+import re
 from collections import defaultdict
 
 from sql import Cast, Literal, Null, Union
@@ -24,10 +26,24 @@ MESSAGE_KINDS = [
     'mail_cancelled', 'reply', 'follow_up']
 # The text of a mail stands once, where it was written
 TEXT_KINDS = ['mail_queued', 'reply', 'follow_up']
+_DATE = re.compile(r'\d{4}-\d{2}-\d{2}')
+# The detail has dates
+DATED_KINDS = ['completion', 'justification']
 
 
 def _second(timestamp):
     return DateTrunc('second', timestamp)
+
+
+def _with_dates(text):
+    "Return the text with its dates in the format of the language"
+    pool = Pool()
+    Lang = pool.get('ir.lang')
+    lang = Lang.get()
+    return ' – '.join(dict.fromkeys(
+            lang.strftime(dt.date.fromisoformat(word))
+            if _DATE.fullmatch(word) else word
+            for word in text.split()))
 
 
 class Event(ModelSQL, ModelView):
@@ -52,6 +68,8 @@ class Event(ModelSQL, ModelView):
             ('step', "Step Done"),
             ('skipped', "Step Skipped"),
             ('decision', "Decision"),
+            ('completion', "Decision Completed"),
+            ('justification', "Absence Justified"),
             ('state', "State"),
             ('correction', "Correction"),
             ('mail_sent', "Mail Sent"),
@@ -107,10 +125,12 @@ class Event(ModelSQL, ModelView):
             'ir.attachment',
             'training.abandon.case',
             'training.abandon.case.correction',
+            'training.abandon.case.completion',
             'training.abandon.case.step',
             'training.abandon.certificate',
             'training.abandon.proposal',
             'training.follow_up',
+            'training.justification',
             'training.mail',
             'training.mail.reply',
             ]
@@ -149,9 +169,11 @@ class Event(ModelSQL, ModelView):
             cls._from_certificates,
             cls._from_certificate_states,
             cls._from_documents,
+            cls._from_justifications,
             cls._from_answers,
             cls._from_steps,
             cls._from_states,
+            cls._from_completions,
             cls._from_sent_mails,
             cls._from_failed_mails,
             cls._from_cancelled_mails,
@@ -517,6 +539,66 @@ class Event(ModelSQL, ModelView):
                     user=attachment.create_uid)), attachment
 
     @classmethod
+    def _from_justifications(cls):
+        "What was decided on the justifications while the case was open"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Justification = pool.get('training.justification')
+        Log = pool.get('ir.model.log')
+        case, log = Case.__table__(), Log.__table__()
+        justification = Justification.__table__()
+        columns = cls._columns(
+            Justification.__name__, justification,
+            case=case.id,
+            company=case.company,
+            at=_second(log.create_date),
+            kind='justification',
+            label=log.target,
+            detail=Concat(
+                cls._text(justification.start_date),
+                Concat(' ', cls._text(justification.end_date))),
+            user=log.user)
+        return (log
+            .join(justification,
+                condition=log.resource
+                == cls._reference(Justification, justification))
+            .join(case,
+                condition=case.enrolment == justification.enrolment)
+            .select(*columns,
+                where=(log.event == 'transition')
+                & (log.create_date >= case.create_date)
+                & ((case.closed_at == Null)
+                    | (log.create_date <= case.closed_at)))), log
+
+    @classmethod
+    def _from_completions(cls):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Completion = pool.get('training.abandon.case.completion')
+        Session = pool.get('training.session')
+        case, completion = Case.__table__(), Completion.__table__()
+        session = Session.__table__()
+        return (completion
+            .join(case, condition=case.id == completion.case)
+            .join(session, 'LEFT',
+                condition=session.id == completion.session)
+            .select(*cls._columns(
+                    Completion.__name__, completion,
+                    case=completion.case,
+                    company=case.company,
+                    at=completion.at,
+                    kind='completion',
+                    label=completion.kind,
+                    detail=Coalesce(
+                        session.number, cls._text(completion.date)),
+                    employee=completion.employee,
+                    user=completion.user))), completion
+
+    @classmethod
+    def _text(cls, date):
+        return Cast(date, fields.Char('date').sql_type().base)
+
+    @classmethod
     def get_by(cls, events, name):
         names = {}
         for event in events:
@@ -586,6 +668,10 @@ class Event(ModelSQL, ModelView):
                 'certificate': certificates,
                 'correction': selection(
                     'training.abandon.case.correction', 'kind'),
+                'completion': selection(
+                    'training.abandon.case.completion', 'kind'),
+                'justification': selection(
+                    'training.justification', 'state'),
                 'reply': selection('training.mail.reply', 'kind'),
                 **{kind: mails for kind in MESSAGE_KINDS
                     if kind.startswith('mail_')},
@@ -603,6 +689,8 @@ class Event(ModelSQL, ModelView):
                 value = getattr(event, name) or ''
                 if name == 'label':
                     value = value.rpartition(':')[2]
+                if name == 'detail' and event.kind in DATED_KINDS:
+                    return _with_dates(value)
                 translation = translations[name].get(event.kind)
                 return translation.get(value) if translation else value
             return get

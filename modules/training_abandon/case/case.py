@@ -25,6 +25,7 @@ from .decision import DecisionMixin
 from .follow_up import ExchangeMixin
 from .obstacle import ObstacleMixin
 from .opening import OpeningMixin
+from .outcome import OutcomeMixin
 from .owner import OwnerMixin
 from .progress import ProgressMixin
 from .revision import RevisionMixin
@@ -34,8 +35,8 @@ from .undo import UndoMixin
 class Case(
         OpeningMixin, ProgressMixin, CaseCorrespondenceMixin, AnswerMixin,
         AnalysisMixin, ExchangeMixin, ObstacleMixin, DecisionMixin,
-        CertificationMixin, UndoMixin, RevisionMixin, CorrectionMixin,
-        OwnerMixin, Workflow, ModelSQL, ModelView):
+        OutcomeMixin, CertificationMixin, UndoMixin, RevisionMixin,
+        CorrectionMixin, OwnerMixin, Workflow, ModelSQL, ModelView):
     __name__ = 'training.abandon.case'
     _rec_name = 'number'
 
@@ -278,7 +279,8 @@ class Case(
             'steps', 'mails', 'certificates', 'corrections', 'proposals',
             'causes',
             'reasons', 'analysis', 'reason_comment', 'no_solution_reason',
-            'decision_note', 'note'}
+            'decision_note', 'note', 'new_enrolment', 'return_date',
+            'return_ended_on', 'contract_end_date', 'completions'}
 
     @classmethod
     def check_modification(cls, mode, cases, values=None, external=False):

@@ -125,12 +125,16 @@ class CaseCorrespondenceMixin(CorrespondenceMixin):
             'absences': [describe_slot(lang, *a) for a in absences],
             'case': self.number,
             'correction': '',
+            'contract_end_date': date(self.contract_end_date),
             'effective_date': date(self.effective_date),
             'ground': self.ground_string if self.ground else '',
             **{
                 name: Report.format_timedelta(
                     getattr(self.enrolment, name), HOURS_CONVERTER, lang)
                 for name in HOURS},
+            'new_session': (
+                self.new_enrolment.session.number
+                if self.new_enrolment else ''),
             'opening_date': date(self.opening_date),
             'proposals': [
                 p.rec_name for p in self.proposals
@@ -141,6 +145,7 @@ class CaseCorrespondenceMixin(CorrespondenceMixin):
                     reason=reason.name)
                 if reason.requires_detail else reason.name
                 for reason in self.procedure.reasons],
+            'return_date': date(self.return_date),
             }
 
     @classmethod

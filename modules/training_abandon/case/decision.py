@@ -3,15 +3,23 @@
 "The decision on a case and what it does to the enrolment"
 from collections import defaultdict
 
+from sql.aggregate import Max, Sum
+
 from trytond.i18n import gettext
 from trytond.pool import Pool
+from trytond.report.report import Report
+from trytond.tools import grouped_slice
+from trytond.transaction import Transaction
 
 from .. import tools
-from ..exceptions import CaseStepError, RecipientError
+from ..attendance.facts import ATTENDED
+from ..exceptions import CaseStepError, DecisionDateWarning, RecipientError
 from ..mail.address import check_address
 from ..procedure.states import (
-    BEFORE_SESSION_GROUNDS, GROUND_STATES, INVALID_GROUNDS, OPEN_STATES)
+    ABSENT_GROUNDS, BEFORE_SESSION_GROUNDS, GROUND_STATES, INVALID_GROUNDS,
+    OPEN_STATES)
 from ..training.enrolment import CURRENT_STATES
+from ..training.res import HOURS_CONVERTER
 
 
 class DecisionMixin:
@@ -20,14 +28,21 @@ class DecisionMixin:
 
     @classmethod
     def apply_decision(
-            cls, cases, decision, ground, effective_date, note=None):
-        "Validate or invalidate the abandonment of the cases, all or none"
+            cls, cases, decision, ground, effective_date, note=None,
+            **outcome):
+        """Validate or invalidate the abandonment of the cases, all or none.
+
+        outcome may have the new_session, the return_date and the
+        contract_end_date."""
         resumed = ground == 'resumed'
         if resumed:
             cases, steps = cls._take_open(cases)
         else:
             cases, steps = cls.take(cases, 'decide')
-        cls._check_decision(cases, decision, ground, effective_date)
+        cls._check_decision(
+            cases, decision, ground, effective_date, **outcome)
+        if decision == 'validated':
+            cls._warn_presences(cases, effective_date)
         ended = [c for c in cases if c.has_ended_enrolment]
         cls._record_decisions('replaced', [c for c in cases if c.decision])
 
@@ -40,6 +55,8 @@ class DecisionMixin:
             cls._end_enrolments(cases, ground, effective_date)
             if ground != 'abandonment':
                 cls._skip_certificate(cases)
+            if ground == 'postponed':
+                cls.end_waiting([c.enrolment for c in cases], but=cases)
         else:
             cls.move_to('invalidated', cases, steps, write)
             cls._skip_rest(
@@ -47,9 +64,11 @@ class DecisionMixin:
                 gettext('training_abandon.msg_step_skip_invalidated'),
                 by_procedure=True)
             cls._end(cases)
-            cls.restore_enrolments(ended)
-            if resumed:
-                cls._send_resumed(cases, steps)
+            cls.restore_enrolments(
+                ended, effective_date if resumed else None)
+        cases = cls.browse(cases)
+        cls._write_outcome(cases, **outcome)
+        cls._send_decision(cases, steps)
 
     @classmethod
     def _skip_certificate(cls, cases):
@@ -75,7 +94,8 @@ class DecisionMixin:
             if s.kind == 'decide' and s.state == 'todo'}
 
     @classmethod
-    def _check_decision(cls, cases, decision, ground, effective_date):
+    def _check_decision(
+            cls, cases, decision, ground, effective_date, **outcome):
         if not decision or not ground or not effective_date:
             raise CaseStepError(gettext(
                     'training_abandon.msg_decision_missing'))
@@ -89,12 +109,79 @@ class DecisionMixin:
         for case in cases:
             cls._check_effective_date(
                 case, decision, ground, effective_date)
+            case.check_outcome(decision, ground, effective_date, **outcome)
         ended = [c for c in cases
             if c.enrolment.state not in CURRENT_STATES]
         if decision == 'validated' and ended:
             raise CaseStepError(gettext(
                     'training_abandon.msg_decision_enrolment_ended',
                     cases=tools.names(ended)))
+        if ground in ABSENT_GROUNDS:
+            cls._check_never_attended(cases, ground)
+
+    @classmethod
+    def _check_never_attended(cls, cases, ground):
+        hours = cls._hours_attended(cases)
+        attended = [c for c in cases if c.enrolment.id in hours]
+        if attended:
+            raise CaseStepError(gettext(
+                    'training_abandon.msg_decision_attended',
+                    ground=cls._ground_label(ground),
+                    cases=tools.names(attended)))
+
+    @classmethod
+    def _warn_presences(cls, cases, effective_date):
+        "Warn that the trainees attended after the effective date"
+        pool = Pool()
+        Lang = pool.get('ir.lang')
+        Warning = pool.get('res.user.warning')
+        hours = cls._hours_attended(cases, effective_date)
+        attended = [c for c in cases if c.enrolment.id in hours]
+        if not attended:
+            return
+        key = Warning.format(
+            f'training_decision_presences_{effective_date}', attended)
+        if Warning.check(key):
+            lang = Lang.get()
+            raise DecisionDateWarning(key, gettext(
+                    'training_abandon.msg_decision_presences',
+                    date=lang.strftime(effective_date),
+                    cases='\n'.join(tools.first(
+                            cls._describe_presences(
+                                c, *hours[c.enrolment.id], lang)
+                            for c in attended))))
+
+    @classmethod
+    def _describe_presences(cls, case, hours, last, lang):
+        return gettext(
+            'training_abandon.msg_decision_presence',
+            case=case.rec_name,
+            hours=Report.format_timedelta(hours, HOURS_CONVERTER, lang),
+            date=lang.strftime(last))
+
+    @classmethod
+    def _hours_attended(cls, cases, after=None):
+        """Return the time attended and the day of the last presence, by id of
+        the enrolments that attended, after the date if any."""
+        pool = Pool()
+        Attendance = pool.get('training.attendance')
+        cursor = Transaction().connection.cursor()
+        result = {}
+        for sub_cases in grouped_slice(cases, tools.BATCH):
+            held = Attendance._held_query([c.enrolment.id for c in sub_cases])
+            where = held.state.in_(ATTENDED)
+            if after:
+                where &= held.date > after
+            cursor.execute(*tools.apply_types(
+                    held.select(
+                        held.enrolment.as_('enrolment'),
+                        (Sum(held.duration) - Sum(held.missed)).as_('hours'),
+                        Max(held.date).as_('last'),
+                        where=where,
+                        group_by=[held.enrolment]),
+                    None, 'INTERVAL', 'DATE'))
+            result.update((id_, values) for id_, *values in cursor)
+        return result
 
     @classmethod
     def _ground_label(cls, ground):
@@ -126,6 +213,8 @@ class DecisionMixin:
             'ground': ground,
             'effective_date': effective_date,
             'decision_note': note,
+            'return_date': None,
+            'return_ended_on': None,
             }
         groups = defaultdict(list)
         for case in cases:
@@ -160,10 +249,12 @@ class DecisionMixin:
             origins={c.enrolment: {'case': c.id} for c in cases})
 
     @classmethod
-    def restore_enrolments(cls, cases):
-        "Give the trainees back the enrolment that the decision ended"
+    def restore_enrolments(cls, cases, date=None):
+        """Give the trainees back the enrolment that the decision ended, from
+        the date, or as if it had never been."""
         pool = Pool()
         Enrolment = pool.get('training.enrolment')
+        cls._cancel_transfers(cases)
         restore = {
             'draft': Enrolment.draft,
             'confirmed': Enrolment.confirm,
@@ -176,7 +267,11 @@ class DecisionMixin:
         for state, group in by_state.items():
             enrolments = Enrolment.browse([c.enrolment.id for c in group])
             restore[state](enrolments)
-            Enrolment.restore_expectation(Enrolment.browse(enrolments))
+            enrolments = Enrolment.browse(enrolments)
+            if date:
+                Enrolment.resume_expectation(enrolments, date)
+            else:
+                Enrolment.restore_expectation(enrolments)
             Enrolment.follow_session(enrolments)
 
     @property
@@ -186,16 +281,16 @@ class DecisionMixin:
             and self.enrolment.state == GROUND_STATES[self.ground])
 
     @classmethod
-    def _send_resumed(cls, cases, steps):
-        "Tell the trainee and those who were told of the absence"
-        recipients = []
-        for case in cls.browse(cases):
-            told = case._told()
-            recipients += [
-                r for r in cls.recipients([case], ['trainee', 'stakeholder'])
-                if r[1] == 'trainee' or r[2] in told]
+    def _send_decision(cls, cases, steps):
+        "Send the letters that the procedure has for the ground"
+        procedures, recipients = {}, []
+        for case in cases:
+            # One instance keeps its letters
+            procedure = procedures.setdefault(case.procedure, case.procedure)
+            recipients += case._to_tell(procedure.get_letter(
+                    'decide', case.ground, 'stakeholder'))
         lines = cls.render_letters(
-            recipients, 'decide', lambda case: 'resumed')
+            recipients, 'decide', lambda case: case.ground)
         not_told = []
         for line in list(lines):
             try:
@@ -205,10 +300,40 @@ class DecisionMixin:
                 not_told.append(line)
         cls.create_mails(steps, lines)
         if not_told:
-            cls.notify_user(
-                [line['case'] for line in not_told], 'tryton-warning',
-                gettext('training_abandon.msg_decide_not_told'),
-                ', '.join(line['party'].rec_name for line in not_told))
+            cls._notify_not_told(not_told)
+
+    @classmethod
+    def _notify_not_told(cls, lines):
+        "Tell the user, or the owners, who is not written to for want of email"
+        def describe(cases):
+            is_resumed = cases[0].ground == 'resumed'
+            return gettext(
+                'training_abandon.msg_decide_not_told' if is_resumed
+                else 'training_abandon.msg_decision_not_told'), ', '.join(
+                    tools.first(
+                        line['party'].rec_name for line in lines
+                        if line['case'] in cases))
+
+        cases = list(dict.fromkeys(line['case'] for line in lines))
+        if Transaction().user:
+            cls.notify_user(cases, 'tryton-warning', *describe(cases))
+        else:
+            cls.notify_owners(cases, describe)
+
+    def _to_tell(self, letter):
+        """Return the list of (case, audience, party) to tell of the decision:
+        the stakeholders are those of the roles of the letter to them, if any.
+
+        The resumption is told to those who were told of the absence."""
+        audiences = ['trainee']
+        if letter:
+            audiences += letter.roles or ['stakeholder']
+        recipients = self.recipients([self], audiences)
+        if self.ground == 'resumed':
+            told = self._told()
+            recipients = [
+                r for r in recipients if r[1] == 'trainee' or r[2] in told]
+        return recipients
 
     def _told(self):
         "Return the parties that know of the absence"

@@ -20,6 +20,13 @@ class Enrolment(metaclass=PoolMeta):
             ])
     cases = fields.One2Many(
         'training.abandon.case', 'enrolment', "Cases", readonly=True)
+    transferred_from = fields.Many2One(
+        'training.enrolment', "Transferred from", readonly=True,
+        ondelete='RESTRICT',
+        states={
+            'invisible': ~Eval('transferred_from'),
+            },
+        help="The enrolment on which the hours attended before stay.")
 
     @classmethod
     def __setup__(cls):
@@ -35,6 +42,7 @@ class Enrolment(metaclass=PoolMeta):
         default = default.copy() if default is not None else {}
         default.setdefault('follow_ups')
         default.setdefault('cases')
+        default.setdefault('transferred_from')
         return super().copy(enrolments, default=default)
 
     @classmethod
@@ -55,6 +63,7 @@ class Enrolment(metaclass=PoolMeta):
         if mode == 'write' and 'state' in field_names:
             Case.on_enrolment_end(
                 [e for e in enrolments if e.state not in CURRENT_STATES])
+            Case.end_waiting([e for e in enrolments if e.state == 'started'])
 
     @classmethod
     @ModelView.button
@@ -81,6 +90,18 @@ class Enrolment(metaclass=PoolMeta):
             raise CaseOpenWarning(key, gettext(
                     'training_abandon.msg_enrolment_end_case',
                     cases=tools.names(cases)))
+
+    def stakeholders(self, *roles):
+        parties = super().stakeholders(*roles)
+        # The funders are written to as organisations when they are asked for
+        if 'funder' in roles and not any(
+                c.role == 'funder' for c in self.contacts):
+            told = {self.trainee.party, *(party for _, party in parties)}
+            parties += [
+                ('funder', party)
+                for party in dict.fromkeys(f.funder for f in self.fundings)
+                if party not in told]
+        return parties
 
     @classmethod
     @ModelView.button_action('training_abandon.wizard_case_open')

@@ -93,6 +93,7 @@ class Erase(metaclass=PoolMeta):
         Cause = pool.get('training.abandon.case.cause')
         Certificate = pool.get('training.abandon.certificate')
         Correction = pool.get('training.abandon.case.correction')
+        Completion = pool.get('training.abandon.case.completion')
         FollowUp = pool.get('training.follow_up')
         Proposal = pool.get('training.abandon.proposal')
         Step = pool.get('training.abandon.case.step')
@@ -113,6 +114,9 @@ class Erase(metaclass=PoolMeta):
             (Correction, trainee, True,
                 ['reason', 'description', 'note', 'message'],
                 [None] * 4),
+            (Completion, trainee, True,
+                ['note'],
+                [None]),
             (FollowUp, ['OR',
                     ('party', '=', party_id),
                     ('enrolment.trainee.party', '=', party_id),

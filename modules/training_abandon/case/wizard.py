@@ -1,5 +1,6 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
+import datetime as dt
 from collections import defaultdict
 
 from trytond.i18n import gettext
@@ -14,6 +15,7 @@ from .. import tools
 from ..exceptions import CaseStepError
 from ..mail.hold import HoldNoticeMixin
 from ..procedure.states import GROUND_STATES, INVALID_GROUNDS, ORIGINS
+from .outcome import ENDED_SESSION_STATES
 
 
 def step_view(model, view):
@@ -481,10 +483,18 @@ class Decide(StepWizard):
 
     def default_start(self, fields):
         resume = any(c.next_kind != 'decide' for c in self.records)
-        defaults = {'resume': resume}
+        defaults = {'resume': resume, **outcome_defaults(self.records)}
+        if len(self.records) == 1:
+            enrolment = self.records[0].enrolment
+            defaults['last_presence'] = enrolment.last_presence
+            defaults['start_date'] = max(filter(None, [
+                        enrolment.start_date, enrolment.session.start_date]))
         if resume:
             defaults['decision'] = 'invalidated'
             defaults['ground'] = 'resumed'
+        elif defaults.get('last_presence'):
+            defaults['effective_date'] = defaults['last_presence']
+            defaults['proposed_date'] = defaults['last_presence']
         return defaults
 
     def transition_apply(self):
@@ -493,11 +503,67 @@ class Decide(StepWizard):
         start = self.start
         Case.apply_decision(
             self.cases, start.decision, start.ground, start.effective_date,
-            note=start.note)
+            note=start.note, **start.outcome())
         return 'end'
 
 
-class DecideStart(HoldNoticeMixin, ModelView):
+def outcome_defaults(cases):
+    "Return the default values of the outcome of the cases"
+    companies = {c.company.id for c in cases}
+    return {
+        'company': companies.pop() if len(companies) == 1 else None,
+        'sessions': list({c.enrolment.session.id for c in cases}),
+        'apprenticeship': (
+            bool(cases) and all(c.apprenticeship for c in cases)),
+        }
+
+
+class OutcomeStartMixin:
+    "Form that tells what comes after a decision"
+    __slots__ = ()
+
+    company = fields.Many2One('company.company', "Company", readonly=True)
+    sessions = fields.Many2Many(
+        'training.session', None, None, "Sessions", readonly=True)
+    apprenticeship = fields.Boolean("Apprenticeship", readonly=True)
+    new_session = fields.Many2One(
+        'training.session', "New Session",
+        domain=[
+            ('company', '=', Eval('company', -1)),
+            ('state', 'not in', ENDED_SESSION_STATES),
+            ('id', 'not in', Eval('sessions', [])),
+            ],
+        states={
+            'invisible': Eval('ground') != 'transfer',
+            },
+        help="The trainees are enrolled in it on the terms of their present "
+        "enrolment.\nLeave empty to tell it later.")
+    return_date = fields.Date(
+        "Return Date",
+        states={
+            'invisible': Eval('ground') != 'postponed',
+            },
+        help="The day on which the trainee is expected back.\n"
+        "Leave empty to tell it later.")
+    contract_end_date = fields.Date(
+        "Contract End Date",
+        states={
+            'invisible': ~Eval('apprenticeship'),
+            },
+        help="The day on which the apprenticeship contract was broken.\n"
+        "The training ends on the effective date only.")
+    note = fields.Text("Note", help="Do not write any health detail.")
+
+    def outcome(self):
+        "Return the values that the form tells"
+        return {
+            'new_session': self.new_session,
+            'return_date': self.return_date,
+            'contract_end_date': self.contract_end_date,
+            }
+
+
+class DecideStart(HoldNoticeMixin, OutcomeStartMixin, ModelView):
     __name__ = 'training.abandon.case.decide.start'
 
     resume = fields.Boolean("Resume", readonly=True)
@@ -515,20 +581,29 @@ class DecideStart(HoldNoticeMixin, ModelView):
         "Effective Date", required=True,
         help="The last day on which the trainee is expected, or the day "
         "the training is resumed.")
-    note = fields.Text("Note")
+    last_presence = fields.Date(
+        "Last Presence", readonly=True,
+        states={
+            'invisible': ~Eval('last_presence'),
+            })
+    start_date = fields.Date("Start Date", readonly=True)
+    proposed_date = fields.Date("Proposed Date", readonly=True)
 
     @classmethod
     def __setup__(cls):
         super().__setup__()
-        # Only the resumption is announced
         cls.hold_notice.states['invisible'] |= (
-            Eval('decision') != 'invalidated')
+            ~Eval('ground') | (Eval('ground') == 'unfounded'))
 
     @classmethod
     def default_effective_date(cls):
         pool = Pool()
         Date = pool.get('ir.date')
         return Date.today()
+
+    @classmethod
+    def default_proposed_date(cls):
+        return cls.default_effective_date()
 
     @classmethod
     def get_decisions(cls):
@@ -550,13 +625,77 @@ class DecideStart(HoldNoticeMixin, ModelView):
         return [(g, label) for g, label in grounds
             if g is None or g in allowed]
 
-    @fields.depends('decision', 'ground')
+    @fields.depends('decision', 'ground', methods=['on_change_ground'])
     def on_change_decision(self):
         grounds = (
             GROUND_STATES if self.decision == 'validated'
             else INVALID_GROUNDS)
         if self.decision and self.ground and self.ground not in grounds:
             self.ground = None
+        self.on_change_ground()
+
+    @fields.depends(
+        'ground', 'effective_date', 'proposed_date', 'new_session',
+        'return_date', methods=['_propose_date'])
+    def on_change_ground(self):
+        # What somebody typed is kept
+        if not self.effective_date or (
+                self.effective_date == self.proposed_date):
+            self.effective_date = self._propose_date()
+            self.proposed_date = self.effective_date
+        if self.ground != 'transfer':
+            self.new_session = None
+        if self.ground != 'postponed':
+            self.return_date = None
+
+    @fields.depends('decision', 'ground', 'last_presence', 'start_date')
+    def _propose_date(self):
+        pool = Pool()
+        Date = pool.get('ir.date')
+        today = Date.today()
+        if (self.decision == 'invalidated'
+                or self.ground == 'withdrawal_period'):
+            return today
+        elif self.ground == 'cancellation' and self.start_date:
+            return min(today, self.start_date - dt.timedelta(days=1))
+        elif self.ground == 'no_show' and self.start_date:
+            return min(today, self.start_date)
+        return self.last_presence or today
+
+
+class CompleteDecision(StepWizard):
+    __name__ = 'training.abandon.case.complete_decision'
+
+    start = step_view(
+        'training.abandon.case.complete_decision.start',
+        'case_complete_decision_start_view_form')
+
+    def default_start(self, fields):
+        grounds = {
+            c.ground for c in self.records if c.decision == 'validated'}
+        defaults = outcome_defaults(self.records)
+        if len(grounds) == 1:
+            defaults['ground'], = grounds
+        return defaults
+
+    def transition_apply(self):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Case.complete_decisions(
+            self.cases, note=self.start.note, **self.start.outcome())
+        return 'end'
+
+
+class CompleteDecisionStart(OutcomeStartMixin, ModelView):
+    __name__ = 'training.abandon.case.complete_decision.start'
+
+    ground = fields.Selection('get_grounds', "Ground", readonly=True)
+
+    @classmethod
+    def get_grounds(cls):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        return Case.fields_get(['ground'])['ground']['selection']
 
 
 class Skip(StepWizard):

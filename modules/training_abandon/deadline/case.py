@@ -5,9 +5,10 @@ from trytond.pool import PoolMeta
 from .escalation import CaseEscalationMixin
 from .reminder import CaseReminderMixin
 from .silence import SilenceMixin
+from .waiting import WaitingMixin
 
 
 class Case(
-        CaseEscalationMixin, CaseReminderMixin, SilenceMixin,
+        CaseEscalationMixin, CaseReminderMixin, SilenceMixin, WaitingMixin,
         metaclass=PoolMeta):
     __name__ = 'training.abandon.case'

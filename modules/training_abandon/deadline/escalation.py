@@ -132,6 +132,7 @@ class CaseEscalationMixin:
     @classmethod
     def escalate_due(cls):
         cls.escalate()
+        cls.tell_returns()
 
     @classmethod
     def escalate(cls, date=None):

@@ -248,6 +248,7 @@ class Justification(Workflow, ModelSQL, ModelView):
         cls._decide(justifications)
         cls._excuse(justifications)
         cls._correct_notices(cls._excused_by(justifications))
+        cls._tell_cases(justifications)
 
     @classmethod
     @ModelView.button_action('training_abandon.wizard_justification_refuse')
@@ -387,6 +388,34 @@ class Justification(Workflow, ModelSQL, ModelView):
         Notice = pool.get('training.attendance.notice')
         slots = list(dict.fromkeys(a.slot for a in attendances))
         Notice.correct([s for s in slots if s.state == 'held'])
+
+    @classmethod
+    def _tell_cases(cls, justifications):
+        "Tell the owners of the open cases what is justified meanwhile"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        by_enrolment = defaultdict(list)
+        for justification in justifications:
+            by_enrolment[justification.enrolment.id].append(justification)
+        cases = []
+        for sub_ids in grouped_slice(list(by_enrolment), BATCH):
+            cases += Case.search([
+                    ('enrolment', 'in', list(sub_ids)),
+                    ('closed_at', '=', None),
+                    ], order=[])
+
+        def describe(cases):
+            justified = [
+                (c, j) for c in cases for j in by_enrolment[c.enrolment.id]]
+            # The kind of the justification is private
+            return gettext(
+                'training_abandon.msg_case_justified',
+                count=len(justified)), ' · '.join(tools.first(
+                        ': '.join([c.rec_name, j.get_rec_name('rec_name')])
+                        for c, j in justified))
+
+        if cases:
+            Case.notify_owners(cases, describe, icon='tryton-info')
 
     @classmethod
     def _release(cls, justifications):

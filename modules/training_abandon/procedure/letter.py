@@ -13,6 +13,7 @@ from trytond.i18n import gettext
 from trytond.model import ModelSQL, ModelView, Unique, fields
 from trytond.modules.company import CompanyReport
 from trytond.pool import Pool
+from trytond.pyson import Eval
 from trytond.report.report import MIMETYPES
 from trytond.tools import cached_property
 from trytond.transaction import Transaction
@@ -20,7 +21,7 @@ from trytond.transaction import Transaction
 from .. import tools
 from ..exceptions import LetterError, LetterValidationError
 from .child import CHILD_STATES, ProcedureStateMixin
-from .states import CASE_STATES, STEP_KINDS, STEP_ORDER
+from .states import CASE_STATES, GROUNDS, STEP_KINDS, STEP_ORDER
 
 _LIST_ITEM = re.compile(r'\s*[-•*]\s+(.*)')
 
@@ -39,10 +40,10 @@ class ProcedureLetter(ProcedureStateMixin, ModelSQL, ModelView):
             ('announced', "Abandonment Announced"),
             ('silent', "Absence without News"),
             ('reminder', "Reminder"),
-            ('resumed', "Training Resumed"),
             ('corrected', "Correction"),
             ('mistake', "Case Opened by Mistake"),
             ('taken_back', "Decision Taken Back"),
+            *GROUNDS,
             ('statement', "Document: Statement by the Trainee"),
             ('record', "Document: Record by the Provider"),
             ], "Variant", required=True, sort=False, states=CHILD_STATES)
@@ -52,6 +53,16 @@ class ProcedureLetter(ProcedureStateMixin, ModelSQL, ModelView):
             ('stakeholder', "Stakeholders"),
             ], "Audience", required=True, sort=False, states=CHILD_STATES)
     audience_string = audience.translated('audience')
+    roles = fields.MultiSelection(
+        'get_roles', "Roles", sort=False,
+        states={
+            **CHILD_STATES,
+            'invisible': (
+                (Eval('step_kind') != 'decide')
+                | (Eval('audience') != 'stakeholder')),
+            },
+        help="The stakeholders to whom the decision is told.\n"
+        "Leave empty for all of them.")
     subject = fields.Char(
         "Subject", required=True, translate=True, states=CHILD_STATES)
     text = fields.Text(
@@ -85,6 +96,15 @@ class ProcedureLetter(ProcedureStateMixin, ModelSQL, ModelView):
     @classmethod
     def default_audience(cls):
         return 'trainee'
+
+    @classmethod
+    def get_roles(cls):
+        pool = Pool()
+        Contact = pool.get('training.enrolment.contact')
+        Enrolment = pool.get('training.enrolment')
+        client = Enrolment.fields_get(['client'])['client']['string']
+        return [('client', client)] + (
+            Contact.fields_get(['role'])['role']['selection'])
 
     @classmethod
     def default_report(cls):

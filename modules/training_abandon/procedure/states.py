@@ -54,18 +54,23 @@ GROUND_STATES = {
     'force_majeure': 'withdrawn',
     'legitimate_reason': 'withdrawn',
     'no_show': 'cancelled',
+    'cancellation': 'cancelled',
     'withdrawal_period': 'cancelled',
     'transfer': 'cancelled',
     'postponed': 'suspended',
     }
 INVALID_GROUNDS = ['resumed', 'unfounded']
-BEFORE_SESSION_GROUNDS = ['no_show', 'withdrawal_period', 'transfer']
+BEFORE_SESSION_GROUNDS = [
+    'no_show', 'cancellation', 'withdrawal_period', 'transfer']
+# The grounds of those who have never come
+ABSENT_GROUNDS = ['no_show', 'cancellation']
 GROUNDS = [
     ('abandonment', "Abandonment"),
     ('force_majeure', "Force Majeure"),
     ('legitimate_reason', "Legitimate Reason"),
     ('exclusion', "Exclusion"),
     ('no_show', "No-Show"),
+    ('cancellation', "Cancellation before the Start"),
     ('withdrawal_period', "Withdrawal Period"),
     ('transfer', "Transfer"),
     ('postponed', "Postponed"),

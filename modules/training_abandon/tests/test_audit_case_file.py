@@ -11,8 +11,8 @@ from trytond.tests.test_tryton import with_transaction
 
 from ..exceptions import ReportError
 from .common import (
-    DATE, DatabaseTestCase, as_user, create_enrolments, create_user,
-    run_wizard, set_up)
+    DATE, DAY, DatabaseTestCase, as_user, create_enrolments, create_session,
+    create_user, decide, get_to_decision, run_wizard, set_up)
 
 PRIVATE = "Burnout since May"
 
@@ -97,6 +97,23 @@ class CaseFileTestCase(DatabaseTestCase):
                     "Inform the Prescriber", mail.to, PRIVATE,
                     ' '.join(mail.body.split())[:60], "page 1 of"]:
                 self.assertIn(expected, text)
+
+    @with_transaction()
+    def test_outcome(self):
+        "Test that the file tells what comes after the decision"
+        with set_up() as (company, session, _):
+            new_session = create_session(company, DATE + 7 * DAY)
+            transferred, postponed, other = [
+                get_to_decision(e) for e in create_enrolments(session, 3)]
+            decide(
+                transferred, ground='transfer', new_session=new_session.id)
+            decide(
+                postponed, ground='postponed', return_date=DATE + 7 * DAY)
+            self.assertEqual([
+                    self.get_context(c)['outcome']
+                    for c in [transferred, postponed, other]], [
+                    f"New Enrolment {new_session.rec_name}",
+                    "Return Date 03/09/2026", ""])
 
     @with_transaction()
     def test_replies(self):

@@ -8,8 +8,9 @@ from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
 from .common import (
-    DATE, DatabaseTestCase, as_user, at, count_statements, create_enrolments,
-    create_user, mail_server, run_wizard, set_up)
+    DATE, DAY, DatabaseTestCase, as_user, at, count_statements,
+    create_enrolments, create_session, create_user, decide, get_to_decision,
+    mail_server, run_wizard, set_up)
 
 PRIVATE = "My back hurts"
 
@@ -138,6 +139,60 @@ class TimelineTestCase(DatabaseTestCase):
         return [
             (e.kind, e.at, e.detail) for e in Event.search([
                     ('case', '=', case.id), ('kind', 'in', kinds)])]
+
+    @with_transaction()
+    def test_justified(self):
+        "Test that what is justified while the case is open is told"
+        pool = Pool()
+        Event = pool.get('training.abandon.case.event')
+        Justification = pool.get('training.justification')
+        Lang = pool.get('ir.lang')
+        with set_up() as (company, session, _):
+            case, other = self.open_cases(session, count=2)
+            justification, = Justification.create([{
+                        'company': company.id,
+                        'enrolment': case.enrolment.id,
+                        'kind': 'sick_leave',
+                        'start_date': DATE,
+                        'end_date': DATE + DAY,
+                        }])
+            Justification.accept([justification])
+            Justification.reset([justification])
+            Transaction()._store_log_records()
+            accepted, reset = Event.search([
+                    ('case', '=', case.id), ('kind', '=', 'justification')])
+            self.assertEqual(
+                (accepted.label, reset.label, accepted.origin),
+                ('state:accepted', 'state:received', justification))
+            lang = Lang.get()
+            for date in [DATE, DATE + DAY]:
+                self.assertIn(lang.strftime(date), accepted.summary)
+            self.assertNotIn("Sick", accepted.summary)
+            self.assertFalse(self.tell(other, 'justification'))
+
+    @with_transaction()
+    def test_completed(self):
+        "Test that the timeline tells what completes a decision"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Event = pool.get('training.abandon.case.event')
+        Lang = pool.get('ir.lang')
+        with set_up() as (company, session, _):
+            new_session = create_session(company, DATE + 7 * DAY)
+            cases = [
+                get_to_decision(e) for e in create_enrolments(session, 2)]
+            decide(cases[0], ground='transfer')
+            Case.complete_decisions([cases[0]], new_session=new_session)
+            decide(cases[1], ground='postponed')
+            Case.complete_decisions([cases[1]], return_date=DATE + 7 * DAY)
+            for case, words in [
+                    (cases[0], new_session.number),
+                    (cases[1], Lang.get().strftime(DATE + 7 * DAY)),
+                    ]:
+                event, = Event.search([
+                        ('case', '=', case.id), ('kind', '=', 'completion')])
+                self.assertIn(words, event.summary)
+                self.assertTrue(event.by)
 
     @with_transaction()
     def test_failed(self):

@@ -1,13 +1,15 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
-
-from trytond.modules.training_abandon.exceptions import CaseStepError
+from trytond.modules.training_abandon.exceptions import (
+    CaseStepError, DecisionDateWarning)
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
+from trytond.transaction import Transaction
 
 from .common import (
-    DATE, DAY, DatabaseTestCase, create_enrolments, create_session, decide,
-    get_to_decision, open_cases, run_wizard, set_up, today)
+    DATE, DAY, DatabaseTestCase, create_enrolments, create_party,
+    create_session, decide, get_to_decision, open_cases, open_wizard,
+    run_wizard, set_up, today)
 
 
 class CaseDecisionTestCase(DatabaseTestCase):
@@ -26,6 +28,7 @@ class CaseDecisionTestCase(DatabaseTestCase):
                     ('force_majeure', 'withdrawn'),
                     ('legitimate_reason', 'withdrawn'),
                     ('no_show', 'cancelled'),
+                    ('cancellation', 'cancelled'),
                     ('withdrawal_period', 'cancelled'),
                     ('transfer', 'cancelled'),
                     ('postponed', 'suspended'),
@@ -116,3 +119,166 @@ class CaseDecisionTestCase(DatabaseTestCase):
                         (enrolment.state, enrolment.end_date),
                         ('started', None))
                     case = get_to_decision(enrolment)
+
+    def hold(self, session, absent=(), count=None):
+        "Hold the first slots of the session with the enrolments absent"
+        pool = Pool()
+        Attendance = pool.get('training.attendance')
+        Slot = pool.get('training.session.slot')
+        slots = list(session.slots)[:count]
+        Slot.open(slots)
+        Attendance.write(Attendance.search([
+                    ('slot', 'in', [s.id for s in slots]),
+                    ]), {'state': 'present'})
+        Attendance.write(Attendance.search([
+                    ('slot', 'in', [s.id for s in slots]),
+                    ('enrolment', 'in', [e.id for e in absent]),
+                    ]), {'state': 'absent'})
+        Slot.close(slots)
+
+    @with_transaction()
+    def test_effective_date_before_presence(self):
+        "Test the warning about the hours attended after the effective date"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        with set_up() as (company, session, _):
+            there, away = create_enrolments(session, 2)
+            self.hold(session, absent=[away])
+            cases = [get_to_decision(e) for e in [there, away]]
+            with Transaction().set_context(_skip_warnings=False):
+                with self.assertRaises(DecisionDateWarning) as warned:
+                    Case.apply_decision(
+                        cases, 'validated', 'abandonment', DATE)
+                self.assertIn(cases[0].rec_name, warned.exception.message)
+                self.assertIn('6:00', warned.exception.message)
+                self.assertNotIn(cases[1].rec_name, warned.exception.message)
+                self.assertEqual(
+                    {c.state for c in Case.browse(cases)}, {'draft'})
+                Case.apply_decision(
+                    [cases[0]], 'validated', 'abandonment', DATE + DAY)
+                # Nothing is at stake
+                Case.apply_decision(
+                    [cases[1]], 'validated', 'abandonment', DATE)
+
+    @with_transaction()
+    def test_propose_effective_date(self):
+        "Test the effective dates that the form proposes"
+        pool = Pool()
+        Start = pool.get('training.abandon.case.decide.start')
+        with set_up() as (company, _, _):
+            session = create_session(company, days=3)
+            enrolment, never = create_enrolments(session, 2)
+            self.hold(session, absent=[never], count=2)
+            cases = [get_to_decision(e) for e in [enrolment, never]]
+            with today(DATE + 3 * DAY):
+                for case, ground, date in [
+                        (cases[0], 'abandonment', DATE),
+                        (cases[0], 'withdrawal_period', DATE + 3 * DAY),
+                        (cases[1], 'abandonment', DATE + 3 * DAY),
+                        (cases[1], 'no_show', DATE),
+                        (cases[1], 'cancellation', DATE - DAY),
+                        ]:
+                    _, values = open_wizard(
+                        'training.abandon.case.decide', [case])
+                    with self.subTest(ground=ground):
+                        start = Start(
+                            decision='validated', ground=ground,
+                            **{name: values.get(name) for name in [
+                                    'effective_date', 'proposed_date',
+                                    'last_presence', 'start_date']})
+                        start.on_change_ground()
+                        self.assertEqual(start.effective_date, date)
+                        start.effective_date = DATE + 2 * DAY
+                        start.decision = 'invalidated'
+                        start.on_change_decision()
+                        self.assertEqual(
+                            start.effective_date, DATE + 2 * DAY)
+                _, values = open_wizard(
+                    'training.abandon.case.decide', [cases[0]])
+                self.assertEqual(values['effective_date'], DATE)
+                _, values = open_wizard('training.abandon.case.decide', cases)
+                self.assertEqual(values['effective_date'], DATE + 3 * DAY)
+
+    @with_transaction()
+    def test_decide_attended(self):
+        "Test the grounds that are refused for who attended"
+        with set_up() as (company, session, _):
+            enrolments = create_enrolments(session, 3)
+            self.hold(session, absent=enrolments[1:])
+            cases = [get_to_decision(e) for e in enrolments]
+            for ground in ['no_show', 'cancellation']:
+                with self.subTest(ground=ground), \
+                        self.assertRaises(CaseStepError):
+                    decide(cases[0], ground=ground, effective_date=DATE - DAY)
+            decide(
+                cases[0], ground='withdrawal_period', effective_date=DATE)
+            decide(cases[1], ground='no_show')
+            decide(
+                cases[2], ground='cancellation', effective_date=DATE - DAY)
+            self.assertEqual(
+                [e.state for e in enrolments], ['cancelled'] * 3)
+
+    @with_transaction()
+    def test_letters(self):
+        "Test who is told of a validated abandonment or exclusion"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        with set_up() as (company, session, prescriber):
+            funder = create_party("Funder", 'funder@example.com')
+            employer = create_party("Employer")
+            client = create_party("Client", 'client@example.com')
+            tutor = create_party("Tutor", 'tutor@example.com')
+            for ground, state, told in [
+                    ('abandonment', 'queued', {prescriber, funder}),
+                    ('exclusion', 'queued', {prescriber, funder}),
+                    ('force_majeure', None, set()),
+                    ]:
+                enrolment, = create_enrolments(session, prescriber=prescriber)
+                Enrolment.write([enrolment], {
+                        'employer': employer.id,
+                        'client': client.id,
+                        'contacts': [('create', [{
+                                        'party': tutor.id,
+                                        'role': 'tutor',
+                                        }])],
+                        'fundings': [('create', [{'funder': funder.id}])],
+                        })
+                case = get_to_decision(enrolment)
+                with self.subTest(ground=ground):
+                    Transaction().user_notifications.clear()
+                    decide(case, ground=ground, note="Private note")
+                    self.assertEqual({m.party for m in case.mails}, told)
+                    self.assertEqual(
+                        {m.kind for m in case.mails},
+                        {'decide'} if told else set())
+                    for mail in case.mails:
+                        self.assertIn(
+                            enrolment.trainee.rec_name, mail.body)
+                        self.assertNotIn("Private", mail.body)
+                    # The employer has no address
+                    self.assertEqual([
+                            n.description
+                            for n in Transaction().user_notifications],
+                        ["Employer"] if told else [])
+
+    @with_transaction()
+    def test_letters_roles(self):
+        "Test that the procedure says to whom the decision is told"
+        pool = Pool()
+        Letter = pool.get('training.abandon.procedure.letter')
+        with set_up() as (company, session, prescriber):
+            letter, = Letter.search([
+                    ('variant', '=', 'exclusion'),
+                    ])
+            enrolments = create_enrolments(session, 2, prescriber=prescriber)
+            cases = [get_to_decision(e) for e in enrolments]
+            Letter.write([letter], {'roles': ['employer']})
+            decide(cases[0], ground='exclusion')
+            self.assertFalse(cases[0].mails)
+            Letter.write([letter], {'roles': None})
+            decide(cases[1], ground='exclusion')
+            self.assertEqual([m.party for m in cases[1].mails], [prescriber])
+            # What is taken back is not told any more
+            mail, = cases[1].mails
+            run_wizard('training.abandon.case.decide', [cases[1]])
+            self.assertTrue(mail._get_outdated())

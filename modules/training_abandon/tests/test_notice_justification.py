@@ -9,8 +9,8 @@ from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
 from .common import (
-    DATE, NoticeTestCase, as_user, create_enrolments, create_user, run_wizard,
-    set_up)
+    DATE, NoticeTestCase, as_user, create_enrolments, create_user, open_cases,
+    run_wizard, set_up)
 
 
 class JustificationTestCase(NoticeTestCase):
@@ -28,6 +28,27 @@ class JustificationTestCase(NoticeTestCase):
                     **values,
                     }])
         return justification
+
+    @with_transaction()
+    def test_open_case(self):
+        "Test that the owner of an open case is told what is justified"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Justification = pool.get('training.justification')
+        with set_up() as (company, session, _):
+            enrolments = create_enrolments(session, 3)
+            cases = open_cases(enrolments[:2])
+            owner = create_user('owner', company, 'training')
+            Case.write(cases, {'owner': owner.employee.id})
+            Case.cancel(cases[1:])
+            Transaction().user_notifications.clear()
+            Justification.accept([
+                    self.justify(e, kind='sick_leave') for e in enrolments])
+            notification, = Transaction().user_notifications
+            self.assertEqual(notification.user, owner)
+            self.assertEqual(notification.records, f'[{cases[0].id}]')
+            self.assertIn(cases[0].rec_name, notification.description)
+            self.assertNotIn("Sick", notification.description)
 
     @with_transaction()
     def test_justification(self):
