@@ -461,7 +461,8 @@ class PropertyTestCase(EvidenceTestCase):
             others = field.get_target().search([
                     ('id', '!=', current.id if current else -1)], limit=1)
             return [o.id for o in others] + ([None] if current else [])
-        elif kind in {'one2many', 'many2many'} and current:
+        elif (kind in {'one2many', 'many2many'} and current
+                and not field.get_target()._is_table_query()):
             action = 'delete' if kind == 'one2many' else 'remove'
             return [[(action, [r.id for r in current])]]
         return []
