@@ -55,9 +55,13 @@ class Mail(
     also_for = fields.Many2Many(
         'training.mail-also_for-party.party', 'mail', 'party', "Also for",
         readonly=True,
+        context={
+            'company': Eval('company', -1),
+            },
         states={
             'invisible': ~Eval('also_for'),
             },
+        depends={'company'},
         help="The other parties to write to who have the same mailbox.")
     from_ = fields.Char("From", readonly=True)
     to = fields.Char("To", required=True, readonly=True)

@@ -307,6 +307,7 @@ class PeriodTestCase(DatabaseTestCase):
     def test_groups(self):
         "Test that a slot with groups is for them alone"
         pool = Pool()
+        Enrolment = pool.get('training.enrolment')
         Group = pool.get('training.session.group')
         Slot = pool.get('training.session.slot')
         with set_up() as (company, session, _):
@@ -337,12 +338,11 @@ class PeriodTestCase(DatabaseTestCase):
                         }])
             with self.assertRaises(GroupWarning), \
                     Transaction().set_context(_skip_warnings=False):
-                first.groups = [empty]
-                first.save()
+                Enrolment.write([first], {'groups': [('add', [empty.id])]})
             with self.assertRaises(TrainingValidationError), \
                     Transaction().set_context(_skip_warnings=True):
-                second.groups = [foreign]
-                second.save()
+                Enrolment.write([second], {
+                        'groups': [('add', [foreign.id])]})
 
     @with_transaction()
     def test_exemptions(self):
