@@ -14,8 +14,6 @@ from sql.aggregate import Count, Max, Sum
 from sql.conditionals import Case, Coalesce, NullIf
 from sql.functions import Extract, Round
 
-from trytond.modules.training_abandon.tools import apply_types
-
 from .common import measure, seconds
 
 RUNS = 3
@@ -290,6 +288,8 @@ class Bench:
 
 def fetch(transaction, query):
     "Return the facts by the enrolment of the last column"
+    from trytond.modules.training_abandon.tools import apply_types
+
     cursor = transaction.connection.cursor()
     types = [TYPES[c.output_name] for c in query.columns[:-1]]
     cursor.execute(*apply_types(query, *types))
