@@ -10,6 +10,7 @@ from sql.conditionals import Coalesce, NullIf
 from sql.functions import Extract, Round
 from sql.operators import Exists
 
+from trytond import backend
 from trytond.model import fields
 from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Equal, Eval, If
@@ -58,6 +59,9 @@ class FactsMixin:
         where = (
             _among(attendance.enrolment, enrolment_ids)
             & cls.counts_sql(attendance, slot))
+        if (isinstance(enrolment_ids, Expression)
+                and backend.name == 'postgresql'):
+            where &= cls._near_sql(slot, enrolment_ids)
         return (attendance
             .join(slot, condition=slot.id == attendance.slot)
             .join(missed_slot, 'LEFT',
@@ -77,6 +81,20 @@ class FactsMixin:
                     window=Window([attendance.enrolment]))
                 .as_('last_start_at'),
                 where=where))
+
+    @classmethod
+    def _near_sql(cls, slot, enrolment):
+        """Return an SQL expression that is true for the slots of the lines of
+        the enrolment.
+
+        Without it PostgreSQL may read all the slots for each enrolment,
+        because it takes little account of the cost of counts_sql."""
+        first, last = cls.__table__(), cls.__table__()
+        return (
+            (slot.id >= first.select(
+                    Min(first.slot), where=first.enrolment == enrolment))
+            & (slot.id <= last.select(
+                    Max(last.slot), where=last.enrolment == enrolment)))
 
     @classmethod
     def counts_sql(cls, attendance, slot):
