@@ -24,7 +24,9 @@ class SlotEvidenceMixin:
     @classmethod
     def sheet_fields(cls):
         "Return the names of the fields that the sheet shows with its lines"
-        return {'session', 'date', 'start', 'end', 'trainer', 'location'}
+        return {
+            'session', 'date', 'start', 'end', 'trainer', 'location',
+            'subject'}
 
     @classmethod
     def check_modification(cls, mode, slots, values=None, external=False):

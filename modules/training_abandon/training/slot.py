@@ -484,8 +484,6 @@ class Slot(
                 mode == 'write' and external
                 and values.keys() & TIMES):
             cls.check_not_opened(slots)
-        elif mode == 'write' and external and 'subject' in values:
-            cls.check_not_held(slots)
 
     @classmethod
     def check_not_held(cls, slots):
