@@ -177,7 +177,8 @@ class UndoMixin:
         return dict.fromkeys([
                 'decision', 'ground', 'effective_date', 'decision_note',
                 'decided_by', 'previous_enrolment_state',
-                'previous_end_date', 'closed_at'])
+                'previous_end_date', 'closed_at', 'new_enrolment',
+                'return_date', 'return_ended_on', 'contract_end_date'])
 
     def _describe_decision(self):
         pool = Pool()

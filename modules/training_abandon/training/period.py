@@ -23,8 +23,8 @@ from .. import tools
 from ..exceptions import PeriodError, PeriodWarning
 from ..tools import BATCH
 from .half_day import (
-    HALVES, NEVER, WEEKDAYS, clip, date_half, half_day, order,
-    overlapping, stretch)
+    HALVES, NEVER, WEEKDAYS, clip, date_half, half_day, order, overlapping,
+    stretch)
 
 _BOUNDS = {
     'enrolment', 'start_date', 'start_half', 'end_date', 'end_half'}
