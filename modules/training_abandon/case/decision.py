@@ -236,17 +236,18 @@ class DecisionMixin:
     def _end_enrolments(cls, cases, ground, effective_date):
         pool = Pool()
         Enrolment = pool.get('training.enrolment')
+        state = GROUND_STATES[ground]
         end = {
             'withdrawn': Enrolment.withdraw,
             'cancelled': Enrolment.call_off,
             'suspended': Enrolment.suspend,
-            }[GROUND_STATES[ground]]
+            }[state]
         enrolments = Enrolment.browse([c.enrolment.id for c in cases])
-        end(enrolments)
         Enrolment.end_expectation(
-            Enrolment.browse(enrolments), effective_date,
-            reason=cls._ground_label(ground),
-            origins={c.enrolment: {'case': c.id} for c in cases})
+            enrolments, effective_date, reason=cls._ground_label(ground),
+            origins={c.enrolment: {'case': c.id} for c in cases},
+            suspended=state == 'suspended')
+        end(enrolments)
 
     @classmethod
     def restore_enrolments(cls, cases, date=None):

@@ -212,6 +212,7 @@ class OutcomeMixin:
                     'start_date': lambda data: starts[data['id']],
                     'end_date': None,
                     'groups': None,
+                    'agreed_hours': None,
                     'state': 'draft',
                     'transferred_from': lambda data: data['id'],
                     })

@@ -44,8 +44,7 @@ class CaseDecisionTestCase(DatabaseTestCase):
                     self.assertEqual(
                         [(p.kind, p.end_date) for p in enrolment.periods
                             if p.kind == 'expected'],
-                        [] if state == 'cancelled'
-                        else [('expected', DATE + DAY)])
+                        [('expected', DATE + DAY)])
                     self.assertEqual(
                         case.next_kind,
                         'certify' if ground == 'abandonment' else None)

@@ -140,7 +140,9 @@ class PeriodTestCase(DatabaseTestCase):
                 'withdraw': Enrolment.withdraw,
                 }[event]
             end([enrolment])
-            Enrolment.end_expectation([Enrolment(enrolment.id)], date)
+            Enrolment.end_expectation(
+                [Enrolment(enrolment.id)], date,
+                suspended=event == 'postpone')
             oracle.end(half // 2)
         elif event == 'resume' and enrolment.state in {
                 'suspended', 'withdrawn'}:

@@ -22,7 +22,7 @@ class Expectation:
         self.config = demo.configs['administrateur']
 
     def run(self):
-        coming = self.coming_days()
+        coming = self.coming()
         part_time, away = [
             e for e in self.demo.search_read(
                 ENROLMENT, [
@@ -31,36 +31,39 @@ class Expectation:
                     ('cases', '=', None),
                     ('consecutive_absences', '=', 0),
                     ], 'session')][:2]
+        first, *_ = coming[part_time['session']]
         self.change(
-            part_time['id'], 'expected', coming[part_time['session']][0],
-            None, MORNINGS, "Temps partiel demandé par l'employeur")
-        days = coming[away['session']]
+            part_time['id'], 'expected', first, None, MORNINGS,
+            "Temps partiel demandé par l'employeur")
+        _, first, last, *_ = coming[away['session']]
         self.change(
-            away['id'], 'suspended', days[1], days[2], [],
+            away['id'], 'suspended', first, last, [],
             "Mission chez l'employeur")
         self.make_groups()
         self.catch_up()
 
-    def coming_days(self):
-        "Return the days to come of the running sessions that have some"
-        days = {}
+    def coming(self):
+        "Return the half-days to come of the running sessions with some"
+        halves = {}
         for slot in self.demo.search_read(
                 SLOT, [
                     ('state', '=', 'planned'),
                     ('date', '>', dt.date.today()),
                     ('session.state', '=', 'running'),
-                    ], 'session', 'date'):
-            days.setdefault(slot['session'], set()).add(slot['date'])
-        return {s: sorted(d) for s, d in days.items() if len(d) > 3}
+                    ], 'session', 'date', 'start', 'half'):
+            halves.setdefault(slot['session'], set()).add(
+                (slot['date'], slot['start'], slot['half']))
+        return {s: sorted(h) for s, h in halves.items() if len(h) > 3}
 
-    def change(self, enrolment, kind, start, end, weekdays, reason):
+    def change(self, enrolment, kind, first, last, weekdays, reason):
         Enrolment = self.demo.model(ENROLMENT, 'administrateur')
         wizard = Wizard(
             'training.enrolment.period.change', [Enrolment(enrolment)],
             config=self.config)
         wizard.form.kind = kind
-        wizard.form.start_date = start
-        wizard.form.end_date = end
+        wizard.form.start_date, _, wizard.form.start_half = first
+        if last:
+            wizard.form.end_date, _, wizard.form.end_half = last
         wizard.form.weekdays = weekdays
         wizard.form.reason = reason
         wizard.execute('apply')
