@@ -364,6 +364,8 @@ class CalendarTestCase(RouteTestCase):
             self.assertEqual(revisions, list(range(1, 11)))
             self.assertEqual(event()['UID'], uid)
             self.assertEqual(event(other)['SEQUENCE'], 3)
+            copy, = Slot.copy([slot], default={'date': DATE})
+            self.assertEqual(copy.calendar_revision, 0)
             Session.cancel([session])
             self.assertGreater(event(other)['SEQUENCE'], 3)
             self.assertEqual({
@@ -372,8 +374,6 @@ class CalendarTestCase(RouteTestCase):
             before = event(other)['SEQUENCE']
             Session.write([session], {'procedure': None})
             self.assertEqual(event(other)['SEQUENCE'], before)
-            copy, = Slot.copy([slot], default={'date': DATE})
-            self.assertEqual(copy.calendar_revision, 0)
 
     @with_transaction()
     def test_trainee(self):
