@@ -51,14 +51,15 @@ class FactsMixin:
         the enrolments or of all of them."""
         pool = Pool()
         Slot = pool.get('training.session.slot')
-        query, attendance, slot, enrolment = cls._joined()
+        attendance, slot = cls.__table__(), Slot.__table__()
         missed_slot = Slot.__table__()
         # What is caught up takes the place of what was missed
         place = Coalesce(missed_slot.start_at, slot.start_at)
         where = (
             _among(attendance.enrolment, enrolment_ids)
             & cls.counts_sql(attendance, slot))
-        return (query
+        return (attendance
+            .join(slot, condition=slot.id == attendance.slot)
             .join(missed_slot, 'LEFT',
                 condition=missed_slot.id == attendance.catches_up)
             .select(
@@ -105,12 +106,14 @@ class FactsMixin:
         pool = Pool()
         Slot = pool.get('training.session.slot')
         other, slot = cls.__table__(), Slot.__table__()
+        # That it is not null tells PostgreSQL how few there are
         return Exists(other
             .join(slot, condition=slot.id == other.slot)
             .select(
                 Literal(1),
                 where=(other.enrolment == attendance.enrolment)
                 & (other.catches_up == attendance.slot)
+                & (other.catches_up != Null)
                 & (slot.state == 'held')))
 
     @classmethod

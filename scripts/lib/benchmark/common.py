@@ -17,6 +17,7 @@ from statistics import median
 
 # name: module
 BENCHMARKS = {
+    'facts': 'facts',
     'import': 'importing',
     'mail': 'mails',
     }
