@@ -462,8 +462,9 @@ class CertificationMixin:
         cls._warn_answered(replaced.values())
         told = {
             case: list(dict.fromkeys(
-                    m.party for m in certificate.mails
-                    if m.state != 'cancelled' and not m.reminder))
+                    p for m in certificate.mails
+                    if m.state != 'cancelled' and not m.reminder
+                    for p in m.parties))
             for case, certificate in replaced.items()}
         corrections = Correction.record(
             'issued_again', cases, reason, lambda case: {

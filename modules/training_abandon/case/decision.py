@@ -17,7 +17,7 @@ from ..exceptions import CaseStepError, DecisionDateWarning, RecipientError
 from ..mail.address import check_address
 from ..procedure.states import (
     ABSENT_GROUNDS, BEFORE_SESSION_GROUNDS, GROUND_STATES, INVALID_GROUNDS,
-    OPEN_STATES)
+    OPEN_STATES, TRAINEE_KINDS)
 from ..training.enrolment import CURRENT_STATES
 from ..training.res import HOURS_CONVERTER
 
@@ -334,7 +334,21 @@ class DecisionMixin:
             told = self._told()
             recipients = [
                 r for r in recipients if r[1] == 'trainee' or r[2] in told]
+            known = {party for _, _, party in recipients}
+            recipients += [
+                (self, 'stakeholder', p) for p in self._concerned()
+                if p in told and p not in known]
         return recipients
+
+    def _concerned(self):
+        """Return the list of the stakeholders, of the funders and of those
+        who were written to as such"""
+        return list(dict.fromkeys([
+                    *(p for _, p in self.enrolment.stakeholders()),
+                    *(p for _, p in self.enrolment.stakeholders('funder')),
+                    *(p for m in self.mails if m.kind not in TRAINEE_KINDS
+                        for p in m.parties),
+                    ]))
 
     def _told(self):
         "Return the parties that know of the absence"

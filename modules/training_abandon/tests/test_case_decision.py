@@ -261,6 +261,56 @@ class CaseDecisionTestCase(DatabaseTestCase):
                         ["Employer"] if told else [])
 
     @with_transaction()
+    def test_letters_resumed(self):
+        "Test that who was told of the abandonment is told of the resumption"
+        pool = Pool()
+        Contact = pool.get('training.enrolment.contact')
+        Enrolment = pool.get('training.enrolment')
+        FollowUp = pool.get('training.follow_up')
+        Mail = pool.get('training.mail')
+        with set_up() as (company, session, prescriber):
+            funder = create_party("Funder", 'funder@example.com')
+            tutor = create_party("Tutor", 'tutor@example.com')
+            stranger = create_party("Stranger", 'stranger@example.com')
+            enrolment, = create_enrolments(session, prescriber=prescriber)
+            Enrolment.write([enrolment], {
+                    'fundings': [('create', [{'funder': funder.id}])],
+                    'contacts': [('create', [{
+                                    'party': tutor.id,
+                                    'role': 'tutor',
+                                    }])],
+                    })
+            case = get_to_decision(enrolment)
+            decide(case)
+            told = list(case.mails)
+            self.assertEqual({m.party for m in told}, {prescriber, funder})
+            Mail.write(told, {'state': 'sent'})
+            FollowUp.create([{
+                        'company': company.id,
+                        'enrolment': enrolment.id,
+                        'case': case.id,
+                        'party': stranger.id,
+                        'done_at': told[0].create_date,
+                        'outcome': 'reached',
+                        }])
+            # Even who is not a contact any more
+            Enrolment.write([enrolment], {'prescriber': None})
+            Contact.create([{
+                        'enrolment': enrolment.id,
+                        'party': stranger.id,
+                        'role': 'other',
+                        'notify': False,
+                        }])
+            run_wizard('training.abandon.case.decide', [case])
+            self.assertEqual(
+                {(m.party, m.letter.audience) for m in case.mails
+                    if m not in told}, {
+                    (enrolment.trainee.party, 'trainee'),
+                    (prescriber, 'stakeholder'),
+                    (funder, 'stakeholder'),
+                    })
+
+    @with_transaction()
     def test_letters_roles(self):
         "Test that the procedure says to whom the decision is told"
         pool = Pool()

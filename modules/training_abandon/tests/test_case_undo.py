@@ -11,9 +11,9 @@ from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
 
 from .common import (
-    DATE, DAY, DB_NAME, DatabaseTestCase, analyse, apply_wizard, as_user,
-    create_enrolments, create_user, decide, get_to_decision, mail_server,
-    open_cases, open_wizard, run_wizard, set_up)
+    DATE, DAY, DB_NAME, DatabaseTestCase, add_contact, analyse, apply_wizard,
+    as_user, create_enrolments, create_party, create_user, decide,
+    get_to_decision, mail_server, open_cases, open_wizard, run_wizard, set_up)
 
 UNDO = 'training.abandon.case.undo_step'
 TAKE_BACK = 'training.abandon.case.take_back'
@@ -296,6 +296,26 @@ class UndoStepTestCase(UndoTestCase):
             self.assertEqual(
                 self.timeline(case), [('corrected', "Wrong dates")])
             self.assertEqual(case.steps[0].evidence, 'proven')
+
+    @with_transaction()
+    def test_undo_guardian(self):
+        "Test that the guardian has the correction of the trainee"
+        with set_up() as (company, session, _):
+            enrolment, = create_enrolments(session)
+            mother = create_party("Mother", 'mother@example.com')
+            add_contact(enrolment, mother)
+            case, = open_cases([enrolment])
+            run_wizard('training.abandon.case.ask_reasons', [case])
+            self.deliver(case)
+            run_wizard(
+                UNDO, [case], reason="Wrong dates",
+                message="The dates were wrong.")
+            correction, = case.corrections
+            self.assertEqual(
+                {(m.party, m.letter.audience) for m in correction.mails}, {
+                    (enrolment.trainee.party, 'trainee'),
+                    (mother, 'trainee'),
+                    })
 
     @with_transaction()
     def test_undo_told(self):
