@@ -80,17 +80,33 @@ class UndoMixin:
         trainee = self.enrolment.trainee.party
         concerned = {trainee, *(
                 p for _, p in self.enrolment.stakeholders())}
-        return list(dict.fromkeys([
-                    *(m.party for m in self.mails
-                        if m.party and m.has_left and not m.correction
-                        and (kinds is None or m.kind in kinds)),
-                    *(f.party for f in self.follow_ups
-                        if f.party in concerned and f.done_at
-                        and f.outcome not in {
-                            None, 'no_answer', 'wrong_contact'}
-                        and (kinds is None
-                            or f.step and f.step.kind in kinds)),
-                    ]))
+        mails = [
+            m for m in self.mails
+            if m.party and m.has_left and not m.correction]
+        follow_ups = [
+            f for f in self.follow_ups
+            if f.party in concerned and f.done_at
+            and f.outcome not in {None, 'no_answer', 'wrong_contact'}]
+        if kinds is not None:
+            mails = [m for m in mails if m.kind in kinds]
+            follow_ups = [
+                f for f in follow_ups if f.step and f.step.kind in kinds]
+        if kinds == DECISION_KINDS:
+            # Of the decision that the case has
+            since = self._taken_back_at()
+            mails = [
+                m for m in mails
+                if not (m.certificate and m.certificate.state == 'void')
+                and not (since and m.sent_at and m.sent_at <= since)]
+            follow_ups = [
+                f for f in follow_ups if not (since and f.done_at <= since)]
+        return list(dict.fromkeys(r.party for r in [*mails, *follow_ups]))
+
+    def _taken_back_at(self):
+        "Return when the last decision that was taken back was, or None"
+        return max(
+            (c.at for c in self.corrections if c.kind == 'taken_back'),
+            default=None)
 
     @classmethod
     def _void_certificates(cls, cases, reason):
@@ -205,12 +221,12 @@ class UndoMixin:
             if step.kind in DECISION_KINDS:
                 if step.state != 'todo':
                     yield step
-            elif (step.state == 'skipped' and step.done_at
-                    and (step.by_procedure
-                        # Nobody chose to skip it: the trainee was silent
-                        or step.skip_reason == self.decision_note)
-                    and decide.done_at
-                    and step.done_at >= decide.done_at):
+            elif step.state == 'skipped' and (
+                    # Nobody chose to skip it: the trainee was silent
+                    self.decision_note
+                    and step.skip_reason == self.decision_note
+                    or step.by_procedure and step.done_at
+                    and decide.done_at and step.done_at >= decide.done_at):
                 yield step
 
     def _state_of_steps(self):
