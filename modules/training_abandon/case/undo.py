@@ -53,6 +53,7 @@ class UndoMixin:
         ended = [c for c in cases if c.has_ended_enrolment]
         corrections = Correction.record('cancelled', cases, reason)
         cls._void_certificates(cases, reason)
+        cls._cancel_transfers(cases)
         cls._cancel(cases)
         cls.restore_enrolments(ended)
         cls.tell_correction(
@@ -143,6 +144,7 @@ class UndoMixin:
         cls.cancel_waiting(
             m for c in cases for m in c.mails if m.kind in DECISION_KINDS)
         cls._void_certificates(cases, reason)
+        cls._cancel_transfers(cases)
         # While the case still tells what the enrolment was
         cls.restore_enrolments(ended)
         Proposal.renew([
@@ -169,6 +171,7 @@ class UndoMixin:
                     'training_abandon.msg_take_back_not_decided',
                     cases=tools.names(refused)))
         cls._check_only_open(cases)
+        cls._check_last_validated(cases)
         return cases
 
     @classmethod
@@ -186,6 +189,22 @@ class UndoMixin:
             raise CaseUndoError(gettext(
                     'training_abandon.msg_take_back_other_open',
                     cases=tools.names(others)))
+
+    @classmethod
+    def _check_last_validated(cls, cases):
+        "Check that no later decision has ended the enrolments"
+        opened = {c.enrolment: c.id for c in cases}
+        later = [
+            c for c in cls.search([
+                    ('enrolment', 'in', [e.id for e in opened]),
+                    ('decision', '=', 'validated'),
+                    ('state', '!=', 'cancelled'),
+                    ], order=[])
+            if c.id > opened[c.enrolment]]
+        if later:
+            raise CaseUndoError(gettext(
+                    'training_abandon.msg_take_back_later',
+                    cases=tools.names(later)))
 
     @classmethod
     def _undecided_values(cls):
@@ -206,13 +225,25 @@ class UndoMixin:
         def date(value):
             return Lang.get().strftime(value) if value else ''
 
-        return gettext(
-            'training_abandon.msg_take_back_description',
-            decision=self.decision_string,
-            ground=self.ground_string,
-            effective_date=date(self.effective_date),
-            date=date(done_on),
-            user=who.rec_name if who else '')
+        outcome = {
+            'new_enrolment': (
+                self.new_enrolment and self.new_enrolment.rec_name),
+            **{name: date(getattr(self, name)) for name in [
+                    'return_date', 'return_ended_on', 'contract_end_date']},
+            }
+        return '\n'.join([
+                gettext(
+                    'training_abandon.msg_take_back_description',
+                    decision=self.decision_string,
+                    ground=self.ground_string,
+                    effective_date=date(self.effective_date),
+                    date=date(done_on),
+                    user=who.rec_name if who else ''),
+                *(gettext(
+                        'training_abandon.msg_take_back_outcome',
+                        field=self.__names__(name)['field'],
+                        value=value)
+                    for name, value in outcome.items() if value)])
 
     def _decided_steps(self):
         "Return the steps that the decision has done or made needless"
@@ -331,6 +362,8 @@ class UndoMixin:
             values['description'] = step.skip_reason
         elif step.kind == 'analyse':
             values['note'] = '\n\n'.join(filter(None, [
+                        '\n'.join(r.rec_name for r in self.reasons),
+                        self.reason_comment,
                         '\n'.join(
                             ' – '.join(filter(None, [
                                         c.rec_name, c.responsible_string,
@@ -356,11 +389,33 @@ class UndoMixin:
                 by_kind[step.kind].append(step.case)
         if analysed := by_kind['analyse']:
             Cause.delete([x for c in analysed for x in c.causes])
+            cls._forget_reasons(analysed)
             cls.write(analysed, {'analysis': None})
         if proposed := by_kind['propose']:
             Proposal.expire([p for c in proposed for p in c.proposals])
             cls.write(proposed, {'no_solution_reason': None})
         cls._void_certificates(by_kind['certify'], reason)
+
+    @classmethod
+    def _forget_reasons(cls, cases):
+        """Take from the cases the reasons that the analysis declared: those
+        of the replies that count stay on them."""
+        pool = Pool()
+        Reply = pool.get('training.mail.reply')
+        answered, actions = {}, []
+        for reply in Reply.search([
+                    ('case', 'in', [c.id for c in cases]),
+                    ('counted', '=', True),
+                    ], order=[('received_at', 'ASC'), ('id', 'ASC')]):
+            if reply.answers_reasons:
+                answered.setdefault(reply.case, reply.received_at)
+        for case in cases:
+            actions += [[case], {
+                    'reasons': [('remove', [r.id for r in case.reasons])],
+                    'reason_comment': None,
+                    'answered_at': answered.get(case),
+                    }]
+        cls.write(*actions)
 
     @classmethod
     def _correct_steps(cls, cases, reason, message):
