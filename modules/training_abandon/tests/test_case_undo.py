@@ -154,10 +154,11 @@ class TakeBackTestCase(UndoTestCase):
                 (certificate.state, certificate.void_reason),
                 ('void', "Wrong person"))
             self.assertIsNone(case.certificate)
-            # The prescriber was not told of the decision
-            self.assertEqual(self.mails(case)[2:], [
+            # Both were told, of the decision or by the certificate
+            self.assertEqual(self.mails(case)[3:], [
                     (enrolment.trainee.party.name, 'decide', 'taken_back',
                         'queued'),
+                    ("Job Centre", 'decide', 'taken_back', 'queued'),
                     ])
             correction, = case.corrections
             self.assertIn("Validated, Abandonment", correction.description)
