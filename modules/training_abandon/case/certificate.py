@@ -89,7 +89,9 @@ class Certificate(Workflow, ModelSQL, ModelView):
     void_by = fields.Many2One(
         'res.user', "Void by", readonly=True, ondelete='RESTRICT',
         states=_void)
-    void_reason = fields.Text("Void Reason", readonly=True, states=_void)
+    void_reason = fields.Text(
+        "Void Reason", readonly=True, states=_void,
+        help="Do not write any health detail.")
 
     del _signed, _void
 

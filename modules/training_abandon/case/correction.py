@@ -39,7 +39,8 @@ class Correction(ModelSQL, ModelView):
         'res.user', "User", readonly=True, ondelete='RESTRICT')
     employee = fields.Many2One(
         'company.employee', "Employee", readonly=True, ondelete='RESTRICT')
-    reason = fields.Text("Reason", readonly=True)
+    reason = fields.Text(
+        "Reason", readonly=True, help="Do not write any health detail.")
     description = fields.Text(
         "Before", readonly=True,
         states={

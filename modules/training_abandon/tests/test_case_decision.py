@@ -1,5 +1,7 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
+from unittest.mock import patch
+
 from trytond.modules.training_abandon.exceptions import (
     CaseStepError, DecisionDateWarning)
 from trytond.pool import Pool
@@ -118,6 +120,72 @@ class CaseDecisionTestCase(DatabaseTestCase):
                         (enrolment.state, enrolment.end_date),
                         ('started', None))
                     case = get_to_decision(enrolment)
+
+    @with_transaction()
+    def test_resume_certified(self):
+        "Test that what the decision produced holds no more"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Mail = pool.get('training.mail')
+        Report = pool.get('training.abandon.certificate', type='report')
+        with set_up() as (company, session, _), \
+                patch.object(Mail, 'queue'), \
+                patch.object(
+                    Report, 'convert', lambda *args, **kw: ('pdf', b'%PDF')):
+            case = get_to_decision(*create_enrolments(session))
+            decide(case)
+            run_wizard('training.abandon.case.certify', [case])
+            mail, = case.mails
+            self.assertEqual((mail.kind, mail.state), ('certify', 'queued'))
+            run_wizard('training.abandon.case.decide', [case])
+            case = Case(case.id)
+            self.assertEqual(
+                [c.state for c in case.certificates], ['void'])
+            self.assertEqual(
+                case.certificates[0].void_reason, case.ground_string)
+            self.assertEqual(Mail(mail.id).state, 'cancelled')
+            certify = case.get_step('certify')
+            self.assertEqual(
+                (certify.state, certify.by_procedure), ('skipped', True))
+
+    @with_transaction()
+    def test_suspended_again(self):
+        "Test a decision on a trainee whose training was postponed"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        with set_up() as (company, _, _):
+            for taken_back in [True, False]:
+                with self.subTest(taken_back=taken_back):
+                    session = create_session(company, days=4)
+                    enrolment, = create_enrolments(session)
+                    first = get_to_decision(enrolment)
+                    decide(first, ground='postponed', effective_date=DATE)
+                    Case.close([first])
+                    second = get_to_decision(enrolment)
+                    decide(second)
+                    self.assertEqual(enrolment.state, 'withdrawn')
+                    if taken_back:
+                        Case.take_back([second], "Wrong person")
+                    else:
+                        run_wizard('training.abandon.case.decide', [second])
+                    enrolment = type(enrolment)(enrolment.id)
+                    periods = [
+                        (p.kind, p.start_date, p.end_date)
+                        for p in enrolment.periods]
+                    if taken_back:
+                        self.assertEqual(enrolment.state, 'suspended')
+                        self.assertTrue(enrolment.planned_periods)
+                        self.assertEqual(periods, [
+                                ('expected', None, DATE),
+                                ('suspended', DATE + DAY, None)])
+                        type(enrolment).start([enrolment])
+                        enrolment = type(enrolment)(enrolment.id)
+                    self.assertEqual(enrolment.state, 'started')
+                    self.assertIsNone(enrolment.planned_periods)
+                    last = enrolment.periods[-1]
+                    self.assertEqual(
+                        (last.kind, last.start_date, last.end_date),
+                        ('expected', DATE + DAY, None))
 
     def hold(self, session, absent=(), count=None):
         "Hold the first slots of the session with the enrolments absent"

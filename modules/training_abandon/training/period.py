@@ -23,8 +23,8 @@ from .. import tools
 from ..exceptions import PeriodError, PeriodWarning
 from ..tools import BATCH
 from .half_day import (
-    HALVES, NEVER, WEEKDAYS, clip, date_half, half_day, order, overlapping,
-    splice, stretch)
+    HALVES, LAST, NEVER, WEEKDAYS, clip, date_half, end_of, half_day, order,
+    overlapping, splice, stretch)
 
 _BOUNDS = {
     'enrolment', 'start_date', 'start_half', 'end_date', 'end_half'}
@@ -508,7 +508,7 @@ class PeriodsMixin:
             if suspended:
                 kept = [s for s in kept if s['kind'] != 'suspended']
                 kept.append(cls._origin({
-                            'start': end + 1,
+                            'start': None if end == NEVER else end + 1,
                             'end': None,
                             'kind': 'suspended',
                             'weekdays': [],
@@ -546,6 +546,26 @@ class PeriodsMixin:
         cls._set_planned({
                 e: e._planned_spans() for e in enrolments
                 if e.planned_periods is not None})
+
+    @classmethod
+    def restore_suspension(cls, enrolments):
+        """Expect the trainees as they were before the expectation was ended,
+        or, when the suspension itself had ended it, suspend them again from
+        that half-day."""
+        restored, ends = [], {}
+        for enrolment in enrolments:
+            planned = enrolment._planned_spans()
+            if (enrolment.planned_periods is None
+                    or planned and planned[-1]['kind'] == 'suspended'):
+                restored.append(enrolment)
+            else:
+                end = max((
+                        end_of(p.span) for p in enrolment.periods
+                        if p.kind != 'suspended'), default=NEVER)
+                if end < LAST:
+                    ends[enrolment] = end
+        cls.restore_expectation(restored)
+        cls._end_periods(ends, None, None, suspended=True)
 
     @classmethod
     def _set_planned(cls, spans):
