@@ -256,7 +256,8 @@ class Attendance(
 
     @classmethod
     def check_session(cls, attendances, field_names=None):
-        if field_names and not field_names & {'slot', 'enrolment'}:
+        if field_names and not (
+                field_names & {'slot', 'enrolment', 'catches_up'}):
             return
         cursor = Transaction().connection.cursor()
         for sub_attendances in grouped_slice(attendances, BATCH):
@@ -307,7 +308,8 @@ class Attendance(
 
     @classmethod
     def check_catches_up(cls, attendances, field_names=None):
-        if field_names and 'catches_up' not in field_names:
+        if field_names and not (
+                field_names & {'slot', 'enrolment', 'catches_up'}):
             return
         attendances = [a for a in attendances if a.catches_up]
         for sub_attendances in grouped_slice(attendances, BATCH):
@@ -372,8 +374,12 @@ class Attendance(
 
     @classmethod
     def create_expected(cls, slots):
-        "Create the missing lines of the trainees expected at the slots"
+        """Create the missing lines of the trainees expected at the slots.
+
+        Nobody is added to a sheet that has been official: who was forgotten
+        is added by hand."""
         cursor = Transaction().connection.cursor()
+        slots = cls.never_official(slots)
         for sub_slots in grouped_slice(slots, BATCH):
             query = cls._expected_query(
                 [s.id for s in sub_slots], missing=True)
@@ -381,6 +387,14 @@ class Attendance(
             values = cls._expected_values(cursor.fetchall())
             for sub_values in grouped_slice(values, BATCH):
                 cls.create(list(sub_values))
+
+    @classmethod
+    def never_official(cls, slots):
+        "Return the slots whose sheet has never been closed"
+        pool = Pool()
+        Slot = pool.get('training.session.slot')
+        closed = {e.slot for e in Slot._search_events(slots, 'closed')}
+        return [s for s in slots if s not in closed]
 
     @classmethod
     def expected_at(cls, slots):

@@ -10,7 +10,7 @@ from ..exceptions import SheetError
 
 
 class CatchUp(Wizard):
-    "Add to a sheet, as guests, those who catch up what they missed"
+    "Add to a sheet those who catch up what they missed or were forgotten"
     __name__ = 'training.attendance.catch_up'
 
     start = StateView(
@@ -34,12 +34,20 @@ class CatchUp(Wizard):
             raise SheetError(gettext(
                     'training_abandon.msg_catch_up_slot',
                     slot=self.record.rec_name))
-        Attendance.create([{
-                    'enrolment': missed.enrolment.id,
-                    'slot': self.record.id,
-                    'catches_up': missed.slot.id,
-                    'source': 'default',
-                    } for missed in self.start.missed])
+        guests = [{
+                'enrolment': missed.enrolment.id,
+                'catches_up': missed.slot.id,
+                'source': 'default',
+                } for missed in self.start.missed]
+        forgotten = [
+            {'enrolment': e.id, 'source': 'sheet'}
+            for e in self.start.forgotten]
+        if not guests and not forgotten:
+            raise SheetError(gettext(
+                    'training_abandon.msg_catch_up_nobody'))
+        Attendance.create([
+                {'slot': self.record.id, **values}
+                for values in [*guests, *forgotten]])
         return 'end'
 
     def end(self):
@@ -54,11 +62,19 @@ class CatchUpStart(ModelView):
     company = fields.Many2One(
         'company.company', "Company", readonly=True)
     missed = fields.Many2Many(
-        'training.attendance', None, None, "Missed", required=True,
+        'training.attendance', None, None, "Missed",
         domain=[
             ('state', 'in', ['absent', 'excused']),
             ('slot.state', '=', 'held'),
             ('slot.session', '!=', Eval('session', -1)),
             ('slot.session.company', '=', Eval('company', -1)),
             ],
-        help="What the trainees missed in their session.")
+        help="What the guests missed in their session.")
+    forgotten = fields.Many2Many(
+        'training.enrolment', None, None, "Forgotten",
+        domain=[
+            ('session', '=', Eval('session', -1)),
+            ('state', '!=', 'draft'),
+            ],
+        help="The trainees of the session who were present and are not on "
+        "the sheet.")

@@ -24,7 +24,9 @@ class SlotEvidenceMixin:
     @classmethod
     def sheet_fields(cls):
         "Return the names of the fields that the sheet shows with its lines"
-        return {'session', 'date', 'start', 'end', 'trainer', 'location'}
+        return {
+            'session', 'date', 'start', 'end', 'trainer', 'location',
+            'subject'}
 
     @classmethod
     def check_modification(cls, mode, slots, values=None, external=False):
@@ -44,7 +46,8 @@ class SlotEvidenceMixin:
         if external:
             # What only the buttons and the times change
             names |= values.keys() & {
-                'state', 'start_at', 'end_at', 'duration'}
+                'state', 'start_at', 'end_at', 'duration', 'half',
+                'weekday', 'parallel'}
         for slot in slots:
             if slot.state == 'held' and any(
                     _changes(slot, n, values[n]) for n in names):
@@ -259,7 +262,9 @@ class EnrolmentEvidenceMixin:
                     event.id, where=(event.slot == slot.id)
                     & (event.kind == 'closed')))
             if states:
-                where &= attendance.state.in_(states)
+                # Nobody attends what is called off
+                where &= (attendance.state.in_(states)
+                    & (slot.state != 'cancelled'))
             cursor.execute(*attendance
                 .join(slot, condition=slot.id == attendance.slot)
                 .select(attendance.enrolment, where=where,

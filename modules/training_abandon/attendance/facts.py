@@ -115,8 +115,9 @@ class FactsMixin:
         "Return if the trainee of the line had to be there"
         pool = Pool()
         Enrolment = pool.get('training.enrolment')
+        # The groups of today do not tell who had to be there
         return (attendance.catches_up != Null) | Enrolment.expects_sql(
-            attendance.enrolment, slot, slot.id)
+            attendance.enrolment, slot, slot.id, groups=False)
 
     @classmethod
     def _caught_up_sql(cls, attendance):

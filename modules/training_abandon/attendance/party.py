@@ -45,8 +45,8 @@ class Erase(metaclass=PoolMeta):
                     ('slot.attendances.enrolment.trainee.party', '=',
                         party_id),
                     ], True,
-                ['description', 'trainer_name'],
-                [hide, hide]),
+                ['description', 'trainer_name', 'reason'],
+                [hide, hide, hide]),
             ]
 
 

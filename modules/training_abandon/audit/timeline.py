@@ -8,7 +8,7 @@ from sql import Cast, Literal, Null, Union
 from sql.conditionals import Case as SQLCase
 from sql.conditionals import Coalesce
 from sql.functions import DateTrunc
-from sql.operators import Concat
+from sql.operators import Concat, Exists
 
 from trytond import backend
 from trytond.i18n import gettext
@@ -545,8 +545,14 @@ class Event(ModelSQL, ModelView):
         Case = pool.get('training.abandon.case')
         Justification = pool.get('training.justification')
         Log = pool.get('ir.model.log')
-        case, log = Case.__table__(), Log.__table__()
-        justification = Justification.__table__()
+        case, later = Case.__table__(), Case.__table__()
+        log, justification = Log.__table__(), Justification.__table__()
+
+        def is_open(case):
+            return (log.create_date >= case.create_date) & (
+                (case.closed_at == Null)
+                | (log.create_date <= case.closed_at))
+
         columns = cls._columns(
             Justification.__name__, justification,
             case=case.id,
@@ -566,9 +572,13 @@ class Event(ModelSQL, ModelView):
                 condition=case.enrolment == justification.enrolment)
             .select(*columns,
                 where=(log.event == 'transition')
-                & (log.create_date >= case.create_date)
-                & ((case.closed_at == Null)
-                    | (log.create_date <= case.closed_at)))), log
+                & is_open(case)
+                # An event is of one case: the last one
+                & ~Exists(later.select(
+                        later.id,
+                        where=(later.enrolment == case.enrolment)
+                        & (later.id > case.id)
+                        & is_open(later))))), log
 
     @classmethod
     def _from_completions(cls):

@@ -32,7 +32,8 @@ class AnswerMixin:
             return self.opening_date
         days = [
             m.step.done_on() for m in self.mails
-            if m.step and m.letter and m.letter.variant == 'announced']
+            if m.step and m.letter and m.letter.variant == 'announced'
+            and m.state not in {'failed', 'cancelled'}]
         if self.answered_at:
             replies = [r for r in self.replies if r.counted]
             if any(

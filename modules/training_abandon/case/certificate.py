@@ -89,7 +89,9 @@ class Certificate(Workflow, ModelSQL, ModelView):
     void_by = fields.Many2One(
         'res.user', "Void by", readonly=True, ondelete='RESTRICT',
         states=_void)
-    void_reason = fields.Text("Void Reason", readonly=True, states=_void)
+    void_reason = fields.Text(
+        "Void Reason", readonly=True, states=_void,
+        help="Do not write any health detail.")
 
     del _signed, _void
 
@@ -462,8 +464,9 @@ class CertificationMixin:
         cls._warn_answered(replaced.values())
         told = {
             case: list(dict.fromkeys(
-                    m.party for m in certificate.mails
-                    if m.state != 'cancelled' and not m.reminder))
+                    p for m in certificate.mails
+                    if m.state != 'cancelled' and not m.reminder
+                    for p in m.parties))
             for case, certificate in replaced.items()}
         corrections = Correction.record(
             'issued_again', cases, reason, lambda case: {

@@ -11,6 +11,7 @@ from trytond.transaction import Transaction
 from .. import tools
 from ..exceptions import RecipientError
 from ..mail.address import check_address
+from ..procedure.states import TRAINEE_KINDS
 
 
 class Correction(ModelSQL, ModelView):
@@ -38,7 +39,8 @@ class Correction(ModelSQL, ModelView):
         'res.user', "User", readonly=True, ondelete='RESTRICT')
     employee = fields.Many2One(
         'company.employee', "Employee", readonly=True, ondelete='RESTRICT')
-    reason = fields.Text("Reason", readonly=True)
+    reason = fields.Text(
+        "Reason", readonly=True, help="Do not write any health detail.")
     description = fields.Text(
         "Before", readonly=True,
         states={
@@ -126,9 +128,11 @@ class CorrectionMixin:
         names are those of the letter that are not of the case."""
         recipients = []
         for case in cls.browse(corrections):
-            trainee = case.enrolment.trainee.party
+            side = [case.enrolment.trainee.party]
+            if step_kind in TRAINEE_KINDS:
+                side = case.trainee_side()
             recipients += [
-                (case, 'trainee' if p == trainee else 'stakeholder', p)
+                (case, 'trainee' if p in side else 'stakeholder', p)
                 for p in told[case]]
         lines = cls.render_letters(
             recipients, step_kind, lambda case: variant, **names)

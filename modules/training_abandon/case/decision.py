@@ -17,9 +17,10 @@ from ..exceptions import CaseStepError, DecisionDateWarning, RecipientError
 from ..mail.address import check_address
 from ..procedure.states import (
     ABSENT_GROUNDS, BEFORE_SESSION_GROUNDS, GROUND_STATES, INVALID_GROUNDS,
-    OPEN_STATES)
+    OPEN_STATES, TRAINEE_KINDS)
 from ..training.enrolment import CURRENT_STATES
 from ..training.res import HOURS_CONVERTER
+from .undo import DECISION_KINDS
 
 
 class DecisionMixin:
@@ -44,7 +45,8 @@ class DecisionMixin:
         if decision == 'validated':
             cls._warn_presences(cases, effective_date)
         ended = [c for c in cases if c.has_ended_enrolment]
-        cls._record_decisions('replaced', [c for c in cases if c.decision])
+        if replaced := [c for c in cases if c.decision]:
+            cls._replace_decisions(replaced, cls._ground_label(ground))
 
         def write(cases, steps):
             cls._write_decision(
@@ -69,6 +71,21 @@ class DecisionMixin:
         cases = cls.browse(cases)
         cls._write_outcome(cases, **outcome)
         cls._send_decision(cases, steps)
+
+    @classmethod
+    def _replace_decisions(cls, cases, reason):
+        "Undo what the decisions that another one replaces have produced"
+        pool = Pool()
+        Step = pool.get('training.abandon.case.step')
+        cls.lock_mails(m for c in cases for m in c.mails)
+        cls._record_decisions('replaced', cases)
+        cls._cancel_transfers(cases)
+        cls.cancel_waiting(
+            m for c in cases for m in c.mails if m.kind in DECISION_KINDS)
+        cls._void_certificates(cases, reason)
+        Step.reopen([
+                s for c in cases for s in c.steps
+                if s.kind == 'certify' and s.state == 'done'])
 
     @classmethod
     def _skip_certificate(cls, cases):
@@ -213,8 +230,10 @@ class DecisionMixin:
             'ground': ground,
             'effective_date': effective_date,
             'decision_note': note,
+            'new_enrolment': None,
             'return_date': None,
             'return_ended_on': None,
+            'contract_end_date': None,
             }
         groups = defaultdict(list)
         for case in cases:
@@ -236,17 +255,18 @@ class DecisionMixin:
     def _end_enrolments(cls, cases, ground, effective_date):
         pool = Pool()
         Enrolment = pool.get('training.enrolment')
+        state = GROUND_STATES[ground]
         end = {
             'withdrawn': Enrolment.withdraw,
             'cancelled': Enrolment.call_off,
             'suspended': Enrolment.suspend,
-            }[GROUND_STATES[ground]]
+            }[state]
         enrolments = Enrolment.browse([c.enrolment.id for c in cases])
-        end(enrolments)
         Enrolment.end_expectation(
-            Enrolment.browse(enrolments), effective_date,
-            reason=cls._ground_label(ground),
-            origins={c.enrolment: {'case': c.id} for c in cases})
+            enrolments, effective_date, reason=cls._ground_label(ground),
+            origins={c.enrolment: {'case': c.id} for c in cases},
+            suspended=state == 'suspended')
+        end(enrolments)
 
     @classmethod
     def restore_enrolments(cls, cases, date=None):
@@ -254,7 +274,6 @@ class DecisionMixin:
         the date, or as if it had never been."""
         pool = Pool()
         Enrolment = pool.get('training.enrolment')
-        cls._cancel_transfers(cases)
         restore = {
             'draft': Enrolment.draft,
             'confirmed': Enrolment.confirm,
@@ -263,13 +282,19 @@ class DecisionMixin:
             }
         by_state = defaultdict(list)
         for case in cases:
-            by_state[case.previous_enrolment_state].append(case)
+            state = case.previous_enrolment_state
+            if date and state == 'suspended':
+                # Who comes back is not suspended any more
+                state = 'started'
+            by_state[state].append(case)
         for state, group in by_state.items():
             enrolments = Enrolment.browse([c.enrolment.id for c in group])
             restore[state](enrolments)
             enrolments = Enrolment.browse(enrolments)
             if date:
                 Enrolment.resume_expectation(enrolments, date)
+            elif state == 'suspended':
+                Enrolment.restore_suspension(enrolments)
             else:
                 Enrolment.restore_expectation(enrolments)
             Enrolment.follow_session(enrolments)
@@ -333,7 +358,21 @@ class DecisionMixin:
             told = self._told()
             recipients = [
                 r for r in recipients if r[1] == 'trainee' or r[2] in told]
+            known = {party for _, _, party in recipients}
+            recipients += [
+                (self, 'stakeholder', p) for p in self._concerned()
+                if p in told and p not in known]
         return recipients
+
+    def _concerned(self):
+        """Return the list of the stakeholders, of the funders and of those
+        who were written to as such"""
+        return list(dict.fromkeys([
+                    *(p for _, p in self.enrolment.stakeholders()),
+                    *(p for _, p in self.enrolment.stakeholders('funder')),
+                    *(p for m in self.mails if m.kind not in TRAINEE_KINDS
+                        for p in m.parties),
+                    ]))
 
     def _told(self):
         "Return the parties that know of the absence"

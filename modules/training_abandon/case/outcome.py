@@ -4,6 +4,7 @@
 import datetime as dt
 from collections import defaultdict
 
+from trytond import backend
 from trytond.i18n import gettext
 from trytond.model import ModelSQL, ModelView, fields
 from trytond.model.exceptions import AccessError
@@ -13,7 +14,7 @@ from trytond.tools import grouped_slice
 from trytond.transaction import Transaction, without_check_access
 
 from .. import tools
-from ..exceptions import CaseStepError
+from ..exceptions import CaseBusyError, CaseStepError
 
 # The states of the sessions that nobody joins any more
 ENDED_SESSION_STATES = ['done', 'cancelled']
@@ -200,6 +201,7 @@ class OutcomeMixin:
         "Enrol the trainees in the session on the terms of their enrolment"
         pool = Pool()
         Enrolment = pool.get('training.enrolment')
+        session = cls._lock_session(cases, session)
         starts = {
             c.enrolment.id: c._transfer_date(session, c.effective_date)
             for c in cases}
@@ -212,6 +214,7 @@ class OutcomeMixin:
                     'start_date': lambda data: starts[data['id']],
                     'end_date': None,
                     'groups': None,
+                    'agreed_hours': None,
                     'state': 'draft',
                     'transferred_from': lambda data: data['id'],
                     })
@@ -219,6 +222,23 @@ class OutcomeMixin:
             for case, enrolment in zip(sub_cases, enrolments):
                 actions += [[case], {'new_enrolment': enrolment.id}]
         cls.write(*actions)
+
+    @classmethod
+    def _lock_session(cls, cases, session):
+        "Keep the session as it is now, unless it takes nobody any more"
+        pool = Pool()
+        Session = pool.get('training.session')
+        busy = gettext(
+            'training_abandon.msg_case_busy', cases=tools.names(cases))
+        try:
+            tools.lock_records(Session, [session.id])
+        except backend.DatabaseOperationalError as exception:
+            raise CaseBusyError(busy) from exception
+        tools.forget_read()
+        session = Session(session.id)
+        for case in cls.browse(cases):
+            case._check_new_session(session, case.effective_date)
+        return session
 
     @classmethod
     def _cancel_transfers(cls, cases):

@@ -50,22 +50,28 @@ class Period(metaclass=PoolMeta):
         case, enrolment = Case.__table__(), Enrolment.__table__()
         cursor = Transaction().connection.cursor()
         cursor.execute(*apply_types(case
-                .join(enrolment, condition=(enrolment.id == case.enrolment)
-                    & (enrolment.end_date == case.effective_date))
+                .join(enrolment, condition=enrolment.id == case.enrolment)
                 .select(
                     case.id.as_('case'), enrolment.id.as_('enrolment'),
                     enrolment.state.as_('state'),
                     case.ground.as_('ground'),
+                    enrolment.end_date.as_('current_end_date'),
                     enrolment.start_date.as_('start_date'),
                     case.effective_date.as_('effective_date'),
                     case.previous_end_date.as_('end_date'),
                     where=(case.decision == 'validated'),
                     order_by=[case.id]),
-                None, None, None, None, 'DATE', 'DATE', 'DATE'))
-        decisions = {
-            enrolment: (case, enrolment, *dates)
-            for case, enrolment, state, ground, *dates in cursor
-            if GROUND_STATES[ground] == state}
+                None, None, None, None, 'DATE', 'DATE', 'DATE', 'DATE'))
+        decisions, planned = {}, {}
+        for case, enrolment, state, ground, current, start, date, end in (
+                cursor):
+            # The end that an earlier decision gave was not planned
+            ended, end_date = planned.get(enrolment, (None, None))
+            if end and end == ended:
+                end = end_date
+            planned[enrolment] = (date, end)
+            if GROUND_STATES[ground] == state and current == date:
+                decisions[enrolment] = (case, enrolment, start, date, end)
         return list(decisions.values())
 
     @classmethod

@@ -84,13 +84,15 @@ class Reply(metaclass=PoolMeta):
         'mail', '_parent_mail.certificate', 'party', 'case',
         '_parent_case.certificate', '_parent_case.id')
     def on_change_with_certificate(self, name=None):
-        if self.mail and self.mail.certificate:
-            return self.mail.certificate
+        sent = self.mail.certificate if self.mail else None
+        if sent and sent.state != 'void':
+            return sent
         # The scan may come with the answer to another mail
         certificate = self.case.certificate if self.case else None
         if (certificate and certificate.kind == 'statement'
                 and self.party in self.case.trainee_side()):
             return certificate
+        return sent
 
     @classmethod
     def get_certificate_states(cls):

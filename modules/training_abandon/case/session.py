@@ -11,11 +11,16 @@ class Session(metaclass=PoolMeta):
     __name__ = 'training.session'
 
     @classmethod
-    def on_modification(cls, mode, sessions, field_names=None):
-        super().on_modification(mode, sessions, field_names=field_names)
-        if mode == 'write' and field_names & {'start_date', 'end_date'}:
-            cls._tell_cases(
-                sessions, 'training_abandon.msg_cases_session_dates')
+    def on_write(cls, sessions, values):
+        callbacks = super().on_write(sessions, values)
+        names = values.keys() & {'start_date', 'end_date'}
+        moved = [
+            s for s in sessions
+            if any(getattr(s, name) != values[name] for name in names)]
+        if moved:
+            callbacks.append(lambda: cls._tell_cases(
+                    moved, 'training_abandon.msg_cases_session_dates'))
+        return callbacks
 
     @classmethod
     def on_done(cls, sessions):

@@ -53,6 +53,7 @@ class UndoMixin:
         ended = [c for c in cases if c.has_ended_enrolment]
         corrections = Correction.record('cancelled', cases, reason)
         cls._void_certificates(cases, reason)
+        cls._cancel_transfers(cases)
         cls._cancel(cases)
         cls.restore_enrolments(ended)
         cls.tell_correction(
@@ -80,17 +81,33 @@ class UndoMixin:
         trainee = self.enrolment.trainee.party
         concerned = {trainee, *(
                 p for _, p in self.enrolment.stakeholders())}
-        return list(dict.fromkeys([
-                    *(m.party for m in self.mails
-                        if m.party and m.has_left and not m.correction
-                        and (kinds is None or m.kind in kinds)),
-                    *(f.party for f in self.follow_ups
-                        if f.party in concerned and f.done_at
-                        and f.outcome not in {
-                            None, 'no_answer', 'wrong_contact'}
-                        and (kinds is None
-                            or f.step and f.step.kind in kinds)),
-                    ]))
+        mails = [
+            m for m in self.mails
+            if m.party and m.has_left and not m.correction]
+        follow_ups = [
+            f for f in self.follow_ups
+            if f.party in concerned and f.done_at
+            and f.outcome not in {None, 'no_answer', 'wrong_contact'}]
+        if kinds is not None:
+            mails = [m for m in mails if m.kind in kinds]
+            follow_ups = [
+                f for f in follow_ups if f.step and f.step.kind in kinds]
+        if kinds == DECISION_KINDS:
+            # Of the decision that the case has
+            since = self._taken_back_at()
+            mails = [
+                m for m in mails
+                if not (m.certificate and m.certificate.state == 'void')
+                and not (since and m.sent_at and m.sent_at <= since)]
+            follow_ups = [
+                f for f in follow_ups if not (since and f.done_at <= since)]
+        return list(dict.fromkeys(r.party for r in [*mails, *follow_ups]))
+
+    def _taken_back_at(self):
+        "Return when the last decision that was taken back was, or None"
+        return max(
+            (c.at for c in self.corrections if c.kind == 'taken_back'),
+            default=None)
 
     @classmethod
     def _void_certificates(cls, cases, reason):
@@ -127,6 +144,7 @@ class UndoMixin:
         cls.cancel_waiting(
             m for c in cases for m in c.mails if m.kind in DECISION_KINDS)
         cls._void_certificates(cases, reason)
+        cls._cancel_transfers(cases)
         # While the case still tells what the enrolment was
         cls.restore_enrolments(ended)
         Proposal.renew([
@@ -153,6 +171,7 @@ class UndoMixin:
                     'training_abandon.msg_take_back_not_decided',
                     cases=tools.names(refused)))
         cls._check_only_open(cases)
+        cls._check_last_validated(cases)
         return cases
 
     @classmethod
@@ -172,12 +191,29 @@ class UndoMixin:
                     cases=tools.names(others)))
 
     @classmethod
+    def _check_last_validated(cls, cases):
+        "Check that no later decision has ended the enrolments"
+        opened = {c.enrolment: c.id for c in cases}
+        later = [
+            c for c in cls.search([
+                    ('enrolment', 'in', [e.id for e in opened]),
+                    ('decision', '=', 'validated'),
+                    ('state', '!=', 'cancelled'),
+                    ], order=[])
+            if c.id > opened[c.enrolment]]
+        if later:
+            raise CaseUndoError(gettext(
+                    'training_abandon.msg_take_back_later',
+                    cases=tools.names(later)))
+
+    @classmethod
     def _undecided_values(cls):
         "Return the values of the cases without decision"
         return dict.fromkeys([
                 'decision', 'ground', 'effective_date', 'decision_note',
                 'decided_by', 'previous_enrolment_state',
-                'previous_end_date', 'closed_at'])
+                'previous_end_date', 'closed_at', 'new_enrolment',
+                'return_date', 'return_ended_on', 'contract_end_date'])
 
     def _describe_decision(self):
         pool = Pool()
@@ -189,13 +225,25 @@ class UndoMixin:
         def date(value):
             return Lang.get().strftime(value) if value else ''
 
-        return gettext(
-            'training_abandon.msg_take_back_description',
-            decision=self.decision_string,
-            ground=self.ground_string,
-            effective_date=date(self.effective_date),
-            date=date(done_on),
-            user=who.rec_name if who else '')
+        outcome = {
+            'new_enrolment': (
+                self.new_enrolment and self.new_enrolment.rec_name),
+            **{name: date(getattr(self, name)) for name in [
+                    'return_date', 'return_ended_on', 'contract_end_date']},
+            }
+        return '\n'.join([
+                gettext(
+                    'training_abandon.msg_take_back_description',
+                    decision=self.decision_string,
+                    ground=self.ground_string,
+                    effective_date=date(self.effective_date),
+                    date=date(done_on),
+                    user=who.rec_name if who else ''),
+                *(gettext(
+                        'training_abandon.msg_take_back_outcome',
+                        field=self.__names__(name)['field'],
+                        value=value)
+                    for name, value in outcome.items() if value)])
 
     def _decided_steps(self):
         "Return the steps that the decision has done or made needless"
@@ -204,12 +252,12 @@ class UndoMixin:
             if step.kind in DECISION_KINDS:
                 if step.state != 'todo':
                     yield step
-            elif (step.state == 'skipped' and step.done_at
-                    and (step.by_procedure
-                        # Nobody chose to skip it: the trainee was silent
-                        or step.skip_reason == self.decision_note)
-                    and decide.done_at
-                    and step.done_at >= decide.done_at):
+            elif step.state == 'skipped' and (
+                    # Nobody chose to skip it: the trainee was silent
+                    self.decision_note
+                    and step.skip_reason == self.decision_note
+                    or step.by_procedure and step.done_at
+                    and decide.done_at and step.done_at >= decide.done_at):
                 yield step
 
     def _state_of_steps(self):
@@ -314,6 +362,8 @@ class UndoMixin:
             values['description'] = step.skip_reason
         elif step.kind == 'analyse':
             values['note'] = '\n\n'.join(filter(None, [
+                        '\n'.join(r.rec_name for r in self.reasons),
+                        self.reason_comment,
                         '\n'.join(
                             ' – '.join(filter(None, [
                                         c.rec_name, c.responsible_string,
@@ -339,11 +389,33 @@ class UndoMixin:
                 by_kind[step.kind].append(step.case)
         if analysed := by_kind['analyse']:
             Cause.delete([x for c in analysed for x in c.causes])
+            cls._forget_reasons(analysed)
             cls.write(analysed, {'analysis': None})
         if proposed := by_kind['propose']:
             Proposal.expire([p for c in proposed for p in c.proposals])
             cls.write(proposed, {'no_solution_reason': None})
         cls._void_certificates(by_kind['certify'], reason)
+
+    @classmethod
+    def _forget_reasons(cls, cases):
+        """Take from the cases the reasons that the analysis declared: those
+        of the replies that count stay on them."""
+        pool = Pool()
+        Reply = pool.get('training.mail.reply')
+        answered, actions = {}, []
+        for reply in Reply.search([
+                    ('case', 'in', [c.id for c in cases]),
+                    ('counted', '=', True),
+                    ], order=[('received_at', 'ASC'), ('id', 'ASC')]):
+            if reply.answers_reasons:
+                answered.setdefault(reply.case, reply.received_at)
+        for case in cases:
+            actions += [[case], {
+                    'reasons': [('remove', [r.id for r in case.reasons])],
+                    'reason_comment': None,
+                    'answered_at': answered.get(case),
+                    }]
+        cls.write(*actions)
 
     @classmethod
     def _correct_steps(cls, cases, reason, message):

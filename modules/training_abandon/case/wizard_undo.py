@@ -28,7 +28,8 @@ class ReasonStart(HoldNoticeMixin, ModelView):
 
     reason = fields.Text(
         "Reason", required=True,
-        help="Kept on the case; those who are told do not read it.")
+        help="Kept on the case; those who are told do not read it.\n"
+        "Do not write any health detail.")
 
 
 class CancelCase(ReasonWizard):

@@ -248,10 +248,15 @@ class StepReminderMixin:
         """Return the SQL expression that is true when what the step waits for
         has not come from the party."""
         pool = Pool()
+        AlsoFor = pool.get('training.mail-also_for-party.party')
         Certificate = pool.get('training.abandon.certificate')
         Mail = pool.get('training.mail')
         certificate, mail = Certificate.__table__(), Mail.__table__()
+        also_for, shared = AlsoFor.__table__(), Mail.__table__()
         trainee_side = mail.select(mail.party, where=mail.step == step.id)
+        same_mailbox = (shared
+            .join(also_for, condition=also_for.mail == shared.id)
+            .select(also_for.party, where=shared.step == step.id))
         unsigned = certificate.select(
             certificate.case,
             where=(certificate.kind == 'statement')
@@ -261,7 +266,8 @@ class StepReminderMixin:
             # The trainee and the guardians answer for each other
             return (column == party) | (
                 step.kind.in_(TRAINEE_KINDS)
-                & ((column == trainee) | column.in_(trainee_side)))
+                & ((column == trainee) | column.in_(trainee_side)
+                    | column.in_(same_mailbox)))
 
         answered = (
             (step.kind == 'ask_reasons') & (case.answered_at != Null))

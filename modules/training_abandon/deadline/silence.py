@@ -117,8 +117,11 @@ class SilenceMixin:
     @classmethod
     def _silent_rows(cls, decide_ids=None):
         """Return the list of the Silent of the open cases whose procedure
-        validates the abandonment of the trainees who stay silent."""
+        validates the abandonment of the trainees who stay silent.
+
+        Once a decision was taken back, only a person decides."""
         pool = Pool()
+        Correction = pool.get('training.abandon.case.correction')
         Enrolment = pool.get('training.enrolment')
         Procedure = pool.get('training.abandon.procedure')
         Step = pool.get('training.abandon.case.step')
@@ -130,6 +133,11 @@ class SilenceMixin:
             case, enrolment = cls.__table__(), Enrolment.__table__()
             procedure = Procedure.__table__()
             ask, decide = Step.__table__(), Step.__table__()
+            correction = Correction.__table__()
+            taken_back = correction.select(
+                correction.id,
+                where=(correction.case == case.id)
+                & (correction.kind == 'taken_back'))
             where = (
                 (procedure.silence_delay != Null)
                 & case.state.in_(PROGRESS_STATES)
@@ -137,6 +145,7 @@ class SilenceMixin:
                 & (case.answered_at == Null)
                 & enrolment.state.in_(RUNNING_STATES)
                 & cls.pending_sql(case)
+                & ~Exists(taken_back)
                 & (ask.kind == 'ask_reasons') & (ask.state == 'done')
                 & (decide.kind == 'decide') & (decide.state == 'todo'))
             if sub_ids is not None:

@@ -18,8 +18,7 @@ from trytond.transaction import Transaction
 from .. import tools
 from ..exceptions import MailStorageError
 from ..procedure.letter import Frame
-from .address import (
-    ascii_address, check_address, mailbox, reply_address)
+from .address import ascii_address, check_address, mailbox, reply_address
 from .message import token_hash
 
 LOGO_SIZE = (240, 80)

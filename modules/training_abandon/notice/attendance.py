@@ -68,8 +68,10 @@ class Attendance(metaclass=PoolMeta):
 
     @property
     def told_state(self):
-        "The state of which somebody was told, even if it is excused now"
-        return 'absent' if self.state == 'excused' else self.state
+        "The state of which somebody was told, even if it is justified now"
+        if self.state == 'excused' and self.justified:
+            return 'absent'
+        return self.state
 
     def missed_periods(self):
         "Return the list of the (start, end) of what was missed of the slot"

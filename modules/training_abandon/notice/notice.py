@@ -215,7 +215,7 @@ class Notice(ModelSQL, ModelView):
     @classmethod
     @without_check_access
     def tell_due(cls):
-        "Tell those who could not be written to and now have an address"
+        "Tell those who could not be written to, or corrected, and now can be"
         pool = Pool()
         Procedure = pool.get('training.abandon.procedure')
         procedures = Procedure.search(
@@ -223,22 +223,33 @@ class Notice(ModelSQL, ModelView):
             order=[('notice_delay', 'DESC')], limit=1)
         if not procedures:
             return
-        period = procedures[0].notice_period
-        notices = cls.search([
-                ('mail', '=', None),
-                ('corrected_at', '=', None),
-                ['OR',
-                    ('reason', '=', None),
-                    ('reason', 'in', WAITING_REASONS),
-                    ],
-                ('slot.end_at', '>=', tools.now() - period),
-                ('party.active', '=', True),
-                ('party.contact_mechanisms', 'where', [
-                        ('type', '=', 'email'),
-                        ('bounced_at', '=', None),
-                        ]),
-                ])
-        cls._tell_waiting(notices)
+        since = tools.now() - procedures[0].notice_period
+        reachable = [
+            ('party.active', '=', True),
+            ('party.contact_mechanisms', 'where', [
+                    ('type', '=', 'email'),
+                    ('bounced_at', '=', None),
+                    ]),
+            ]
+        cls._tell_waiting(cls.search([
+                    ('mail', '=', None),
+                    ('corrected_at', '=', None),
+                    ['OR',
+                        ('reason', '=', None),
+                        ('reason', 'in', WAITING_REASONS),
+                        ],
+                    ('slot.end_at', '>=', since),
+                    *reachable]))
+        cls._send_corrections(cls.search([
+                    ('mail', '!=', None),
+                    ('dismissed', '=', False),
+                    ('corrected_at', '>=', since),
+                    ['OR',
+                        ('correction', '=', None),
+                        ('correction.state', '=', 'cancelled'),
+                        ],
+                    ('slot.state', 'in', ['held', 'cancelled']),
+                    *reachable]))
 
     @classmethod
     def _tell_waiting(cls, notices):
@@ -306,21 +317,32 @@ class Notice(ModelSQL, ModelView):
     @classmethod
     def _tell_corrected(cls, slots):
         "Tell once those who were told what the sheets do not say any more"
+        refused = cls._send_corrections(
+            cls._search('slot', {s.id for s in slots}))
+        cls._notify_refused(slots, refused)
+
+    @classmethod
+    def _send_corrections(cls, notices):
+        """Tell the parties of those of the notices that are wrong and return
+        the list of the messages that cannot be written."""
         pool = Pool()
         Mail = pool.get('training.mail')
-        notices = cls._search('slot', {s.id for s in slots})
+        notices = [n for n in notices if n.is_correction_due]
         attendances = cls._by_enrolment_slot(notices)
         told = defaultdict(list)
         for notice in notices:
             attendance = attendances.get((notice.enrolment, notice.slot))
-            if (notice.is_correction_due
-                    and (not attendance or attendance.state != notice.state)):
+            if not attendance or attendance.told_state != notice.state:
                 told[notice.enrolment, notice.party].append(notice)
         lines, refused = cls._render_corrections(told, attendances)
-        mails = Mail.create_letters([x for _, x in lines])
-        for (key, _), mail in zip(lines, mails):
-            cls.write(told[key], {'correction': mail.id})
-        cls._notify_refused(slots, refused)
+        # One mail may be for several parties
+        mails = {
+            (m.enrolment, p): m
+            for m in Mail.create_letters([x for _, x in lines])
+            for p in m.parties}
+        for key, _ in lines:
+            cls.write(told[key], {'correction': mails[key].id})
+        return refused
 
     @classmethod
     def _render_corrections(cls, told, attendances):
@@ -340,7 +362,7 @@ class Notice(ModelSQL, ModelView):
             party = parties[party.id]
             procedure, line = enrolment.procedure, None
             letter = procedure and procedure.get_notice_correction(audience)
-            if letter:
+            if letter and not enrolment.is_archived(party):
                 with suppress(LetterError, RecipientError):
                     check_address(party.reachable_email, party)
                     line = renderer.render(
@@ -348,8 +370,12 @@ class Notice(ModelSQL, ModelView):
                         lambda enrolment: enrolment.correction_context(
                             party, notices, attendances))
             if line:
-                lines.append((
-                        (enrolment, party), {**line, 'about': enrolment}))
+                lines.append(((enrolment, party), {
+                            **line,
+                            'about': enrolment,
+                            # The same is told to one mailbox once
+                            'key': frozenset(n.slot for n in notices),
+                            }))
             else:
                 refused.append(Message(
                         enrolment, audience, {party: []}, [], None))
@@ -421,7 +447,7 @@ class Notice(ModelSQL, ModelView):
             line = lines.get((notice.enrolment, notice.slot))
             if not line or line.is_excused or line.state != notice.state:
                 wrong.add(notice)
-            # An absence, or a lateness, that is excused stays one
+            # An absence, or a lateness, that is justified stays one
             if not line or line.told_state != notice.state:
                 corrected.add(notice)
         cls.write([n for n in corrected if not n.corrected_at], {
@@ -647,7 +673,8 @@ class Notice(ModelSQL, ModelView):
         for notice in notices:
             attendance = attendances.get((notice.enrolment, notice.slot))
             if (notice.slot.state not in {'held', 'cancelled'}
-                    or attendance and attendance.state == notice.state):
+                    or attendance
+                    and attendance.told_state == notice.state):
                 return gettext(
                     'training_abandon.msg_notice_correction_outdated',
                     slot=notice.slot.rec_name)

@@ -1,5 +1,7 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
+from unittest.mock import patch
+
 from trytond.modules.training_abandon.exceptions import (
     CaseStepError, DecisionDateWarning)
 from trytond.pool import Pool
@@ -44,8 +46,7 @@ class CaseDecisionTestCase(DatabaseTestCase):
                     self.assertEqual(
                         [(p.kind, p.end_date) for p in enrolment.periods
                             if p.kind == 'expected'],
-                        [] if state == 'cancelled'
-                        else [('expected', DATE + DAY)])
+                        [('expected', DATE + DAY)])
                     self.assertEqual(
                         case.next_kind,
                         'certify' if ground == 'abandonment' else None)
@@ -119,6 +120,72 @@ class CaseDecisionTestCase(DatabaseTestCase):
                         (enrolment.state, enrolment.end_date),
                         ('started', None))
                     case = get_to_decision(enrolment)
+
+    @with_transaction()
+    def test_resume_certified(self):
+        "Test that what the decision produced holds no more"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Mail = pool.get('training.mail')
+        Report = pool.get('training.abandon.certificate', type='report')
+        with set_up() as (company, session, _), \
+                patch.object(Mail, 'queue'), \
+                patch.object(
+                    Report, 'convert', lambda *args, **kw: ('pdf', b'%PDF')):
+            case = get_to_decision(*create_enrolments(session))
+            decide(case)
+            run_wizard('training.abandon.case.certify', [case])
+            mail, = case.mails
+            self.assertEqual((mail.kind, mail.state), ('certify', 'queued'))
+            run_wizard('training.abandon.case.decide', [case])
+            case = Case(case.id)
+            self.assertEqual(
+                [c.state for c in case.certificates], ['void'])
+            self.assertEqual(
+                case.certificates[0].void_reason, case.ground_string)
+            self.assertEqual(Mail(mail.id).state, 'cancelled')
+            certify = case.get_step('certify')
+            self.assertEqual(
+                (certify.state, certify.by_procedure), ('skipped', True))
+
+    @with_transaction()
+    def test_suspended_again(self):
+        "Test a decision on a trainee whose training was postponed"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        with set_up() as (company, _, _):
+            for taken_back in [True, False]:
+                with self.subTest(taken_back=taken_back):
+                    session = create_session(company, days=4)
+                    enrolment, = create_enrolments(session)
+                    first = get_to_decision(enrolment)
+                    decide(first, ground='postponed', effective_date=DATE)
+                    Case.close([first])
+                    second = get_to_decision(enrolment)
+                    decide(second)
+                    self.assertEqual(enrolment.state, 'withdrawn')
+                    if taken_back:
+                        Case.take_back([second], "Wrong person")
+                    else:
+                        run_wizard('training.abandon.case.decide', [second])
+                    enrolment = type(enrolment)(enrolment.id)
+                    periods = [
+                        (p.kind, p.start_date, p.end_date)
+                        for p in enrolment.periods]
+                    if taken_back:
+                        self.assertEqual(enrolment.state, 'suspended')
+                        self.assertTrue(enrolment.planned_periods)
+                        self.assertEqual(periods, [
+                                ('expected', None, DATE),
+                                ('suspended', DATE + DAY, None)])
+                        type(enrolment).start([enrolment])
+                        enrolment = type(enrolment)(enrolment.id)
+                    self.assertEqual(enrolment.state, 'started')
+                    self.assertIsNone(enrolment.planned_periods)
+                    last = enrolment.periods[-1]
+                    self.assertEqual(
+                        (last.kind, last.start_date, last.end_date),
+                        ('expected', DATE + DAY, None))
 
     def hold(self, session, absent=(), count=None):
         "Hold the first slots of the session with the enrolments absent"
@@ -260,6 +327,56 @@ class CaseDecisionTestCase(DatabaseTestCase):
                             n.description
                             for n in Transaction().user_notifications],
                         ["Employer"] if told else [])
+
+    @with_transaction()
+    def test_letters_resumed(self):
+        "Test that who was told of the abandonment is told of the resumption"
+        pool = Pool()
+        Contact = pool.get('training.enrolment.contact')
+        Enrolment = pool.get('training.enrolment')
+        FollowUp = pool.get('training.follow_up')
+        Mail = pool.get('training.mail')
+        with set_up() as (company, session, prescriber):
+            funder = create_party("Funder", 'funder@example.com')
+            tutor = create_party("Tutor", 'tutor@example.com')
+            stranger = create_party("Stranger", 'stranger@example.com')
+            enrolment, = create_enrolments(session, prescriber=prescriber)
+            Enrolment.write([enrolment], {
+                    'fundings': [('create', [{'funder': funder.id}])],
+                    'contacts': [('create', [{
+                                    'party': tutor.id,
+                                    'role': 'tutor',
+                                    }])],
+                    })
+            case = get_to_decision(enrolment)
+            decide(case)
+            told = list(case.mails)
+            self.assertEqual({m.party for m in told}, {prescriber, funder})
+            Mail.write(told, {'state': 'sent'})
+            FollowUp.create([{
+                        'company': company.id,
+                        'enrolment': enrolment.id,
+                        'case': case.id,
+                        'party': stranger.id,
+                        'done_at': told[0].create_date,
+                        'outcome': 'reached',
+                        }])
+            # Even who is not a contact any more
+            Enrolment.write([enrolment], {'prescriber': None})
+            Contact.create([{
+                        'enrolment': enrolment.id,
+                        'party': stranger.id,
+                        'role': 'other',
+                        'notify': False,
+                        }])
+            run_wizard('training.abandon.case.decide', [case])
+            self.assertEqual(
+                {(m.party, m.letter.audience) for m in case.mails
+                    if m not in told}, {
+                    (enrolment.trainee.party, 'trainee'),
+                    (prescriber, 'stakeholder'),
+                    (funder, 'stakeholder'),
+                    })
 
     @with_transaction()
     def test_letters_roles(self):

@@ -142,6 +142,8 @@ class CaseObstacleTestCase(DeadlineTestCase):
             case, = open_cases(create_enrolments(session))
             due_date = case.next_due_date
             self.notified()
+            Session.write([session], {'end_date': session.end_date})
+            self.assertFalse(self.notified())
             Session.write([session], {'end_date': DATE + 9 * DAY})
             (_, label, description, _), = self.notified()
             self.assertIn("The dates of the session of 1 open", label)

@@ -192,13 +192,45 @@ class CaseOutcomeTestCase(DatabaseTestCase):
             cases = [get_to_decision(e) for e in enrolments]
             for case in cases:
                 decide(case, ground='transfer', new_session=new_session.id)
+            new_enrolment = cases[0].new_enrolment
             run_wizard('training.abandon.case.decide', [cases[0]])
             self.assertEqual(
-                (enrolments[0].state, cases[0].new_enrolment.state),
+                (enrolments[0].state, new_enrolment.state),
                 ('started', 'cancelled'))
+            self.assertIsNone(cases[0].new_enrolment)
+            self.assertIn(
+                new_enrolment.rec_name, cases[0].corrections[0].description)
             Enrolment.start([cases[1].new_enrolment])
             with self.assertRaises(CaseStepError):
                 run_wizard('training.abandon.case.decide', [cases[1]])
+
+    @with_transaction()
+    def test_outcome_taken_back(self):
+        "Test that the outcome of a decision goes with it"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        with set_up() as (company, session, _):
+            enrolment, = create_enrolments(session)
+            Enrolment.write(
+                [enrolment], {'agreement_kind': 'apprenticeship'})
+            case = get_to_decision(enrolment)
+            decide(
+                case, ground='postponed', return_date=DATE + WEEK,
+                contract_end_date=DATE - WEEK)
+            run_wizard(
+                'training.abandon.case.take_back', [case],
+                reason="Wrong person")
+            case = type(case)(case.id)
+            description = case.corrections[0].description
+            self.assertIn("Return Date: 03/09/2026", description)
+            self.assertIn("Contract End Date: 02/23/2026", description)
+            for ground in ['abandonment', 'exclusion']:
+                decide(case, ground=ground, contract_end_date=DATE)
+                run_wizard('training.abandon.case.decide', [case])
+                self.assertEqual(
+                    (case.ground, case.return_date, case.contract_end_date),
+                    ('resumed', None, None))
+                case = get_to_decision(enrolment)
 
     @with_transaction()
     def test_postponed(self):

@@ -11,9 +11,10 @@ from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
 
 from .common import (
-    DATE, DAY, DB_NAME, DatabaseTestCase, analyse, apply_wizard, as_user,
-    create_enrolments, create_user, decide, get_to_decision, mail_server,
-    open_cases, open_wizard, run_wizard, set_up)
+    DATE, DAY, DB_NAME, DatabaseTestCase, add_contact, analyse, apply_wizard,
+    as_user, create_enrolments, create_party, create_session, create_user,
+    decide, get_reason, get_to_decision, mail_server, open_cases, open_wizard,
+    run_wizard, set_up)
 
 UNDO = 'training.abandon.case.undo_step'
 TAKE_BACK = 'training.abandon.case.take_back'
@@ -154,10 +155,11 @@ class TakeBackTestCase(UndoTestCase):
                 (certificate.state, certificate.void_reason),
                 ('void', "Wrong person"))
             self.assertIsNone(case.certificate)
-            # The prescriber was not told of the decision
-            self.assertEqual(self.mails(case)[2:], [
+            # Both were told, of the decision or by the certificate
+            self.assertEqual(self.mails(case)[3:], [
                     (enrolment.trainee.party.name, 'decide', 'taken_back',
                         'queued'),
+                    ("Job Centre", 'decide', 'taken_back', 'queued'),
                     ])
             correction, = case.corrections
             self.assertIn("Validated, Abandonment", correction.description)
@@ -208,6 +210,42 @@ class TakeBackTestCase(UndoTestCase):
                 ('decide', 'taken_back'))
             run_wizard('training.abandon.case.ask_reasons', [case])
             self.assertEqual(case.state, 'inquiring')
+
+    @with_transaction()
+    def test_take_back_later(self):
+        "Test that a later decision keeps the enrolment as it made it"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Enrolment = pool.get('training.enrolment')
+        with set_up() as (company, session, _):
+            enrolment, = create_enrolments(session)
+            first = get_to_decision(enrolment)
+            decide(first, ground='exclusion')
+            Case.close([first])
+            Enrolment.start([enrolment])
+            second = get_to_decision(enrolment)
+            decide(second, ground='exclusion')
+            Case.close([second])
+            with self.assertRaisesRegex(CaseUndoError, second.number):
+                run_wizard(TAKE_BACK, [first], reason="Wrong person")
+            self.assertEqual(Enrolment(enrolment.id).state, 'withdrawn')
+
+    @with_transaction()
+    def test_take_back_transfer(self):
+        "Test that the transfer is cancelled whatever the enrolment became"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        with set_up() as (company, session, _):
+            enrolment, = create_enrolments(session)
+            case = get_to_decision(enrolment)
+            decide(
+                case, ground='transfer',
+                new_session=create_session(company, DATE + 7 * DAY).id)
+            transferred = case.new_enrolment
+            Enrolment.write([enrolment], {'state': 'suspended'})
+            run_wizard(TAKE_BACK, [case], reason="Wrong person")
+            self.assertEqual(Enrolment(transferred.id).state, 'cancelled')
+            self.assertEqual(Enrolment(enrolment.id).state, 'suspended')
 
     @with_transaction()
     def test_take_back_other_ground(self):
@@ -298,6 +336,26 @@ class UndoStepTestCase(UndoTestCase):
             self.assertEqual(case.steps[0].evidence, 'proven')
 
     @with_transaction()
+    def test_undo_guardian(self):
+        "Test that the guardian has the correction of the trainee"
+        with set_up() as (company, session, _):
+            enrolment, = create_enrolments(session)
+            mother = create_party("Mother", 'mother@example.com')
+            add_contact(enrolment, mother)
+            case, = open_cases([enrolment])
+            run_wizard('training.abandon.case.ask_reasons', [case])
+            self.deliver(case)
+            run_wizard(
+                UNDO, [case], reason="Wrong dates",
+                message="The dates were wrong.")
+            correction, = case.corrections
+            self.assertEqual(
+                {(m.party, m.letter.audience) for m in correction.mails}, {
+                    (enrolment.trainee.party, 'trainee'),
+                    (mother, 'trainee'),
+                    })
+
+    @with_transaction()
     def test_undo_told(self):
         "Test that who was told by phone knows"
         with set_up() as (company, session, prescriber):
@@ -324,15 +382,25 @@ class UndoStepTestCase(UndoTestCase):
                 case.corrections[0].description, "Announced on the phone")
             Case.skip_step([case], "Announced on the phone")
 
-            analyse([case], analysis="What we think")
+            analyse(
+                [case], analysis="What we think",
+                reasons=[get_reason('no_answer').id,
+                    get_reason('time.lack').id],
+                reason_comment="What he said")
+            self.assertTrue(case.answered_at)
             run_wizard(UNDO, [case], reason="Other trainee")
             case = Case(case.id)
             self.assertEqual(case.state, 'draft')
             self.assertFalse(case.causes)
             self.assertFalse(case.analysis)
+            self.assertFalse(case.reasons)
+            self.assertFalse(case.reason_comment)
+            self.assertIsNone(case.answered_at)
             note = case.corrections[0].note
             self.assertIn("What we think", note)
             self.assertIn("Lack of time", note)
+            self.assertIn("What he said", note)
+            self.assertIn(get_reason('no_answer').rec_name, note)
             analyse([case])
 
             run_wizard(

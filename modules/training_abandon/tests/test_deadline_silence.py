@@ -10,7 +10,7 @@ from trytond.tests.test_tryton import with_transaction
 
 from .common import (
     DATE, DAY, DeadlineTestCase, add_contact, count_statements, create_party,
-    create_session, same_transaction, set_up, today)
+    create_session, run_wizard, same_transaction, set_up, today)
 
 
 class SilenceTestCase(DeadlineTestCase):
@@ -67,6 +67,24 @@ class SilenceTestCase(DeadlineTestCase):
                 (login, records), ('admin', f'[{case.id}]'))
             self.qualify(day)
             self.assertEqual(self.notified(), [])
+
+    @with_transaction()
+    def test_qualify_taken_back(self):
+        "Test that what was qualified and taken back is left to a person"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        with set_up() as (company, session, _):
+            (case,), day = self.silence(session)
+            self.qualify(day)
+            with today(day):
+                run_wizard(
+                    'training.abandon.case.take_back', [case],
+                    reason="The trainee had phoned")
+            self.assertEqual(Case(case.id).state, 'inquiring')
+            for days in [0, 1, 30]:
+                self.assertFalse(self.remind(day + days * DAY))
+                self.qualify(day + days * DAY)
+            self.assertEqual(Case(case.id).state, 'inquiring')
 
     @with_transaction()
     def test_qualify_refused(self):
@@ -270,10 +288,11 @@ class SilenceTestCase(DeadlineTestCase):
                 with today(day), same_transaction():
                     with count_statements() as statements:
                         Case.qualify()
-                # SQLite inserts one row at a time
+                # Each period has its case, SQLite inserts one row at a time
                 counts.append(len([
-                            s for s in statements
-                            if '"training_enrolment_event"' not in s]))
+                            s for s in statements if not s.startswith((
+                                    'INSERT INTO "training_enrolment_event"',
+                                    'UPDATE "training_enrolment_period"'))]))
                 self.assertEqual(
                     {c.state for c in Case.browse(cases)}, {'validated'})
             self.assertLess(counts[1], counts[0] + 20)

@@ -51,6 +51,32 @@ class JustificationTestCase(NoticeTestCase):
             self.assertNotIn("Sick", notification.description)
 
     @with_transaction()
+    def test_justified_is_not_corrected(self):
+        "Test that who was told of an absence is not told that it is justified"
+        pool = Pool()
+        Justification = pool.get('training.justification')
+        Slot = pool.get('training.session.slot')
+        with set_up() as (company, session, _):
+            enrolment, = create_enrolments(session)
+            slots = list(session.slots[:1])
+            self.fill(slots, {enrolment: 'absent'})
+            self.deliver()
+            Justification.accept([self.justify(enrolment)])
+            Slot.open(slots)
+            Slot.close(slots)
+            self.assertEqual(self.states(enrolment), ['excused'])
+            self.assertEqual(len(self.mails()), 1)
+
+            # Nor that it was no absence, once it is again
+            self.fill(slots, {enrolment: 'present'})
+            _, correction = self.mails()
+            self.fill(slots, {enrolment: 'absent'})
+            self.deliver()
+            self.assertEqual(self.states(enrolment), ['excused'])
+            self.assertEqual(correction.state, 'cancelled')
+            self.assertEqual(len(self.mails()), 2)
+
+    @with_transaction()
     def test_justification(self):
         "Test that the accepted justifications excuse their period"
         pool = Pool()

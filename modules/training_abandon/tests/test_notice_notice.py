@@ -600,6 +600,41 @@ class NoticeRecipientTestCase(NoticeTestCase):
             self.assertEqual(notice.mail, mail)
 
     @with_transaction()
+    def test_one_mailbox_corrected(self):
+        "Test that each party has the correction of what it was told"
+        with set_up() as (company, session, prescriber):
+            shared, other = create_enrolments(
+                session, 2, prescriber=prescriber)
+            add_contact(
+                shared, create_party("Tutor", 'ADVISER@example.com'), 'tutor')
+            morning, afternoon = slots = session.slots[:2]
+            self.fill([morning], {shared: 'absent', other: 'absent'})
+            self.fill([afternoon], {shared: ('late', 20)})
+            self.deliver()
+            count = len(self.mails())
+            self.fill([morning], {shared: 'present', other: 'present'})
+            corrections = self.mails()[count:]
+            self.assertEqual(
+                [(m.enrolment, len(m.parties)) for m in corrections],
+                [(shared, 1), (shared, 2), (other, 1), (other, 1)])
+            for notice in self.notices(('slot', '=', morning.id)):
+                self.assertEqual(
+                    notice.correction.enrolment, notice.enrolment)
+                self.assertIn(notice.party, notice.correction.parties)
+
+            # Only what each of them was told
+            self.fill(slots, {shared: 'absent', other: 'present'})
+            self.deliver()
+            count = len(self.mails())
+            type(morning).open(slots)
+            type(morning).cancel(slots)
+            self.assertEqual(
+                {(p, len(m.parties)) for m in self.mails()[count:]
+                    for p in m.parties},
+                {(n.party, 2 if n.party != shared.trainee.party else 1)
+                    for n in self.notices(('enrolment', '=', shared.id))})
+
+    @with_transaction()
     def test_mailbox_of_the_trainee(self):
         "Test that the mail of the trainee is never the one of another"
         with set_up() as (company, session, prescriber):
@@ -676,8 +711,15 @@ class NoticeRecipientTestCase(NoticeTestCase):
                         'training.abandon.case.ask_reasons',
                         [case])[1]['mails'])
             self.assertEqual(case.announced_on(), DATE)
-            case, = open_cases(create_enrolments(session))
             Case = type(case)
+            announcement, = case.mails
+            Mail = type(announcement)
+            for state, date in [
+                    ('failed', None), ('cancelled', None), ('sent', DATE)]:
+                with self.subTest(state=state):
+                    Mail.write([announcement], {'state': state})
+                    self.assertEqual(Case(case.id).announced_on(), date)
+            case, = open_cases(create_enrolments(session))
             for code, date in [
                     ('no_answer', None), ('time.lack', DATE + DAY)]:
                 Case.declare_reasons([case], [get_reason(code)])
@@ -718,6 +760,47 @@ class NoticeRecipientTestCase(NoticeTestCase):
                 [(told, None)] * 2)
             self.deliver_due()
             self.assertEqual(len(self.mails()), 2)
+
+    @with_transaction()
+    def test_correct_later(self):
+        "Test that the correction is told once it can be"
+        with set_up() as (company, session, _):
+            enrolment, = create_enrolments(session)
+            trainee = enrolment.trainee
+            first, second = session.slots[:2]
+            self.fill([first, second], {enrolment: 'absent'})
+            self.deliver()
+            told = self.mails()
+
+            set_email(trainee.party, None)
+            self.fill([first], {enrolment: 'present'})
+            self.deliver_due()
+            self.assertEqual(self.mails(), told)
+            # Not while the sheet is open
+            set_email(trainee.party, 'trainee@example.com')
+            type(first).open([first])
+            self.deliver_due()
+            self.assertEqual(self.mails(), told)
+            with patch.object(type(self.notices()[0]), 'send'):
+                type(first).close([first])
+            self.deliver_due()
+            *_, correction = self.mails()
+            self.assertEqual(
+                (correction.to, correction.letter.variant, correction.state),
+                ('trainee@example.com', 'corrected', 'sent'))
+            self.deliver_due()
+            self.assertEqual(self.mails(), [*told, correction])
+
+            trainee.active = False
+            trainee.save()
+            self.fill([second], {enrolment: 'excused'})
+            self.deliver_due()
+            self.assertEqual(self.mails(), [*told, correction])
+            trainee.active = True
+            trainee.save()
+            self.deliver_due()
+            *_, last = self.mails()
+            self.assertIn("excused", last.body)
 
     @with_transaction()
     def test_address_too_late(self):

@@ -140,7 +140,9 @@ class PeriodTestCase(DatabaseTestCase):
                 'withdraw': Enrolment.withdraw,
                 }[event]
             end([enrolment])
-            Enrolment.end_expectation([Enrolment(enrolment.id)], date)
+            Enrolment.end_expectation(
+                [Enrolment(enrolment.id)], date,
+                suspended=event == 'postpone')
             oracle.end(half // 2)
         elif event == 'resume' and enrolment.state in {
                 'suspended', 'withdrawn'}:
@@ -153,22 +155,12 @@ class PeriodTestCase(DatabaseTestCase):
                 list(Slot(slot.id).attendances), {'state': 'absent'})
             if half - 1 in oracle.lines:
                 oracle.lines[half - 1] = 'absent'
-            elif oracle.expected[half - 1]:
-                # The sheet did not expect the trainee when it was opened
-                oracle.lines[half - 1] = self.line_of(enrolment, slot)
             Slot.close([slot])
         elif event == 'restore' and enrolment.state in {
                 'suspended', 'withdrawn'}:
             Enrolment.restart([enrolment])
             Enrolment.restore_expectation([Enrolment(enrolment.id)])
             oracle.expected = list(oracle.planned)
-
-    def line_of(self, enrolment, slot):
-        pool = Pool()
-        Slot = pool.get('training.session.slot')
-        line, = [
-            a for a in Slot(slot.id).attendances if a.enrolment == enrolment]
-        return line.state
 
     @with_transaction()
     def test_transitions(self):

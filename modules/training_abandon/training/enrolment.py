@@ -4,6 +4,9 @@ import datetime as dt
 from collections import defaultdict
 from decimal import Decimal
 
+from sql.aggregate import Sum
+from sql.conditionals import Coalesce
+
 from trytond.i18n import gettext
 from trytond.model import (
     Index, ModelSQL, ModelView, Workflow, fields, sequence_ordered)
@@ -197,7 +200,8 @@ class Enrolment(
                 'depends': ['state'],
                 },
             confirm={
-                'invisible': ~Eval('state').in_(['draft', 'started']),
+                'invisible': ~Eval('state').in_(
+                    ['draft', 'started', 'cancelled']),
                 'icon': If(Eval('state') == 'started',
                     'tryton-back', 'tryton-forward'),
                 'depends': ['state'],
@@ -214,6 +218,38 @@ class Enrolment(
                 'invisible': ~Eval('state').in_(['draft', 'confirmed']),
                 'depends': ['state'],
                 })
+
+    @classmethod
+    def __register__(cls, module):
+        table_h = cls.__table_handler__(module)
+        has_hours = (
+            not table_h.table_exist(cls._table)
+            or table_h.column_exist('agreed_hours'))
+        super().__register__(module)
+        if not has_hours:
+            cls._agree_on_hours()
+
+    @classmethod
+    def _agree_on_hours(cls):
+        """Give to the enrolments the duration of their course, else of the
+        slots of their session"""
+        pool = Pool()
+        Course = pool.get('training.course')
+        Session = pool.get('training.session')
+        Slot = pool.get('training.session.slot')
+        enrolment, session = cls.__table__(), Session.__table__()
+        course, slot = Course.__table__(), Slot.__table__()
+        duration = (session
+            .join(course, condition=course.id == session.course)
+            .select(
+                course.duration, where=session.id == enrolment.session))
+        slots = slot.select(
+            Sum(slot.duration),
+            where=(slot.session == enrolment.session)
+            & (slot.state != 'cancelled'))
+        Transaction().connection.cursor().execute(*enrolment.update(
+                [enrolment.agreed_hours], [Coalesce(duration, slots)],
+                where=enrolment.state != 'draft'))
 
     @classmethod
     def default_company(cls):
@@ -404,6 +440,9 @@ class Enrolment(
             cls, mode, enrolments, values=None, external=False):
         super().check_modification(
             mode, enrolments, values=values, external=external)
+        if mode == 'write' and external and values.keys() & {
+                'planned_periods', 'previous_state'}:
+            raise AccessError(gettext('training_abandon.msg_period_protected'))
         if mode == 'write' and external and 'agreed_hours' in values:
             for enrolment in enrolments:
                 if enrolment.state != 'draft':
@@ -524,20 +563,23 @@ class Enrolment(
                     e for e in enrolments
                     if e.state not in {'draft', 'cancelled'}])
         elif mode == 'write' and field_names & {'start_date', 'end_date'}:
-            cls._move_dates([e for e in enrolments if e.state != 'draft'])
+            cls._move_dates(
+                [e for e in enrolments if e.state != 'draft'], field_names)
         if mode == 'write' and 'state' in field_names:
             cls.follow_state(enrolments)
 
     @classmethod
-    def _move_dates(cls, enrolments):
+    def _move_dates(cls, enrolments, names):
         pool = Pool()
         Lang = pool.get('ir.lang')
         lang = Lang.get()
-        cls.move_bounds(enrolments)
+        cls.move_bounds(enrolments, names)
+        same = defaultdict(list)
         for enrolment in enrolments:
-            cls.record([enrolment], 'dates', description=' - '.join(
-                    lang.strftime(d) if d else '…'
-                    for d in [enrolment.start_date, enrolment.end_date]))
+            same[enrolment.start_date, enrolment.end_date].append(enrolment)
+        for dates, enrolments in same.items():
+            cls.record(enrolments, 'dates', description=' - '.join(
+                    lang.strftime(d) if d else '…' for d in dates))
 
     @classmethod
     @ModelView.button
@@ -560,7 +602,9 @@ class Enrolment(
     @Workflow.transition('confirmed')
     def confirm(cls, enrolments):
         confirmed = [e for e in enrolments if e.state == 'draft']
-        cls._check_session_takes(confirmed)
+        cancelled = [e for e in enrolments if e.state == 'cancelled']
+        cls._check_session_takes([*confirmed, *cancelled])
+        cls.restore_expectation(cancelled)
         cls.create_expectation(confirmed)
         cls._propose_agreed_hours(confirmed)
         cls.record(enrolments, 'confirmed')

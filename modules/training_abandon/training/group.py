@@ -1,6 +1,8 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 "Who goes where: groups of trainees and exemptions"
+from collections import defaultdict
+
 from sql import Literal
 from sql.operators import Exists
 
@@ -132,11 +134,14 @@ class Enrolment_Group(ModelSQL):
     def _note(cls, records, message):
         pool = Pool()
         Event = pool.get('training.enrolment.event')
+        same = defaultdict(list)
         for record in records:
             if record.enrolment.state != 'draft':
-                Event.record(
-                    [record.enrolment], 'groups',
-                    description=gettext(message, group=record.group.rec_name))
+                same[record.group].append(record.enrolment)
+        for group, enrolments in same.items():
+            Event.record(
+                enrolments, 'groups',
+                description=gettext(message, group=group.rec_name))
 
 
 def check_session(record, group):
@@ -241,10 +246,14 @@ class Exemption(ModelSQL, ModelView):
     def _note(cls, exemptions, message):
         pool = Pool()
         Event = pool.get('training.enrolment.event')
+        same = defaultdict(list)
         for exemption in exemptions:
+            same[exemption.reason, exemption.rec_name].append(
+                exemption.enrolment)
+        for (reason, name), enrolments in same.items():
             Event.record(
-                [exemption.enrolment], 'exemption', reason=exemption.reason,
-                description=gettext(message, exemption=exemption.rec_name))
+                enrolments, 'exemption', reason=reason,
+                description=gettext(message, exemption=name))
 
 
 class GroupsMixin:

@@ -76,6 +76,15 @@ def stretch(spans, start, end):
     return spans
 
 
+def splice(spans, span):
+    "Return the spans with the span in the place of what is meanwhile"
+    before = [] if span['start'] is None else clip(
+        spans, end=span['start'] - 1)
+    after = [] if span['end'] is None else clip(
+        spans, start=span['end'] + 1)
+    return [*before, span, *after]
+
+
 def overlapping(spans):
     "Return the first two spans that overlap, in time order, or None"
     spans = order(spans)

@@ -186,7 +186,11 @@ class Erase(metaclass=PoolMeta):
     def to_erase(self, party_id):
         pool = Pool()
         ContactMechanism = pool.get('party.contact_mechanism')
+        Event = pool.get('training.enrolment.event')
+        Exemption = pool.get('training.enrolment.exemption')
+        Period = pool.get('training.enrolment.period')
         Trainee = pool.get('training.trainee')
+        enrolment = [('enrolment.trainee.party', '=', party_id)]
         return super().to_erase(party_id) + [
             (ContactMechanism, [('party', '=', party_id)], True,
                 ['bounce_reason'],
@@ -194,4 +198,13 @@ class Erase(metaclass=PoolMeta):
             (Trainee, [('party', '=', party_id)], True,
                 ['birth_date'],
                 [None]),
+            (Period, enrolment, True,
+                ['reason'],
+                [None]),
+            (Exemption, enrolment, True,
+                ['reason'],
+                ['****']),
+            (Event, enrolment, True,
+                ['reason', 'description'],
+                [None, None]),
             ]

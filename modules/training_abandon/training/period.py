@@ -23,8 +23,8 @@ from .. import tools
 from ..exceptions import PeriodError, PeriodWarning
 from ..tools import BATCH
 from .half_day import (
-    HALVES, NEVER, WEEKDAYS, clip, date_half, half_day, order,
-    overlapping, stretch)
+    HALVES, LAST, NEVER, WEEKDAYS, clip, date_half, end_of, half_day, order,
+    overlapping, splice, stretch)
 
 _BOUNDS = {
     'enrolment', 'start_date', 'start_half', 'end_date', 'end_half'}
@@ -71,6 +71,9 @@ class Period(ModelSQL, ModelView):
         help="The last half-day, included.")
     weekdays = fields.MultiSelection(
         'get_weekdays', "Half-Days", sort=False,
+        states={
+            'invisible': Eval('kind') != 'expected',
+            },
         help="The half-days of the week on which the trainee is expected.\n"
         "Leave empty for all of them.")
     reason = fields.Char(
@@ -208,6 +211,11 @@ class Period(ModelSQL, ModelView):
         if 'weekdays' in values and not values['weekdays']:
             values['weekdays'] = None
         if mode == 'create' or values.keys() & _SPAN:
+            if Transaction().check_access:
+                # The user does not say who changes the period, and when
+                values = {
+                    n: v for n, v in values.items()
+                    if n not in {'user', 'known_since'}}
             values.setdefault('user', Transaction().user or None)
             values.setdefault('known_since', tools.now())
         return values
@@ -220,10 +228,15 @@ class Period(ModelSQL, ModelView):
 
     @classmethod
     def check_bounds(cls, periods, field_names=None):
-        if field_names and not field_names & _BOUNDS:
+        if field_names and not field_names & _SPAN:
             return
         for period in periods:
             span = period.span
+            if span['weekdays'] and span['kind'] != 'expected':
+                raise PeriodError(gettext(
+                        'training_abandon.msg_period_weekdays',
+                        enrolment=period.enrolment.rec_name,
+                        period=describe(span)))
             if None not in {span['start'], span['end']} and (
                     span['start'] > span['end']):
                 raise PeriodError(gettext(
@@ -264,8 +277,19 @@ class Period(ModelSQL, ModelView):
                 raise AccessError(gettext(
                         'training_abandon.msg_period_draft',
                         enrolment=period.enrolment.rec_name))
+            if period.enrolment.planned_periods is not None:
+                raise AccessError(gettext(
+                        'training_abandon.msg_period_ended',
+                        enrolment=period.enrolment.rec_name))
+        if mode == 'write' and values.keys() & cls._protected_fields():
+            raise AccessError(gettext('training_abandon.msg_period_protected'))
         if mode == 'create' or (mode == 'write' and values.keys() & _SPAN):
             cls._check_reason(periods, values)
+
+    @classmethod
+    def _protected_fields(cls):
+        "Return the names of the fields that tell where a period comes from"
+        return {*cls._origin_names()} - {'reason'}
 
     @classmethod
     def _check_reason(cls, periods, values):
@@ -293,7 +317,7 @@ class Period(ModelSQL, ModelView):
     @classmethod
     def _is_followed(cls):
         "If the change follows that of an enrolment, which records it"
-        return Transaction().context.get('training_periods_followed')
+        return Transaction().context.get('_training_periods_followed')
 
     @classmethod
     def _note(cls, periods, deleted=False):
@@ -302,11 +326,15 @@ class Period(ModelSQL, ModelView):
         message = (
             'training_abandon.msg_period_deleted' if deleted
             else 'training_abandon.msg_period_changed')
+        same = defaultdict(list)
         for period in periods:
+            same[
+                None if deleted else period.reason,
+                gettext(message, period=describe(period.span))].append(
+                    period.enrolment)
+        for (reason, description), enrolments in same.items():
             Event.record(
-                [period.enrolment], 'periods',
-                reason=None if deleted else period.reason,
-                description=gettext(message, period=describe(period.span)))
+                enrolments, 'periods', reason=reason, description=description)
 
     @classmethod
     def warn_empty(cls, periods):
@@ -364,8 +392,9 @@ class PeriodsMixin:
             enrolment.id, slot, slot.id if slot_id is None else slot_id)
 
     @classmethod
-    def expects_sql(cls, enrolment_id, slot, slot_id):
-        "Return the expression of expected_sql for the id of the enrolment"
+    def expects_sql(cls, enrolment_id, slot, slot_id, groups=True):
+        """Return the expression of expected_sql for the id of the enrolment,
+        whatever its groups are today without groups."""
         pool = Pool()
         Period = pool.get('training.enrolment.period')
         period = Period.__table__()
@@ -374,10 +403,10 @@ class PeriodsMixin:
                 where=(period.enrolment == enrolment_id)
                 & (period.kind == 'expected')
                 & Period.covers_sql(period, slot)))
-        return (
-            within
-            & cls._grouped_sql(enrolment_id, slot_id)
-            & ~cls._exempted_sql(enrolment_id, slot, slot_id))
+        expected = within & ~cls._exempted_sql(enrolment_id, slot, slot_id)
+        if groups:
+            expected &= cls._grouped_sql(enrolment_id, slot_id)
+        return expected
 
     @classmethod
     def last_official_half_days(cls, enrolments):
@@ -443,7 +472,9 @@ class PeriodsMixin:
         cls._set_planned({e: [] for e in enrolments})
 
     @classmethod
-    def end_expectation(cls, enrolments, date, reason=None, origins=None):
+    def end_expectation(
+            cls, enrolments, date, reason=None, origins=None,
+            suspended=False):
         """Expect nobody after the last half-day attended on the date, or
         after that day when none was attended.
 
@@ -451,7 +482,7 @@ class PeriodsMixin:
         attended = cls.last_attended_half_days(enrolments, date)
         cls._end_periods({
                 e: attended.get(e, half_day(date, 'afternoon'))
-                for e in enrolments}, reason, origins)
+                for e in enrolments}, reason, origins, suspended)
 
     @classmethod
     def forget_expectation(cls, enrolments, reason=None, origins=None):
@@ -461,20 +492,23 @@ class PeriodsMixin:
             {e: official.get(e, NEVER) for e in enrolments}, reason, origins)
 
     @classmethod
-    def _end_periods(cls, ends, reason, origins):
+    def _end_periods(cls, ends, reason, origins, suspended=False):
         spans, planned = {}, defaultdict(list)
         for enrolment, end in ends.items():
             values = {'reason': reason, **(origins or {}).get(enrolment, {})}
             current = [p.span for p in enrolment.periods]
             if enrolment.planned_periods is None:
-                planned[dump(current)].append(enrolment)
+                planned[dump([
+                            # What a person has said is erased in one place
+                            {**s, 'reason': None} for s in current])].append(
+                                enrolment)
             kept = order(clip(current, end=end))
             if kept and kept[-1] not in current:
                 kept[-1] = cls._origin(kept[-1], values)
-            if enrolment.state == 'suspended':
+            if suspended:
                 kept = [s for s in kept if s['kind'] != 'suspended']
                 kept.append(cls._origin({
-                            'start': end + 1,
+                            'start': None if end == NEVER else end + 1,
                             'end': None,
                             'kind': 'suspended',
                             'weekdays': [],
@@ -514,6 +548,26 @@ class PeriodsMixin:
                 if e.planned_periods is not None})
 
     @classmethod
+    def restore_suspension(cls, enrolments):
+        """Expect the trainees as they were before the expectation was ended,
+        or, when the suspension itself had ended it, suspend them again from
+        that half-day."""
+        restored, ends = [], {}
+        for enrolment in enrolments:
+            planned = enrolment._planned_spans()
+            if (enrolment.planned_periods is None
+                    or planned and planned[-1]['kind'] == 'suspended'):
+                restored.append(enrolment)
+            else:
+                end = max((
+                        end_of(p.span) for p in enrolment.periods
+                        if p.kind != 'suspended'), default=NEVER)
+                if end < LAST:
+                    ends[enrolment] = end
+        cls.restore_expectation(restored)
+        cls._end_periods(ends, None, None, suspended=True)
+
+    @classmethod
     def _set_planned(cls, spans):
         cls._replace_periods(spans)
         ended = [e for e in spans if e.planned_periods is not None]
@@ -523,11 +577,9 @@ class PeriodsMixin:
     def _planned_spans(self):
         """Return the spans before the expectation was ended, to the planned
         end of the enrolment"""
-        if self.planned_periods is None:
-            spans = [p.span for p in self.periods]
-        else:
-            spans = load(self.planned_periods)
-        spans = order(spans)
+        if self.planned_periods is not None:
+            return load(self.planned_periods)
+        spans = order([p.span for p in self.periods])
         if spans:
             spans = stretch(
                 spans, spans[0]['start'],
@@ -538,18 +590,19 @@ class PeriodsMixin:
     def change_period(cls, enrolments, span):
         """Make the span hold for the enrolments, which keep their periods
         before and after it."""
-        spans = {}
+        spans, planned = {}, defaultdict(list)
         for enrolment in enrolments:
             if enrolment.state == 'draft':
                 raise PeriodError(gettext(
                         'training_abandon.msg_period_draft',
                         enrolment=enrolment.rec_name))
-            current = [p.span for p in enrolment.periods]
-            before = [] if span['start'] is None else clip(
-                current, end=span['start'] - 1)
-            after = [] if span['end'] is None else clip(
-                current, start=span['end'] + 1)
-            spans[enrolment] = [*before, span, *after]
+            spans[enrolment] = splice(
+                [p.span for p in enrolment.periods], span)
+            if enrolment.planned_periods is not None:
+                planned[dump(splice(
+                            load(enrolment.planned_periods), span))].append(
+                                enrolment)
+        cls._write_planned(planned)
         cls._replace_periods(spans)
         cls.record(
             list(spans), 'periods', reason=span['reason'],
@@ -558,22 +611,32 @@ class PeriodsMixin:
                 period=describe(span)))
 
     @classmethod
-    def move_bounds(cls, enrolments):
-        "Make the periods follow the dates of the enrolments"
+    def move_bounds(cls, enrolments, names):
+        "Make the periods follow the dates of the enrolments with the names"
         spans, planned = {}, defaultdict(list)
         for enrolment in enrolments:
-            start = half_day(enrolment.start_date)
-            end = half_day(enrolment.end_date, 'afternoon')
             if enrolment.planned_periods is not None:
-                planned[dump(stretch(
+                planned[dump(enrolment._moved(
                             load(enrolment.planned_periods),
-                            start, end))].append(enrolment)
-            elif enrolment.periods:
-                current = [p.span for p in enrolment.periods]
-                spans[enrolment] = stretch(current, start, end) or [{
-                        **current[-1], 'start': start, 'end': end}]
+                            names))].append(enrolment)
+            else:
+                spans[enrolment] = enrolment._moved(
+                    [p.span for p in enrolment.periods], names)
         cls._write_planned(planned)
         cls._replace_periods(spans)
+
+    def _moved(self, spans, names):
+        "Return the spans with the bounds that the dates give them"
+        if not spans:
+            return []
+        spans = order(spans)
+        start, end = spans[0]['start'], spans[-1]['end']
+        if 'start_date' in names:
+            start = half_day(self.start_date)
+        if 'end_date' in names:
+            end = half_day(self.end_date, 'afternoon')
+        return stretch(spans, start, end) or [
+            {**spans[-1], 'start': start, 'end': end}]
 
     @classmethod
     def _origin(cls, span, values):
@@ -591,6 +654,9 @@ class PeriodsMixin:
         pool = Pool()
         Period = pool.get('training.enrolment.period')
         to_create, to_delete, to_write = [], [], defaultdict(list)
+        # What is written has no other origin than its own
+        unknown = dict.fromkeys(
+            set(Period._origin_names()) - {'user', 'known_since'})
         for enrolment, wanted in spans.items():
             periods = list(enrolment.periods)
             wanted = order(wanted)
@@ -602,13 +668,14 @@ class PeriodsMixin:
                 {'enrolment': enrolment.id, **period_values(span)}
                 for span in wanted[len(periods):]]
         with Transaction().set_context(
-                _check_access=False, training_periods_followed=True):
+                _check_access=False, _training_periods_followed=True):
             # Those that leave first, those that overlap last
             if to_delete:
                 Period.delete(to_delete)
             if to_write:
                 Period.write(*chain(*(
-                            (periods, period_values(*load(dumped)))
+                            (periods,
+                                {**unknown, **period_values(*load(dumped))})
                             for dumped, periods in to_write.items())))
             for sub_values in grouped_slice(to_create, BATCH):
                 Period.create(list(sub_values))
@@ -634,7 +701,9 @@ class ChangePeriod(Wizard):
             'start': half_day(start.start_date, start.start_half),
             'end': half_day(start.end_date, start.end_half),
             'kind': start.kind,
-            'weekdays': list(start.weekdays or []),
+            'weekdays': (
+                list(start.weekdays or []) if start.kind == 'expected'
+                else []),
             'reason': start.reason,
             }
         if None not in {span['start'], span['end']} and (
@@ -680,6 +749,9 @@ class ChangePeriodStart(ModelView):
         help="The last half-day, included.")
     weekdays = fields.MultiSelection(
         'get_weekdays', "Half-Days", sort=False,
+        states={
+            'invisible': Eval('kind') != 'expected',
+            },
         help="The half-days of the week on which the trainee is expected.\n"
         "Leave empty for all of them.")
     reason = fields.Char(

@@ -9,8 +9,7 @@ from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
 from .. import tools
-from ..exceptions import (
-    SessionCancelWarning, SessionDoneWarning, SlotError)
+from ..exceptions import SessionCancelWarning, SessionDoneWarning, SlotError
 from .enrolment import CURRENT_STATES
 from .slot_generation import GenerationMixin
 

@@ -426,7 +426,7 @@ class Slot(
                 WEEKDAYS[date.weekday()],
                 half_of(start, SCHEDULE['noon'])].append(id_)
         for (weekday, half), ids in halves.items():
-            for sub_ids in grouped_slice(ids):
+            for sub_ids in grouped_slice(ids, BATCH):
                 cursor.execute(*table.update(
                         [table.weekday, table.half], [weekday, half],
                         where=fields.SQL_OPERATORS['in'](
@@ -484,8 +484,6 @@ class Slot(
                 mode == 'write' and external
                 and values.keys() & TIMES):
             cls.check_not_opened(slots)
-        elif mode == 'write' and external and 'subject' in values:
-            cls.check_not_held(slots)
 
     @classmethod
     def check_not_held(cls, slots):

@@ -74,7 +74,9 @@ class ClockMixin:
     def _write_clock(cls, slots, values, is_held):
         if is_held:
             values = {n: v for n, v in values.items() if n != 'duration'}
-        cls.write(slots, values)
+        # The slots of the company move together
+        with Transaction().set_context(skip_slot_conflicts=True):
+            cls.write(cls.browse(slots), values)
         cls.on_clock(slots)
 
     @classmethod

@@ -17,6 +17,7 @@ from proteus import Model, Wizard
 from proteus import config as pconfig
 
 from ..environment import refuse
+from .expectation import Expectation
 from .replies import Replies
 from .sheets import Sheets
 from .training import ABSENCES
@@ -62,6 +63,7 @@ class Demo:
         work.run()
         self.sheets = Sheets(self)
         self.sheets.run()
+        Expectation(self).run()
         self.wait_for_mails()
         Replies(self, work.cases, self.files()).run()
         return self.summary()

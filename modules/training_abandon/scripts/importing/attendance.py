@@ -20,8 +20,8 @@ MINUTES = {'late': 'late_by', 'left_early': 'left_by'}
 FIELDS = ['state', 'late_by', 'left_by', 'comment', 'source', 'justified_by']
 ATTENDED = {'present', 'late', 'left_early'}
 MISSED = {'absent', 'excused'}
-# A slot that starts before noon and ends after lunch is the whole day
-NOON, AFTER_LUNCH = dt.time(12), dt.time(14)
+# A slot of the morning that ends after lunch is the whole day
+AFTER_LUNCH = dt.time(14)
 # Slots whose attendances are read at once
 SLOTS = 20
 
@@ -210,9 +210,16 @@ class Attendance(Importer):
                 SLOT, 'session',
                 {row['enrolment_']['session'] for row in rows},
                 ['session', 'session.state', 'date', 'start', 'end',
-                    'start_at', 'duration', 'state', 'trainees'],
+                    'half', 'start_at', 'duration', 'state', 'trainees'],
                 size=10):
             slots[slot['session'], slot['date']].append(slot)
+        # Who is on a sheet is, whatever is expected today
+        recorded = {
+            (line['enrolment'], line['slot'])
+            for line in self.client.read_in(
+                ATTENDANCE, 'enrolment',
+                {row['enrolment_']['id'] for row in rows},
+                ['enrolment', 'slot'], size=SLOTS)}
         today = self.client.call('ir.date', 'today')
         now = dt.datetime.now(dt.timezone.utc).replace(tzinfo=None)
         for row in rows:
@@ -229,10 +236,12 @@ class Attendance(Importer):
                     raise Rejected(
                         "The slot is still to come: record its attendance "
                         "once it has taken place.", 'date')
+                enrolment = row['enrolment_']
                 found = [
                     slot for slot in found
-                    if row['enrolment_']['trainee'] in slot['trainees']
-                    and expected(row['enrolment_'], row['date'])]
+                    if (enrolment['id'], slot['id']) in recorded
+                    or enrolment['trainee'] in slot['trainees']
+                    and expected(enrolment, row['date'])]
                 if not found:
                     raise Rejected(
                         "The trainee is not expected on that day: look at "
@@ -372,7 +381,7 @@ def find_slots(slots, start):
 
 
 def is_whole_day(slot):
-    return slot['start'] < NOON and slot['end'] > AFTER_LUNCH
+    return slot['half'] == 'morning' and slot['end'] > AFTER_LUNCH
 
 
 def is_at(slot, start):
@@ -380,9 +389,9 @@ def is_at(slot, start):
     if start == 'day':
         return True
     if start == 'morning':
-        return slot['start'] < NOON
+        return slot['half'] == 'morning'
     if start == 'afternoon':
-        return slot['start'] >= NOON or is_whole_day(slot)
+        return slot['half'] == 'afternoon' or is_whole_day(slot)
     return slot['start'] == start
 
 
