@@ -681,11 +681,16 @@ class Enrolment(
     @ModelView.button
     @Workflow.transition('completed')
     def complete(cls, enrolments):
-        by_company = defaultdict(list)
+        today = {
+            c: tools.today(c) for c in {e.company for e in enrolments}}
+        by_date = defaultdict(list)
         for enrolment in enrolments:
-            by_company[enrolment.company].append(enrolment)
-        for company, completed in by_company.items():
-            cls.end_expectation(completed, tools.today(company))
+            by_date[min(
+                    today[enrolment.company],
+                    enrolment.end_date or enrolment.session.end_date)].append(
+                        enrolment)
+        for date, completed in by_date.items():
+            cls.end_expectation(completed, date)
         cls.record(enrolments, 'completed')
 
     @classmethod
