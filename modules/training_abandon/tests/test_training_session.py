@@ -31,10 +31,11 @@ class SessionEndTestCase(NoticeTestCase):
         with set_up() as (company, session, _):
             came, absent, confirmed, draft, ended = enrolments = (
                 create_enrolments(session, 5))
-            self.fill(session.slots[:1], {
-                    absent: 'absent', confirmed: 'absent', draft: 'absent'})
-            Enrolment.confirm([confirmed, draft])
+            Enrolment.confirm([draft])
             Enrolment.draft([draft])
+            self.fill(session.slots[:1], {
+                    absent: 'absent', confirmed: 'absent'})
+            Enrolment.confirm([confirmed])
             Enrolment.withdraw([ended])
             hours = came.hours_attended
             Session.cancel([session])
