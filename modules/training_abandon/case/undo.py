@@ -97,8 +97,7 @@ class UndoMixin:
             since = self._taken_back_at()
             mails = [
                 m for m in mails
-                if not (m.certificate and m.certificate.state == 'void')
-                and not (since and m.sent_at and m.sent_at <= since)]
+                if not (since and m.sent_at and m.sent_at <= since)]
             follow_ups = [
                 f for f in follow_ups if not (since and f.done_at <= since)]
         return list(dict.fromkeys(r.party for r in [*mails, *follow_ups]))
