@@ -426,7 +426,7 @@ class PeriodTestCase(DatabaseTestCase):
             event = enrolment.events[0]
             self.assertEqual(
                 (event.kind, event.reason, event.description),
-                ('agreed_hours', "Amendment", '12:00 → 6:00'))
+                ('agreed_hours', "Amendment", '12:00 → 06:00'))
             with today(DATE):
                 for slot in session.slots[:2]:
                     Slot.open([slot])

@@ -14,6 +14,7 @@ from trytond.model.exceptions import AccessError
 from trytond.modules.currency.fields import Monetary
 from trytond.pool import Pool
 from trytond.pyson import Bool, Eval, If
+from trytond.report import Report
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 from trytond.wizard import Button, StateTransition, StateView, Wizard
@@ -26,6 +27,7 @@ from ..tools import BATCH
 from .event import EventsMixin
 from .group import GroupsMixin
 from .period import PeriodsMixin
+from .res import HOURS_CONVERTER
 
 ZERO = dt.timedelta()
 
@@ -543,7 +545,9 @@ class Enrolment(
                 # What is completed only goes back to started
                 cls.restart([e for e in group if e.state == 'completed'])
             give[state](group)
-            if state in {'confirmed', 'started'}:
+            if state == 'suspended':
+                cls.restore_suspension(cls.browse(group))
+            elif state != 'draft':
                 cls.restore_expectation(cls.browse(group))
 
     @classmethod
@@ -606,7 +610,7 @@ class Enrolment(
         cls._check_session_takes([*confirmed, *cancelled])
         cls.restore_expectation(cancelled)
         cls.create_expectation(confirmed)
-        cls._propose_agreed_hours(confirmed)
+        cls._propose_agreed_hours([*confirmed, *cancelled])
         cls.record(enrolments, 'confirmed')
 
     @classmethod
@@ -634,13 +638,15 @@ class Enrolment(
     @classmethod
     def change_agreed_hours(cls, enrolments, hours, reason):
         "Agree on other hours, for the reason"
+        previous = defaultdict(list)
         for enrolment in enrolments:
             cls._warn_agreed_hours(enrolment, hours)
-            previous = enrolment.agreed_hours
-            cls.write([enrolment], {'agreed_hours': hours})
+            previous[enrolment.agreed_hours].append(enrolment)
+        cls.write(list(enrolments), {'agreed_hours': hours})
+        for agreed, group in previous.items():
             cls.record(
-                [enrolment], 'agreed_hours', reason=reason,
-                description=f'{hour(previous)} → {hour(hours)}')
+                group, 'agreed_hours', reason=reason,
+                description=f'{hours_name(agreed)} → {hours_name(hours)}')
 
     @classmethod
     def _warn_agreed_hours(cls, enrolment, hours):
@@ -652,8 +658,8 @@ class Enrolment(
                 raise AgreedHoursWarning(key, gettext(
                         'training_abandon.msg_agreed_hours_attended',
                         enrolment=enrolment.rec_name,
-                        hours=hour(hours),
-                        attended=hour(enrolment.time_attended)))
+                        hours=hours_name(hours),
+                        attended=hours_name(enrolment.time_attended)))
 
     @property
     def time_attended(self):
@@ -722,12 +728,9 @@ class Enrolment(
         cls.record(enrolments, 'cancelled')
 
 
-def hour(duration):
-    "Return the duration as hours and minutes"
-    if duration is None:
-        return '…'
-    minutes = duration // dt.timedelta(minutes=1)
-    return f'{minutes // 60}:{minutes % 60:02}'
+def hours_name(duration):
+    "Return the duration in hours, or an ellipsis if there is none"
+    return Report.format_timedelta(duration, HOURS_CONVERTER) or '…'
 
 
 class ChangeAgreedHours(Wizard):

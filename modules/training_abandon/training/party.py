@@ -176,6 +176,11 @@ class Erase(metaclass=PoolMeta):
     __name__ = 'party.erase'
 
     def transition_erase(self):
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        Enrolment.erase_planned_reasons(Enrolment.search([
+                    ('trainee.party', '=', self.ask.party.id),
+                    ]))
         for Model, domain, _, columns, _ in self.to_erase(self.ask.party.id):
             with inactive_records():
                 records = Model.search(domain)

@@ -32,11 +32,10 @@ _SPAN = {*_BOUNDS, 'kind', 'weekdays'}
 _ORIGIN = ['reason', 'user', 'known_since']
 
 
-class Period(ModelSQL, ModelView):
-    __name__ = 'training.enrolment.period'
+class SpanMixin:
+    "What holds from a half-day to another one"
+    __slots__ = ()
 
-    enrolment = fields.Many2One(
-        'training.enrolment', "Enrolment", required=True, ondelete='CASCADE')
     kind = fields.Selection([
             ('expected', "Expected"),
             ('suspended', "Suspended"),
@@ -76,6 +75,29 @@ class Period(ModelSQL, ModelView):
             },
         help="The half-days of the week on which the trainee is expected.\n"
         "Leave empty for all of them.")
+
+    @classmethod
+    def default_start_half(cls):
+        return 'morning'
+
+    @classmethod
+    def default_end_half(cls):
+        return 'afternoon'
+
+    @classmethod
+    def get_weekdays(cls):
+        "Return the half-days of the week, as monday_morning"
+        return [
+            (f'{day}_{half}',
+                gettext(f'training_abandon.msg_half_day_{day}_{half}'))
+            for day in WEEKDAYS for half, _ in HALVES]
+
+
+class Period(SpanMixin, ModelSQL, ModelView):
+    __name__ = 'training.enrolment.period'
+
+    enrolment = fields.Many2One(
+        'training.enrolment', "Enrolment", required=True, ondelete='CASCADE')
     reason = fields.Char(
         "Reason",
         states={
@@ -129,22 +151,6 @@ class Period(ModelSQL, ModelView):
     @classmethod
     def default_kind(cls):
         return 'expected'
-
-    @classmethod
-    def default_start_half(cls):
-        return 'morning'
-
-    @classmethod
-    def default_end_half(cls):
-        return 'afternoon'
-
-    @classmethod
-    def get_weekdays(cls):
-        "Return the half-days of the week, as monday_morning"
-        return [
-            (f'{day}_{half}',
-                gettext(f'training_abandon.msg_half_day_{day}_{half}'))
-            for day in WEEKDAYS for half, _ in HALVES]
 
     def get_rec_name(self, name):
         return ' '.join([
@@ -498,10 +504,7 @@ class PeriodsMixin:
             values = {'reason': reason, **(origins or {}).get(enrolment, {})}
             current = [p.span for p in enrolment.periods]
             if enrolment.planned_periods is None:
-                planned[dump([
-                            # What a person has said is erased in one place
-                            {**s, 'reason': None} for s in current])].append(
-                                enrolment)
+                planned[dump(current)].append(enrolment)
             kept = order(clip(current, end=end))
             if kept and kept[-1] not in current:
                 kept[-1] = cls._origin(kept[-1], values)
@@ -516,6 +519,18 @@ class PeriodsMixin:
             spans[enrolment] = kept
         cls._write_planned(planned)
         cls._replace_periods(spans)
+
+    @classmethod
+    def erase_planned_reasons(cls, enrolments):
+        "Forget why the periods of the enrolments were planned"
+        planned = defaultdict(list)
+        for enrolment in enrolments:
+            if enrolment.planned_periods is not None:
+                planned[dump([
+                            {**s, 'reason': None}
+                            for s in load(enrolment.planned_periods)])].append(
+                                enrolment)
+        cls._write_planned(planned)
 
     @classmethod
     def _write_planned(cls, planned):
@@ -724,56 +739,15 @@ class ChangePeriod(Wizard):
         return 'reload'
 
 
-class ChangePeriodStart(ModelView):
+class ChangePeriodStart(SpanMixin, ModelView):
     __name__ = 'training.enrolment.period.change.start'
 
-    kind = fields.Selection([
-            ('expected', "Expected"),
-            ('suspended', "Suspended"),
-            ('exempted', "Exempted"),
-            ], "Kind", required=True, sort=False)
-    start_date = fields.Date(
-        "Start Date", help="Leave empty for the start of the session.")
-    start_half = fields.Selection(
-        HALVES, "From", required=True, sort=False)
-    end_date = fields.Date(
-        "End Date",
-        domain=[
-            If(Eval('start_date') & Eval('end_date'),
-                ('end_date', '>=', Eval('start_date', None)),
-                ()),
-            ],
-        help="Leave empty for the end of the session.")
-    end_half = fields.Selection(
-        HALVES, "To", required=True, sort=False,
-        help="The last half-day, included.")
-    weekdays = fields.MultiSelection(
-        'get_weekdays', "Half-Days", sort=False,
-        states={
-            'invisible': Eval('kind') != 'expected',
-            },
-        help="The half-days of the week on which the trainee is expected.\n"
-        "Leave empty for all of them.")
     reason = fields.Char(
         "Reason", required=True, help="Do not write any health detail.")
 
     @classmethod
     def default_kind(cls):
         return 'suspended'
-
-    @classmethod
-    def default_start_half(cls):
-        return 'morning'
-
-    @classmethod
-    def default_end_half(cls):
-        return 'afternoon'
-
-    @classmethod
-    def get_weekdays(cls):
-        pool = Pool()
-        Period = pool.get('training.enrolment.period')
-        return Period.get_weekdays()
 
 
 def period_values(span):
