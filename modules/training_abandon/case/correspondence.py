@@ -131,7 +131,7 @@ class CaseCorrespondenceMixin(CorrespondenceMixin):
             **{
                 name: Report.format_timedelta(
                     getattr(self.enrolment, name), HOURS_CONVERTER, lang)
-                for name in HOURS},
+                for name in ['agreed_hours', *HOURS]},
             'new_session': (
                 self.new_enrolment.session.number
                 if self.new_enrolment else ''),

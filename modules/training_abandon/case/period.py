@@ -1,6 +1,6 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
-from sql import Literal, Null
+from sql import Null
 
 from trytond import backend
 from trytond.model import fields
@@ -70,13 +70,18 @@ class Period(metaclass=PoolMeta):
             if end and end == ended:
                 end = end_date
             planned[enrolment] = (date, end)
+            if ground == 'transfer' and state == 'cancelled':
+                # The hours of who was transferred stay
+                state = 'withdrawn'
             if GROUND_STATES[ground] == state and current == date:
-                decisions[enrolment] = (case, enrolment, start, date, end)
+                decisions[enrolment] = (
+                    case, enrolment, state, start, date, end)
         return list(decisions.values())
 
     @classmethod
     def _date_decision(
-            cls, case_id, enrolment_id, start_date, effective_date, end_date):
+            cls, case_id, enrolment_id, state, start_date, effective_date,
+            end_date):
         pool = Pool()
         Enrolment = pool.get('training.enrolment')
         table, enrolment = cls.__table__(), Enrolment.__table__()
@@ -88,8 +93,10 @@ class Period(metaclass=PoolMeta):
             'weekdays': [],
             }
         cursor.execute(*enrolment.update(
-                [enrolment.end_date, enrolment.planned_periods],
-                [end_date, dump([planned])],
+                [
+                    enrolment.state, enrolment.end_date,
+                    enrolment.planned_periods],
+                [state, end_date, dump([planned])],
                 where=enrolment.id == enrolment_id))
         end_half = cls._last_half(enrolment_id, effective_date)
         columns = [
@@ -100,24 +107,12 @@ class Period(metaclass=PoolMeta):
             cursor.execute(*table.insert(columns, [[
                             enrolment_id, 'expected', case_id, start_date,
                             'morning', effective_date, end_half]]))
-        if cls._is_suspended(enrolment_id):
+        if state == 'suspended':
             next_date, next_half = date_half(
                 half_day(effective_date, end_half) + 1)
             cursor.execute(*table.insert(columns, [[
                             enrolment_id, 'suspended', case_id, next_date,
                             next_half, Null, 'afternoon']]))
-
-    @classmethod
-    def _is_suspended(cls, enrolment_id):
-        pool = Pool()
-        Enrolment = pool.get('training.enrolment')
-        enrolment = Enrolment.__table__()
-        cursor = Transaction().connection.cursor()
-        cursor.execute(*enrolment.select(
-                Literal(1),
-                where=(enrolment.id == enrolment_id)
-                & (enrolment.state == 'suspended')))
-        return bool(cursor.fetchone())
 
     @classmethod
     def _last_half(cls, enrolment_id, date):

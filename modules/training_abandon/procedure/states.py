@@ -56,7 +56,7 @@ GROUND_STATES = {
     'no_show': 'cancelled',
     'cancellation': 'cancelled',
     'withdrawal_period': 'cancelled',
-    'transfer': 'cancelled',
+    'transfer': 'withdrawn',
     'postponed': 'suspended',
     }
 INVALID_GROUNDS = ['resumed', 'unfounded']

@@ -98,8 +98,9 @@ class CaseCorrespondenceTestCase(DatabaseTestCase):
                 context = case.letter_context(
                     enrolment.trainee.party, absences)
                 self.assertEqual(
-                    [context['hours_planned'], context['hours_attended']],
-                    ['12:00', '00:00'])
+                    [context['agreed_hours'], context['hours_planned'],
+                        context['hours_attended']],
+                    ['12:00', '12:00', '00:00'])
                 for letter in Letter.search([
                             ('step_kind', '!=', 'attendance')]):
                     with self.subTest(letter=letter.rec_name):

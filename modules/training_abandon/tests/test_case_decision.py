@@ -32,7 +32,7 @@ class CaseDecisionTestCase(DatabaseTestCase):
                     ('no_show', 'cancelled'),
                     ('cancellation', 'cancelled'),
                     ('withdrawal_period', 'cancelled'),
-                    ('transfer', 'cancelled'),
+                    ('transfer', 'withdrawn'),
                     ('postponed', 'suspended'),
                     ]:
                 with self.subTest(ground=ground):

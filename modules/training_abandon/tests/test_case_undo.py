@@ -2,11 +2,16 @@
 # this repository contains the full copyright notices and license terms.
 from unittest.mock import patch
 
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
 from trytond import backend
 from trytond.model.exceptions import AccessError
 from trytond.modules.training_abandon import tools
 from trytond.modules.training_abandon.exceptions import (
     CaseBusyError, CaseStepError, CaseUndoError)
+from trytond.modules.training_abandon.procedure.states import GROUND_STATES
+from trytond.modules.training_abandon.training.half_day import half_day
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
 
@@ -117,6 +122,65 @@ class CancelTestCase(UndoTestCase):
 
 class TakeBackTestCase(UndoTestCase):
     "Test the decisions taken back"
+
+    @with_transaction()
+    def test_take_back_naive(self):
+        "Test that a decision taken back leaves the enrolment as it was"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Enrolment = pool.get('training.enrolment')
+        with set_up() as (company, _, _):
+            @settings(
+                max_examples=16, derandomize=True, database=None,
+                deadline=None, phases=[Phase.generate],
+                suppress_health_check=list(HealthCheck))
+            @given(
+                st.sampled_from([g for g, s in GROUND_STATES.items() if s]),
+                st.booleans(), st.integers(0, 1),
+                st.none() | st.tuples(
+                    st.integers(0, 3),
+                    st.sampled_from(['expected', 'suspended', 'exempted'])),
+                st.none() | st.integers(1, 3))
+            def check(ground, started, effective, span, end):
+                session = create_session(company, days=4)
+                enrolment, = create_enrolments(session)
+                if not started:
+                    Enrolment.confirm([enrolment])
+                if span:
+                    day, kind = span
+                    Enrolment.change_period([enrolment], {
+                            'start': half_day(DATE + day * DAY),
+                            'end': half_day(DATE + day * DAY, 'afternoon'),
+                            'kind': kind,
+                            'weekdays': (
+                                ['monday_morning'] if kind == 'expected'
+                                else []),
+                            'reason': "Known",
+                            })
+                if end is not None:
+                    Enrolment.write(
+                        [Enrolment(enrolment.id)],
+                        {'end_date': DATE + end * DAY})
+                before = self.snapshot(enrolment)
+                case = get_to_decision(Enrolment(enrolment.id))
+                decide(
+                    case, ground=ground,
+                    effective_date=DATE + effective * DAY)
+                self.assertNotEqual(self.snapshot(enrolment), before)
+                Case.take_back([Case(case.id)], "Mistake")
+                self.assertEqual(self.snapshot(enrolment), before)
+
+            check()
+
+    def snapshot(self, enrolment):
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        enrolment = Enrolment(enrolment.id)
+        return (
+            enrolment.state, enrolment.start_date, enrolment.end_date,
+            enrolment.agreed_hours, enrolment.hours_planned,
+            [(p.kind, p.start_date, p.start_half, p.end_date, p.end_half,
+                    p.weekdays, p.reason) for p in enrolment.periods])
 
     @with_transaction()
     def test_take_back(self):

@@ -2,6 +2,9 @@
 # this repository contains the full copyright notices and license terms.
 import datetime as dt
 
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
 from trytond.modules.training_abandon.exceptions import (
     EnrolmentDuplicateError, TrainingValidationError)
 from trytond.modules.training_abandon.training.trainee import majority_date
@@ -12,9 +15,73 @@ from .common import (
     DATE, DAY, DatabaseTestCase, add_contact, create_enrolments, create_party,
     set_up, today)
 
+CONTACTS = st.lists(
+    st.fixed_dictionaries({
+            'role': st.sampled_from(
+                ['prescriber', 'employer', 'tutor', 'legal_guardian']),
+            'party': st.integers(0, 3),
+            'notify': st.booleans(),
+            }), max_size=5, unique_by=lambda c: (c['role'], c['party']))
+
+
+def to_tell(contacts, organisations, archived, of_age):
+    "Return the set of who is written to, computed from the definitions"
+    told = set()
+    for role in {*(c['role'] for c in contacts), *organisations}:
+        named = [c for c in contacts if c['role'] == role]
+        if role == 'legal_guardian' and of_age:
+            continue
+        persons = {
+            c['party'] for c in named
+            if c['notify'] and c['party'] not in archived}
+        told |= persons
+        if not persons and all(c['notify'] for c in named):
+            told |= {organisations.get(role)} - {None} - archived
+    return told
+
 
 class EnrolmentTestCase(DatabaseTestCase):
     "Test the enrolments"
+
+    @with_transaction()
+    def test_stakeholders_naive(self):
+        "Test who is written to beside a naive computation"
+        with set_up() as (company, session, _):
+            parties = [create_party(f'Party {i}') for i in range(6)]
+
+            @settings(
+                max_examples=40, derandomize=True, database=None,
+                deadline=None, phases=[Phase.generate],
+                suppress_health_check=list(HealthCheck))
+            @given(
+                CONTACTS, st.sets(st.integers(0, 5)),
+                st.sampled_from([None, False, True]))
+            def check(contacts, archived, of_age):
+                enrolment, = create_enrolments(
+                    session, prescriber=parties[4])
+                enrolment.employer = parties[5]
+                for contact in contacts:
+                    add_contact(
+                        enrolment, parties[contact['party']],
+                        contact['role'], notify=contact['notify'])
+                enrolment.save()
+                if of_age is not None:
+                    enrolment.trainee.birth_date = dt.date(
+                        1990 if of_age else 2015, 1, 1)
+                    enrolment.trainee.save()
+                for i, party in enumerate(parties):
+                    party.active = i not in archived
+                    party.save()
+                found = [
+                    party for _, party in
+                    type(enrolment)(enrolment.id).stakeholders()]
+                self.assertEqual(len(found), len(set(found)))
+                self.assertEqual(
+                    {parties.index(p) for p in found}, to_tell(
+                        contacts, {'prescriber': 4, 'employer': 5},
+                        archived, of_age))
+
+            check()
 
     @with_transaction()
     def test_enrolment_duplicate(self):

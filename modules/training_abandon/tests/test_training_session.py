@@ -1,5 +1,8 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
 from trytond.modules.training_abandon.exceptions import (
     PartyArchiveWarning, SessionCancelWarning, SessionDoneWarning,
     SessionError, SlotError)
@@ -21,6 +24,62 @@ class SessionEndTestCase(NoticeTestCase):
         Session = pool.get('training.session')
         Session.plan([session])
         Session.run([session])
+
+    @with_transaction()
+    def test_cancel_naive(self):
+        "Test that a session that is given back has its enrolments as before"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        Session = pool.get('training.session')
+        with set_up() as (company, _, _):
+            @settings(
+                max_examples=12, derandomize=True, database=None,
+                deadline=None, phases=[Phase.generate],
+                suppress_health_check=list(HealthCheck))
+            @given(
+                st.lists(
+                    st.tuples(
+                        st.sampled_from(
+                            ['draft', 'confirmed', 'started', 'suspended']),
+                        st.sampled_from(['present', 'late', 'absent'])),
+                    min_size=1, max_size=4),
+                st.booleans())
+            def check(lives, is_held):
+                session = create_session(company, days=3)
+                self.run_session(session)
+                enrolments = create_enrolments(session, len(lives))
+                lines = {}
+                for enrolment, (state, line) in zip(enrolments, lives):
+                    if state in {'draft', 'confirmed'}:
+                        Enrolment.confirm([enrolment])
+                    if state == 'draft':
+                        Enrolment.draft([enrolment])
+                    else:
+                        lines[enrolment] = line
+                if is_held:
+                    self.fill(session.slots[:1], lines)
+                for enrolment, (state, _) in zip(enrolments, lives):
+                    if state == 'suspended':
+                        Enrolment.end_expectation(
+                            [Enrolment(enrolment.id)], DATE, suspended=True)
+                        Enrolment.suspend([Enrolment(enrolment.id)])
+                before = self.snapshot(enrolments)
+                Session.cancel([Session(session.id)])
+                for state, *_ in self.snapshot(enrolments):
+                    self.assertIn(state, {'withdrawn', 'cancelled'})
+                Session.draft([Session(session.id)])
+                self.assertEqual(self.snapshot(enrolments), before)
+
+            check()
+
+    def snapshot(self, enrolments):
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        return [
+            (e.state, e.hours_attended, e.absence_count, [
+                    (p.kind, p.start_date, p.start_half, p.end_date,
+                        p.end_half) for p in e.periods])
+            for e in Enrolment.browse(enrolments)]
 
     @with_transaction()
     def test_cancel(self):
