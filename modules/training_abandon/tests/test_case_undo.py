@@ -179,8 +179,10 @@ class TakeBackTestCase(UndoTestCase):
         return (
             enrolment.state, enrolment.start_date, enrolment.end_date,
             enrolment.agreed_hours, enrolment.hours_planned,
-            [(p.kind, p.start_date, p.start_half, p.end_date, p.end_half,
-                    p.weekdays, p.reason) for p in enrolment.periods])
+            [
+                (p.kind, p.start_date, p.start_half, p.end_date, p.end_half,
+                    p.weekdays, p.reason)
+                for p in enrolment.periods])
 
     @with_transaction()
     def test_take_back(self):
