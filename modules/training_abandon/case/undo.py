@@ -100,7 +100,9 @@ class UndoMixin:
                 if not (since and m.sent_at and m.sent_at <= since)]
             follow_ups = [
                 f for f in follow_ups if not (since and f.done_at <= since)]
-        return list(dict.fromkeys(r.party for r in [*mails, *follow_ups]))
+        return list(dict.fromkeys([
+                    *(p for m in mails for p in m.parties),
+                    *(f.party for f in follow_ups)]))
 
     def _taken_back_at(self):
         "Return when the last decision that was taken back was, or None"
@@ -336,12 +338,14 @@ class UndoMixin:
             'undone', cases, reason,
             lambda case: case._undone_values(case.last_step))
         cls.cancel_waiting(m for s in steps for m in s.mails)
+        actions = []
         for step in steps:
             # They took place, and prove the step no more
-            FollowUp.write(list(step.follow_ups), {
+            actions += [list(step.follow_ups), {
                     'step': None,
                     'correction': corrections[step.case].id,
-                    })
+                    }]
+        FollowUp.write(*actions)
         cls._forget_products(steps, reason)
         Step.reopen(steps)
         by_state = defaultdict(list)

@@ -277,14 +277,17 @@ class Notice(ModelSQL, ModelView):
         mails = Mail.create_letters([x for _, x in lines])
         for (message, _), mail in zip(lines, mails):
             cls._add_notices(message, notices, mail=mail)
+        actions = []
         for message in messages:
             if mail := message.mail:
                 cls._add_notices(message, notices, mail=mail)
-                Mail.write([mail], {
+                actions += [[mail], {
                         'also_for': [('add', [
                                     p.id for p in message.parties
                                     if p not in mail.parties])],
-                        })
+                        }]
+        if actions:
+            Mail.write(*actions)
         for message, reason in refused:
             cls._add_notices(message, notices, reason=reason)
         for message in announced:
@@ -340,8 +343,11 @@ class Notice(ModelSQL, ModelView):
             (m.enrolment, p): m
             for m in Mail.create_letters([x for _, x in lines])
             for p in m.parties}
+        actions = []
         for key, _ in lines:
-            cls.write(told[key], {'correction': mails[key].id})
+            actions += [told[key], {'correction': mails[key].id}]
+        if actions:
+            cls.write(*actions)
         return refused
 
     @classmethod
