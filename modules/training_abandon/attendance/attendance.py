@@ -390,11 +390,16 @@ class Attendance(
 
     @classmethod
     def never_official(cls, slots):
-        "Return the slots whose sheet has never been closed"
+        """Return the slots whose sheet has never been closed, or was called
+        off since"""
         pool = Pool()
         Slot = pool.get('training.session.slot')
-        closed = {e.slot for e in Slot._search_events(slots, 'closed')}
-        return [s for s in slots if s not in closed]
+        closed, cancelled = (
+            {e.slot: e.id for e in Slot._search_events(slots, kind)}
+            for kind in ['closed', 'cancelled'])
+        return [
+            s for s in slots
+            if closed.get(s, 0) <= cancelled.get(s, 0)]
 
     @classmethod
     def expected_at(cls, slots):

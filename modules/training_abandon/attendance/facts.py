@@ -421,7 +421,8 @@ class Enrolment(EnrolmentEvidenceMixin, metaclass=PoolMeta):
         pool = Pool()
         Event = pool.get('training.session.slot.event')
         Slot = pool.get('training.session.slot')
-        event, slot = Event.__table__(), Slot.__table__()
+        event, cancelled = Event.__table__(), Event.__table__()
+        slot = Slot.__table__()
         cursor = Transaction().connection.cursor()
         result = {}
         by_id = {e.session.id: e.session for e in enrolments}
@@ -435,7 +436,12 @@ class Enrolment(EnrolmentEvidenceMixin, metaclass=PoolMeta):
                         & Exists(event.select(
                                 Literal(1),
                                 where=(event.slot == slot.id)
-                                & (event.kind == 'closed'))),
+                                & (event.kind == 'closed')
+                                & ~Exists(cancelled.select(
+                                        Literal(1),
+                                        where=(cancelled.slot == slot.id)
+                                        & (cancelled.kind == 'cancelled')
+                                        & (cancelled.id > event.id))))),
                         group_by=[slot.session, slot.date]),
                     None, 'DATE', None))
             for id_, date, half in cursor:

@@ -303,22 +303,14 @@ class Slot(SlotEvidenceMixin, metaclass=PoolMeta):
         opened = [s for s in slots if s.state == 'open']
         cls._warn_checked(opened)
         Event.record(opened, 'cancelled', lambda slot: slot.cancel_reason)
-        cls._delete_lines(slots, ('source', '=', 'default'))
-        cls._free_caught_up(slots)
+        # What a guest catches up must be free to be caught up elsewhere
+        cls._delete_lines(slots, ['OR',
+                ('source', '=', 'default'),
+                ('catches_up', '!=', None),
+                ])
         super().cancel(slots)
         if opened:
             cls.on_cancel_sheet(opened)
-
-    @classmethod
-    def _free_caught_up(cls, slots):
-        "Let what the guests caught up at the slots be caught up elsewhere"
-        pool = Pool()
-        Attendance = pool.get('training.attendance')
-        for sub_slots in grouped_slice(slots, BATCH):
-            Attendance.delete(Attendance.search([
-                        ('slot', 'in', [s.id for s in sub_slots]),
-                        ('catches_up', '!=', None),
-                        ]))
 
     @classmethod
     def on_cancel_sheet(cls, slots):

@@ -276,7 +276,7 @@ class DecisionMixin:
         Enrolment = pool.get('training.enrolment')
         restore = {
             'draft': Enrolment.draft,
-            'confirmed': Enrolment.confirm,
+            'confirmed': Enrolment.reconfirm,
             'suspended': Enrolment.suspend,
             'started': Enrolment.restart,
             }
@@ -293,8 +293,6 @@ class DecisionMixin:
             enrolments = Enrolment.browse(enrolments)
             if date:
                 Enrolment.resume_expectation(enrolments, date)
-            elif state == 'suspended':
-                Enrolment.restore_suspension(enrolments)
             else:
                 Enrolment.restore_expectation(enrolments)
             Enrolment.follow_session(enrolments)

@@ -2,6 +2,7 @@
 # this repository contains the full copyright notices and license terms.
 from trytond.i18n import gettext
 from trytond.model import ModelView, fields
+from trytond.model.exceptions import AccessError
 from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Eval
 
@@ -76,6 +77,22 @@ class Enrolment(metaclass=PoolMeta):
     def cancel(cls, enrolments):
         cls._warn_undecided(enrolments)
         super().cancel(enrolments)
+
+    @classmethod
+    def check_reopen(cls, enrolments):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        super().check_reopen(enrolments)
+        cases = [
+            c for c in Case.search([
+                    ('enrolment', 'in', [e.id for e in enrolments]),
+                    ('decision', '=', 'validated'),
+                    ('state', '!=', 'cancelled'),
+                    ]) if c.has_ended_enrolment]
+        if cases:
+            raise AccessError(gettext(
+                    'training_abandon.msg_enrolment_reopen_case',
+                    cases=tools.names(cases)))
 
     @classmethod
     def _warn_undecided(cls, enrolments):

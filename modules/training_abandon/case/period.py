@@ -96,7 +96,7 @@ class Period(metaclass=PoolMeta):
                 [
                     enrolment.state, enrolment.end_date,
                     enrolment.planned_periods],
-                [state, end_date, dump([planned])],
+                [state, end_date, dump([[planned]])],
                 where=enrolment.id == enrolment_id))
         end_half = cls._last_half(enrolment_id, effective_date)
         columns = [

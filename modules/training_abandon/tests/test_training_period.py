@@ -6,9 +6,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from trytond.exceptions import UserError, UserWarning
+from trytond.model.exceptions import AccessError
 from trytond.modules.training_abandon.exceptions import (
     AgreedHoursError, AgreedHoursWarning, GroupWarning, PeriodError,
-    PeriodWarning, TrainingValidationError)
+    PeriodWarning, SheetError, TrainingValidationError)
 from trytond.modules.training_abandon.training.half_day import (
     clip, half_day, stretch)
 from trytond.pool import Pool
@@ -212,6 +213,154 @@ class PeriodTestCase(DatabaseTestCase):
             Enrolment.cancel([draft])
             self.assertEqual(draft.periods, ())
             self.assertEqual(draft.hours_planned, dt.timedelta())
+
+    @with_transaction()
+    def test_complete(self):
+        "Test that completing changes no absence of the last day"
+        pool = Pool()
+        Attendance = pool.get('training.attendance')
+        Enrolment = pool.get('training.enrolment')
+        Slot = pool.get('training.session.slot')
+        with set_up() as (company, session, _):
+            enrolment, = create_enrolments(session)
+            with today(DATE + DAY):
+                for slot in session.slots:
+                    Slot.open([slot])
+                    if slot == session.slots[-1]:
+                        Attendance.write(
+                            list(Slot(slot.id).attendances),
+                            {'state': 'absent'})
+                    Slot.close([slot])
+            for transition in [Enrolment.complete, Enrolment.start]:
+                transition([enrolment])
+                enrolment = Enrolment(enrolment.id)
+                self.assertEqual(enrolment.absence_count, 1)
+                self.assertEqual(enrolment.hours_held, 4 * HOURS)
+            self.assertEqual(
+                periods_of(enrolment), [('expected', None, None, None, None)])
+
+    @with_transaction()
+    def test_cancelled(self):
+        "Test that who is confirmed again is on no sheet of meanwhile"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        Slot = pool.get('training.session.slot')
+        with set_up() as (company, session, _):
+            enrolment, other = create_enrolments(session, 2)
+            Enrolment.confirm([enrolment])
+            Enrolment.cancel([enrolment])
+            with today(DATE):
+                Slot.open(session.slots[:1])
+                Slot.close(session.slots[:1])
+                Enrolment.confirm([enrolment])
+            self.assertEqual(periods_of(enrolment), [
+                    ('expected', DATE, 'afternoon', None, None)])
+            self.assertEqual(enrolment.hours_planned, 3 * HOURS)
+            self.assertEqual(other.hours_planned, 4 * HOURS)
+
+    @with_transaction()
+    def test_ended_twice(self):
+        "Test that each end is taken back by itself"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        with set_up() as (company, _, _):
+            session = create_session(company, days=DAYS)
+            enrolment, = create_enrolments(session)
+
+            def end(day, **values):
+                Enrolment.end_expectation(
+                    [Enrolment(enrolment.id)], DATE + day * DAY, **values)
+                return periods_of(Enrolment(enrolment.id))
+
+            whole = periods_of(enrolment)
+            suspended = end(3, reason="Postponed", suspended=True)
+            self.assertEqual(end(1), [
+                    ('expected', None, None, DATE + DAY, 'afternoon')])
+            for expected in [suspended, whole, whole]:
+                Enrolment.restore_expectation([Enrolment(enrolment.id)])
+                self.assertEqual(
+                    periods_of(Enrolment(enrolment.id)), expected)
+            end(3, suspended=True)
+            end(1)
+            Enrolment.resume_expectation(
+                [Enrolment(enrolment.id)], DATE + 4 * DAY)
+            enrolment = Enrolment(enrolment.id)
+            self.assertEqual(periods_of(enrolment), [
+                    ('expected', None, None, DATE + DAY, 'afternoon'),
+                    ('expected', DATE + 4 * DAY, 'morning', None, None)])
+            self.assertIsNone(enrolment.planned_periods)
+
+    @with_transaction()
+    def test_change_ended(self):
+        "Test that a period entered after the end is for the way back"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        with set_up() as (company, _, _):
+            session = create_session(company, days=DAYS)
+            enrolment, = create_enrolments(session)
+            Enrolment.end_expectation(
+                [Enrolment(enrolment.id)], DATE, suspended=True)
+            before = periods_of(Enrolment(enrolment.id))
+            Enrolment.change_period(
+                [Enrolment(enrolment.id)], self.span(2, 2))
+            self.assertEqual(periods_of(Enrolment(enrolment.id)), before)
+            Enrolment.resume_expectation(
+                [Enrolment(enrolment.id)], DATE + DAY)
+            self.assertEqual(
+                [p[0] for p in periods_of(Enrolment(enrolment.id))],
+                ['expected', 'expected', 'exempted', 'expected'])
+
+    @with_transaction()
+    def test_called_off(self):
+        "Test that a slot called off and planned again has its trainees"
+        pool = Pool()
+        Slot = pool.get('training.session.slot')
+        with set_up() as (company, session, _):
+            create_enrolments(session, 2)
+            slot = session.slots[0]
+            with today(DATE):
+                for action in [
+                        Slot.open, Slot.close, Slot.open, Slot.cancel,
+                        Slot.plan, Slot.open]:
+                    action([Slot(slot.id)])
+            self.assertEqual(Slot(slot.id).attendance_count, 2)
+
+    @with_transaction()
+    def test_official(self):
+        "Test that only who was forgotten is added to an official sheet"
+        pool = Pool()
+        Group = pool.get('training.session.group')
+        Slot = pool.get('training.session.slot')
+        with set_up() as (company, session, _):
+            enrolment, moved = create_enrolments(session, 2)
+            slot = session.slots[0]
+            first, second = Group.create([
+                    {'session': session.id, 'name': n} for n in 'AB'])
+            Slot.write([slot], {'groups': [('add', [first.id])]})
+            for record, group in [(enrolment, first), (moved, second)]:
+                record.groups = [group]
+                record.save()
+            with today(DATE):
+                Slot.open([slot])
+                Slot.close([slot])
+                moved.groups = [first]
+                moved.save()
+                enrolment.groups = [second]
+                enrolment.save()
+                self.assertEqual(
+                    type(enrolment)(enrolment.id).hours_held, HOURS)
+                Slot.open([slot])
+                self.assertEqual(
+                    [a.enrolment for a in Slot(slot.id).attendances],
+                    [enrolment])
+                with self.assertRaises(SheetError):
+                    run_wizard('training.attendance.catch_up', [slot])
+                run_wizard(
+                    'training.attendance.catch_up', [slot],
+                    forgotten=[moved.id])
+                self.assertEqual(Slot(slot.id).attendance_count, 2)
+                with self.assertRaises(AccessError):
+                    Slot.write([slot], {'groups': [('add', [second.id])]})
 
     @with_transaction()
     def test_bounds(self):

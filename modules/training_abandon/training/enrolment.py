@@ -204,8 +204,9 @@ class Enrolment(
             confirm={
                 'invisible': ~Eval('state').in_(
                     ['draft', 'started', 'cancelled']),
-                'icon': If(Eval('state') == 'started',
-                    'tryton-back', 'tryton-forward'),
+                'icon': If(Eval('state') == 'started', 'tryton-back',
+                    If(Eval('state') == 'cancelled',
+                        'tryton-undo', 'tryton-forward')),
                 'depends': ['state'],
                 },
             start={
@@ -533,7 +534,7 @@ class Enrolment(
         "Give the enrolments the state that the end of their session took"
         give = {
             'draft': cls.draft,
-            'confirmed': cls.confirm,
+            'confirmed': cls.reconfirm,
             'started': cls.restart,
             'suspended': cls.suspend,
             }
@@ -545,9 +546,7 @@ class Enrolment(
                 # What is completed only goes back to started
                 cls.restart([e for e in group if e.state == 'completed'])
             give[state](group)
-            if state == 'suspended':
-                cls.restore_suspension(cls.browse(group))
-            elif state != 'draft':
+            if state != 'draft':
                 cls.restore_expectation(cls.browse(group))
 
     @classmethod
@@ -608,10 +607,22 @@ class Enrolment(
         confirmed = [e for e in enrolments if e.state == 'draft']
         cancelled = [e for e in enrolments if e.state == 'cancelled']
         cls._check_session_takes([*confirmed, *cancelled])
-        cls.restore_expectation(cancelled)
+        cls.check_reopen(cancelled)
+        cls.reopen_expectation(cancelled)
         cls.create_expectation(confirmed)
         cls._propose_agreed_hours([*confirmed, *cancelled])
         cls.record(enrolments, 'confirmed')
+
+    @classmethod
+    @Workflow.transition('confirmed')
+    def reconfirm(cls, enrolments):
+        "Confirm again with the periods that the enrolments had"
+        cls.record(enrolments, 'restored')
+
+    @classmethod
+    def check_reopen(cls, enrolments):
+        """Hook called before a user confirms cancelled enrolments again:
+        raise if something else has cancelled them."""
 
     @classmethod
     def _propose_agreed_hours(cls, enrolments):
@@ -689,20 +700,16 @@ class Enrolment(
     def complete(cls, enrolments):
         today = {
             c: tools.today(c) for c in {e.company for e in enrolments}}
-        by_date = defaultdict(list)
-        for enrolment in enrolments:
-            by_date[min(
-                    today[enrolment.company],
-                    enrolment.end_date or enrolment.session.end_date)].append(
-                        enrolment)
-        for date, completed in by_date.items():
-            cls.end_expectation(completed, date)
+        cls.end_expectation_after({
+                e: min(today[e.company], e.end_date or e.session.end_date)
+                for e in enrolments})
         cls.record(enrolments, 'completed')
 
     @classmethod
     @ModelView.button
     @Workflow.transition('cancelled')
     def cancel(cls, enrolments):
+        cls.forget_expectation(enrolments)
         cls.record(enrolments, 'cancelled')
 
     @classmethod

@@ -8,6 +8,7 @@ from sql.operators import Exists
 
 from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, ModelView, Unique, fields
+from trytond.model.exceptions import AccessError
 from trytond.pool import Pool
 from trytond.pyson import Eval
 
@@ -73,11 +74,13 @@ class Slot_Group(ModelSQL):
 
     @classmethod
     def check_modification(cls, mode, records, values=None, external=False):
-        pool = Pool()
-        Slot = pool.get('training.session.slot')
         super().check_modification(
             mode, records, values=values, external=external)
-        Slot.check_not_held([r.slot for r in records])
+        for record in records:
+            if record.slot.state in {'open', 'held'}:
+                raise AccessError(gettext(
+                        'training_abandon.msg_group_slot_opened',
+                        slot=record.slot.rec_name))
 
 
 class Enrolment_Group(ModelSQL):

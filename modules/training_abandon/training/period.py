@@ -23,7 +23,7 @@ from .. import tools
 from ..exceptions import PeriodError, PeriodWarning
 from ..tools import BATCH
 from .half_day import (
-    HALVES, LAST, NEVER, WEEKDAYS, clip, date_half, end_of, half_day, order,
+    HALVES, NEVER, WEEKDAYS, clip, date_half, end_of, half_day, order,
     overlapping, splice, stretch)
 
 _BOUNDS = {
@@ -283,7 +283,7 @@ class Period(SpanMixin, ModelSQL, ModelView):
                 raise AccessError(gettext(
                         'training_abandon.msg_period_draft',
                         enrolment=period.enrolment.rec_name))
-            if period.enrolment.planned_periods is not None:
+            if period.enrolment.planned_periods:
                 raise AccessError(gettext(
                         'training_abandon.msg_period_ended',
                         enrolment=period.enrolment.rec_name))
@@ -463,14 +463,14 @@ class PeriodsMixin:
         cls.create_expectation([
                 e for e in enrolments
                 if e.state in {'confirmed', 'started', 'completed'}
-                and e.planned_periods is None])
+                and not e.planned_periods])
         cls.forget_expectation([
                 e for e in enrolments
-                if e.state == 'cancelled' and e.planned_periods is None])
+                if e.state == 'cancelled' and not e.planned_periods])
         cls.delete_expectation([
                 e for e in enrolments
                 if e.state == 'draft'
-                and (e.periods or e.planned_periods is not None)])
+                and (e.periods or e.planned_periods)])
 
     @classmethod
     def delete_expectation(cls, enrolments):
@@ -491,6 +491,13 @@ class PeriodsMixin:
                 for e in enrolments}, reason, origins, suspended)
 
     @classmethod
+    def end_expectation_after(cls, dates):
+        "Expect nobody after the date of each of the enrolments"
+        cls._end_periods(
+            {e: half_day(d, 'afternoon') for e, d in dates.items()},
+            None, None)
+
+    @classmethod
     def forget_expectation(cls, enrolments, reason=None, origins=None):
         "Expect nobody but where an official sheet has the trainee"
         official = cls.last_official_half_days(enrolments)
@@ -499,12 +506,11 @@ class PeriodsMixin:
 
     @classmethod
     def _end_periods(cls, ends, reason, origins, suspended=False):
-        spans, planned = {}, defaultdict(list)
+        spans, planned = {}, {}
         for enrolment, end in ends.items():
             values = {'reason': reason, **(origins or {}).get(enrolment, {})}
             current = [p.span for p in enrolment.periods]
-            if enrolment.planned_periods is None:
-                planned[dump(current)].append(enrolment)
+            planned[enrolment] = [*enrolment._plans, current]
             kept = order(clip(current, end=end))
             if kept and kept[-1] not in current:
                 kept[-1] = cls._origin(kept[-1], values)
@@ -517,29 +523,33 @@ class PeriodsMixin:
                             'weekdays': [],
                             }, values))
             spans[enrolment] = kept
-        cls._write_planned(planned)
+        cls._write_plans(planned)
         cls._replace_periods(spans)
+
+    @property
+    def _plans(self):
+        """The spans before each time that the expectation was ended, the
+        first ones being those that were planned"""
+        return load(self.planned_periods) if self.planned_periods else []
+
+    @classmethod
+    def _write_plans(cls, plans):
+        "Write the plans of the enrolments, those with the same ones together"
+        same, actions = defaultdict(list), []
+        for enrolment, spans in plans.items():
+            same[dump(spans) if spans else None].append(enrolment)
+        for dumped, enrolments in same.items():
+            actions += [enrolments, {'planned_periods': dumped}]
+        if actions:
+            cls.write(*actions)
 
     @classmethod
     def erase_planned_reasons(cls, enrolments):
         "Forget why the periods of the enrolments were planned"
-        planned = defaultdict(list)
-        for enrolment in enrolments:
-            if enrolment.planned_periods is not None:
-                planned[dump([
-                            {**s, 'reason': None}
-                            for s in load(enrolment.planned_periods)])].append(
-                                enrolment)
-        cls._write_planned(planned)
-
-    @classmethod
-    def _write_planned(cls, planned):
-        "Write the planned periods of the enrolments, by what is dumped"
-        actions = []
-        for dumped, enrolments in planned.items():
-            actions += [enrolments, {'planned_periods': dumped}]
-        if actions:
-            cls.write(*actions)
+        cls._write_plans({
+                e: [[{**s, 'reason': None} for s in spans]
+                    for spans in e._plans]
+                for e in enrolments if e.planned_periods})
 
     @classmethod
     def resume_expectation(cls, enrolments, date, reason=None, origins=None):
@@ -557,43 +567,38 @@ class PeriodsMixin:
 
     @classmethod
     def restore_expectation(cls, enrolments):
-        "Expect the trainees as if it had never been ended"
-        cls._set_planned({
-                e: e._planned_spans() for e in enrolments
-                if e.planned_periods is not None})
+        "Expect the trainees as before it was ended the last time"
+        plans = {e: e._plans for e in enrolments if e.planned_periods}
+        cls._replace_periods({e: spans[-1] for e, spans in plans.items()})
+        cls._write_plans({e: spans[:-1] for e, spans in plans.items()})
 
     @classmethod
-    def restore_suspension(cls, enrolments):
-        """Expect the trainees as they were before the expectation was ended,
-        or, when the suspension itself had ended it, suspend them again from
-        that half-day."""
-        restored, ends = [], {}
+    def reopen_expectation(cls, enrolments):
+        """Expect the trainees as planned, from the first half-day whose sheet
+        is not official yet."""
+        closed = cls.last_closed_half_days(enrolments)
+        spans = {}
         for enrolment in enrolments:
+            start = closed.get(enrolment.session)
             planned = enrolment._planned_spans()
-            if (enrolment.planned_periods is None
-                    or planned and planned[-1]['kind'] == 'suspended'):
-                restored.append(enrolment)
-            else:
-                end = max((
-                        end_of(p.span) for p in enrolment.periods
-                        if p.kind != 'suspended'), default=NEVER)
-                if end < LAST:
-                    ends[enrolment] = end
-        cls.restore_expectation(restored)
-        cls._end_periods(ends, None, None, suspended=True)
+            current = []
+            if start is not None:
+                planned = clip(planned, start + 1)
+                current = clip(
+                    [p.span for p in enrolment.periods], end=start)
+            spans[enrolment] = [*current, *planned]
+        cls._set_planned(spans)
 
     @classmethod
     def _set_planned(cls, spans):
         cls._replace_periods(spans)
-        ended = [e for e in spans if e.planned_periods is not None]
-        for sub_enrolments in grouped_slice(ended, BATCH):
-            cls.write(list(sub_enrolments), {'planned_periods': None})
+        cls._write_plans({e: [] for e in spans if e.planned_periods})
 
     def _planned_spans(self):
-        """Return the spans before the expectation was ended, to the planned
-        end of the enrolment"""
-        if self.planned_periods is not None:
-            return load(self.planned_periods)
+        """Return the spans that were planned, to the end of the enrolment if
+        the expectation has not been ended"""
+        if self.planned_periods:
+            return self._plans[0]
         spans = order([p.span for p in self.periods])
         if spans:
             spans = stretch(
@@ -605,19 +610,24 @@ class PeriodsMixin:
     def change_period(cls, enrolments, span):
         """Make the span hold for the enrolments, which keep their periods
         before and after it."""
-        spans, planned = {}, defaultdict(list)
+        spans, plans = {}, {}
         for enrolment in enrolments:
             if enrolment.state == 'draft':
                 raise PeriodError(gettext(
                         'training_abandon.msg_period_draft',
                         enrolment=enrolment.rec_name))
-            spans[enrolment] = splice(
-                [p.span for p in enrolment.periods], span)
-            if enrolment.planned_periods is not None:
-                planned[dump(splice(
-                            load(enrolment.planned_periods), span))].append(
-                                enrolment)
-        cls._write_planned(planned)
+            current, changes = [p.span for p in enrolment.periods], [span]
+            if enrolment.planned_periods:
+                planned, *others = enrolment._plans
+                plans[enrolment] = [splice(planned, span), *others]
+                # What has ended does not begin again
+                changes = clip(changes, end=max(
+                        (end_of(s) for s in current
+                            if s['kind'] == 'expected'), default=NEVER))
+            for change in changes:
+                current = splice(current, change)
+            spans[enrolment] = current
+        cls._write_plans(plans)
         cls._replace_periods(spans)
         cls.record(
             list(spans), 'periods', reason=span['reason'],
@@ -628,16 +638,15 @@ class PeriodsMixin:
     @classmethod
     def move_bounds(cls, enrolments, names):
         "Make the periods follow the dates of the enrolments with the names"
-        spans, planned = {}, defaultdict(list)
+        spans, plans = {}, {}
         for enrolment in enrolments:
-            if enrolment.planned_periods is not None:
-                planned[dump(enrolment._moved(
-                            load(enrolment.planned_periods),
-                            names))].append(enrolment)
+            if enrolment.planned_periods:
+                planned, *others = enrolment._plans
+                plans[enrolment] = [enrolment._moved(planned, names), *others]
             else:
                 spans[enrolment] = enrolment._moved(
                     [p.span for p in enrolment.periods], names)
-        cls._write_planned(planned)
+        cls._write_plans(plans)
         cls._replace_periods(spans)
 
     def _moved(self, spans, names):

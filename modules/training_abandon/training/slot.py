@@ -486,14 +486,6 @@ class Slot(
             cls.check_not_opened(slots)
 
     @classmethod
-    def check_not_held(cls, slots):
-        for slot in slots:
-            if slot.state == 'held':
-                raise AccessError(gettext(
-                        'training_abandon.msg_slot_modify_held',
-                        slot=slot.rec_name))
-
-    @classmethod
     def check_not_opened(cls, slots):
         for slot in slots:
             if slot.state in {'open', 'held'}:
