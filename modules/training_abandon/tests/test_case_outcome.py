@@ -79,7 +79,7 @@ class CaseOutcomeTestCase(DatabaseTestCase):
                 self.assertEqual([c.party for c in new.contacts], [funder])
                 self.assertNotEqual(new.number, former.number)
                 self.assertFalse(new.cases)
-                self.assertEqual(former.state, 'cancelled')
+                self.assertEqual(former.state, 'withdrawn')
                 for name in ['hours_held', 'hours_attended']:
                     self.assertEqual(
                         [getattr(e, name) for e in [former, new]],
