@@ -329,6 +329,7 @@ class PeriodTestCase(DatabaseTestCase):
     def test_official(self):
         "Test that only who was forgotten is added to an official sheet"
         pool = Pool()
+        Attendance = pool.get('training.attendance')
         Group = pool.get('training.session.group')
         Slot = pool.get('training.session.slot')
         with set_up() as (company, session, _):
@@ -342,13 +343,15 @@ class PeriodTestCase(DatabaseTestCase):
                 record.save()
             with today(DATE):
                 Slot.open([slot])
+                Attendance.write(
+                    list(Slot(slot.id).attendances), {'state': 'absent'})
                 Slot.close([slot])
                 moved.groups = [first]
                 moved.save()
                 enrolment.groups = [second]
                 enrolment.save()
                 self.assertEqual(
-                    type(enrolment)(enrolment.id).hours_held, HOURS)
+                    type(enrolment)(enrolment.id).absence_count, 1)
                 Slot.open([slot])
                 self.assertEqual(
                     [a.enrolment for a in Slot(slot.id).attendances],
