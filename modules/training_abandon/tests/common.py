@@ -3,11 +3,14 @@
 "What the unit tests share: records through the pool and SQL counting"
 import atexit
 import datetime as dt
+import os
 import socket
 import unittest
 from contextlib import contextmanager, nullcontext
 from itertools import count
 from unittest.mock import patch
+
+from hypothesis import HealthCheck, Phase, settings
 
 import trytond.config as config
 from trytond.modules.company.tests import create_company, create_employee
@@ -103,6 +106,16 @@ def live(value=None):
         yield
     finally:
         config.set('training_abandon', 'live', previous)
+
+
+def examples(number):
+    """Return the settings of a test of a property with so many examples
+
+    They are the same at each run, and ten times more with --full."""
+    return settings(
+        max_examples=number * (10 if os.environ.get('TEST_FULL') else 1),
+        derandomize=True, database=None, deadline=None,
+        phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 
 
 @contextmanager

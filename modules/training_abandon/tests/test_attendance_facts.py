@@ -4,12 +4,13 @@ import datetime as dt
 import operator
 from decimal import ROUND_HALF_UP, Decimal
 
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from trytond.modules.training_abandon.attendance.facts import FACTS
 from trytond.modules.training_abandon.tests.common import (
-    DATE, DatabaseTestCase, count_statements, create_enrolments, set_up)
+    DATE, DatabaseTestCase, count_statements, create_enrolments, examples,
+    set_up)
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
@@ -168,10 +169,7 @@ class FactsTestCase(DatabaseTestCase):
         with set_up() as (_, session, trainer):
             trainees = [e.trainee for e in create_enrolments(session, 4)]
 
-            @settings(
-                max_examples=30, derandomize=True, database=None,
-                deadline=None, phases=[Phase.generate],
-                suppress_health_check=list(HealthCheck))
+            @examples(15)
             @given(SLOTS, ENROLMENTS)
             def check(slots, enrolments):
                 self.check(

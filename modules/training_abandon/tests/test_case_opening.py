@@ -63,7 +63,7 @@ class CaseOpeningTestCase(DatabaseTestCase):
         "Test that opening costs a fixed number of statements per slice"
         counts = {}
         with set_up() as (company, session, prescriber):
-            for number in [10, 500]:
+            for number in [10, 250]:
                 enrolments = create_enrolments(
                     session, number, prescriber=prescriber)
                 with count_statements() as statements:
@@ -71,8 +71,8 @@ class CaseOpeningTestCase(DatabaseTestCase):
                 # SQLite inserts the rows one by one
                 counts[number] = len(
                     [s for s in statements if not s.startswith('INSERT')])
-        # 500 cases make 3 slices of 200 and 20 slices of steps
-        self.assertLess(counts[500], 8 * counts[10])
+        # 250 cases make 2 slices of 200 and 10 slices of steps
+        self.assertLess(counts[250], 5 * counts[10])
 
     @with_transaction()
     def test_one_open_case(self):

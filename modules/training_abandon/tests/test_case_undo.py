@@ -2,7 +2,7 @@
 # this repository contains the full copyright notices and license terms.
 from unittest.mock import patch
 
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from trytond import backend
@@ -18,8 +18,8 @@ from trytond.tests.test_tryton import with_transaction
 from .common import (
     DATE, DAY, DB_NAME, DatabaseTestCase, add_contact, analyse, apply_wizard,
     as_user, create_enrolments, create_party, create_session, create_user,
-    decide, get_reason, get_to_decision, mail_server, open_cases, open_wizard,
-    run_wizard, set_up)
+    decide, examples, get_reason, get_to_decision, mail_server, open_cases,
+    open_wizard, run_wizard, set_up)
 
 UNDO = 'training.abandon.case.undo_step'
 TAKE_BACK = 'training.abandon.case.take_back'
@@ -130,10 +130,7 @@ class TakeBackTestCase(UndoTestCase):
         Case = pool.get('training.abandon.case')
         Enrolment = pool.get('training.enrolment')
         with set_up() as (company, _, _):
-            @settings(
-                max_examples=16, derandomize=True, database=None,
-                deadline=None, phases=[Phase.generate],
-                suppress_health_check=list(HealthCheck))
+            @examples(8)
             @given(
                 st.sampled_from([g for g, s in GROUND_STATES.items() if s]),
                 st.booleans(), st.integers(0, 1),

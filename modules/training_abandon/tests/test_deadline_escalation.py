@@ -165,12 +165,12 @@ class EscalationTestCase(DeadlineTestCase):
 
     @with_transaction()
     def test_escalate_statements(self):
-        "Test that as many statements escalate 10 cases as 100"
+        "Test that as many statements escalate 10 cases as 50"
         pool = Pool()
         Case = pool.get('training.abandon.case')
         with set_up() as (company, session, prescriber):
             counts = []
-            for count in [10, 90]:
+            for count in [10, 40]:
                 enrolments = create_enrolments(session, count, prescriber)
                 with today(DATE):
                     Case.open_cases(enrolments, 'absence', DATE)

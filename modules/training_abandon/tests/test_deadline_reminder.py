@@ -495,13 +495,13 @@ class ReminderTestCase(DeadlineTestCase):
 
     @with_transaction()
     def test_remind_statements(self):
-        "Test that as many statements remind 10 trainees as 100"
+        "Test that as many statements remind 10 trainees as 50"
         pool = Pool()
         Case = pool.get('training.abandon.case')
         Step = pool.get('training.abandon.case.step')
         with set_up() as (company, session, _):
             counts = []
-            for count in [10, 90]:
+            for count in [10, 40]:
                 cases = self.ask(session, count)
                 with today(DATE + 3 * DAY), same_transaction():
                     with count_statements() as statements:

@@ -278,12 +278,12 @@ class SilenceTestCase(DeadlineTestCase):
 
     @with_transaction()
     def test_qualify_statements(self):
-        "Test that as many statements qualify 10 cases as 50"
+        "Test that as many statements qualify 5 cases as 25"
         pool = Pool()
         Case = pool.get('training.abandon.case')
         with set_up() as (company, session, _):
             counts = []
-            for count in [10, 50]:
+            for count in [5, 25]:
                 cases, day = self.silence(session, count)
                 with today(day), same_transaction():
                     with count_statements() as statements:
@@ -295,7 +295,7 @@ class SilenceTestCase(DeadlineTestCase):
                                     'UPDATE "training_enrolment_period"'))]))
                 self.assertEqual(
                     {c.state for c in Case.browse(cases)}, {'validated'})
-            self.assertLess(counts[1], counts[0] + 20)
+            self.assertLess(counts[1], counts[0] + 10)
             with today(day), same_transaction():
                 with count_statements() as statements:
                     Case.qualify()

@@ -2,7 +2,7 @@
 # this repository contains the full copyright notices and license terms.
 import datetime as dt
 
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from trytond.modules.training_abandon.exceptions import (
@@ -13,7 +13,7 @@ from trytond.tests.test_tryton import with_transaction
 
 from .common import (
     DATE, DAY, DatabaseTestCase, add_contact, create_enrolments, create_party,
-    set_up, today)
+    examples, set_up, today)
 
 CONTACTS = st.lists(
     st.fixed_dictionaries({
@@ -49,10 +49,7 @@ class EnrolmentTestCase(DatabaseTestCase):
         with set_up() as (company, session, _):
             parties = [create_party(f'Party {i}') for i in range(6)]
 
-            @settings(
-                max_examples=40, derandomize=True, database=None,
-                deadline=None, phases=[Phase.generate],
-                suppress_health_check=list(HealthCheck))
+            @examples(20)
             @given(
                 CONTACTS, st.sets(st.integers(0, 5)),
                 st.sampled_from([None, False, True]))

@@ -2,7 +2,7 @@
 # this repository contains the full copyright notices and license terms.
 import datetime as dt
 
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from trytond.exceptions import UserError, UserWarning
@@ -18,7 +18,7 @@ from trytond.transaction import Transaction
 
 from .common import (
     DATE, DAY, DatabaseTestCase, create_enrolments, create_session, decide,
-    get_to_decision, run_wizard, set_up, today)
+    examples, get_to_decision, run_wizard, set_up, today)
 
 HOURS = dt.timedelta(hours=3)
 DAYS = 6
@@ -94,10 +94,7 @@ class PeriodTestCase(DatabaseTestCase):
     def test_life(self):
         "Test the facts of random lives beside a replay of what happened"
         with set_up() as (company, _, _):
-            @settings(
-                max_examples=25, derandomize=True, database=None,
-                deadline=None, phases=[Phase.generate],
-                suppress_health_check=list(HealthCheck))
+            @examples(12)
             @given(LIFE)
             def check(life):
                 self.live(company, life)

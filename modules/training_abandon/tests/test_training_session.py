@@ -1,6 +1,6 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from trytond.modules.training_abandon.exceptions import (
@@ -13,7 +13,8 @@ from trytond.transaction import Transaction
 
 from .common import (
     DATE, DAY, NoticeTestCase, as_user, create_enrolments, create_session,
-    create_user, get_to_decision, open_cases, savepoint, set_up, today)
+    create_user, examples, get_to_decision, open_cases, savepoint, set_up,
+    today)
 
 
 class SessionEndTestCase(NoticeTestCase):
@@ -32,10 +33,7 @@ class SessionEndTestCase(NoticeTestCase):
         Enrolment = pool.get('training.enrolment')
         Session = pool.get('training.session')
         with set_up() as (company, _, _):
-            @settings(
-                max_examples=12, derandomize=True, database=None,
-                deadline=None, phases=[Phase.generate],
-                suppress_health_check=list(HealthCheck))
+            @examples(6)
             @given(
                 st.lists(
                     st.tuples(

@@ -29,7 +29,7 @@ MODULE_NAME = MODULE.name
 REPORT = ['libreoffice', 'poppler', 'fonts']
 DATABASES = ['sqlite.databases', 'postgresql.databases']
 # Number of lines of the tests that are worth a process
-LINES = 600
+LINES = 1_200
 # The heaviest jobs of the databases weigh their lines
 FIRST = 100_000
 # What gives the same with each database is tested with the first one
