@@ -79,7 +79,7 @@ class Slot_Group(ModelSQL):
         for record in records:
             if record.slot.state in {'open', 'held'}:
                 raise AccessError(gettext(
-                        'training_abandon.msg_group_slot_opened',
+                        f'training_abandon.msg_group_slot_{record.slot.state}',
                         slot=record.slot.rec_name))
 
 
