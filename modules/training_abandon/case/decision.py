@@ -275,7 +275,7 @@ class DecisionMixin:
         pool = Pool()
         Enrolment = pool.get('training.enrolment')
         restore = {
-            'draft': Enrolment.draft,
+            'draft': Enrolment.redraft,
             'confirmed': Enrolment.reconfirm,
             'suspended': Enrolment.suspend,
             'started': Enrolment.restart,

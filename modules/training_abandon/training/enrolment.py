@@ -533,7 +533,7 @@ class Enrolment(
     def give_back(cls, enrolments):
         "Give the enrolments the state that the end of their session took"
         give = {
-            'draft': cls.draft,
+            'draft': cls.redraft,
             'confirmed': cls.reconfirm,
             'started': cls.restart,
             'suspended': cls.suspend,
@@ -586,8 +586,14 @@ class Enrolment(
 
     @classmethod
     @ModelView.button
-    @Workflow.transition('draft')
     def draft(cls, enrolments):
+        cls.check_reopen([e for e in enrolments if e.state == 'cancelled'])
+        cls.redraft(enrolments)
+
+    @classmethod
+    @Workflow.transition('draft')
+    def redraft(cls, enrolments):
+        "Set back to draft what was draft before something cancelled it"
         cls._check_draft(enrolments)
         cls.record(enrolments, 'draft')
 
@@ -609,7 +615,7 @@ class Enrolment(
         cls._check_session_takes([*confirmed, *cancelled])
         cls.check_reopen(cancelled)
         cls.reopen_expectation(cancelled)
-        cls.create_expectation(confirmed)
+        cls.create_expectation([*confirmed, *cancelled])
         cls._propose_agreed_hours([*confirmed, *cancelled])
         cls.record(enrolments, 'confirmed')
 
@@ -621,8 +627,8 @@ class Enrolment(
 
     @classmethod
     def check_reopen(cls, enrolments):
-        """Hook called before a user confirms cancelled enrolments again:
-        raise if something else has cancelled them."""
+        """Hook called before a user confirms cancelled enrolments again or
+        sets them to draft: raise if something else has cancelled them."""
 
     @classmethod
     def _propose_agreed_hours(cls, enrolments):
