@@ -308,6 +308,83 @@ class PeriodTestCase(DatabaseTestCase):
                 ['expected', 'expected', 'exempted', 'expected'])
 
     @with_transaction()
+    def test_change_ended_twice(self):
+        "Test that a change holds whatever end is taken back"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        with set_up() as (company, _, _):
+            session = create_session(company, days=DAYS)
+            enrolment, = create_enrolments(session)
+            for day, suspended in [(3, True), (2, False)]:
+                Enrolment.end_expectation(
+                    [Enrolment(enrolment.id)], DATE + day * DAY,
+                    suspended=suspended)
+            Enrolment.change_period(
+                [Enrolment(enrolment.id)], self.span(1, 1))
+            Enrolment.write(
+                [Enrolment(enrolment.id)], {'start_date': DATE + DAY})
+            for kinds in [
+                    ['exempted', 'expected', 'suspended'],
+                    ['exempted', 'expected']]:
+                Enrolment.restore_expectation([Enrolment(enrolment.id)])
+                periods = periods_of(Enrolment(enrolment.id))
+                self.assertEqual([p[0] for p in periods], kinds)
+                self.assertEqual(periods[0][1], DATE + DAY)
+
+    @with_transaction()
+    def test_change_ended_exemption(self):
+        "Test that what was wrong before the end is corrected after it"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        with set_up() as (company, _, _):
+            session = create_session(company, days=DAYS)
+            enrolment, = create_enrolments(session)
+            Enrolment.change_period(
+                [Enrolment(enrolment.id)], self.span(1, 2))
+            Enrolment.end_expectation_after(
+                {Enrolment(enrolment.id): DATE + 2 * DAY})
+            Enrolment.change_period(
+                [Enrolment(enrolment.id)], self.span(1, 5, 'expected'))
+            *_, last = periods_of(Enrolment(enrolment.id))
+            self.assertEqual(
+                (last[0], *last[3:]),
+                ('expected', DATE + 2 * DAY, 'afternoon'))
+
+    @with_transaction()
+    def test_cancelled_draft(self):
+        "Test that a cancelled draft is confirmed as a draft is"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        with set_up() as (company, session, _):
+            enrolment, = create_enrolments(session)
+            draft, = Enrolment.create([{
+                        'company': company.id,
+                        'session': session.id,
+                        'trainee': create_enrolments(
+                            create_session(company))[0].trainee.id,
+                        'currency': company.currency.id,
+                        }])
+            Enrolment.cancel([draft])
+            Enrolment.confirm([draft])
+            self.assertEqual(draft.agreed_hours, enrolment.agreed_hours)
+            self.assertEqual(periods_of(draft), periods_of(enrolment))
+
+    @with_transaction()
+    def test_cancelled_by_decision(self):
+        "Test that what a decision cancelled waits for it to be taken back"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        with set_up() as (company, session, _):
+            case = get_to_decision(*create_enrolments(session))
+            decide(case, ground='cancellation', effective_date=DATE)
+            enrolment = Enrolment(case.enrolment.id)
+            self.assertEqual(enrolment.state, 'cancelled')
+            for action in [Enrolment.confirm, Enrolment.draft]:
+                with self.assertRaisesRegex(AccessError, case.number):
+                    action([enrolment])
+            self.assertEqual(enrolment.state, 'cancelled')
+
+    @with_transaction()
     def test_called_off(self):
         "Test that a slot called off and planned again has its trainees"
         pool = Pool()

@@ -375,6 +375,19 @@ class Period(SpanMixin, ModelSQL, ModelView):
                         half_days=', '.join(map(half_day_name, empty))))
 
 
+def _splice_ended(spans, span):
+    """Return the spans of an expectation that has ended with the span in
+    them: what has ended does not begin again"""
+    end = max((
+            end_of(s) for s in spans
+            # What a suspension adds until the trainee resumes
+            if s['kind'] != 'suspended' or s['end'] is not None),
+        default=NEVER)
+    for change in clip([span], end=end):
+        spans = splice(spans, change)
+    return spans
+
+
 class PeriodsMixin:
     "Enrolments whose periods follow their life"
     __slots__ = ()
@@ -616,17 +629,15 @@ class PeriodsMixin:
                 raise PeriodError(gettext(
                         'training_abandon.msg_period_draft',
                         enrolment=enrolment.rec_name))
-            current, changes = [p.span for p in enrolment.periods], [span]
+            current = [p.span for p in enrolment.periods]
             if enrolment.planned_periods:
                 planned, *others = enrolment._plans
-                plans[enrolment] = [splice(planned, span), *others]
-                # What has ended does not begin again
-                changes = clip(changes, end=max(
-                        (end_of(s) for s in current
-                            if s['kind'] == 'expected'), default=NEVER))
-            for change in changes:
-                current = splice(current, change)
-            spans[enrolment] = current
+                plans[enrolment] = [
+                    splice(planned, span),
+                    *(_splice_ended(o, span) for o in others)]
+                spans[enrolment] = _splice_ended(current, span)
+            else:
+                spans[enrolment] = splice(current, span)
         cls._write_plans(plans)
         cls._replace_periods(spans)
         cls.record(
@@ -642,7 +653,10 @@ class PeriodsMixin:
         for enrolment in enrolments:
             if enrolment.planned_periods:
                 planned, *others = enrolment._plans
-                plans[enrolment] = [enrolment._moved(planned, names), *others]
+                plans[enrolment] = [
+                    enrolment._moved(planned, names),
+                    *(enrolment._moved(o, names & {'start_date'})
+                        for o in others)]
             else:
                 spans[enrolment] = enrolment._moved(
                     [p.span for p in enrolment.periods], names)
