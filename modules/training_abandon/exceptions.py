@@ -4,6 +4,10 @@ from trytond.exceptions import UserError, UserWarning
 from trytond.model.exceptions import ValidationError
 
 
+class RequestError(UserError):
+    pass
+
+
 class TrainingValidationError(ValidationError):
     pass
 
@@ -33,10 +37,6 @@ class AgreedHoursWarning(UserWarning):
 
 
 class EnrolmentError(UserError):
-    pass
-
-
-class PartyArchiveWarning(UserWarning):
     pass
 
 

@@ -9,7 +9,13 @@ from trytond.transaction import Transaction
 from .. import tools
 from ..attendance.facts import HOURS
 from ..procedure.letter import CorrespondenceMixin, Renderer, describe_slot
+from ..procedure.states import STEP_ORDER
 from ..training.res import HOURS_CONVERTER
+
+# The names of the letters about a case
+CASE_NAMES = [
+    'case', 'contract_end_date', 'correction', 'effective_date', 'ground',
+    'new_session', 'opening_date', 'reason_category', 'return_date']
 
 
 class CaseCorrespondenceMixin(CorrespondenceMixin):
@@ -156,6 +162,10 @@ class CaseCorrespondenceMixin(CorrespondenceMixin):
         Mail.create_letters with their case."""
         pool = Pool()
         Mail = pool.get('training.mail')
+        cls.keep_categories(list({
+                    line['case'] for line in lines
+                    if line.get('letter')
+                    and 'reason_category' in line['letter'].text}))
         return Mail.create_letters([{
                     **line,
                     'about': line['case'],
@@ -194,5 +204,14 @@ class ProcedureLetter(metaclass=PoolMeta):
     def __setup__(cls):
         super().__setup__()
         cls.report.domain = [
+            cls.report.domain,
             ('model', '=', 'training.abandon.case'),
             ]
+
+    def palette(self):
+        names = super().palette()
+        if self.step_kind in STEP_ORDER:
+            names.update(
+                dict.fromkeys(['agreed_hours', *HOURS, *CASE_NAMES], False),
+                **dict.fromkeys(['absences', 'proposals', 'reasons'], True))
+        return names

@@ -92,3 +92,10 @@ class ProcedureLetter(metaclass=PoolMeta):
             ('absent', "Absence"),
             ('late', "Lateness"),
             ]
+
+    def palette(self):
+        names = super().palette()
+        if self.step_kind == LETTER_KIND:
+            names.update(
+                absences=True, corrections=True, date=False, lateness=True)
+        return names

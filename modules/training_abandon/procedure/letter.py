@@ -1,12 +1,13 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 "The letters: their texts in the procedure and how they are rendered"
+import logging
 import re
 from io import BytesIO
 from itertools import groupby
 
-from genshi.template import TextTemplate
 from relatorio.reporting import MIMETemplateLoader
+from sql import Column
 from sql.conditionals import Case as SQLCase
 
 from trytond.i18n import gettext
@@ -22,6 +23,15 @@ from .. import tools
 from ..exceptions import LetterError, LetterValidationError
 from .child import CHILD_STATES, ProcedureStateMixin
 from .states import CASE_STATES, GROUNDS, STEP_KINDS, STEP_ORDER
+from .template import LetterTemplate, TemplateError, modernise
+
+logger = logging.getLogger(__name__)
+
+# The names of all the letters
+NAMES = [
+    'company', 'course', 'employee', 'end_date', 'location', 'place',
+    'procedure', 'procedure_code', 'procedure_revision', 'recipient',
+    'session', 'start_date', 'trainee']
 
 _LIST_ITEM = re.compile(r'\s*[-•*]\s+(.*)')
 
@@ -71,6 +81,9 @@ class ProcedureLetter(ProcedureStateMixin, ModelSQL, ModelView):
         "replaced.\nLines that begin with a dash make a list.")
     report = fields.Many2One(
         'ir.action.report', "Frame", required=True, ondelete='RESTRICT',
+        domain=[
+            ('report_name', '=', 'training.abandon.letter'),
+            ],
         states=CHILD_STATES,
         help="The report that draws what surrounds the text.")
     case_states = fields.MultiSelection(
@@ -88,6 +101,49 @@ class ProcedureLetter(ProcedureStateMixin, ModelSQL, ModelView):
                 'training_abandon.msg_procedure_letter_unique'),
             ]
         cls._order.insert(0, ('step_kind', 'ASC'))
+
+    @classmethod
+    def __register__(cls, module):
+        super().__register__(module)
+        cls._modernise()
+
+    @classmethod
+    def _modernise(cls):
+        """Write the letters, and their translations, as their language wants
+        them, and log those that somebody has to"""
+        pool = Pool()
+        Translation = pool.get('ir.translation')
+        letter, translation = cls.__table__(), Translation.__table__()
+        cursor = Transaction().connection.cursor()
+        cursor.execute(*letter.select(
+                letter.id, letter.step_kind, letter.subject, letter.text))
+        kinds = {}
+        texts = []
+        for id_, kind, *values in cursor.fetchall():
+            kinds[id_] = kind
+            texts += [
+                (letter, Column(letter, name), id_, id_, value)
+                for name, value in zip(['subject', 'text'], values)]
+        cursor.execute(*translation.select(
+                translation.id, translation.res_id, translation.value,
+                where=(translation.type == 'model')
+                & translation.name.in_([
+                        f'{cls.__name__},{n}' for n in ['subject', 'text']])))
+        texts += [
+            (translation, translation.value, id_, res_id, value)
+            for id_, res_id, value in cursor.fetchall() if res_id in kinds]
+        for table, column, id_, letter_id, value in texts:
+            palette = cls(step_kind=kinds[letter_id]).palette()
+            modern = modernise(value or '')
+            if modern != value:
+                cursor.execute(*table.update(
+                        [column], [modern], where=table.id == id_))
+            try:
+                LetterTemplate(modern, palette)
+            except TemplateError as exception:
+                logger.warning(
+                    "letter %s has to be written again: %s %s", letter_id,
+                    exception.message_id, exception.variables)
 
     @classmethod
     def default_variant(cls):
@@ -127,9 +183,9 @@ class ProcedureLetter(ProcedureStateMixin, ModelSQL, ModelView):
                 else_=-1)]
 
     def get_rec_name(self, name):
-        return ' - '.join([
-                self.procedure.rec_name, self.step_kind_string,
-                self.variant_string, self.audience_string])
+        return ' - '.join(filter(None, [
+                    self.procedure.rec_name, self.step_kind_string,
+                    self.variant_string, self.audience_string]))
 
     @classmethod
     def search_rec_name(cls, name, clause):
@@ -142,17 +198,22 @@ class ProcedureLetter(ProcedureStateMixin, ModelSQL, ModelView):
 
     @classmethod
     def check_templates(cls, letters, field_names=None):
-        if field_names and not field_names & {'subject', 'text'}:
+        if field_names and not field_names & {
+                'subject', 'text', 'step_kind'}:
             return
         for letter in letters:
             for text in [letter.subject, letter.text]:
                 try:
-                    TextTemplate(text)
-                except Exception as exception:
+                    LetterTemplate(text, letter.palette())
+                except ValueError as exception:
                     raise LetterValidationError(gettext(
                             'training_abandon.msg_letter_invalid',
                             letter=letter.rec_name,
                             error=exception)) from exception
+
+    def palette(self):
+        "Return by name that the letter may use if it is a list"
+        return dict.fromkeys(NAMES, False)
 
     def may_leave(self, case_state):
         "Return if the letter may leave in that state of the case"
@@ -163,8 +224,7 @@ class ProcedureLetter(ProcedureStateMixin, ModelSQL, ModelView):
         transaction, with the names of context replaced."""
         try:
             subject, text = (
-                template.generate(**context).render()
-                for template in self._templates)
+                template.render(context) for template in self._templates)
         except Exception as exception:
             raise LetterError(gettext(
                     'training_abandon.msg_letter_not_rendered',
@@ -174,7 +234,9 @@ class ProcedureLetter(ProcedureStateMixin, ModelSQL, ModelView):
 
     @cached_property
     def _templates(self):
-        return TextTemplate(self.subject), TextTemplate(self.text)
+        palette = self.palette()
+        return [
+            LetterTemplate(t, palette) for t in [self.subject, self.text]]
 
 
 class CorrespondenceMixin:
@@ -340,6 +402,8 @@ class Frame:
 class LetterReport(CompanyReport):
     "The frame of the letters: logo, text and footer"
     __name__ = 'training.abandon.letter'
+    # The wizards make it, nobody prints it
+    internal = True
 
     @classmethod
     def get_context(cls, records, header, data):

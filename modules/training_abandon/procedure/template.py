@@ -1,0 +1,199 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+"""The language of the letters: names, conditions and lists, nothing that runs
+
+The letters are Genshi text templates of which all the expressions are names
+of the palette, texts, numbers, comparisons of them and the FUNCTIONS."""
+import ast
+import re
+
+from genshi.template.base import EXPR, SUB
+from genshi.template.directives import ForDirective, IfDirective
+from genshi.template.text import OldTextTemplate
+
+from trytond.i18n import gettext
+
+# How deep conditions and lists may stand in each other
+NESTING = 2
+# The most characters that a letter has, before and after it is written
+SOURCE_SIZE = 20_000
+SIZE = 100_000
+
+# How a letter may write a name of its palette; join is for the lists
+FUNCTIONS = {
+    'capitalize': str.capitalize,
+    'join': ', '.join,
+    'lower': str.lower,
+    'upper': str.upper,
+    }
+
+_NODES = (
+    ast.Expression, ast.Name, ast.Load, ast.Constant, ast.Compare, ast.cmpop,
+    ast.BoolOp, ast.boolop, ast.UnaryOp, ast.Not, ast.Call)
+# An expression of a letter: between braces, or the condition of a directive
+_EXPRESSION_RE = re.compile(r'(?<=\$\{)[^{}]+(?=\})|(?<=#if )[^\n]+')
+
+
+class TemplateError(ValueError):
+    "What a letter says that it may not"
+
+    def __init__(self, message_id, **variables):
+        super().__init__(message_id, variables)
+        self.message_id = message_id
+        self.variables = variables
+
+    def __str__(self):
+        return gettext(
+            f'training_abandon.{self.message_id}', **self.variables)
+
+
+class LetterTemplate(OldTextTemplate):
+    """The template of a subject or of a text
+
+    palette tells by name if it is a list."""
+    directives = [('for', ForDirective), ('if', IfDirective)]
+
+    def __init__(self, source, palette):
+        if len(source) > SOURCE_SIZE:
+            raise TemplateError('msg_letter_size', size=SOURCE_SIZE)
+        self._check_directives(source)
+        try:
+            super().__init__(source)
+        except Exception as exception:
+            raise TemplateError(
+                'msg_letter_syntax',
+                line=max(getattr(exception, 'lineno', 1), 1),
+                error=exception) from exception
+        self._letter, self._read = source, 0
+        self._check(self._stream, palette, NESTING)
+
+    def _check_directives(self, source):
+        "Check that there are conditions and lists only, each with its end"
+        opened = []
+        for match in self._DIRECTIVE_RE.finditer(source):
+            line = source.count('\n', 0, match.start()) + 1
+            if match[1]:
+                if not opened:
+                    raise TemplateError('msg_letter_end', line=line)
+                opened.pop()
+            elif not match[2].startswith('#'):
+                command = match[2].split()[0]
+                if command not in dict(self.directives):
+                    raise TemplateError(
+                        'msg_letter_directive', line=line, name=command)
+                opened.append(line)
+        if opened:
+            raise TemplateError('msg_letter_no_end', line=opened[-1])
+
+    def _check(self, stream, palette, depth):
+        for kind, data, _ in stream:
+            if kind is EXPR:
+                self._check_expression(
+                    data.source, palette, self._line_of(data.source))
+            elif kind is SUB:
+                (_, cls, value, _, (_, next_line, _)), = data[0]
+                line = next_line - 1
+                if not depth:
+                    raise TemplateError(
+                        'msg_letter_nesting', line=line, number=NESTING)
+                names = palette
+                if cls is ForDirective:
+                    names = self._check_for(value or '', palette, line)
+                else:
+                    self._check_expression(value or '', palette, line)
+                self._check(data[1], names, depth - 1)
+
+    def _line_of(self, expression):
+        "Return the line of the next expression: Genshi gives the one before"
+        found = re.compile(r'\$\{?\s*' + re.escape(expression)).search(
+            self._letter, self._read)
+        if found:
+            self._read = found.end()
+        return self._letter.count('\n', 0, self._read) + 1
+
+    def _check_for(self, value, palette, line):
+        "Return the palette with the name of the item of the list"
+        item, _, name = (part.strip() for part in value.partition(' in '))
+        if (not item.isidentifier() or item in FUNCTIONS
+                or not palette.get(name)):
+            raise TemplateError(
+                'msg_letter_for', line=line,
+                names=', '.join(sorted(n for n in palette if palette[n])))
+        return {**palette, item: False}
+
+    def _check_expression(self, source, palette, line):
+        try:
+            tree = ast.parse(source.strip(), mode='eval')
+        except SyntaxError as exception:
+            raise TemplateError(
+                'msg_letter_syntax', line=line,
+                error=exception.msg) from exception
+        known = {
+            *palette, *(n.func.id for n in ast.walk(tree)
+                if isinstance(n, ast.Call) and isinstance(n.func, ast.Name))}
+        for node in ast.walk(tree):
+            if not isinstance(node, _NODES):
+                raise TemplateError(
+                    'msg_letter_expression', line=line,
+                    expression=source.strip())
+            if isinstance(node, ast.Call):
+                self._check_call(node, source, palette, line)
+            elif isinstance(node, ast.Name) and node.id not in known:
+                raise TemplateError(
+                    'msg_letter_name', line=line, name=node.id,
+                    names=', '.join(sorted(palette)))
+
+    def _check_call(self, node, source, palette, line):
+        "Check that a function of ours is given one name of its kind"
+        name = node.args[0].id if (
+            len(node.args) == 1 and isinstance(node.args[0], ast.Name)
+            and not node.keywords) else None
+        function = node.func.id if isinstance(node.func, ast.Name) else None
+        if (function not in FUNCTIONS or name not in palette
+                or palette[name] != (function == 'join')):
+            raise TemplateError(
+                'msg_letter_function', line=line,
+                expression=source.strip(),
+                functions=', '.join(sorted(FUNCTIONS)))
+
+    def render(self, context):
+        "Return the text with the values of the context"
+        parts, size = [], 0
+        for part in self.generate(
+                **FUNCTIONS, **context).serialize('text'):
+            size += len(part)
+            if size > SIZE:
+                raise TemplateError('msg_letter_size', size=SIZE)
+            parts.append(part)
+        return ''.join(parts)
+
+
+class _Modernise(ast.NodeTransformer):
+
+    def visit_Call(self, node):
+        method = node.func
+        if not isinstance(method, ast.Attribute) or node.keywords:
+            return node
+        if (method.attr == 'join' and len(node.args) == 1
+                and isinstance(method.value, ast.Constant)):
+            name, = node.args
+        elif method.attr in FUNCTIONS and not node.args:
+            name = method.value
+        else:
+            return node
+        return ast.Call(ast.Name(method.attr, ast.Load()), [name], [])
+
+
+def modernise(source):
+    """Return the source of a letter with the methods that it could call as
+    the functions that say the same"""
+    def replace(match):
+        try:
+            tree = ast.parse(match[0].strip(), mode='eval')
+        except SyntaxError:
+            return match[0]
+        modernised = ast.unparse(_Modernise().visit(tree))
+        return (
+            modernised if modernised != ast.unparse(ast.parse(
+                    match[0].strip(), mode='eval')) else match[0])
+    return _EXPRESSION_RE.sub(replace, source)
