@@ -4,6 +4,7 @@
 import datetime as dt
 import secrets
 from email import policy
+from email.charset import Charset
 from email.header import Header
 from email.headerregistry import HeaderRegistry
 from email.message import EmailMessage
@@ -32,9 +33,12 @@ class _Headers(HeaderRegistry):
     __call__ = lru_cache(maxsize=256)(HeaderRegistry.__call__)
 
 
-_POLICY = policy.SMTP.clone(header_factory=_Headers())
-# An identifier too long for a line would be encoded
+# The policies of email forget the quotes of the names and encode the
+# identifiers in the lines that they fold: the lines come folded or stay long
 LONG_LINES = policy.SMTP.clone(max_line_length=998)
+_POLICY = LONG_LINES.clone(header_factory=_Headers())
+# The most characters of a name in a header
+NAME_SIZE = 120
 
 
 class CompositionMixin:
@@ -133,17 +137,18 @@ class CompositionMixin:
     def _address(cls, name, email):
         # A line break would begin another header
         email = ''.join(ascii_address(email).split())
-        name = ' '.join((name or '').split())
-        if name.isascii():
+        name = printable(name)[:NAME_SIZE].strip()
+        if name.isascii() and '=?' not in name:
             return formataddr((name, email))
-        return f'{cls._encode(name)} <{email}>'
+        # As formataddr does, in one word: not all programs join them
+        return f"{Charset('utf-8').header_encode(name)} <{email}>"
 
     @classmethod
     def _encode(cls, text, header_name=None):
         """Return the value of a header as encoded words.
 
         The policies of email lose or double spaces where they fold."""
-        return Header(' '.join(text.split()), 'utf-8', header_name=header_name
+        return Header(printable(text), 'utf-8', header_name=header_name
             ).encode(linesep='\r\n')
 
     @classmethod
@@ -177,8 +182,6 @@ class CompositionMixin:
             message.add_attachment(
                 data, maintype=maintype, subtype=subtype, filename=name)
         if references:
-            message.policy = message.policy.clone(
-                max_line_length=LONG_LINES.max_line_length)
             message.set_raw('In-Reply-To', references[-1])
             message.set_raw(
                 'References', '\r\n '.join(references[-REFERENCES:]))
@@ -222,6 +225,13 @@ class CompositionMixin:
             local = parseaddr(message['Reply-To'])[1].rpartition('@')[0]
             values['reply_token'] = token_hash(local.rpartition('+')[2])
         return values
+
+
+def printable(text):
+    "Return the text on one line, without the characters that no one reads"
+    return ''.join(
+        c for c in ' '.join((text or '').split())
+        if c.isprintable() and not '\ud800' <= c <= '\udfff')
 
 
 class Stationery:

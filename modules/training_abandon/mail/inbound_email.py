@@ -3,12 +3,17 @@
 "The replies that a provider or a script posts to an inbox"
 import base64
 import json
+import re
 from email.header import Header
 from email.message import EmailMessage
 
 from trytond.pool import Pool, PoolMeta
 
 from .message import read_message
+
+# The largest headers that the parser of email reads
+HEADERS_SIZE = 64_000
+ENCODED_WORDS = 500
 
 # The headers that are made again with the parts of the message
 _MADE = {
@@ -20,23 +25,13 @@ class InboundEmail(metaclass=PoolMeta):
     __name__ = 'inbound.email'
 
     def as_dict(self):
+        raw = self.as_raw()
+        if _is_heavy(raw):
+            return _read_dict(raw)
         try:
             return super().as_dict()
         except Exception:
-            # The rules must match what the parser does not read
-            message = read_message(self.as_raw())
-            return {
-                'from': message.from_,
-                'to': message.to.split(', '),
-                'subject': message.subject,
-                'text': message.body,
-                'attachments': [{
-                        'filename': name,
-                        'type': type_,
-                        'data': data,
-                        } for name, data, type_ in message.attachments],
-                'headers': {},
-                }
+            return _read_dict(raw)
 
     def as_raw(self):
         "Return the message as bytes, made again if only its parts are known"
@@ -55,6 +50,30 @@ class InboundEmail(metaclass=PoolMeta):
                 payload.get('raw_msg') or payload['msg']['raw_msg'])
         name = {'mailpace': 'raw', 'sendgrid': 'email'}[self.data_type]
         return _to_bytes(payload[name])
+
+
+def _is_heavy(raw):
+    """Return if the headers are such that the parser of email takes the
+    square of their size in time and memory"""
+    headers = re.split(rb'\r?\n\r?\n', raw, maxsplit=1)[0]
+    return len(headers) > HEADERS_SIZE or raw.count(b'=?') > ENCODED_WORDS
+
+
+def _read_dict(raw):
+    "Return what the rules match, also of what no parser reads"
+    message = read_message(raw)
+    return {
+        'from': message.from_,
+        'to': message.to.split(', '),
+        'subject': message.subject,
+        'text': message.body,
+        'attachments': [{
+                'filename': name,
+                'type': type_,
+                'data': data,
+                } for name, data, type_ in message.attachments],
+        'headers': {},
+        }
 
 
 def _to_bytes(text):

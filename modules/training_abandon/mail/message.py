@@ -13,6 +13,7 @@ from email.errors import HeaderParseError
 from email.header import decode_header
 from email.parser import BytesHeaderParser
 from email.utils import getaddresses, parsedate_to_datetime
+from itertools import chain
 
 import html2text
 
@@ -91,6 +92,19 @@ class Message:
     # If the sender may be another one
     forged: bool = False
     bounce: Bounce = None
+
+    @property
+    def digest(self):
+        """The hash of what its sender wrote, the same by whatever way the
+        message came"""
+        digest = hashlib.sha256()
+        for value in [
+                self.from_, self.subject, str(self.received_at), self.body,
+                *chain(*((n, c) for n, c, _ in self.attachments))]:
+            if isinstance(value, str):
+                value = value.encode('utf-8', 'replace')
+            digest.update(hashlib.sha256(value).digest())
+        return digest.hexdigest()
 
 
 def read_message(data):
@@ -325,7 +339,22 @@ def _sane_html(html):
     spaces, of which the parsers take the square of the length."""
     html = re.sub(r'<!--.*?(?:-->|\Z)', '', html, flags=re.DOTALL)
     html = re.sub(r'\s{3,}', '\n\n', html)[:HTML_SIZE]
-    return re.sub(r'<(?=[^<>]*(?:<|$))', ' ', html)
+    return _shallow(re.sub(r'<(?=[^<>]*(?:<|$))', ' ', html))
+
+
+def _shallow(html):
+    "Return the HTML without the lists that stand too deep in others"
+    depth = 0
+
+    def replace(match):
+        nonlocal depth
+        if match[1]:
+            depth = max(depth - 1, 0)
+        else:
+            depth += 1
+        return match[0] if depth <= _DEPTH else ' '
+
+    return re.sub(r'<(/?)[uo]l\b[^<>]*>', replace, html, flags=re.IGNORECASE)
 
 
 def _html_to_text(html):
