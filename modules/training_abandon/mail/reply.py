@@ -2,13 +2,16 @@
 # this repository contains the full copyright notices and license terms.
 import mimetypes
 
+from sql import Column
+
+from trytond.filestore import filestore
 from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, ModelView, Unique, Workflow, fields
 from trytond.model.exceptions import AccessError
 from trytond.pool import Pool
 from trytond.pyson import Eval, If
 from trytond.rpc import RPC
-from trytond.transaction import without_check_access
+from trytond.transaction import Transaction, without_check_access
 
 from .. import tools
 from .mail import file_id, store_prefix
@@ -45,6 +48,9 @@ class Reply(Workflow, ModelSQL, ModelView):
     received_at = fields.DateTime(
         "Received at", required=True, readonly=True)
     message_id = fields.Char("Message-ID", required=True, readonly=True)
+    message_digest = fields.Char(
+        "Message Digest", readonly=True,
+        help="The hash of what the sender wrote.")
     kind = fields.Selection([
             ('answer', "Answer"),
             ('auto_reply', "Automatic Reply"),
@@ -103,7 +109,8 @@ class Reply(Workflow, ModelSQL, ModelView):
         super().__setup__()
         t = cls.__table__()
         cls._sql_constraints += [
-            ('message_id_unique', Unique(t, t.message_id),
+            ('message_id_digest_unique',
+                Unique(t, t.message_id, t.message_digest),
                 'training_abandon.msg_reply_message_id_unique'),
             ]
         cls._sql_indexes.update({
@@ -134,6 +141,36 @@ class Reply(Workflow, ModelSQL, ModelView):
                 })
         cls.__rpc__.update(
             receive=RPC(readonly=False))
+
+    @classmethod
+    def __register__(cls, module):
+        has_digest = cls.__table_handler__(module).column_exist(
+            'message_digest')
+        super().__register__(module)
+        # Migration from 8.0.0: the sender chooses the identifier
+        cls.__table_handler__(module).drop_constraint('message_id_unique')
+        if not has_digest:
+            cls._fill_digest()
+
+    @classmethod
+    def _fill_digest(cls):
+        "Tell the messages that are kept from others with their identifier"
+        transaction = Transaction()
+        table = cls.__table__()
+        cursor = transaction.connection.cursor()
+        columns = [table.message]
+        if file_id:
+            columns.append(Column(table, file_id))
+        cursor.execute(*table.select(table.id, *columns))
+        for id_, message, *file_ids in cursor.fetchall():
+            if file_ids and file_ids[0]:
+                message = filestore.get(
+                    file_ids[0], store_prefix or transaction.database.name)
+            if message:
+                cursor.execute(*table.update(
+                        [table.message_digest],
+                        [read_message(bytes(message)).digest],
+                        where=table.id == id_))
 
     @classmethod
     def default_kind(cls):
@@ -217,12 +254,15 @@ class Reply(Workflow, ModelSQL, ModelView):
     def from_message(cls, data):
         """Record the raw message and return its reply.
 
-        The same message is recorded once."""
+        The same message is recorded once, whatever its identifier is that
+        the sender chose."""
         pool = Pool()
         Attachment = pool.get('ir.attachment')
         message = read_message(bytes(data))
         replies = cls.search([
-                ('message_id', '=', message.identifier)], limit=1)
+                ('message_id', '=', message.identifier),
+                ('message_digest', 'in', [message.digest, None]),
+                ], limit=1)
         if replies:
             return replies[0]
         reply = cls._from_message(message, cls._find_mail(message))
@@ -262,6 +302,7 @@ class Reply(Workflow, ModelSQL, ModelView):
             subject=message.subject,
             received_at=min(message.received_at or now, now),
             message_id=message.identifier,
+            message_digest=message.digest,
             message=message.data,
             body=message.body,
             text=message.text,
@@ -284,7 +325,8 @@ class Reply(Workflow, ModelSQL, ModelView):
             if mail.sent_at and reply.received_at < mail.sent_at:
                 reply.received_at = now
         else:
-            reply.company = cls._only_company()
+            reply.company = (
+                cls._company_of(parties) or cls._only_company())
             if len(parties) == 1:
                 reply.party, = parties
         done = reply.kind == 'delay' or (
@@ -312,6 +354,20 @@ class Reply(Workflow, ModelSQL, ModelView):
         ContactMechanism = pool.get('party.contact_mechanism')
         return list(dict.fromkeys(
                 m.party for m in ContactMechanism.with_address(address)))
+
+    @classmethod
+    def _company_of(cls, parties):
+        "Return the only company whose trainings concern the parties, or None"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        ids = [p.id for p in parties]
+        companies = {e.company for e in Enrolment.search(['OR',
+                    ('trainee.party', 'in', ids),
+                    ('prescriber', 'in', ids),
+                    ('employer', 'in', ids),
+                    ('contacts.party', 'in', ids),
+                    ])}
+        return companies.pop() if len(companies) == 1 else None
 
     @classmethod
     def _only_company(cls):

@@ -5,7 +5,7 @@ import json
 from contextlib import contextmanager
 from email import message_from_bytes
 from email.message import EmailMessage
-from email.utils import parseaddr
+from email.utils import format_datetime, parseaddr
 from pathlib import Path
 from unittest.mock import patch
 
@@ -13,6 +13,8 @@ import trytond.config as config
 from trytond.exceptions import UserError
 from trytond.i18n import gettext
 from trytond.model.exceptions import AccessError
+from trytond.modules.company.tests import create_company
+from trytond.modules.training_abandon import tools
 from trytond.modules.training_abandon.mail.address import reply_address
 from trytond.modules.training_abandon.mail.message import token_hash
 from trytond.pool import Pool
@@ -20,8 +22,9 @@ from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
 from .common import (
-    DATE, DatabaseTestCase, add_contact, as_user, create_enrolments,
-    create_party, create_user, open_wizard, run_wizard, set_up)
+    DATE, DatabaseTestCase, add_contact, analyse, apply_wizard, as_user,
+    create_enrolments, create_party, create_session, create_user, get_reason,
+    open_wizard, run_wizard, set_email, set_up)
 
 INBOUND = Path(__file__).parent / 'inbound'
 TOKEN = '0123456789abcdef0123456789abcdef'
@@ -135,7 +138,9 @@ class ReplyTestCase(DatabaseTestCase):
             self.assertNotEqual(other_address, address)
             other_token = other_address.rpartition('@')[0][-32:]
             self.assertEqual(other.reply_token, token_hash(other_token))
-            self.assertEqual(Mail(mail.id).replaced_by, other)
+            mail = Mail(mail.id)
+            self.assertEqual(
+                (mail.state, mail.replaced_by), ('cancelled', other))
 
     @with_transaction()
     def test_reply_to_hashed(self):
@@ -195,6 +200,9 @@ class ReplyTestCase(DatabaseTestCase):
                 raw = message(**headers)
                 self.assertEqual(self.receive(raw), self.receive(raw))
             self.assertEqual(Reply.search([], count=True), 2)
+            # The sender chooses the identifier
+            self.receive(message("Something else"))
+            self.assertEqual(Reply.search([], count=True), 3)
 
     @with_transaction()
     def test_match_references(self):
@@ -206,6 +214,39 @@ class ReplyTestCase(DatabaseTestCase):
                 raw = message(token='none', **{'Message-ID': f'<{name}@a>'})
                 raw[name] = value.replace('\n', '')
                 self.assertEqual(self.receive(raw).mail, mail)
+
+    @with_transaction()
+    def test_received_at(self):
+        "Test that a reply is after its mail and not yet to come"
+        now = dt.datetime(2026, 3, 3, 20)
+        with self.asked():
+            for hour, received_at in [
+                    (9, now), (11, dt.datetime(2026, 3, 3, 11)), (21, now)]:
+                raw = message(Message_ID=f'<{hour}@mail.example>')
+                raw['Received'] = (
+                    'from a.example by mx.provider.example; '
+                    f'Tue, 3 Mar 2026 {hour:02}:00:00 +0000')
+                with self.subTest(hour=hour):
+                    self.assertEqual(
+                        self.receive(raw).received_at, received_at)
+
+    @with_transaction()
+    def test_similar_sender(self):
+        "Test that the address of the party is not a pattern"
+        pool = Pool()
+        ContactMechanism = pool.get('party.contact_mechanism')
+        with self.asked() as mail:
+            ContactMechanism.write(
+                list(mail.party.contact_mechanisms),
+                {'value': 'camilleXdurand@mail.example'})
+            for sender in ['camille_durand', 'camille%', '%']:
+                reply = self.receive(message(
+                        From=f'{sender}@mail.example',
+                        Message_ID=f'<{sender}@mail.example>'))
+                with self.subTest(sender=sender):
+                    self.assertEqual(
+                        (reply.mail, reply.other_sender, reply.counted),
+                        (mail, True, False))
 
     @with_transaction()
     def test_other_sender(self):
@@ -225,6 +266,97 @@ class ReplyTestCase(DatabaseTestCase):
             self.assertTrue(reply.counted)
             self.assertEqual(reply.case.answered_at, reply.received_at)
             self.assertEqual(len(reply.reasons), 1)
+
+            # Nor is it the answer of another party that is known
+            adviser = self.receive(message(From='adviser@example.com'))
+            self.assertEqual(
+                (adviser.party, adviser.other_sender, adviser.counted),
+                (mail.party, True, False))
+            # The address of the mail is the one of the party
+            type(mail).write([mail], {'to': 'Typed@mail.example'})
+            typed = self.receive(message(From='typed@mail.example'))
+            self.assertTrue(typed.counted)
+
+    @with_transaction()
+    def test_shared_address(self):
+        "Test that nothing is guessed of an address of several"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        with self.asked() as mail:
+            company = mail.company
+            again, = Case.open_cases(create_enrolments(
+                    create_session(company, days=1)), 'absence', DATE)
+            again.enrolment.prescriber = mail.party
+            again.enrolment.save()
+            reply = self.receive(message(token='none'))
+            self.assertEqual(
+                (reply.party, reply.company), (mail.party, company))
+            # The two cases are of the same person
+            self.assertIsNone(reply.suggest_case())
+            Case.cancel([mail.case])
+            self.assertEqual(reply.suggest_case(), again)
+
+            set_email(create_party("Sister"), ADDRESS)
+            other = create_company("Other")
+            for sender, companies in [
+                    (ADDRESS, [company]),
+                    ('who@is.example', [None])]:
+                reply = self.receive(message(
+                        token='none', From=sender, Message_ID=f'<{sender}>'))
+                self.assertIsNone(reply.party)
+                self.assertIn(reply.company, companies)
+            other_session, = type(again.enrolment.session).copy(
+                [again.enrolment.session],
+                {'company': other.id, 'slots': None})
+            enrolment, = type(again.enrolment).copy([again.enrolment], {
+                    'company': other.id,
+                    'session': other_session.id,
+                    'trainee': again.enrolment.trainee.id,
+                    'prescriber': mail.party.id,
+                    })
+            reply = self.receive(message("Other", token='none'))
+            self.assertIsNone(reply.company)
+
+    @with_transaction()
+    def test_not_reasons(self):
+        "Test which answers are not those to the question for the reasons"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Mail = pool.get('training.mail')
+        with self.asked(prescriber=True) as mail:
+            case, asked_at = mail.case, mail.step.done_at
+            adviser = case.enrolment.prescriber
+            mail.copy([mail], {
+                    'kind': 'follow_up',
+                    'state': 'sent',
+                    'sent_at': SENT_AT,
+                    'reply_token': token_hash('e' * 32),
+                    })
+            other = self.receive(message("Manque de temps", token='e' * 32))
+            self.assertTrue(other.counted)
+            before = self.receive(message(
+                    "Manque de temps", token='none',
+                    Received='from a; ' + format_datetime(
+                        (asked_at - dt.timedelta(hours=1)).replace(
+                            tzinfo=dt.timezone.utc))))
+            before.attach_to(case, mail.party)
+            stranger = self.receive(message(
+                    "Manque de temps", token='none',
+                    From='adviser@example.com', Message_ID='<adviser@a>'))
+            stranger.attach_to(case, adviser)
+            for reply in [other, before, stranger]:
+                self.assertTrue(reply.counted)
+                self.assertFalse(reply.reasons)
+            self.assertIsNone(Case(case.id).answered_at)
+
+            # The first answer is the one that dates
+            first = self.receive(message(
+                    "Manque de temps", Message_ID='<first@a>'))
+            Mail.write([mail], {'sent_at': None})
+            self.receive(message(
+                    "Manque de temps", Message_ID='<second@a>',
+                    Received='from a; Tue, 3 Mar 2026 15:00:00 +0000'))
+            self.assertEqual(Case(case.id).answered_at, first.received_at)
 
     @with_transaction()
     def test_forged(self):
@@ -347,10 +479,26 @@ class ReplyTestCase(DatabaseTestCase):
             self.assertIsNone(mail.party.reachable_email)
             self.assertEqual(len(self.notifications()), 1)
 
+            # The first words of the servers stay
+            reason = mail.bounce_reason
+            self.receive((INBOUND / 'bounce_qmail.eml').read_bytes())
+            self.assertEqual(Mail(mail.id).bounce_reason, reason)
+
             other = mail.readdress('other@mail.example')
+            self.assertIsNone(other.reply_token)
             Mail.write([other], {'state': 'sent'})
             self.assertEqual(Mail(mail.id).step.evidence, 'proven')
             self.assertEqual(Mail(mail.id).state, 'sent')
+            with self.assertRaises(AccessError):
+                Mail(mail.id).readdress('third@mail.example')
+
+    @with_transaction()
+    def test_bounce_message(self):
+        "Test that a message refused for what it says spares the address"
+        with self.asked() as mail:
+            self.receive((INBOUND / 'bounce_ovh_fr.eml').read_bytes())
+            self.assertTrue(type(mail)(mail.id).bounced_at)
+            self.assertEqual(mail.party.reachable_email, ADDRESS)
 
     @with_transaction()
     def test_bounced_address(self):
@@ -419,7 +567,7 @@ class ReplyTestCase(DatabaseTestCase):
             self.assertEqual(
                 (certificate.state, certificate.signed_document,
                     certificate.signed_filename, certificate.signed_at),
-                ('signed', b'%PDF scan', 'attestation signée.pdf',
+                ('signed', b'%PDF scan', certificate.filename,
                     reply.received_at))
             self.assertIn('<answer@mail.example>', certificate.evidence)
             self.assertEqual(reply.state, 'handled')
@@ -469,12 +617,60 @@ class ReplyTestCase(DatabaseTestCase):
                 (certificate.state, certificate.signed_by),
                 ('signed', mother))
 
+            # The proof does not keep the address of who is erased
+            self.assertIn('mother@mail.example', certificate.evidence)
+            mother.active = False
+            mother.save()
+            Erase = pool.get('party.erase', type='wizard')
+            session_id, _, _ = Erase.create()
+            Erase.execute(session_id, {'ask': {'party': mother.id}}, 'erase')
+            tools.forget_read()
+            evidence = Certificate(certificate.id).evidence
+            self.assertIn(reply.message_id, evidence)
+            self.assertNotIn('mother@mail.example', evidence)
+
+    @with_transaction()
+    def test_undo_analysis(self):
+        "Test that undoing the analysis keeps what the trainee answered"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Reply = pool.get('training.mail.reply')
+        with self.asked(prescriber=True) as mail:
+            case = mail.case
+
+            def answered_at():
+                analyse([case], reasons=[get_reason('time.lack').id])
+                self.assertTrue(Case(case.id).answered_at)
+                run_wizard(
+                    'training.abandon.case.undo_step', [case],
+                    reason="Other trainee")
+                return Case(case.id).answered_at
+
+            # Neither what another sender wrote nor the prescriber
+            self.receive(message(
+                    "Manque de temps", From='colleague@mail.example'))
+            Reply.create([{
+                        'company': case.company.id,
+                        'case': case.id,
+                        'party': case.enrolment.prescriber.id,
+                        'received_at': RECEIVED_AT,
+                        'message_id': '<adviser@mail.example>',
+                        'kind': 'answer',
+                        'counted': True,
+                        }])
+            self.assertIsNone(answered_at())
+            reply = self.receive(message(
+                    "Manque de temps", Message_ID='<own@mail.example>'))
+            self.assertEqual(answered_at(), reply.received_at)
+
     @with_transaction()
     def test_signature_other_mail(self):
         "Test that the scan may come with the answer to another mail"
         pool = Pool()
+        Attachment = pool.get('ir.attachment')
         Certificate = pool.get('training.abandon.certificate')
         with self.asked(prescriber=True) as mail:
+            Mail = type(mail)
             certificate = Certificate(
                 case=mail.case, kind='statement', document=b'pdf',
                 sha256='0', issued_at=SENT_AT, state='sent')
@@ -487,6 +683,22 @@ class ReplyTestCase(DatabaseTestCase):
             self.assertEqual(reply.certificate, certificate)
             self.assertNotified('scan', mail)
 
+            elsewhere, = Attachment.create([{
+                        'name': "scan.pdf",
+                        'data': b'other',
+                        'resource': str(mail.case),
+                        }])
+            with self.assertRaises(AccessError):
+                run_wizard(
+                    'training.mail.reply.sign', [reply],
+                    attachment=elsewhere.id)
+            wizard, start = open_wizard('training.mail.reply.sign', [reply])
+            Certificate.write([certificate], {'state': 'void'})
+            Mail.write([mail], {'certificate': certificate.id})
+            with self.assertRaisesRegex(UserError, certificate.rec_name):
+                apply_wizard(wizard, [reply], start)
+            Mail.write([mail], {'certificate': None})
+            Certificate.write([certificate], {'state': 'sent'})
             run_wizard('training.mail.reply.sign', [reply])
             self.assertEqual(Certificate(certificate.id).state, 'signed')
 
@@ -589,6 +801,22 @@ class ReplyTestCase(DatabaseTestCase):
         inbox.process(email)
         email.save()
         return email
+
+    @with_transaction()
+    def test_inbound_access(self):
+        "Test that who runs the server does not read the answers"
+        pool = Pool()
+        ModelData = pool.get('ir.model.data')
+        User = pool.get('res.user')
+        with self.asked() as mail:
+            email = self.post(message("Je suis malade").as_bytes())
+            admin = create_user('server', mail.company)
+            reader = create_user('reader', mail.company, 'sensitive_reason')
+            User.write([admin, reader], {'groups': [
+                        ('add', [ModelData.get_id('res', 'group_admin')])]})
+            for user, found in [(admin, []), (reader, [email])]:
+                with as_user(user):
+                    self.assertEqual(type(email).search([]), found)
 
     @with_transaction()
     def test_inbound_types(self):
@@ -694,13 +922,23 @@ class ReplyTestCase(DatabaseTestCase):
         pool = Pool()
         Attachment = pool.get('ir.attachment')
         Erase = pool.get('party.erase', type='wizard')
+        Mail = pool.get('training.mail')
         Reply = pool.get('training.mail.reply')
-        with self.asked() as mail:
+        with self.asked(prescriber=True) as mail:
             raw = message("Je suis malade")
             raw.add_attachment(
                 b'%PDF', maintype='application', subtype='pdf',
                 filename='arret.pdf')
             email = self.post(raw.as_bytes())
+            # The words of another one about the trainee
+            Mail.write(Mail.search([('kind', '=', 'inform')]), {
+                    'reply_token': token_hash('d' * 32),
+                    })
+            other = self.post(message(
+                    "Il est malade", token='d' * 32,
+                    From='adviser@example.com',
+                    Message_ID='<adviser@mail.example>').as_bytes())
+            self.assertNotEqual(other.result.party, mail.party)
             mail.case.cancel([mail.case])
             party = mail.party
             party.active = False
@@ -711,14 +949,18 @@ class ReplyTestCase(DatabaseTestCase):
             for cache in Transaction().cache.values():
                 cache.clear()
 
-            reply, = Reply.browse(Reply.search([]))
+            replies = Reply.search([], order=[('id', 'ASC')])
+            for reply in replies:
+                self.assertEqual(
+                    (reply.from_, reply.to, reply.subject, reply.text,
+                        reply.body, reply.message),
+                    (None,) * 6)
             self.assertEqual(
-                (reply.from_, reply.to, reply.subject, reply.text,
-                    reply.body, reply.message),
-                (None,) * 6)
-            self.assertEqual(reply.message_id, '<answer@mail.example>')
+                [r.message_id for r in replies],
+                ['<answer@mail.example>', '<adviser@mail.example>'])
             self.assertFalse(Attachment.search([]))
-            self.assertFalse(type(email)(email.id).data)
+            for email in [email, other]:
+                self.assertFalse(type(email)(email.id).data)
 
     @with_transaction()
     def test_corpus(self):
