@@ -4,7 +4,7 @@
 import datetime as dt
 from itertools import islice
 
-from sql import Null
+from sql import For, Null
 
 from trytond import backend
 from trytond.model import fields
@@ -108,6 +108,28 @@ def lock_records(Model, ids):
             transaction.connection, Model._table, ids)
     else:
         lock_database(Model)
+
+
+def lock(Model, records):
+    """Wait for the records and keep them for this transaction alone
+
+    Whoever has read them before, and so does not know what this transaction
+    changes, cannot keep them any more and starts again."""
+    transaction = Transaction()
+    cursor = transaction.connection.cursor()
+    table = Model.__table__()
+    has_select_for = transaction.database.has_select_for()
+    for sub_ids in grouped_slice(
+            sorted(set(map(int, records))), backend.MAX_QUERY_PARAMS // 2):
+        where = fields.SQL_OPERATORS['in'](table.id, list(sub_ids))
+        if has_select_for:
+            # Everybody waits in the same order
+            cursor.execute(*table.select(
+                    table.id, where=where, order_by=table.id,
+                    for_=For('UPDATE')))
+        cursor.execute(*table.update([table.id], [table.id], where=where))
+    if records and not has_select_for:
+        forget_read()
 
 
 def lock_free(Model, ids):

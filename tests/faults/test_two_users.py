@@ -3,6 +3,7 @@
 "Two users in two processes apply or undo the same step at the same time"
 import subprocess
 import sys
+import time
 import unittest
 from pathlib import Path
 
@@ -43,6 +44,33 @@ class TwoUsersMixin:
         for _ in range(2):
             self.start('skip', *cases.split()).communicate()
         self.compete(cases, 'undo', {'CaseBusyError', 'CaseUndoError'})
+
+    def test_close_line(self):
+        "Test that no line is written while its sheet closes"
+        self.assertEqual(
+            self.collide('close', 'line'), ['AccessError', 'held present'])
+
+    def test_line_close(self):
+        "Test that a sheet closes with the line that was being written"
+        self.assertEqual(
+            self.collide('line', 'close'), ['applied', 'held absent'])
+
+    def collide(self, first, second):
+        """Let a process do the second action while the first one is not
+        committed; return what happens and the states"""
+        slot, _ = self.start('sheet').communicate()
+        holder = self.start('hold', first, slot.strip())
+        self.assertEqual(holder.stdout.readline(), 'ready\n')
+        other = self.start('do', second, slot.strip())
+        self.assertEqual(other.stdout.readline(), 'ready\n')
+        # Time enough to meet the other one: it may as well come later
+        time.sleep(0.5)
+        holder.communicate('go\n')
+        result, _ = other.communicate()
+        states, _ = self.start('tell', slot.strip()).communicate()
+        sheet, line, enrolment = states.split()
+        self.assertEqual(enrolment == 'started', line == 'present')
+        return [result.strip(), f'{sheet} {line}']
 
     def compete(self, cases, command, refusals):
         "Let two processes do it to each case: one is refused clearly"

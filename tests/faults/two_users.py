@@ -7,9 +7,17 @@ two_users.py CONFIG DATABASE skip ID…: skip the first step of the cases
 two_users.py CONFIG DATABASE inform ID…: for each case, prepare the step,
     print ready, wait for a line, apply it and print what happened
 two_users.py CONFIG DATABASE undo ID…: the same for what undoes a step
+two_users.py CONFIG DATABASE sheet: open an attendance sheet and print its id
+two_users.py CONFIG DATABASE hold ACTION ID: close the sheet or write its line
+    (ACTION is close or line), print ready, wait for a line and commit
+two_users.py CONFIG DATABASE do ACTION ID: print ready, do it and print what
+    happened
+two_users.py CONFIG DATABASE tell ID: print the states of the sheet, of its
+    line and of the enrolment
 """
 import datetime as dt
 import sys
+import time
 
 import trytond.config as trytond_config
 from proteus import Model, Wizard, config
@@ -26,6 +34,17 @@ def main(path, database, command, *args):
     elif command == 'skip':
         for id_ in args:
             apply('skip', int(id_))
+    elif command == 'sheet':
+        print(open_sheet())
+    elif command == 'hold':
+        act(database, args[0], int(args[1]), hold)
+    elif command == 'do':
+        print('ready', flush=True)
+        print(act(database, args[0], int(args[1])), flush=True)
+    elif command == 'tell':
+        slot = Model.get('training.session.slot')(int(args[0]))
+        line, = slot.attendances
+        print(slot.state, line.state, line.enrolment.state)
     else:
         wizard = {'inform': 'inform', 'undo': 'undo_step'}[command]
         for id_ in args:
@@ -44,6 +63,85 @@ def prepare(count):
         open_case(create_enrolment(
                 session, create_party(f"Trainee {i}"), prescriber=adviser)).id
         for i in range(count)]
+
+
+def open_sheet():
+    from trytond.modules.company.tests.tools import create_company
+    from trytond.modules.training_abandon.tests.tools import (
+        create_party, create_session)
+
+    create_company()
+    config.get_config()._context = Model.get('res.user').get_preferences(
+        True, {})
+    session = create_session(
+        "Bookkeeping", dt.date.today() - dt.timedelta(days=7))
+    trainee = Model.get('training.trainee')(party=create_party("Trainee"))
+    trainee.save()
+    enrolment = Model.get('training.enrolment')(
+        trainee=trainee, session=session)
+    enrolment.save()
+    # Who attends starts when the sheet closes
+    enrolment.click('confirm')
+    slot = session.slots[0]
+    slot.click('open')
+    return slot.id
+
+
+def act(database, action, id_, then=lambda: None):
+    """Do what a user does, again as long as somebody else has the records, and
+    return what happened"""
+    from trytond import backend
+    from trytond.exceptions import UserError
+    from trytond.transaction import Transaction, TransactionError
+
+    extras = {}
+    while True:
+        with Transaction().start(
+                database, 1, context={'_check_access': True},
+                **extras) as transaction:
+            try:
+                ACTIONS[action](id_)
+                then()
+                transaction.commit()
+                return 'applied'
+            except UserError as exception:
+                return exception.__class__.__name__
+            except TransactionError as exception:
+                transaction.rollback()
+                exception.fix(extras)
+            except backend.DatabaseOperationalError:
+                transaction.rollback()
+                time.sleep(0.1)
+
+
+def hold():
+    print('ready', flush=True)
+    sys.stdin.readline()
+
+
+def close_sheet(id_):
+    from trytond.pool import Pool
+    from trytond.transaction import Transaction
+
+    pool = Pool()
+    Slot = pool.get('training.session.slot')
+    User = pool.get('res.user')
+    slots = Slot.browse([id_])
+    with Transaction().set_context(User.get_preferences(True)):
+        with Transaction().set_context(_skip_warnings=True):
+            Slot.close(slots)
+
+
+def write_line(id_):
+    from trytond.pool import Pool
+
+    pool = Pool()
+    Attendance = pool.get('training.attendance')
+    Attendance.write(
+        Attendance.search([('slot', '=', id_)]), {'state': 'absent'})
+
+
+ACTIONS = {'close': close_sheet, 'line': write_line}
 
 
 def open_wizard(name, id_):

@@ -15,6 +15,8 @@ from trytond.pyson import Eval, If
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
+from .. import tools
+from ..access import is_user
 from ..exceptions import TrainingValidationError
 from ..tools import BATCH
 from .evidence import AttendanceEvidenceMixin
@@ -28,6 +30,7 @@ class Attendance(
         AttendanceEvidenceMixin, FactsMixin, MinutesMixin, ModelSQL,
         ModelView):
     __name__ = 'training.attendance'
+    _computed_fields = {'missed'}
 
     enrolment = fields.Many2One(
         'training.enrolment', "Enrolment", required=True,
@@ -93,8 +96,9 @@ class Attendance(
             ('default', "Not Checked"),
             ('sheet', "Checked"),
             ('import', "Imported"),
-            ], "Check", readonly=True, required=True, sort=False)
-    comment = fields.Char("Comment")
+            ], "Check", required=True, sort=False)
+    comment = fields.Char(
+        "Comment", help="Do not write any health detail.")
 
     @classmethod
     def __setup__(cls):
@@ -353,6 +357,15 @@ class Attendance(
         return query, attendance, slot, enrolment
 
     @classmethod
+    def _before_create(cls, vlist):
+        pool = Pool()
+        Slot = pool.get('training.session.slot')
+        if is_user():
+            # Before the references to the slots lock them in another way
+            tools.lock(Slot, {v['slot'] for v in vlist if v.get('slot')})
+        return super()._before_create(vlist)
+
+    @classmethod
     def check_modification(
             cls, mode, attendances, values=None, external=False):
         pool = Pool()
@@ -365,6 +378,8 @@ class Attendance(
             target = []
             if values and values.get('slot') is not None:
                 target.append(Slot(values['slot']))
+            if mode != 'create':
+                tools.lock(Slot, {*target, *(a.slot for a in attendances)})
             for attendance in attendances:
                 if any(s.state not in allowed
                         for s in [attendance.slot, *target]):
@@ -490,6 +505,9 @@ class Attendance(
 
     @classmethod
     def _set_state(cls, attendances, state):
+        pool = Pool()
+        Slot = pool.get('training.session.slot')
+        tools.lock(Slot, {a.slot for a in attendances})
         for attendance in attendances:
             if attendance.slot.state != 'open':
                 raise AccessError(gettext(

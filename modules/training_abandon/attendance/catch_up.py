@@ -6,6 +6,7 @@ from trytond.pool import Pool
 from trytond.pyson import Eval
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
+from .. import tools
 from ..exceptions import SheetError
 
 
@@ -30,6 +31,7 @@ class CatchUp(Wizard):
     def transition_apply(self):
         pool = Pool()
         Attendance = pool.get('training.attendance')
+        tools.lock(self.model, [self.record])
         if self.record.state not in {'planned', 'open'}:
             raise SheetError(gettext(
                     'training_abandon.msg_catch_up_slot',

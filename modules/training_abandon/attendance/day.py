@@ -59,6 +59,7 @@ class AbsentDay(Wizard):
         couples of enrolment and date"""
         pool = Pool()
         Attendance = pool.get('training.attendance')
+        Slot = pool.get('training.session.slot')
         lines, others = self._lines(days)
         if not lines:
             raise SheetError(gettext(
@@ -72,6 +73,7 @@ class AbsentDay(Wizard):
         attendances = []
         for sub_lines in grouped_slice(sorted(lines), BATCH):
             attendances += Attendance.browse(sub_lines)
+        tools.lock(Slot, {a.slot for a in attendances})
         Attendance.write_state([
                 # What has been excused stays so
                 a for a in attendances if a.state != 'excused'],

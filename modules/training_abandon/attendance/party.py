@@ -22,8 +22,18 @@ class Erase(metaclass=PoolMeta):
     def transition_erase(self):
         pool = Pool()
         Slot = pool.get('training.session.slot')
-        Slot.record_erased(self.ask.party)
+        for party in self._parties():
+            Slot.record_erased(party)
         return super().transition_erase()
+
+    def kept_by_law(self, party_ids):
+        pool = Pool()
+        Attendance = pool.get('training.attendance')
+        return super().kept_by_law(party_ids) + [
+            ('msg_erase_kept_attendances', Attendance.search([
+                        ('enrolment.trainee.party', 'in', party_ids),
+                        ('slot.state', '=', 'held'),
+                        ], count=True))]
 
     def to_erase(self, party_id):
         pool = Pool()
@@ -33,7 +43,7 @@ class Erase(metaclass=PoolMeta):
         party = Party(party_id)
 
         def hide(column):
-            return _Replace(column, party.name or '****', '****')
+            return ReplaceText(column, party.name or '****', '****')
 
         return super().to_erase(party_id) + [
             (Attendance, [('enrolment.trainee.party', '=', party_id)], True,
@@ -50,6 +60,6 @@ class Erase(metaclass=PoolMeta):
             ]
 
 
-class _Replace(Function):
+class ReplaceText(Function):
     __slots__ = ()
     _function = 'REPLACE'

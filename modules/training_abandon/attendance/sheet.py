@@ -239,6 +239,7 @@ class Slot(SlotEvidenceMixin, metaclass=PoolMeta):
         pool = Pool()
         Attendance = pool.get('training.attendance')
         Event = pool.get('training.session.slot.event')
+        tools.lock(cls, slots)
         cls._check_sheets_session(slots)
         cls._check_sheets_date(slots)
         reopened = [s for s in slots if s.state == 'held']
@@ -255,6 +256,7 @@ class Slot(SlotEvidenceMixin, metaclass=PoolMeta):
         pool = Pool()
         Attendance = pool.get('training.attendance')
         Event = pool.get('training.session.slot.event')
+        tools.lock(cls, slots)
         slots = [s for s in slots if s.state == 'open']
         cls._check_sheets_session(slots)
         cls._check_sheets_started(slots)
@@ -299,6 +301,7 @@ class Slot(SlotEvidenceMixin, metaclass=PoolMeta):
         "Cancel the slots and what their open sheets say by default"
         pool = Pool()
         Event = pool.get('training.session.slot.event')
+        tools.lock(cls, slots)
         cls._check_not_held(slots)
         opened = [s for s in slots if s.state == 'open']
         cls._warn_checked(opened)
@@ -319,6 +322,7 @@ class Slot(SlotEvidenceMixin, metaclass=PoolMeta):
     @classmethod
     @ModelView.button
     def plan(cls, slots):
+        tools.lock(cls, slots)
         # What was checked on the sheet was about a slot that did not happen
         cls._delete_lines([
                 e.slot for e in cls._search_events(
@@ -342,6 +346,7 @@ class Slot(SlotEvidenceMixin, metaclass=PoolMeta):
         "Tell that the trainees of the lines not checked are present"
         pool = Pool()
         Attendance = pool.get('training.attendance')
+        tools.lock(cls, slots)
         for sub_slots in grouped_slice(
                 [s for s in slots if s.state == 'open'], BATCH):
             Attendance.write(Attendance.search([

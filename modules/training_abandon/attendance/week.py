@@ -15,6 +15,7 @@ from trytond.pool import Pool
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
+from .. import tools
 from ..exceptions import SheetError
 from ..tools import BATCH
 from .minutes import MINUTES
@@ -198,7 +199,11 @@ class AttendanceWeek(ModelSQL, ModelView):
         "Write on the sheets what has been typed in the cell"
         pool = Pool()
         Attendance = pool.get('training.attendance')
+        Slot = pool.get('training.session.slot')
         cells = cls._slots(weeks)
+        tools.lock(Slot, {
+                slot for week in weeks
+                for slot, _ in cells.get((week.id, name), [])})
         actions = []
         for week in weeks:
             slots = cells.get((week.id, name), [])

@@ -92,7 +92,10 @@ class Link(Wizard):
         record = self.record
         if record.__name__ == 'training.calendar.feed':
             return record.kind, record.resource, record.company.id
-        kind = self._kinds[record.__name__]
+        kind = self._kinds.get(record.__name__)
+        if not kind:
+            raise CalendarLinkError(gettext(
+                    'training_abandon.msg_calendar_link_one'))
         if kind == 'session':
             return kind, record, record.company.id
         company = Transaction().context.get('company')

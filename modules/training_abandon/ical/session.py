@@ -11,8 +11,9 @@ from trytond.pool import Pool, PoolMeta
 from trytond.rpc import RPC
 from trytond.tools import grouped_slice
 from trytond.tools import timezone as tz
-from trytond.transaction import Transaction, check_access
+from trytond.transaction import Transaction, check_access, without_check_access
 
+from .. import tools
 from ..exceptions import CalendarError
 from ..tools import BATCH
 from ..training.working_day import WorkingCalendar
@@ -68,7 +69,10 @@ class Session(metaclass=PoolMeta):
     @classmethod
     def for_calendar(cls, id):
         "Return the session if the user may import a calendar in it"
+        pool = Pool()
+        ModelAccess = pool.get('ir.model.access')
         with check_access():
+            ModelAccess.check(cls.__name__, 'write')
             cls.read([id], ['id'])
         session = cls(id)
         session.check_calendar()
@@ -118,8 +122,9 @@ class Session(metaclass=PoolMeta):
                 result[mechanism.value.lower()].add(mechanism.party.id)
         return result
 
+    @without_check_access
     def apply_calendar(self, plan):
-        "Make the changes of the plan"
+        "Make the changes of the plan, by who may change the session"
         pool = Pool()
         Slot = pool.get('training.session.slot')
         self._extend(plan)
@@ -209,7 +214,7 @@ class Session(metaclass=PoolMeta):
         if group['session']:
             session = cls.for_calendar(group['session'])
             if apply:
-                session.lock()
+                tools.lock(cls, [session])
         elif group['slots']:
             session = cls.from_calendar(group)
         else:

@@ -8,6 +8,7 @@ from trytond.pool import Pool
 from trytond.pyson import Bool, Eval, If
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
+from .. import tools
 from ..exceptions import CalendarError
 
 # The most lines of the preview
@@ -72,8 +73,10 @@ class Import(Wizard):
             }
 
     def transition_apply(self):
+        pool = Pool()
+        Session = pool.get('training.session')
         # What is shown may have changed since
-        self.get_session().lock()
+        tools.lock(Session, [self.get_session()])
         session, plan, _ = self.plan()
         session.apply_calendar(plan)
         return 'end'
@@ -94,6 +97,9 @@ class Import(Wizard):
     def get_session(self):
         pool = Pool()
         Session = pool.get('training.session')
+        if not self.start.session:
+            raise CalendarError(gettext(
+                    'training_abandon.msg_request_records'))
         return Session.for_calendar(self.start.session.id)
 
     def _problem(self, problem):

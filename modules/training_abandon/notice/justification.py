@@ -276,6 +276,7 @@ class Justification(Workflow, ModelSQL, ModelView):
 
     @classmethod
     def _decide(cls, justifications, refusal_reason=None):
+        tools.lock(cls, justifications)
         companies = defaultdict(list)
         for justification in justifications:
             companies[justification.company].append(justification)
