@@ -6,6 +6,7 @@ from trytond.pool import Pool, PoolMeta
 from trytond.transaction import without_check_access
 
 from .. import tools
+from ..attendance.party import ReplaceText
 
 
 class Party(metaclass=PoolMeta):
@@ -84,8 +85,21 @@ class Erase(metaclass=PoolMeta):
         Party = pool.get('party.party')
         # The notification does not name who is erased
         Party.tell_cases(
-            [self.ask.party], 'training_abandon.msg_cases_party_erased')
+            self._parties(), 'training_abandon.msg_cases_party_erased')
         return super().transition_erase()
+
+    def kept_by_law(self, party_ids):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Certificate = pool.get('training.abandon.certificate')
+        return super().kept_by_law(party_ids) + [
+            ('msg_erase_kept_cases', Case.search([
+                        ('enrolment.trainee.party', 'in', party_ids),
+                        ], count=True)),
+            ('msg_erase_kept_certificates', Certificate.search([
+                        ('case.enrolment.trainee.party', 'in', party_ids),
+                        ], count=True)),
+            ]
 
     def to_erase(self, party_id):
         pool = Pool()
@@ -94,9 +108,21 @@ class Erase(metaclass=PoolMeta):
         Certificate = pool.get('training.abandon.certificate')
         Correction = pool.get('training.abandon.case.correction')
         Completion = pool.get('training.abandon.case.completion')
+        ContactMechanism = pool.get('party.contact_mechanism')
         FollowUp = pool.get('training.follow_up')
         Proposal = pool.get('training.abandon.proposal')
+        Reply = pool.get('training.mail.reply')
         Step = pool.get('training.abandon.case.step')
+        addresses = {
+            r.from_ for r in Reply.search([('party', '=', party_id)])} | {
+            m.value for m in ContactMechanism.search([
+                    ('party', '=', party_id)])}
+
+        def hide(column):
+            for address in sorted(filter(None, addresses)):
+                column = ReplaceText(column, address, '****')
+            return column
+
         trainee = [('case.enrolment.trainee.party', '=', party_id)]
         return super().to_erase(party_id) + [
             (Case, [('enrolment.trainee.party', '=', party_id)], True,
@@ -111,6 +137,10 @@ class Erase(metaclass=PoolMeta):
                     'evidence', 'document', 'document_file_id',
                     'void_reason'],
                 [None] * 4 + [b'', None, None]),
+            # What a guardian signed for the trainee stays
+            (Certificate, [('signed_by', '=', party_id)], False,
+                ['evidence'],
+                [hide]),
             (Correction, trainee, True,
                 ['reason', 'description', 'note', 'message'],
                 [None] * 4),

@@ -2,9 +2,13 @@
 # this repository contains the full copyright notices and license terms.
 from sql import Null
 
+from trytond.i18n import gettext
 from trytond.model import Index, fields
+from trytond.model.exceptions import AccessError
 from trytond.pool import PoolMeta
 from trytond.pyson import Eval
+
+from ..access import is_user
 
 
 class Cron(metaclass=PoolMeta):
@@ -41,3 +45,10 @@ class Email(metaclass=PoolMeta):
         if self.training_mail:
             user = None
         return user
+
+    @classmethod
+    def copy(cls, emails, default=None):
+        # What no one may create by hand says what was sent
+        if is_user():
+            raise AccessError(gettext('training_abandon.msg_email_copy'))
+        return super().copy(emails, default=default)

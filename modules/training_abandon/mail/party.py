@@ -1,5 +1,10 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
+from sql import Null
+from sql.conditionals import Case as SQLCase
+from sql.functions import Lower
+from sql.operators import Concat, Like
+
 from trytond.i18n import gettext
 from trytond.pool import Pool, PoolMeta
 from trytond.transaction import without_check_access
@@ -29,16 +34,25 @@ class Erase(metaclass=PoolMeta):
         "Cancel the mails that wait, as they lose their address and message"
         pool = Pool()
         Mail = pool.get('training.mail')
-        party_id = self.ask.party.id
+        ids = [p.id for p in self._parties()]
         mails = Mail.search([
                 ('state', 'in', ['draft', 'queued']),
                 ['OR',
-                    ('party', '=', party_id),
-                    ('enrolment.trainee.party', '=', party_id),
+                    ('party', 'in', ids),
+                    ('enrolment.trainee.party', 'in', ids),
                     ],
                 ], order=[])
         Mail.write(mails, Mail._end('cancelled', gettext(
                     'training_abandon.msg_mail_party_erased')))
+
+    def kept_by_law(self, party_ids):
+        pool = Pool()
+        Mail = pool.get('training.mail')
+        return super().kept_by_law(party_ids) + [
+            ('msg_erase_kept_mails', Mail.search(['OR',
+                        ('party', 'in', party_ids),
+                        ('enrolment.trainee.party', 'in', party_ids),
+                        ], count=True))]
 
     def to_erase(self, party_id):
         pool = Pool()
@@ -66,8 +80,9 @@ class Erase(metaclass=PoolMeta):
                     ('enrolment.trainee.party', '=', party_id),
                     ], True,
                 ['to', 'subject', 'body', 'message', 'message_file_id',
-                    'message_id', 'reply_token', 'bounce_reason'],
-                ['****', '****'] + [None] * 6),
+                    'message_id', 'reply_token', 'bounce_reason',
+                    'smtp_reply'],
+                ['****', '****'] + [None] * 6 + [_hide_address]),
             # The Message-ID stays: the message may be fetched again
             (Reply, ['OR',
                     ('party', '=', party_id),
@@ -77,3 +92,13 @@ class Erase(metaclass=PoolMeta):
                     'message', 'message_file_id'],
                 [None] * 8),
             ]
+
+
+def _hide_address(reply):
+    """Return the SQL expression of the reply of the server, empty if it
+    quotes the address or, maybe, another one of the same mailbox"""
+    mail = reply.table
+    quotes = Like(Lower(reply), Concat('%', Concat(Lower(mail.to), '%')))
+    return SQLCase(
+        (quotes | (mail.state == 'failed'), Null),
+        else_=reply)

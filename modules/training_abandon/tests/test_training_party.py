@@ -1,14 +1,45 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
+import quopri
+from pathlib import Path
 from unittest.mock import patch
 
+from sql import Column
+
+from trytond.filestore import filestore
+from trytond.model import ModelSQL, fields
+from trytond.modules.training_abandon import tools
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
 from .common import (
-    DatabaseTestCase, analyse, create_enrolments, create_session, get_reason,
-    open_cases, run_wizard, set_up)
+    DATE, DatabaseTestCase, analyse, create_enrolments, create_session,
+    get_reason, mail_server, open_cases, run_wizard, set_email, set_up)
+
+# What is the same for all the trainees
+OTHERS = (
+    'training.abandon.procedure', 'training.abandon.reason',
+    'training.abandon.solution', 'training.closure', 'training.configuration',
+    'training.course', 'training.session', 'ir.email.template')
+# What neither names them nor tells of them
+KEPT = {
+    ('ir.email', 'message_id'),
+    ('training.abandon.case', 'number'),
+    ('training.abandon.case', 'previous_enrolment_state'),
+    ('training.abandon.certificate', 'sha256'),
+    ('training.calendar.feed', 'content_hash'),
+    ('training.enrolment', 'number'),
+    ('training.enrolment', 'previous_state'),
+    ('training.external_code', 'model'),
+    ('training.external_code', 'source'),
+    ('training.mail', 'from_'),
+    ('training.mail.reply', 'message_digest'),
+    ('training.mail.reply', 'message_id'),
+    ('training.trainee', 'code'),
+    # JSON, in which write_all has the word
+    ('training.enrolment', 'planned_periods'),
+    }
 
 
 class PartyTestCase(DatabaseTestCase):
@@ -42,6 +73,249 @@ class PartyTestCase(DatabaseTestCase):
             mail, = case.mails
             self.assertEqual((mail.to, mail.body), ('****', None))
             self.assertFalse(mail.message)
+
+    @with_transaction()
+    def test_erase_everywhere(self):
+        "Test that nothing in the database or in the files names the erased"
+        pool = Pool()
+        Attachment = pool.get('ir.attachment')
+        Code = pool.get('training.external_code')
+        Erase = pool.get('party.erase', type='wizard')
+        Justification = pool.get('training.justification')
+        Notification = pool.get('res.notification')
+        Queue = pool.get('ir.filestore.queue')
+        Task = pool.get('ir.queue')
+        with set_up() as (company, session, prescriber):
+            enrolment, = create_enrolments(session, prescriber=prescriber)
+            party = enrolment.trainee.party
+            party.name = "Éloïse Unforgotten"
+            party.save()
+            set_email(party, 'eloise@unforgotten.example')
+            case, = open_cases([enrolment])
+            run_wizard('training.abandon.case.inform', [case])
+            run_wizard('training.abandon.case.ask_reasons', [case])
+            type(case).cancel([case])
+            Code.create([{
+                        'source': 'test',
+                        'code': 'unforgotten',
+                        'record': str(record),
+                        } for record in [party, enrolment.trainee, enrolment]])
+            Justification.create([{
+                        'company': company.id,
+                        'enrolment': enrolment.id,
+                        'kind': 'sick_leave',
+                        'start_date': DATE,
+                        'end_date': DATE,
+                        'filename': "unforgotten.pdf",
+                        'note': "unforgotten",
+                        'document': b'%PDF unforgotten',
+                        }])
+            Attachment.create([{
+                        'name': "unforgotten.pdf",
+                        'data': b'unforgotten',
+                        'resource': str(case),
+                        }])
+            Notification.create([{
+                        'user': Transaction().user,
+                        'label': "Reply",
+                        'icon': 'tryton-email',
+                        name: "Reply of Éloïse Unforgotten",
+                        } for name in ['label', 'description']])
+            # Whose name begins the same is another person
+            other, = Notification.create([{
+                        'user': Transaction().user,
+                        'label': "Reply of Éloïse Unforgottenson",
+                        'icon': 'tryton-email',
+                        }])
+            done, waiting = Task.create([{
+                        'name': "task",
+                        'data': {'party': "Éloïse Unforgotten"},
+                        'finished_at': at,
+                        } for at in [tools.now(), None]])
+            self.assertTrue(self.found('unforgotten'))
+            self.assertTrue(self.found_files(b'unforgotten'))
+            party.active = False
+            party.save()
+            session_id, _, _ = Erase.create()
+            Erase.execute(session_id, {'ask': {'party': party.id}}, 'erase')
+            Erase.delete(session_id)
+            self.assertEqual(set(self.found('unforgotten')), {
+                    ('ir.queue', 'data', waiting.id),
+                    ('res.notification', 'label', other.id)})
+            Queue.remove()
+            self.assertEqual(self.found_files(b'unforgotten'), [])
+
+    @with_transaction()
+    def test_erase_words(self):
+        "Test that what was written of the erased goes from each column"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Erase = pool.get('party.erase', type='wizard')
+        Mail = pool.get('training.mail')
+        with set_up() as (company, session, prescriber):
+            case = self.write_all(company, session, prescriber)
+            self.assertIn('unforgotten', case.enrolment.planned_periods)
+            Case.cancel([case])
+            self.assertTrue(Mail.search([('state', '=', 'queued')]))
+            self.assertEqual(self.mark('unforgotten'), set())
+            party = case.trainee.party
+            party.active = False
+            party.save()
+            session_id, _, _ = Erase.create()
+            Erase.execute(session_id, {'ask': {'party': party.id}}, 'erase')
+            Erase.delete(session_id)
+            self.assertEqual({
+                    (name, column)
+                    for name, column, _ in self.found('unforgotten')},
+                {('ir.filestore.queue', 'file_id')})
+            self.assertFalse(Mail.search([('state', '=', 'queued')]))
+
+    def found(self, word):
+        "Return the columns of the database that hold the word"
+        cursor = Transaction().connection.cursor()
+        found = []
+        for name, Model in Pool().iterobject():
+            if not issubclass(Model, ModelSQL) or Model._is_table_query():
+                continue
+            for table in [Model.__table__()] + (
+                    [Model.__table_history__()] if Model._history else []):
+                cursor.execute(*table.select())
+                columns = [d[0] for d in cursor.description]
+                for row in cursor.fetchall():
+                    for column, value in zip(columns, row):
+                        if isinstance(value, (bytes, memoryview)):
+                            value = bytes(value).decode('utf-8', 'replace')
+                        if word in str(value).lower():
+                            found.append((name, column, row[0]))
+        return found
+
+    def write_all(self, company, session, prescriber):
+        "Return a case of which all the models have a record"
+        pool = Pool()
+        Attachment = pool.get('ir.attachment')
+        Attendance = pool.get('training.attendance')
+        Case = pool.get('training.abandon.case')
+        Certificate = pool.get('training.abandon.certificate')
+        Code = pool.get('training.external_code')
+        Completion = pool.get('training.abandon.case.completion')
+        Exemption = pool.get('training.enrolment.exemption')
+        Feed = pool.get('training.calendar.feed')
+        FollowUp = pool.get('training.follow_up')
+        Justification = pool.get('training.justification')
+        Mail = pool.get('training.mail')
+        Period = pool.get('training.enrolment.period')
+        Proposal = pool.get('training.abandon.proposal')
+        Reply = pool.get('training.mail.reply')
+        Slot = pool.get('training.session.slot')
+        Solution = pool.get('training.abandon.solution')
+        enrolment, = create_enrolments(session, prescriber=prescriber)
+        slot = session.slots[0]
+        Slot.open([slot])
+        Attendance.write(list(slot.attendances), {'state': 'absent'})
+        Slot.close([slot])
+        Period.write(list(enrolment.periods), {'reason': "unforgotten"})
+        type(enrolment).end_expectation([enrolment], DATE)
+        case, = open_cases([enrolment])
+        run_wizard('training.abandon.case.inform', [case])
+        mail = case.mails[0]
+        with mail_server():
+            Mail.deliver([mail])
+        Transaction().tasks.clear()
+        Case.undo_step([case], "Mistake", "You were told wrong")
+        while case.next_kind != 'analyse':
+            Case.skip_step([case], "Not needed")
+        analyse([case])
+        # What somebody else says of the trainee
+        Reply.create([{
+                    'mail': mail.id,
+                    'case': case.id,
+                    'party': prescriber.id,
+                    'received_at': tools.now(),
+                    'message_id': '<1@example.com>',
+                    }])
+        FollowUp.create([{
+                    'company': company.id,
+                    'enrolment': enrolment.id,
+                    'case': case.id,
+                    'party': prescriber.id,
+                    }])
+        solution, = Solution.search([], limit=1)
+        Proposal.create([{'case': case.id, 'solution': solution.id}])
+        Certificate.create([{
+                    'case': case.id,
+                    'kind': 'statement',
+                    'document': b'pdf',
+                    'sha256': '0',
+                    'issued_at': tools.now(),
+                    }])
+        Completion.create([{
+                    'case': case.id,
+                    'kind': 'return_date',
+                    'at': tools.now(),
+                    }])
+        Justification.create([{
+                    'company': company.id,
+                    'enrolment': enrolment.id,
+                    'kind': 'sick_leave',
+                    'start_date': DATE,
+                    'end_date': DATE,
+                    }])
+        Exemption.create([{
+                    'enrolment': enrolment.id,
+                    'slot': session.slots[1].id,
+                    'reason': "Exempted",
+                    }])
+        Feed.create([{
+                    'company': company.id,
+                    'name': "Trainee",
+                    'kind': 'trainee',
+                    'trainee': enrolment.trainee.id,
+                    }])
+        Code.create([{
+                    'source': 'test', 'code': 'E1', 'record': str(enrolment)}])
+        Attachment.create([{
+                    'name': "scan.pdf",
+                    'data': b'scan',
+                    'resource': str(r),
+                    } for r in [case, enrolment, *case.follow_ups]])
+        return case
+
+    def mark(self, word):
+        """Write the word in all the columns of the models that tell of the
+        trainee and return those that have no record"""
+        cursor = Transaction().connection.cursor()
+        missing = set()
+        for name, Model in Pool().iterobject():
+            if (not issubclass(Model, ModelSQL) or Model._is_table_query()
+                    or not name.startswith(('training.', 'ir.email'))
+                    or name.startswith(OTHERS)):
+                continue
+            table = Model.__table__()
+            columns = [
+                Column(table, n) for n, f in Model._fields.items()
+                if isinstance(f, (fields.Char, fields.Binary))
+                and not isinstance(f, fields.Function)
+                and (name, n) not in KEPT]
+            cursor.execute(*table.select(table.id))
+            ids = [id_ for id_, in cursor]
+            if columns and not ids:
+                missing.add(name)
+            for id_ in ids if columns else []:
+                # The values of some columns are unique
+                cursor.execute(*table.update(
+                        columns, [f'{word} {id_}'] * len(columns),
+                        where=table.id == id_))
+        return missing
+
+    def found_files(self, word):
+        "Return the files of the database that hold the word"
+        directory = Path(
+            filestore._filename('0000', Transaction().database.name))
+        directory = directory.parent.parent.parent
+        return [
+            path for path in directory.rglob('*')
+            if path.is_file()
+            and word in quopri.decodestring(path.read_bytes()).lower()]
 
     @with_transaction()
     def test_party_replace(self):

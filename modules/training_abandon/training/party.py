@@ -1,14 +1,22 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
+import datetime as dt
+import json
+import re
+from functools import partial
+
+from sql import Column, Null
+from sql.operators import Concat, Like, Or
+
 from trytond.i18n import ngettext
 from trytond.model import ModelView, fields
 from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Bool, Eval, If
-from trytond.tools import escape_wildcard
-from trytond.transaction import inactive_records
+from trytond.tools import escape_wildcard, grouped_slice
+from trytond.transaction import Transaction, inactive_records
+from trytond.wizard import Button, StateView
 
 from .. import tools
-from ..exceptions import PartyArchiveWarning
 from .enrolment import CURRENT_STATES
 
 
@@ -25,32 +33,28 @@ class Party(metaclass=PoolMeta):
         return super().copy(parties, default=default)
 
     @classmethod
-    def check_modification(cls, mode, parties, values=None, external=False):
-        super().check_modification(
-            mode, parties, values=values, external=external)
-        if (mode == 'write' and external
-                and values.get('active') is False
-                and not values.get('replaced_by')):
-            cls._warn_enrolled([p for p in parties if p.active])
+    def on_write(cls, parties, values):
+        functions = super().on_write(parties, values)
+        if values.get('active') is False and not values.get('replaced_by'):
+            functions.append(
+                partial(cls._tell_enrolled, [p for p in parties if p.active]))
+        return functions
 
     @classmethod
-    def _warn_enrolled(cls, parties):
-        "Warn of the trainees who are archived while they are enrolled"
+    def _tell_enrolled(cls, parties):
+        "Tell the user of the trainees archived while they are enrolled"
         pool = Pool()
         Enrolment = pool.get('training.enrolment')
-        Warning = pool.get('res.user.warning')
         enrolments = Enrolment.search([
                 ('trainee.party', 'in', [p.id for p in parties]),
                 ('state', 'in', CURRENT_STATES),
                 ], order=[('id', 'ASC')])
-        if not enrolments:
-            return
-        key = Warning.format('training_party_archive', enrolments)
-        if Warning.check(key):
-            raise PartyArchiveWarning(key, ngettext(
+        if enrolments:
+            Enrolment.notify_user(
+                enrolments, 'tryton-warning', ngettext(
                     'training_abandon.msg_party_archive_enrolled',
-                    len(enrolments), count=len(enrolments),
-                    enrolments=tools.names(enrolments, 5)))
+                    len(enrolments), count=len(enrolments)),
+                tools.names(enrolments, 5))
 
     @property
     def reachable_email(self):
@@ -175,31 +179,159 @@ class Replace(metaclass=PoolMeta):
 class Erase(metaclass=PoolMeta):
     __name__ = 'party.erase'
 
+    kept = StateView(
+        'party.erase.kept', 'training_abandon.erase_kept_view_form', [
+            Button("OK", 'end', 'tryton-ok', default=True),
+            ])
+
     def transition_erase(self):
         pool = Pool()
         Enrolment = pool.get('training.enrolment')
-        Enrolment.erase_planned_reasons(Enrolment.search([
-                    ('trainee.party', '=', self.ask.party.id),
-                    ]))
-        for Model, domain, _, columns, _ in self.to_erase(self.ask.party.id):
-            with inactive_records():
-                records = Model.search(domain)
-            # The logs of the records say what is removed
-            Model.log(records, 'write', ','.join(columns))
-        return super().transition_erase()
+        for party in self._parties():
+            Enrolment.erase_planned_reasons(Enrolment.search([
+                        ('trainee.party', '=', party.id),
+                        ]))
+            for Model, domain, resource, columns, _ in self.to_erase(
+                    party.id):
+                with inactive_records():
+                    records = Model.search(domain)
+                # The logs of the records say what is removed
+                Model.log(records, 'write', ','.join(columns))
+                self._remove_files(Model, records, columns)
+                if resource:
+                    self._remove_attached(Model, records)
+            self._forget_words(party)
+        state = super().transition_erase()
+        return 'kept' if self._kept_words() else state
+
+    def default_kept(self, fields):
+        return {'kept': '\n'.join(self._kept_words())}
+
+    def _kept_words(self):
+        return [
+            ngettext(f'training_abandon.{message_id}', count, count=count)
+            for message_id, count in self.kept_by_law(
+                [p.id for p in self._parties()])
+            if count]
+
+    def kept_by_law(self, party_ids):
+        """Return the list of the (id of message, count) for what stays of the
+        parties because the law has it kept"""
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        return [('msg_erase_kept_enrolments', Enrolment.search([
+                        ('trainee.party', 'in', party_ids),
+                        ], count=True))]
+
+    def _parties(self):
+        "Return the party and those that it replaces"
+        pool = Pool()
+        Party = pool.get('party.party')
+        parties = replaced = [self.ask.party]
+        with inactive_records():
+            while replaced:
+                replaced = Party.search([
+                        ('replaced_by', 'in', [p.id for p in replaced]),
+                        ])
+                parties = parties + replaced
+        return parties
+
+    def _forget_words(self, party):
+        """Delete what shows for a while who the party is: notifications, the
+        forms of wizards that nobody ended and the tasks that are done"""
+        pool = Pool()
+        Notification = pool.get('res.notification')
+        Queue = pool.get('ir.queue')
+        Session = pool.get('ir.session.wizard')
+        words = {
+            w for w in [party.name, *(
+                    m.value for m in party.contact_mechanisms)] if w}
+        # JSON may escape the accents
+        words |= {json.dumps(w)[1:-1] for w in words}
+        if not words:
+            return
+        is_told = re.compile('|'.join(
+                rf'(?<!\w){re.escape(w)}(?!\w)' for w in words)).search
+        cursor = Transaction().connection.cursor()
+        for Model, names in [
+                (Notification, ['label', 'description']),
+                (Session, ['data']),
+                (Queue, ['data']),
+                ]:
+            table = Model.__table__()
+            columns = [Column(table, n).cast('VARCHAR') for n in names]
+            where = Or([
+                    Like(c, f'%{escape_wildcard(w)}%', escape='\\')
+                    for c in columns for w in words])
+            if Model == Queue:
+                # What waits still has to be done
+                where &= table.finished_at != Null
+            cursor.execute(*table.select(table.id, *columns, where=where))
+            told = [
+                id_ for id_, *texts in cursor
+                if any(is_told(t or '') for t in texts)]
+            for sub_ids in grouped_slice(told, tools.BATCH):
+                cursor.execute(*table.delete(
+                        where=fields.SQL_OPERATORS['in'](
+                            table.id, list(sub_ids))))
+
+    def _remove_attached(self, Model, records):
+        "Remove the files attached to the records"
+        for Resource in self.get_resources():
+            for sub_records in grouped_slice(records, tools.BATCH):
+                with inactive_records():
+                    attached = Resource.search([
+                            ('resource', 'in', list(map(str, sub_records))),
+                            ])
+                self._remove_files(Resource, attached, list(Resource._fields))
+
+    def _remove_files(self, Model, records, names):
+        """Have the files of the records removed from the disk at the next
+        run of the scheduled action, without the delay of what is deleted"""
+        pool = Pool()
+        Queue = pool.get('ir.filestore.queue')
+        queue = Queue.__table__()
+        cursor = Transaction().connection.cursor()
+        for name in names:
+            field = Model._fields[name]
+            if not isinstance(field, fields.Binary) or not field.file_id:
+                continue
+            for sub_records in grouped_slice(records, tools.BATCH):
+                ids = [r.id for r in sub_records]
+                field.queue_for_removal(Model, name, ids)
+                table = Model.__table__()
+                file_id = Column(table, field.file_id)
+                cursor.execute(*queue.update(
+                        [queue.create_date], [dt.datetime(1970, 1, 1)],
+                        where=(queue.model == Model.__name__)
+                        & queue.file_id.in_(table.select(
+                                file_id,
+                                where=fields.SQL_OPERATORS['in'](
+                                    table.id, ids)
+                                & (file_id != Null)))))
 
     def to_erase(self, party_id):
         pool = Pool()
         ContactMechanism = pool.get('party.contact_mechanism')
         Event = pool.get('training.enrolment.event')
+        ExternalCode = pool.get('training.external_code')
         Exemption = pool.get('training.enrolment.exemption')
         Period = pool.get('training.enrolment.period')
         Trainee = pool.get('training.trainee')
         enrolment = [('enrolment.trainee.party', '=', party_id)]
         return super().to_erase(party_id) + [
             (ContactMechanism, [('party', '=', party_id)], True,
-                ['bounce_reason'],
-                [None]),
+                ['bounce_reason', 'value_compact'],
+                [None, None]),
+            (ExternalCode, ['OR',
+                    ('record.id', '=', party_id, 'party.party'),
+                    ('record.party', '=', party_id, 'training.trainee'),
+                    ('record.trainee.party', '=', party_id,
+                        'training.enrolment'),
+                    ], True,
+                ['code'],
+                [lambda code: Concat(
+                        'erased-', code.table.id.cast('VARCHAR'))]),
             (Trainee, [('party', '=', party_id)], True,
                 ['birth_date'],
                 [None]),
@@ -213,3 +345,11 @@ class Erase(metaclass=PoolMeta):
                 ['reason', 'description'],
                 [None, None]),
             ]
+
+
+class EraseKept(ModelView):
+    __name__ = 'party.erase.kept'
+
+    kept = fields.Text(
+        "Kept", readonly=True,
+        help="What stays without name because the law has it kept.")
