@@ -24,6 +24,8 @@ from .. import tools
 MESSAGE_KINDS = [
     'mail_queued', 'mail_sent', 'mail_failed', 'mail_bounced',
     'mail_cancelled', 'reply', 'follow_up']
+# What comes from others, whatever became of the case
+LATE_KINDS = ['mail_bounced', 'reply', 'follow_up']
 # The text of a mail stands once, where it was written
 TEXT_KINDS = ['mail_queued', 'reply', 'follow_up']
 _DATE = re.compile(r'\d{4}-\d{2}-\d{2}')
@@ -628,8 +630,15 @@ class Event(ModelSQL, ModelView):
                         event.kind_string,
                         labels['label'](event),
                         labels['detail'](event),
-                        also_for.get(str(event.origin))]))
+                        also_for.get(str(event.origin)),
+                        event._late()]))
             for event in events}
+
+    def _late(self):
+        "Return the words for what comes after the case was closed"
+        closed_at = self.case.closed_at
+        if self.kind in LATE_KINDS and closed_at and self.at > closed_at:
+            return gettext('training_abandon.msg_event_late')
 
     @classmethod
     def _get_also_for(cls, events):

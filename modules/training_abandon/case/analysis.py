@@ -1,10 +1,14 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 "The reasons that the trainees declare and the causes determined"
+from collections import defaultdict
+
 from trytond.i18n import gettext
 from trytond.model import ModelSQL, ModelView, Unique, fields
 from trytond.model.exceptions import AccessError
+from trytond.pool import Pool
 from trytond.pyson import Eval
+from trytond.tools import grouped_slice
 from trytond.transaction import without_check_access
 
 from .. import tools
@@ -12,6 +16,7 @@ from .. import tools
 
 class _SensitiveSearchMixin:
     "A field by which only the group Sensitive Reasons searches"
+    refuses_search = True
 
     def convert_domain(self, domain, tables, Model):
         # Finding the cases would tell the reasons that the rules hide; the
@@ -51,18 +56,35 @@ class AnalysisMixin:
     @classmethod
     @without_check_access
     def get_reason_category(cls, cases, name):
-        categories = {}
-        for case in cls.browse(cases):
-            reasons = [c.cause for c in case.causes] or case.reasons
-            names = []
-            for reason in reasons:
-                if reason.sensitive or reason.family.sensitive:
-                    names.append(gettext(
-                            'training_abandon.msg_reason_category_personal'))
-                else:
-                    names.append(reason.family.name)
-            categories[case.id] = ', '.join(dict.fromkeys(names))
-        return categories
+        pool = Pool()
+        CaseReason = pool.get('training.abandon.case-training.abandon.reason')
+        declared = defaultdict(list)
+        for sub_cases in grouped_slice(cases, tools.BATCH):
+            for record in CaseReason.search([
+                        ('case', 'in', [c.id for c in sub_cases]),
+                        ], order=[('id', 'ASC')]):
+                declared[record.case.id].append(record)
+        return {
+            case.id: ', '.join(dict.fromkeys(
+                    record.category
+                    for record in case.causes or declared[case.id]))
+            for case in cls.browse(cases)}
+
+    @classmethod
+    @without_check_access
+    def keep_categories(cls, cases):
+        "Keep the categories of the cases as they are told"
+        pool = Pool()
+        for name in [
+                'training.abandon.case.cause',
+                'training.abandon.case-training.abandon.reason']:
+            Model = pool.get(name)
+            for sub_cases in grouped_slice(cases, tools.BATCH):
+                Model.write(Model.search([
+                            ('case', 'in', [c.id for c in sub_cases]),
+                            (f'{Model.reason_name}.sensitive', '=', False),
+                            ('told', '=', False),
+                            ], order=[]), {'told': True})
 
     @classmethod
     def declare_reasons(cls, cases, reasons, comment=None):
@@ -112,9 +134,31 @@ class CaseCompanyMixin:
         return self.case.company if self.case else None
 
 
-class CaseReason(CaseRecordMixin, ModelSQL):
+class CategoryMixin:
+    "Reasons of which the prescribers know the category"
+    __slots__ = ()
+
+    told = fields.Boolean(
+        "Category Told", readonly=True,
+        help="The category stays as it was told, even if the reason becomes "
+        "sensitive.")
+
+    @classmethod
+    def default_told(cls):
+        return False
+
+    @property
+    def category(self):
+        reason = getattr(self, self.reason_name)
+        if reason.sensitive and not self.told:
+            return gettext('training_abandon.msg_reason_category_personal')
+        return reason.family.name
+
+
+class CaseReason(CategoryMixin, CaseRecordMixin, ModelSQL):
     "A reason that the trainee declared"
     __name__ = 'training.abandon.case-training.abandon.reason'
+    reason_name = 'reason'
 
     case = fields.Many2One(
         'training.abandon.case', "Case", required=True, ondelete='CASCADE')
@@ -132,9 +176,12 @@ class CaseReason(CaseRecordMixin, ModelSQL):
             ]
 
 
-class Cause(CaseCompanyMixin, CaseRecordMixin, ModelSQL, ModelView):
+class Cause(
+        CategoryMixin, CaseCompanyMixin, CaseRecordMixin, ModelSQL,
+        ModelView):
     "A cause that the analysis determined"
     __name__ = 'training.abandon.case.cause'
+    reason_name = 'cause'
 
     case = fields.Many2One(
         'training.abandon.case', "Case", required=True, ondelete='CASCADE')

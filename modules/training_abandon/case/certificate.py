@@ -2,6 +2,7 @@
 # this repository contains the full copyright notices and license terms.
 import hashlib
 import mimetypes
+from pathlib import Path
 
 from sql import Null
 
@@ -15,11 +16,15 @@ from trytond.tools import slugify
 from trytond.transaction import Transaction
 
 from .. import tools
+from ..access import changes
 from ..exceptions import (
     CertificateAnsweredWarning, CertificateError, ReportError)
 from ..notify import one_line
 from ..pdf_report import PDFReport, get_logo
 from ..procedure.letter import Renderer, blocks
+
+# The states of what is signed, refused or not answered
+ANSWERED = ['signed', 'refused', 'unanswered']
 
 
 class Certificate(Workflow, ModelSQL, ModelView):
@@ -151,6 +156,10 @@ class Certificate(Workflow, ModelSQL, ModelView):
                     self.case.enrolment.trainee.party.name or '',
                     self.case.number])) + '.pdf'
 
+    def get_signed_filename(self, name):
+        "Return a name that tells nothing else for a scan of that name"
+        return Path(self.filename).with_suffix(Path(name).suffix).name
+
     def get_rec_name(self, name):
         return f'{self.case.rec_name} - {self.kind_string}'
 
@@ -182,6 +191,25 @@ class Certificate(Workflow, ModelSQL, ModelView):
                 raise AccessError(gettext(
                         'training_abandon.msg_case_modify',
                         case=certificate.case.rec_name))
+            if (external and certificate.state in ANSWERED
+                    and any(
+                        getattr(certificate, n) and changes(certificate, n, v)
+                        for n, v in values.items())):
+                raise AccessError(gettext(
+                        'training_abandon.msg_certificate_answered',
+                        certificate=certificate.rec_name))
+
+    @classmethod
+    def validate_fields(cls, certificates, field_names):
+        super().validate_fields(certificates, field_names)
+        if not field_names or 'signed_at' in field_names:
+            for certificate in certificates:
+                if (certificate.signed_at
+                        and not (certificate.issued_at
+                            <= certificate.signed_at <= tools.now())):
+                    raise CertificateError(gettext(
+                            'training_abandon.msg_certificate_signed_at',
+                            certificate=certificate.rec_name))
 
     @classmethod
     def on_modification(cls, mode, certificates, field_names=None):
@@ -230,6 +258,7 @@ class Certificate(Workflow, ModelSQL, ModelView):
     @ModelView.button
     @Workflow.transition('signed')
     def sign(cls, certificates):
+        tools.lock(cls, certificates)
         cls.write(
             [c for c in certificates if not c.signed_at],
             {'signed_at': tools.now()})
@@ -245,13 +274,13 @@ class Certificate(Workflow, ModelSQL, ModelView):
     @ModelView.button
     @Workflow.transition('refused')
     def refuse(cls, certificates):
-        pass
+        tools.lock(cls, certificates)
 
     @classmethod
     @ModelView.button
     @Workflow.transition('unanswered')
     def no_answer(cls, certificates):
-        pass
+        tools.lock(cls, certificates)
 
     @classmethod
     @Workflow.transition('sent')
@@ -302,6 +331,8 @@ class Certificate(Workflow, ModelSQL, ModelView):
 class CertificateReport(PDFReport):
     "The form that the trainee signs, or the record that the provider makes"
     __name__ = 'training.abandon.certificate'
+    # The wizards make it, nobody prints it
+    internal = True
 
     @classmethod
     def get_context(cls, records, header, data):
@@ -497,7 +528,7 @@ class CertificationMixin:
         Warning = pool.get('res.user.warning')
         answered = [
             c for c in certificates
-            if c.state in {'signed', 'refused', 'unanswered'}]
+            if c.state in ANSWERED]
         if not answered:
             return
         key = Warning.format('training_certificate_issue_again', answered)

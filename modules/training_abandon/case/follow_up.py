@@ -9,6 +9,9 @@ from trytond.pool import Pool
 from trytond.pyson import Bool, Eval, If
 from trytond.transaction import Transaction
 
+from .. import tools
+from ..exceptions import TrainingValidationError
+
 # The outcomes of the follow-ups by which a party was heard
 HEARD_OUTCOMES = ['reached', 'appointment', 'refused']
 
@@ -28,7 +31,8 @@ class FollowUp(ModelSQL, ModelView):
             ('enrolment', '=', Eval('enrolment', -1)),
             ])
     step = fields.Many2One(
-        'training.abandon.case.step', "Step", ondelete='CASCADE',
+        'training.abandon.case.step', "Step", readonly=True,
+        ondelete='CASCADE',
         domain=[
             ('case', '=', Eval('case', -1)),
             ],
@@ -129,13 +133,53 @@ class FollowUp(ModelSQL, ModelView):
             cls, mode, follow_ups, values=None, external=False):
         super().check_modification(
             mode, follow_ups, values=values, external=external)
-        if mode in {'write', 'delete'} and external:
-            for follow_up in follow_ups:
-                if ((follow_up.step or follow_up.correction)
-                        and follow_up.done_at):
-                    raise AccessError(gettext(
-                            'training_abandon.msg_follow_up_recorded',
-                            follow_up=follow_up.rec_name))
+        if not external:
+            return
+        for follow_up in follow_ups:
+            if mode != 'create':
+                follow_up._check_recorded(mode)
+            if mode == 'delete' or values and values.keys() <= {'note'}:
+                continue
+            follow_up._with(values)._check_done()
+
+    def _check_recorded(self, mode):
+        if (self.step or self.correction) and self.done_at:
+            raise AccessError(gettext(
+                    'training_abandon.msg_follow_up_recorded',
+                    follow_up=self.rec_name))
+        if (mode == 'delete' and self.done_at
+                and self.case and self.case.closed_at):
+            raise AccessError(gettext(
+                    'training_abandon.msg_follow_up_closed',
+                    case=self.case.rec_name))
+
+    def _with(self, values):
+        "Return the follow-up as the values make it"
+        record = self.__class__(self.id)
+        for name in {'case', 'done_at'} & (values or {}).keys():
+            setattr(record, name, values[name])
+        return record
+
+    def _check_done(self):
+        "Check the dates as the exchange does"
+        if self.done_at and self.done_at > tools.now():
+            raise TrainingValidationError(gettext(
+                    'training_abandon.msg_follow_up_future',
+                    follow_up=self.rec_name))
+        if not self.case:
+            return
+        closed_at = self.case.closed_at
+        if closed_at and (not self.done_at or self.done_at < closed_at):
+            raise AccessError(gettext(
+                    'training_abandon.msg_follow_up_closed',
+                    case=self.case.rec_name))
+        if (self.done_at
+                and self.case.local_date(self.done_at)
+                < self.case.opening_date):
+            raise TrainingValidationError(gettext(
+                    'training_abandon.msg_follow_up_opening',
+                    follow_up=self.rec_name,
+                    case=self.case.rec_name))
 
     @classmethod
     def on_modification(cls, mode, follow_ups, field_names=None):

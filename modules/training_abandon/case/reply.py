@@ -72,6 +72,7 @@ class Reply(metaclass=PoolMeta):
     @ModelView.button
     def confirm(cls, replies):
         "Count as answers of the parties what does not look so"
+        tools.lock(cls, replies)
         cls._count([
                 r for r in replies if r.case and r.party and not r.counted])
 
@@ -191,7 +192,7 @@ class Reply(metaclass=PoolMeta):
 
     def attach_to(self, case, party, counted=True):
         "Attach the reply to the case as what the party writes"
-        self.lock()
+        tools.lock(self.__class__, [self])
         if self.case:
             raise AccessError(gettext(
                     'training_abandon.msg_reply_attached',
@@ -335,7 +336,8 @@ class Sign(Wizard):
         Certificate.write([certificate], {
                 'signed_by': signed_by.id,
                 'signed_document': attachment.data,
-                'signed_filename': attachment.name,
+                'signed_filename': certificate.get_signed_filename(
+                    attachment.name),
                 'signed_at': self.start.signed_at,
                 'evidence': '\n'.join(filter(None, [
                             certificate.evidence,

@@ -94,8 +94,9 @@ class TimelineTestCase(DatabaseTestCase):
             for summary in [
                     "Opening – Absence",
                     "Mail Failed – Inform the Prescriber – 550 No such user",
-                    "Reply – Answer",
-                    "Follow-Up – Phone Call – Reached",
+                    "Reply – Answer – after the case was closed",
+                    "Follow-Up – Phone Call – Reached – after the case was "
+                    "closed",
                     "Step Skipped – Analyse the Causes – Said by phone",
                     "State – Cancelled",
                     ]:
@@ -266,6 +267,18 @@ class TimelineTestCase(DatabaseTestCase):
             self.assertEqual(
                 [k for k, _, _ in self.tell(case, 'mail_bounced', 'reply')],
                 ['mail_bounced', 'reply'])
+            # What comes once the case is closed says so
+            Event = pool.get('training.abandon.case.event')
+            for closed_at in [
+                    mail.bounced_at, mail.bounced_at - dt.timedelta(days=1)]:
+                Case.write([Case(case.id)], {'closed_at': closed_at})
+                events = Event.search([
+                        ('case', '=', case.id),
+                        ('kind', 'in', ['mail_bounced', 'reply'])])
+                self.assertEqual(
+                    ['after the case was closed' in e.summary
+                        for e in events],
+                    [e.at > closed_at for e in events])
 
     @with_transaction()
     def test_read(self):

@@ -1,6 +1,7 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 
+from trytond.i18n import gettext
 from trytond.model.exceptions import AccessError
 from trytond.modules.training_abandon.exceptions import CaseStepError
 from trytond.pool import Pool
@@ -9,6 +10,12 @@ from trytond.tests.test_tryton import with_transaction
 from .common import (
     DatabaseTestCase, analyse, as_user, create_enrolments, create_user,
     get_reason, open_cases, run_wizard, set_up)
+
+
+def run_mails(name, case):
+    "Return the mails that the wizard writes about the case"
+    run_wizard(name, [case])
+    return list(type(case)(case.id).mails)
 
 
 class CaseAnalysisTestCase(DatabaseTestCase):
@@ -30,6 +37,36 @@ class CaseAnalysisTestCase(DatabaseTestCase):
             # Silence is no answer
             self.assertFalse(case.answered_at)
             self.assertEqual(case.certificate_kind, 'record')
+
+    @with_transaction()
+    def test_category(self):
+        "Test that a category stays as the prescriber was told"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Reason = pool.get('training.abandon.reason')
+        with set_up() as (company, session, prescriber):
+            told, untold, declared = cases = open_cases(
+                create_enrolments(session, 3, prescriber=prescriber))
+            for case in cases:
+                while case.next_kind != 'analyse':
+                    type(case).skip_step([case], "Not needed")
+            Case.declare_reasons([declared], [get_reason('time.lack')])
+            analyse([told, untold])
+            for case in cases:
+                while case.next_kind != 'follow_up':
+                    type(case).skip_step([case], "Not needed")
+            mails = run_mails('training.abandon.case.follow_up', told)
+            mails += run_mails('training.abandon.case.follow_up', declared)
+            family = get_reason('time.lack').parent.name
+            self.assertEqual(
+                [family in m.body for m in mails if m.party == prescriber],
+                [True, True])
+            Reason.write([get_reason('time.lack')], {'sensitive': True})
+            self.assertEqual(
+                [Case(c.id).reason_category for c in cases],
+                [family, gettext(
+                        'training_abandon.msg_reason_category_personal'),
+                    family])
 
     @with_transaction()
     def test_sensitive(self):
