@@ -404,6 +404,43 @@ def set_up(prescriber=True):
                 "Job Centre", 'adviser@example.com')
 
 
+def other_values(record, name):
+    "Return the other values that the field may have"
+    field = record._fields[name]
+    current = getattr(record, name)
+    kind = field._type
+    if kind in {'char', 'text'}:
+        return ["Changed"]
+    elif kind in {'integer', 'float', 'numeric'}:
+        return [type(current or 0)((current or 0) + 1)]
+    elif kind == 'boolean':
+        return [not current]
+    elif kind == 'date':
+        return [(current or DATE) + DAY]
+    elif kind == 'datetime':
+        return [(current or dt.datetime(2026, 3, 2)) + DAY]
+    elif kind == 'time':
+        return [dt.time(7)]
+    elif kind == 'timedelta':
+        return [dt.timedelta(hours=1)]
+    elif kind == 'binary':
+        return [b'changed']
+    elif kind == 'selection':
+        selection = record.fields_get([name])[name]['selection']
+        if isinstance(selection, str):
+            selection = getattr(type(record), selection)()
+        return [v for v, _ in selection if v != current][:3]
+    elif kind == 'many2one':
+        others = field.get_target().search([
+                ('id', '!=', current.id if current else -1)], limit=1)
+        return [o.id for o in others] + ([None] if current else [])
+    elif (kind in {'one2many', 'many2many'} and current
+            and not field.get_target()._is_table_query()):
+        action = 'delete' if kind == 'one2many' else 'remove'
+        return [[(action, [r.id for r in current])]]
+    return []
+
+
 def run_wizard(name, records, **values):
     """Open the wizard on the records, change the values of its form and
     apply it."""

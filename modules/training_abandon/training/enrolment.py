@@ -289,7 +289,9 @@ class Enrolment(
             self.client = self.employer
 
     def get_rec_name(self, name):
-        return f'{self.trainee.rec_name} ({self.session.rec_name})'
+        trainee = self.trainee.rec_name if self.trainee else ''
+        session = self.session.rec_name if self.session else ''
+        return f'{trainee} ({session})'
 
     @classmethod
     def search_rec_name(cls, name, clause):

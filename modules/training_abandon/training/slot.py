@@ -38,6 +38,8 @@ CONFLICT_COLOR = '#cc0000'
 class Slot(
         ConflictMixin, MoveMixin, ClockMixin, Workflow, ModelSQL, ModelView):
     __name__ = 'training.session.slot'
+    _computed_fields = {
+        'start_at', 'end_at', 'duration', 'weekday', 'half', 'parallel'}
 
     _states = {
         'readonly': Eval('state') != 'planned',
@@ -91,7 +93,10 @@ class Slot(
         help="Where the slot takes place.\n"
         "Leave empty for the location of the session.")
     uid = fields.Char(
-        "UID", readonly=True,
+        "UID",
+        states={
+            'readonly': Eval('state') != 'planned',
+            },
         help="The identifier of the event in the calendar it comes from.")
     trainees = fields.Function(fields.Many2Many(
             'training.trainee', None, None, "Trainees",

@@ -79,7 +79,8 @@ class MoveMixin:
     def check_split(cls, slots, end, start):
         cls.check_planned(slots)
         for slot in slots:
-            if not slot.start < end <= start < slot.end:
+            if (end is None or start is None
+                    or not slot.start < end <= start < slot.end):
                 raise SlotError(gettext(
                         'training_abandon.msg_slot_split_time',
                         slot=slot.planning_name))
