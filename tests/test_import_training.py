@@ -20,7 +20,8 @@ from trytond.modules.training_abandon.scripts.importing.client import (
     BATCH, Client, Refused, use_company)
 from trytond.modules.training_abandon.scripts.importing.command import (
     KINDS, NoProgress)
-from trytond.modules.training_abandon.scripts.importing.importer import Options
+from trytond.modules.training_abandon.scripts.importing.importer import (
+    Importer, Options)
 from trytond.modules.training_abandon.scripts.importing.table import (
     Errors, Table)
 from trytond.modules.training_abandon.tests.common import count_statements
@@ -275,8 +276,32 @@ class ImportTestCase(unittest.TestCase):
         self.assertEqual(
             [m.value for m in company.contact_mechanisms],
             ['new@a.example.org', '04 93 00 00 00'])
+        self.assertEqual(company.lang.code, 'fr')
         address, = company.addresses
         self.assertEqual((address.street, address.city), ('ZI', "Nice"))
+
+    def test_parties_several_emails(self):
+        "An e-mail is added when it is not known which one it replaces"
+        self.load('parties')
+        company = self.party("Ateliers")
+        for type, value in [
+                ('email', 'second@a.example.org'), ('phone', '0493000000'),
+                ('phone', '0493000001')]:
+            company.contact_mechanisms.new(type=type, value=value)
+        company.save()
+        known = [m.value for m in company.contact_mechanisms]
+        result = self.load('parties', (
+                "code;name;email;phone\n"
+                "E1;Ateliers;third@a.example.org;04 93 00 00 02\n"))
+        self.assertEqual(result, ({'updated': 1}, []))
+        company.reload()
+        self.assertEqual(
+            [m.value for m in company.contact_mechanisms],
+            [*known, 'third@a.example.org', '04 93 00 00 02'])
+        # An e-mail is not a pattern
+        self.assertFalse(Importer(
+                self.client, None, None, None, None).find_emails(
+                    ['secon_@a.example.org'], []))
 
     def test_parties_rejected(self):
         counts, rejected = self.load('parties', (
@@ -397,6 +422,15 @@ class ImportTestCase(unittest.TestCase):
         self.assertEqual(funding.funder.name, "Ateliers")
         self.assertEqual(second.price, Decimal(10))
 
+        # Which of several fundings has changed is for the user to say
+        first.fundings.new(funder=self.party("Trainer"), share=Decimal(1))
+        first.save()
+        counts, rejected = self.load('enrolments', (
+                "enrolment;session;trainee;agreement;funder\n"
+                "I1;S1;P1;convention;F1\n"))
+        self.assertEqual(counts, {})
+        self.assertRejected(rejected, ('2', 'funder'))
+
     def test_enrolments_rejected(self):
         self.load_until('enrolments')
         counts, rejected = self.load('enrolments', (
@@ -459,14 +493,22 @@ class ImportTestCase(unittest.TestCase):
     def test_attendance_correction(self):
         "A sheet that is official is corrected and stays official"
         self.load_until('attendance', close=True)
+        enrolment, _ = self.find('training.enrolment')
+        enrolment.click('complete')
         counts, rejected = self.load('attendance', (
                 "email;session;date;start;status\n"
                 "E@a.example.org;S1;2026-01-05;09:00;excusé\n"
-                "e@a.example.org;S1;2026-01-05;13:30;present\n"))
-        self.assertEqual((counts, rejected), ({'updated': 2}, []))
+                "e@a.example.org;S1;2026-01-05;13:30;present\n"
+                "e@a.example.org;S1;2026-01-06;09:00;present\n"))
         self.assertEqual(
-            {s.state for s in self.find('training.session.slot')}, {'held'})
-        enrolment, _ = self.find('training.enrolment')
+            (counts, rejected), ({'updated': 2, 'unchanged': 1}, []))
+        # The sheet that the file does not contradict is left alone
+        self.assertEqual(
+            [(s.state, s.reopened_count)
+                for s in self.find('training.session.slot')],
+            [('held', 1), ('held', 1), ('held', 0)])
+        enrolment.reload()
+        self.assertEqual(enrolment.state, 'completed')
         self.assertEqual(enrolment.absence_count, 0)
         self.assertEqual(enrolment.late_count, 0)
 

@@ -16,7 +16,7 @@ from ..exceptions import EnrolmentError
 from .common import (
     DATE, DAY, DatabaseTestCase, as_user, create_enrolments, create_party,
     create_session, create_user, decide, get_reason, get_to_decision,
-    mail_server, run_wizard, set_up, without_commit)
+    mail_server, other_values, run_wizard, set_up, without_commit)
 
 
 class EvidenceTestCase(DatabaseTestCase):
@@ -72,6 +72,7 @@ class SheetEvidenceTestCase(EvidenceTestCase):
             Slot.open([slot])
             # What it said when it was closed is in its history
             self.refused(Enrolment.delete, [enrolment])
+            self.refused(Slot.delete, [slot])
             self.assertEqual(len(Slot(slot.id).attendances), 2)
 
     @with_transaction()
@@ -82,23 +83,42 @@ class SheetEvidenceTestCase(EvidenceTestCase):
         Enrolment = pool.get('training.enrolment')
         Slot = pool.get('training.session.slot')
         with set_up() as (_, session, _):
-            slot, (line, _) = self.hold(session)
+            slot, (line, other) = self.hold(session)
             Slot.open([slot])
             Attendance.write([line], {'state': 'absent'})
             Slot.close([slot])
             Enrolment.cancel([line.enrolment])
             self.refused(Enrolment.delete, [line.enrolment])
+            # The absence is still one
+            self.assertEqual(Enrolment(line.enrolment.id).absence_count, 1)
+            # Nobody has attended what is called off
+            Slot.open([slot])
+            Attendance.write([other], {'state': 'present'})
+            Slot.cancel([slot])
+            Enrolment.cancel([other.enrolment])
+            self.assertEqual(other.enrolment.state, 'cancelled')
+            self.refused(Slot.delete, [slot])
 
     @with_transaction()
     def test_slot(self):
-        "Test that the trainer of an official sheet stays"
+        "Test that what an official sheet shows stays"
         pool = Pool()
+        Address = pool.get('party.address')
         Event = pool.get('training.session.slot.event')
         Slot = pool.get('training.session.slot')
+        Subject = pool.get('training.course.subject')
         with set_up() as (company, session, _):
             first, second = create_party("First"), create_party("Second")
             slot, _ = self.hold(session, trainer=first.id)
+            room, = Address.create([{'party': company.party.id}])
+            subject, = Subject.create([{
+                        'course': session.course.id, 'name': "Law"}])
             for values in [
+                    {'location': room.id},
+                    {'subject': subject.id},
+                    {'session': create_session(company).id},
+                    {'start': dt.time(8)},
+                    {'end': dt.time(13)},
                     {'trainer': second.id},
                     {'trainer': None},
                     {'location': second.addresses[0].id
@@ -112,6 +132,16 @@ class SheetEvidenceTestCase(EvidenceTestCase):
             with as_user(user):
                 self.refused(Slot.write, [slot], {'state': 'planned'})
                 self.refused(Slot.write, [slot], {'trainer': second.id})
+            # Neither by another door
+            for name in [
+                    'state', 'start_at', 'end_at', 'duration', 'half',
+                    'weekday', 'parallel']:
+                for value in other_values(slot, name):
+                    with self.subTest(name=name, value=value):
+                        self.refused(
+                            lambda: Slot.check_modification(
+                                'write', [slot], {name: value},
+                                external=True))
 
             # The sheet that is open again tells it
             Slot.open([slot])
@@ -237,6 +267,7 @@ class SheetEvidenceTestCase(EvidenceTestCase):
 
             # Until it is official again
             Slot.open([slot])
+            self.assertEqual(line.name_said, "Renamed")
             Slot.close([slot])
             self.assertEqual(page()[0], ["Accounting"])
             self.assertEqual(page()[2], ["Ann Married"])
@@ -426,47 +457,12 @@ class PropertyTestCase(EvidenceTestCase):
                     and not isinstance(field, fields.MultiValue)
                     and not field.setter):
                 continue
-            for value in self.values(record, name, field):
+            for value in other_values(record, name):
                 yield f'{name} = {value}', (
                     lambda n=name, v=value: Model.write(
                         [Model(record.id)], {n: v}))
         yield 'delete', lambda: Model.delete([Model(record.id)])
         yield 'copy', lambda: Model.copy([Model(record.id)])
-
-    def values(self, record, name, field):
-        "Return the other values that the field may have"
-        current = getattr(record, name)
-        kind = field._type
-        if kind in {'char', 'text'}:
-            return ["Changed"]
-        elif kind in {'integer', 'float', 'numeric'}:
-            return [type(current or 0)((current or 0) + 1)]
-        elif kind == 'boolean':
-            return [not current]
-        elif kind == 'date':
-            return [(current or DATE) + DAY]
-        elif kind == 'datetime':
-            return [(current or dt.datetime(2026, 3, 2)) + DAY]
-        elif kind == 'time':
-            return [dt.time(7)]
-        elif kind == 'timedelta':
-            return [dt.timedelta(hours=1)]
-        elif kind == 'binary':
-            return [b'changed']
-        elif kind == 'selection':
-            selection = record.fields_get([name])[name]['selection']
-            if isinstance(selection, str):
-                selection = getattr(type(record), selection)()
-            return [v for v, _ in selection if v != current][:3]
-        elif kind == 'many2one':
-            others = field.get_target().search([
-                    ('id', '!=', current.id if current else -1)], limit=1)
-            return [o.id for o in others] + ([None] if current else [])
-        elif (kind in {'one2many', 'many2many'} and current
-                and not field.get_target()._is_table_query()):
-            action = 'delete' if kind == 'one2many' else 'remove'
-            return [[(action, [r.id for r in current])]]
-        return []
 
     def attempt(self, change, said):
         "Test the change and undo it"

@@ -171,9 +171,11 @@ class AttendanceSheetTestCase(DatabaseTestCase):
             self.assertEqual(slot.state, 'open')
             self.assertIsNone(slot.closed_at)
             self.assertEqual(slot.reopened_count, 1)
+            Attendance.write(attendances[1:2], {'source': 'import'})
             Slot.others_present([slot])
             slot, = Slot.browse([slot])
             self.assertEqual(slot.unchecked_count, 0)
+            self.assertEqual(attendances[1].source, 'import')
             self.assertEqual(slot.absent_count, 1)
             with Transaction().set_context(_skip_warnings=False):
                 Slot.close([slot])
@@ -184,6 +186,10 @@ class AttendanceSheetTestCase(DatabaseTestCase):
                     ('opened', 0, 3)])
             self.assertEqual(Slot.search(
                     [('sheet_events.kind', '=', 'reopened')]), [slot])
+            # Only what is open is closed
+            Slot.close([slot, session.slots[1]])
+            self.assertEqual(Event.search([], count=True), len(events))
+            self.assertEqual(session.slots[1].state, 'planned')
 
     @with_transaction()
     def test_history(self):
@@ -257,6 +263,11 @@ class AttendanceSheetTestCase(DatabaseTestCase):
                 (cancelled.kind, cancelled.attendances, cancelled.unchecked,
                     cancelled.reason),
                 ('cancelled', 3, 3, "The trainer is ill"))
+            # The history keeps what it has told
+            Slot.write(slots, {'cancel_reason': "Nobody came"})
+            self.assertEqual(
+                [e.reason for e in Slot(slot.id).sheet_events],
+                ["The trainer is ill", None])
 
             # Nothing is left of it once it is planned again
             Slot.plan(slots)
@@ -279,6 +290,7 @@ class AttendanceSheetTestCase(DatabaseTestCase):
     def test_cancel_held(self):
         "Test that an official sheet is reopened before its slot is cancelled"
         pool = Pool()
+        Enrolment = pool.get('training.enrolment')
         Slot = pool.get('training.session.slot')
         with set_up() as (_, session, _):
             slots, _ = self.open(session)
@@ -301,6 +313,23 @@ class AttendanceSheetTestCase(DatabaseTestCase):
                     'training.session.slot.reopen', slots, reason="Again")
             Slot.cancel(slots)
             self.assertEqual(slots[0].state, 'cancelled')
+
+            # Planned again it has never been official
+            def closed():
+                return Enrolment.last_closed_half_days(
+                    Enrolment.search([])).get(session)
+
+            Slot.plan(slots)
+            self.assertIsNone(closed())
+            Slot.open(slots)
+            self.assertEqual(len(Slot(slots[0].id).attendances), 3)
+            self.assertIsNone(closed())
+            Slot.close(slots)
+            half = closed()
+            self.assertTrue(half)
+            # It stays known while it is open again
+            Slot.open(slots)
+            self.assertEqual(closed(), half)
 
     @with_transaction()
     def test_absent_day(self):

@@ -8,8 +8,8 @@ from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
 from .common import (
-    DATE, DatabaseTestCase, count_statements, create_enrolments, run_wizard,
-    set_up, today)
+    DATE, DatabaseTestCase, count_statements, create_enrolments, create_party,
+    run_wizard, set_up, today)
 
 TUESDAY = DATE + dt.timedelta(days=1)
 
@@ -156,6 +156,53 @@ class ConformityTestCase(DatabaseTestCase):
                     })
 
             self.assertEqual(self.conformity(case, 'inform')[0], 'in_time')
+
+    @with_transaction()
+    def test_parties(self):
+        "Test that a step is in time once all its parties are reached"
+        pool = Pool()
+        Mail = pool.get('training.mail')
+        with set_up() as (company, session, prescriber):
+            other = create_party("Employer", 'employer@example.com')
+            due = self.step(
+                self.open_cases(session, prescriber)[0], 'inform').due_date
+            early = dt.datetime.combine(due, dt.time(10))
+            late = early + dt.timedelta(days=8)
+
+            def copy(mail, at, **values):
+                Mail.copy([mail], default={
+                        'state': 'sent',
+                        'sent_at': at,
+                        **values})
+
+            def bounce(mail):
+                Mail.write([mail], {'bounced_at': early})
+                replacement = mail.readdress('other@example.com')
+                Mail.write([replacement], {'state': 'sent', 'sent_at': late})
+
+            for name, happen, conformity in [
+                    ('early', lambda m: copy(
+                            m, early, party=other), 'in_time'),
+                    ('late', lambda m: copy(m, late, party=other), 'late'),
+                    ('reminder', lambda m: copy(
+                            m, late, party=other, reminder=1), 'in_time'),
+                    ('exchange', lambda m: copy(
+                            m, late, party=other, kind='exchange'),
+                        'in_time'),
+                    ('failed', lambda m: copy(
+                            m, late, party=other, state='cancelled'),
+                        'in_time'),
+                    ('bounced', bounce, 'late'),
+                    ]:
+                case, = self.open_cases(session, prescriber)
+                self.inform(case, early)
+                happen(*case.mails)
+                with self.subTest(name=name):
+                    step = self.step(case, 'inform')
+                    self.assertEqual(step.conformity, conformity)
+                    self.assertEqual(
+                        step.proven_at,
+                        late if conformity == 'late' else early)
 
     @with_transaction()
     def test_skipped(self):

@@ -142,6 +142,7 @@ class ConversationTestCase(DatabaseTestCase):
             event, = Event.search([
                     ('case', '=', case.id), ('kind', '=', 'reply')])
             self.assertIsNone(event.party)
+            self.assertEqual(Case(case.id)._messages_with(prescriber), [mail])
 
             Reply.confirm([reply])
             case = Case(case.id)
@@ -182,6 +183,12 @@ class ConversationTestCase(DatabaseTestCase):
                 parties=[case.enrolment.trainee.party.id, prescriber.id],
                 subject="Subject", text="Text")
             with self.assertRaisesRegex(Exception, "email address"):
+                apply_wizard(wizard, [case], start)
+            # The trainee whose party has other reasons to stay
+            case.trainee.active = False
+            case.trainee.save()
+            start.update(parties=[case.trainee.party.id])
+            with self.assertRaisesRegex(Exception, "archived"):
                 apply_wizard(wizard, [case], start)
             self.assertFalse(Mail.search([('case', '=', case.id)]))
 

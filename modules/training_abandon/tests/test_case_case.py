@@ -1,6 +1,7 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 
+from trytond.model import fields
 from trytond.model.exceptions import AccessError
 from trytond.modules.training_abandon.exceptions import CaseStepError
 from trytond.pool import Pool
@@ -48,6 +49,27 @@ class CaseTestCase(DatabaseTestCase):
                 Case.delete(cases)
             with self.assertRaises(AccessError):
                 Case.copy(cases)
+
+    @with_transaction()
+    def test_protected(self):
+        "Test that only the procedure changes what it has recorded"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        with set_up() as (company, session, _):
+            case, = open_cases(create_enrolments(session))
+            # Tryton's own, and those that have the same rule of their own
+            others = {
+                'id', 'create_uid', 'create_date', 'write_uid', 'write_date',
+                'events', 'replies'}
+            for name, field in Case._fields.items():
+                if (not field.readonly or isinstance(field, fields.Function)
+                        or name in others):
+                    continue
+                with self.subTest(name=name), self.assertRaises(AccessError):
+                    Case.check_modification(
+                        'write', [case], {name: None}, external=True)
+            Case.check_modification(
+                'write', [case], {'owner': None}, external=True)
 
     @with_transaction()
     def test_cancel(self):

@@ -1,17 +1,19 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
-from unittest.mock import patch
+import datetime as dt
+import hashlib
+from unittest.mock import Mock, patch
 
 from trytond.model.exceptions import AccessError
 from trytond.modules.training_abandon.exceptions import (
-    CertificateAnsweredWarning, CertificateError)
+    CaseCloseError, CertificateAnsweredWarning, CertificateError)
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
 from .common import (
-    DatabaseTestCase, create_enrolments, decide, get_to_decision, mail_server,
-    run_wizard, set_up)
+    DATE, DAY, DatabaseTestCase, add_contact, create_enrolments, create_party,
+    decide, get_to_decision, mail_server, run_wizard, set_up, today)
 
 
 class CaseCertificateTestCase(DatabaseTestCase):
@@ -44,8 +46,9 @@ class CaseCertificateTestCase(DatabaseTestCase):
                 decide(cases[-1])
             Transaction().tasks.clear()
             Case = type(cases[0])
-            with patch.object(Transaction(), 'commit'), \
-                    patch.object(Transaction(), 'rollback'), \
+            ends = Mock()
+            with patch.object(Transaction(), 'commit', ends.commit), \
+                    patch.object(Transaction(), 'rollback', ends.rollback), \
                     patch.object(Report, 'convert') as convert:
                 convert.side_effect = [
                     ('pdf', b'%PDF 1'), ('odt', b'no'), ('pdf', b'%PDF 3'),
@@ -54,6 +57,10 @@ class CaseCertificateTestCase(DatabaseTestCase):
                 self.assertEqual(
                     [c.state for c in Case.browse(cases)],
                     ['certified', 'validated', 'certified'])
+                # Who is refused takes nobody's certificate away
+                self.assertEqual(
+                    [name for name, _, _ in ends.method_calls],
+                    ['commit', 'rollback', 'commit'])
                 notification, = Transaction().user_notifications
                 self.assertIn("LibreOffice", notification.description)
                 # One task delivers the mails of all
@@ -111,6 +118,106 @@ class CaseCertificateTestCase(DatabaseTestCase):
             'convert', lambda *args, **kw: ('pdf', document))
 
     @with_transaction()
+    def test_protected(self):
+        "Test that the users change only how the answer is known"
+        pool = Pool()
+        Certificate = pool.get('training.abandon.certificate')
+        with set_up() as (company, session, _):
+            case = self.certify(session, channel='paper')
+            certificate, = case.certificates
+            self.assertEqual(
+                certificate.sha256,
+                hashlib.sha256(certificate.document).hexdigest())
+
+            def check(mode, values=None):
+                Certificate.check_modification(
+                    mode, [certificate], values, external=True)
+
+            answers = {
+                'signed_at', 'signed_by', 'signed_document',
+                'signed_filename', 'evidence'}
+            for name in Certificate._fields:
+                with self.subTest(name=name):
+                    if name in answers:
+                        check('write', {name: None})
+                        continue
+                    with self.assertRaises(AccessError):
+                        check('write', {name: None})
+            for mode in ['create', 'delete']:
+                with self.subTest(mode=mode), self.assertRaises(AccessError):
+                    check(mode)
+            # What is known of the answer is completed, never changed
+            Certificate.sign([certificate])
+            check('write', {'evidence': "By post"})
+            Certificate.write([certificate], {'evidence': "By post"})
+            for values in [
+                    {'evidence': "By hand"}, {'evidence': None},
+                    {'signed_at': DATE}]:
+                with self.subTest(values=values), \
+                        self.assertRaises(AccessError):
+                    check('write', values)
+            Certificate.refuse([certificate])
+            self.assertEqual(certificate.state, 'signed')
+
+    @with_transaction()
+    def test_sign(self):
+        "Test when and by whom a certificate is told to be signed"
+        pool = Pool()
+        Certificate = pool.get('training.abandon.certificate')
+        with set_up() as (company, session, _):
+            mother = create_party("Mother")
+
+            def certify(kind, guardian=False):
+                case = self.certify(session, channel='paper', kind=kind)
+                if guardian:
+                    add_contact(case.enrolment, mother)
+                return case.certificate
+
+            alone, told, record, minor = certificates = [
+                certify('statement'), certify('statement'),
+                certify('record'), certify('statement', guardian=True)]
+            issued_at = told.issued_at
+            for days in [-1, 1]:
+                with self.subTest(days=days), \
+                        self.assertRaises(CertificateError):
+                    Certificate.write(
+                        [told], {'signed_at': issued_at + days * DAY})
+            with today(DATE + 3 * DAY):
+                Certificate.write([told], {
+                        'signed_at': issued_at + DAY,
+                        'signed_by': mother.id,
+                        })
+                Certificate.sign(certificates)
+            self.assertEqual({c.state for c in certificates}, {'signed'})
+            self.assertEqual(
+                [(c.signed_at - issued_at, c.signed_by)
+                    for c in certificates],
+                [
+                    (2 * DAY, alone.case.enrolment.trainee.party),
+                    (DAY, mother), (2 * DAY, None), (2 * DAY, None)])
+
+    @with_transaction()
+    def test_unanswered(self):
+        "Test that a statement is answered before what follows"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Certificate = pool.get('training.abandon.certificate')
+        with set_up() as (company, session, _):
+            case = self.certify(session, channel='paper', kind='statement')
+            statement = case.certificate
+            with self.assertRaises(CaseCloseError):
+                Case.close([case])
+            with self.converted():
+                Case.issue_record([case])
+                self.assertEqual(Case(case.id).certificate, statement)
+                Certificate.refuse([statement])
+                Case.issue_record([case])
+            record = Case(case.id).certificate
+            self.assertEqual((record.kind, record.state), ('record', 'issued'))
+            Case.close([case])
+            self.assertEqual(Case(case.id).state, 'closed')
+
+    @with_transaction()
     def test_issue_again(self):
         "Test a certificate with a misspelt name"
         pool = Pool()
@@ -119,10 +226,10 @@ class CaseCertificateTestCase(DatabaseTestCase):
         Mail = pool.get('training.mail')
         with set_up() as (company, session, _), \
                 patch.object(Mail, 'queue'):
-            case = self.certify(session, kind='statement')
-            old, = case.certificates
-            first, = old.mails
-            with mail_server():
+            with today(DATE + DAY, time=dt.time(19)), mail_server():
+                case = self.certify(session, kind='statement')
+                old, = case.certificates
+                first, = old.mails
                 Mail.deliver_queued([first])
             self.assertEqual(old.state, 'sent')
             digest = old.sha256
@@ -153,6 +260,7 @@ class CaseCertificateTestCase(DatabaseTestCase):
             self.assertEqual(step.evidence, 'pending')
             with mail_server():
                 Mail.deliver_queued([mail])
+            self.assertGreater(mail.sent_at, proven_at)
             self.assertEqual(new.state, 'sent')
             self.assertEqual(old.state, 'void')
             self.assertEqual(step.evidence, 'proven')
@@ -228,3 +336,14 @@ class CaseCertificateTestCase(DatabaseTestCase):
             case = Case(case.id)
             self.assertFalse(case.mails)
             self.assertEqual(case.get_step('certify').evidence, 'proven')
+
+            # What was undone proves nothing
+            run_wizard(
+                'training.abandon.case.undo_step', [case], reason="Too early")
+            with self.converted(), today(DATE + 3 * DAY):
+                run_wizard(
+                    'training.abandon.case.certify', [case], channel='paper')
+            case = Case(case.id)
+            step = case.get_step('certify')
+            self.assertEqual(step.proven_at, case.certificate.issued_at)
+            self.assertEqual(step.proven_at.date(), DATE + 3 * DAY)

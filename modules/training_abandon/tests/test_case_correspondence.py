@@ -1,15 +1,19 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 import datetime as dt
+from unittest.mock import patch
 
+from trytond.modules.company.tests import create_company, create_employee
 from trytond.modules.training_abandon.exceptions import (
     LetterError, LetterValidationError, RecipientError)
+from trytond.modules.training_abandon.mail.composition import Stationery
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
+from trytond.transaction import Transaction
 
 from .common import (
     DATE, DatabaseTestCase, apply_wizard, create_enrolments, open_cases,
-    open_wizard, run_wizard, set_up)
+    open_wizard, run_wizard, set_email, set_up)
 
 
 class CaseCorrespondenceTestCase(DatabaseTestCase):
@@ -60,7 +64,8 @@ class CaseCorrespondenceTestCase(DatabaseTestCase):
                 with self.subTest(text=text), \
                         self.assertRaises(LetterValidationError):
                     Letter.write([letter], {'text': text})
-            Letter.write([letter], {'text': "Hello ${nobody}"})
+            with patch.object(Letter, 'check_templates'):
+                Letter.write([letter], {'text': "Hello ${nobody}"})
             with self.assertRaisesRegex(LetterError, "DR-AT014"):
                 open_wizard('training.abandon.case.inform', [case])
             self.assertFalse(Mail.search([]))
@@ -82,6 +87,49 @@ class CaseCorrespondenceTestCase(DatabaseTestCase):
                 "- Compulsory nature of the training", "- Other:"]
             positions = [text.index(e) for e in elements]
             self.assertEqual(positions, sorted(positions))
+
+    @with_transaction()
+    def test_letter_context(self):
+        "Test who signs a letter, and what it tells"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Proposal = pool.get('training.abandon.proposal')
+        Solution = pool.get('training.abandon.solution')
+        User = pool.get('res.user')
+        with set_up() as (company, session, prescriber):
+            case, = open_cases(
+                create_enrolments(session, prescriber=prescriber))
+            # The user now works for another company
+            user = User(Transaction().user)
+            other = create_company("Other")
+            intruder = create_employee(other, name="Intruder")
+            User.write([user], {
+                    'companies': [('add', [other.id])],
+                    'employees': [('add', [intruder.id])],
+                    })
+            set_email(intruder.party, 'intruder@example.com')
+            with Transaction().set_context(
+                    company=other.id, employee=intruder.id):
+                self.assertEqual(User(user.id).employee, intruder)
+                self.assertEqual(case.signatory(), case.owner)
+                self.assertIsNone(Stationery().reply_to(case))
+
+            states = ['proposed', 'accepted', 'refused', 'expired']
+            solutions = Solution.search([], limit=len(states))
+            Proposal.create([{
+                        'case': case.id,
+                        'solution': solution.id,
+                        'state': state,
+                        } for solution, state in zip(solutions, states)])
+            self.assertEqual(
+                case.letter_context(prescriber)['proposals'],
+                [s.rec_name for s in solutions[:2]])
+            # What is private to the trainee is in no letter
+            Case.write([case], dict.fromkeys([
+                        'analysis', 'decision_note', 'no_solution_reason',
+                        'note', 'reason_comment'], "Secret"))
+            self.assertNotIn(
+                "Secret", str(Case(case.id).letter_context(prescriber)))
 
     @with_transaction()
     def test_letter_names(self):

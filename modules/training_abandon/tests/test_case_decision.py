@@ -2,6 +2,7 @@
 # this repository contains the full copyright notices and license terms.
 from unittest.mock import patch
 
+from trytond.modules.training_abandon import tools
 from trytond.modules.training_abandon.exceptions import (
     CaseStepError, DecisionDateWarning)
 from trytond.pool import Pool
@@ -9,7 +10,7 @@ from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
 from .common import (
-    DATE, DAY, DatabaseTestCase, create_enrolments, create_party,
+    DATE, DAY, DatabaseTestCase, add_contact, create_enrolments, create_party,
     create_session, decide, get_to_decision, open_cases, open_wizard,
     run_wizard, set_up, today)
 
@@ -43,6 +44,9 @@ class CaseDecisionTestCase(DatabaseTestCase):
                     self.assertEqual(case.state, 'validated')
                     self.assertEqual(enrolment.state, state)
                     self.assertEqual(enrolment.end_date, None)
+                    # Each period tells why it is so
+                    self.assertEqual(
+                        {p.case for p in enrolment.periods}, {case})
                     self.assertEqual(
                         [(p.kind, p.end_date) for p in enrolment.periods
                             if p.kind == 'expected'],
@@ -80,6 +84,10 @@ class CaseDecisionTestCase(DatabaseTestCase):
             self.assertEqual(case.enrolment.state, 'cancelled')
 
             case = get_to_decision(*create_enrolments(session))
+            # Who comes on the second day does not leave on the first one
+            Enrolment.write([case.enrolment], {'start_date': DATE + DAY})
+            with self.assertRaises(CaseStepError):
+                decide(case, effective_date=DATE)
             Enrolment.complete([case.enrolment])
             with self.assertRaises(CaseStepError):
                 decide(case)
@@ -111,14 +119,23 @@ class CaseDecisionTestCase(DatabaseTestCase):
         with set_up() as (company, session, prescriber):
             enrolment, = create_enrolments(session)
             case = get_to_decision(enrolment)
+            end_date = None
             for ground in ['abandonment', 'no_show', 'postponed']:
                 with self.subTest(ground=ground):
                     decide(case, ground=ground)
+                    self.assertEqual(
+                        (case.previous_enrolment_state,
+                            case.previous_end_date),
+                        ('started', end_date))
                     run_wizard('training.abandon.case.decide', [case])
                     self.assertEqual(case.state, 'invalidated')
                     self.assertEqual(
                         (enrolment.state, enrolment.end_date),
-                        ('started', None))
+                        ('started', end_date))
+                    # The next one has another end
+                    end_date = DATE + DAY
+                    enrolment.end_date = end_date
+                    enrolment.save()
                     case = get_to_decision(enrolment)
 
     @with_transaction()
@@ -165,6 +182,9 @@ class CaseDecisionTestCase(DatabaseTestCase):
                     decide(second)
                     self.assertEqual(enrolment.state, 'withdrawn')
                     if taken_back:
+                        # What was planned ends then, not what was ended
+                        enrolment.end_date = DATE + 2 * DAY
+                        enrolment.save()
                         Case.take_back([second], "Wrong person")
                     else:
                         run_wizard('training.abandon.case.decide', [second])
@@ -185,7 +205,7 @@ class CaseDecisionTestCase(DatabaseTestCase):
                     last = enrolment.periods[-1]
                     self.assertEqual(
                         (last.kind, last.start_date, last.end_date),
-                        ('expected', DATE + DAY, None))
+                        ('expected', DATE + DAY, enrolment.end_date))
 
     def hold(self, session, absent=(), count=None):
         "Hold the first slots of the session with the enrolments absent"
@@ -377,6 +397,71 @@ class CaseDecisionTestCase(DatabaseTestCase):
                     (prescriber, 'stakeholder'),
                     (funder, 'stakeholder'),
                     })
+
+    @with_transaction()
+    def test_letters_resumed_unknown(self):
+        "Test that who never knew of the absence is not told it is over"
+        pool = Pool()
+        FollowUp = pool.get('training.follow_up')
+        Mail = pool.get('training.mail')
+        with set_up() as (company, session, prescriber):
+            for known, told in [
+                    (None, False),
+                    ({'state': 'sent'}, True),
+                    ({'state': 'queued'}, True),
+                    ({'state': 'failed'}, False),
+                    ({'state': 'cancelled'}, False),
+                    ({'state': 'sent', 'bounced_at': tools.now()}, False),
+                    ({'outcome': 'reached'}, True),
+                    ({'outcome': 'no_answer'}, False),
+                    ({'outcome': 'wrong_contact'}, False),
+                    ({'outcome': None, 'done_at': None}, False),
+                    ]:
+                case, = open_cases(
+                    create_enrolments(session, prescriber=prescriber))
+                if known and 'outcome' in known:
+                    FollowUp.create([{
+                                'company': company.id,
+                                'enrolment': case.enrolment.id,
+                                'case': case.id,
+                                'party': prescriber.id,
+                                'done_at': tools.now(),
+                                **known}])
+                elif known:
+                    run_wizard('training.abandon.case.inform', [case])
+                    Mail.write(list(case.mails), known)
+                before = list(case.mails)
+                with self.subTest(known=known):
+                    run_wizard('training.abandon.case.decide', [case])
+                    self.assertEqual(
+                        {m.party for m in case.mails if m not in before},
+                        {case.trainee.party}
+                        | ({prescriber} if told else set()))
+
+    @with_transaction()
+    def test_letters_resumed_archived(self):
+        "Test that neither the archived nor former guardians are told"
+        pool = Pool()
+        Contact = pool.get('training.enrolment.contact')
+        with set_up() as (company, session, prescriber):
+            enrolment, = create_enrolments(session, prescriber=prescriber)
+            add_contact(enrolment, create_party("Mother", 'm@example.com'))
+            case, = open_cases([enrolment])
+            run_wizard('training.abandon.case.inform', [case])
+            run_wizard('training.abandon.case.ask_reasons', [case])
+            before = list(case.mails)
+            self.assertEqual(len(before), 3)
+            Contact.delete(list(enrolment.contacts))
+            case.trainee.active = False
+            case.trainee.save()
+            Transaction().user_notifications.clear()
+            run_wizard('training.abandon.case.decide', [case])
+            self.assertEqual(
+                [m.party for m in case.mails if m not in before],
+                [prescriber])
+            notification, = Transaction().user_notifications
+            self.assertEqual(
+                notification.description, case.trainee.party.rec_name)
 
     @with_transaction()
     def test_letters_roles(self):

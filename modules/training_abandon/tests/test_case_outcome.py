@@ -49,6 +49,7 @@ class CaseOutcomeTestCase(DatabaseTestCase):
         pool = Pool()
         Attendance = pool.get('training.attendance')
         Enrolment = pool.get('training.enrolment')
+        Group = pool.get('training.session.group')
         Slot = pool.get('training.session.slot')
         with set_up() as (company, session, prescriber):
             funder = create_party("Funder")
@@ -61,6 +62,10 @@ class CaseOutcomeTestCase(DatabaseTestCase):
                     'contacts': [('create', [{
                                     'party': funder.id, 'role': 'funder'}])],
                     })
+            enrolments[0].agreed_hours = dt.timedelta(hours=7)
+            enrolments[0].groups = Group.create([
+                    {'session': session.id, 'name': "A"}])
+            enrolments[0].save()
             self.attend(session)
             cases = [get_to_decision(e) for e in enrolments]
             run_wizard(
@@ -75,6 +80,10 @@ class CaseOutcomeTestCase(DatabaseTestCase):
                         new.transferred_from),
                     (new_session, former.trainee, 'confirmed', prescriber,
                         'cpf', 1000, None, former))
+                # As the new session has it
+                self.assertEqual(
+                    (new.agreed_hours, new.groups),
+                    (dt.timedelta(hours=12), ()))
                 self.assertEqual([f.funder for f in new.fundings], [funder])
                 self.assertEqual([c.party for c in new.contacts], [funder])
                 self.assertNotEqual(new.number, former.number)
@@ -107,6 +116,13 @@ class CaseOutcomeTestCase(DatabaseTestCase):
                 new_session=running.id)
             self.assertEqual(
                 case.new_enrolment.start_date, DATE + DAY)
+            # Who leaves today begins tomorrow
+            case = get_to_decision(*create_enrolments(session))
+            decide(
+                case, ground='transfer', effective_date=DATE + DAY,
+                new_session=running.id)
+            self.assertEqual(
+                case.new_enrolment.start_date, DATE + 2 * DAY)
 
     @with_transaction()
     def test_transfer_refused(self):
@@ -180,6 +196,10 @@ class CaseOutcomeTestCase(DatabaseTestCase):
             # Until it is cancelled
             Enrolment.cancel([case.new_enrolment])
             self.assertEqual(self.tab('transfer'), [case])
+            run_wizard(
+                'training.abandon.case.complete_decision', [case],
+                new_session=new_session.id)
+            self.assertEqual(case.new_enrolment.state, 'confirmed')
 
     @with_transaction()
     def test_transfer_taken_back(self):
@@ -203,6 +223,12 @@ class CaseOutcomeTestCase(DatabaseTestCase):
             Enrolment.start([cases[1].new_enrolment])
             with self.assertRaises(CaseStepError):
                 run_wizard('training.abandon.case.decide', [cases[1]])
+            # Who has left the new session too has nothing to lose there
+            left = cases[1].new_enrolment
+            Enrolment.withdraw([left])
+            run_wizard('training.abandon.case.decide', [cases[1]])
+            self.assertEqual(
+                (enrolments[1].state, left.state), ('started', 'withdrawn'))
 
     @with_transaction()
     def test_outcome_taken_back(self):
@@ -277,6 +303,10 @@ class CaseOutcomeTestCase(DatabaseTestCase):
             again = get_to_decision(other)
             decide(again, ground='postponed', return_date=DATE + 2 * WEEK)
             self.assertEqual(self.tab('return'), [again])
+            with self.assertRaises(CaseStepError):
+                run_wizard(
+                    'training.abandon.case.complete_decision', [unknown],
+                    return_date=DATE + 3 * WEEK)
 
     @with_transaction()
     def test_apprenticeship(self):
@@ -335,3 +365,6 @@ class CaseOutcomeTestCase(DatabaseTestCase):
                     list(case.completions), {'date': DATE + 2 * WEEK})
             with self.assertRaises(AccessError):
                 Completion.delete(list(case.completions))
+            with self.assertRaises(AccessError):
+                Completion.check_modification(
+                    'create', list(case.completions), external=True)

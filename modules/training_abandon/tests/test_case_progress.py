@@ -6,8 +6,8 @@ from trytond.modules.training_abandon.exceptions import CaseStepError
 from trytond.tests.test_tryton import with_transaction
 
 from .common import (
-    DatabaseTestCase, analyse, as_user, create_enrolments, create_user,
-    open_cases, run_wizard, set_up)
+    DATE, DAY, DatabaseTestCase, analyse, as_user, create_enrolments,
+    create_user, open_cases, run_wizard, set_up, today)
 
 
 class CaseProgressTestCase(DatabaseTestCase):
@@ -60,3 +60,17 @@ class CaseProgressTestCase(DatabaseTestCase):
                 type(case).skip_step([case], "Not needed")
             with self.assertRaises(CaseStepError):
                 type(case).skip_step([case], "Not needed")
+
+    @with_transaction()
+    def test_close_again(self):
+        "Test that a case that is over keeps the time at which it was"
+        with set_up() as (company, session, _):
+            case, = open_cases(create_enrolments(session))
+            run_wizard(
+                'training.abandon.case.decide', [case], effective_date=DATE)
+            closed_at = case.closed_at
+            self.assertTrue(closed_at)
+            with today(DATE + 3 * DAY):
+                type(case).close([case])
+            self.assertEqual(
+                (case.state, case.closed_at), ('closed', closed_at))

@@ -14,12 +14,13 @@ from trytond.modules.training_abandon.procedure.states import GROUND_STATES
 from trytond.modules.training_abandon.training.half_day import half_day
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
+from trytond.transaction import Transaction
 
 from .common import (
     DATE, DAY, DB_NAME, DatabaseTestCase, add_contact, analyse, apply_wizard,
     as_user, create_enrolments, create_party, create_session, create_user,
     decide, examples, get_reason, get_to_decision, mail_server, open_cases,
-    open_wizard, run_wizard, set_up)
+    open_wizard, run_wizard, savepoint, set_up)
 
 UNDO = 'training.abandon.case.undo_step'
 TAKE_BACK = 'training.abandon.case.take_back'
@@ -293,6 +294,18 @@ class TakeBackTestCase(UndoTestCase):
                 run_wizard(TAKE_BACK, [first], reason="Wrong person")
             self.assertEqual(Enrolment(enrolment.id).state, 'withdrawn')
 
+            # What was cancelled is no decision
+            enrolment, = create_enrolments(session)
+            first = get_to_decision(enrolment)
+            decide(first, ground='exclusion')
+            Case.close([first])
+            Enrolment.start([enrolment])
+            second = get_to_decision(enrolment)
+            decide(second, ground='exclusion')
+            Case.cancel([second])
+            run_wizard(TAKE_BACK, [first], reason="Wrong person")
+            self.assertIsNone(Case(first.id).decision)
+
     @with_transaction()
     def test_take_back_transfer(self):
         "Test that the transfer is cancelled whatever the enrolment became"
@@ -309,6 +322,20 @@ class TakeBackTestCase(UndoTestCase):
             run_wizard(TAKE_BACK, [case], reason="Wrong person")
             self.assertEqual(Enrolment(transferred.id).state, 'cancelled')
             self.assertEqual(Enrolment(enrolment.id).state, 'suspended')
+
+    @with_transaction()
+    def test_take_back_cancelled_session(self):
+        "Test that nobody goes back to a session that was cancelled"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        Session = pool.get('training.session')
+        with set_up() as (company, session, _):
+            enrolment, = create_enrolments(session)
+            case = get_to_decision(enrolment)
+            decide(case)
+            Session.cancel([session])
+            run_wizard(TAKE_BACK, [case], reason="Wrong person")
+            self.assertEqual(Enrolment(enrolment.id).state, 'cancelled')
 
     @with_transaction()
     def test_take_back_other_ground(self):
@@ -332,8 +359,13 @@ class TakeBackTestCase(UndoTestCase):
             case = get_to_decision(enrolment)
             decide(case)
             user = create_user('user', company, 'training')
-            with as_user(user), self.assertRaises(AccessError):
-                Case.take_back([Case(case.id)], "No")
+            with as_user(user):
+                with self.assertRaises(AccessError):
+                    Case.take_back([Case(case.id)], "No")
+                # A wizard acts without the access of the user
+                with Transaction().set_context(_check_access=False), \
+                        self.assertRaises(AccessError), savepoint():
+                    Case.take_back([Case(case.id)], "No")
             with patch.object(
                     Case, 'check_undo', side_effect=CaseUndoError("Billed")):
                 for undo in [
@@ -478,6 +510,17 @@ class UndoStepTestCase(UndoTestCase):
             run_wizard(
                 'training.abandon.case.propose', [case],
                 proposals=[{'description': "Tutoring"}])
+            # Nor does a decision that is taken back bring it back
+            with savepoint():
+                Case.skip_step([case], "Not needed")
+                Case.skip_step([case], "Not needed")
+                decide(case)
+                Case.take_back([case], "Wrong person")
+                self.assertEqual(
+                    {p.description: p.state
+                        for p in Case(case.id).proposals},
+                    {"Evening course": 'expired', "Tutoring": 'proposed'})
+            case = Case(case.id)
 
             wizard, start = open_wizard(
                 'training.abandon.case.exchange', [case])
@@ -507,6 +550,13 @@ class UndoStepTestCase(UndoTestCase):
             self.assertEqual(case.next_kind, 'certify')
             self.assertEqual([c.state for c in case.certificates], ['void'])
             self.assertEqual([m.state for m in case.mails], ['cancelled'])
+            self.certify(case, channel='paper')
+            certificate = Case(case.id).certificate
+            type(certificate).no_answer([certificate])
+            with self.assertRaisesRegex(CaseUndoError, "Issue them again"):
+                run_wizard(UNDO, [case], reason="Wrong", message="Sorry")
+            case = get_to_decision(*create_enrolments(session))
+            decide(case)
             self.certify(case)
             self.deliver(case)
             with self.assertRaisesRegex(CaseUndoError, "Issue them again"):

@@ -2,8 +2,9 @@
 # this repository contains the full copyright notices and license terms.
 from unittest.mock import patch
 
+from trytond.modules.training_abandon.case import wizard_mail
 from trytond.modules.training_abandon.exceptions import (
-    GuardianWarning, RecipientError)
+    CaseStepError, GuardianWarning, RecipientError)
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
@@ -188,3 +189,46 @@ class CaseWizardMailTestCase(DatabaseTestCase):
             step = case.get_step('inform')
             self.assertEqual(step.state, 'skipped')
             self.assertIn("archived", step.skip_reason)
+
+    @with_transaction()
+    def test_lines_of_the_client(self):
+        "Test that the client chooses neither the parties nor the letters"
+        with set_up() as (company, session, prescriber):
+            trainees = create_enrolments(session, 4, prescriber=prescriber)
+            case, other, *cases = open_cases(trainees)
+            for c in [case, other, *cases]:
+                while c.next_kind != 'follow_up':
+                    type(c).skip_step([c], "Not needed")
+            stranger = create_party("Stranger", 'stranger@example.com')
+            wizard, start = open_wizard(
+                'training.abandon.case.follow_up', [case])
+            own, agency = start['mails']
+            for values in [
+                    {'party': stranger.id},
+                    {'also_for': [stranger.id]},
+                    {'case': other.id},
+                    {'party': stranger.id, 'channel': 'call'},
+                    ]:
+                with self.subTest(values=values), \
+                        self.assertRaises((CaseStepError, RecipientError)):
+                    apply_wizard(wizard, [case], {
+                            **start, 'mails': [own, {**agency, **values}]})
+            apply_wizard(wizard, [case], {
+                    **start,
+                    'mails': [own, {**agency, 'audience': 'trainee'}]})
+            self.assertEqual(
+                {(m.party, m.letter.audience) for m in case.mails}, {
+                    (case.trainee.party, 'trainee'),
+                    (prescriber, 'stakeholder')})
+
+            # The lines that are not sent are for nobody
+            with patch.object(wizard_mail, 'PREVIEW', 1):
+                wizard, start = open_wizard(
+                    'training.abandon.case.follow_up', cases)
+                for mail in start['mails']:
+                    mail['send'] = mail['audience'] == 'trainee'
+                apply_wizard(wizard, cases, start)
+            self.assertEqual(
+                [(m.party, m.letter.audience) for c in cases
+                    for m in c.mails],
+                [(c.trainee.party, 'trainee') for c in cases])

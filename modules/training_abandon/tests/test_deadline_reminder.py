@@ -121,6 +121,16 @@ class ReminderTestCase(DeadlineTestCase):
             trainee.save()
             mail, = self.remind(DATE + 7 * DAY)
             self.assertEqual(mail.party, trainee.party)
+            # Nobody is told of a party that is no more
+            gone, = self.ask(session)
+            party = gone.enrolment.trainee.party
+            party.active = False
+            party.save()
+            self.notified()
+            self.assertNotIn(
+                gone, [m.case for m in self.remind(DATE + 3 * DAY)])
+            self.assertEqual(self.notified(), [])
+            self.assertFalse(gone.get_step('ask_reasons').waiting)
 
     @with_transaction()
     def test_remind_signed(self):
@@ -201,6 +211,11 @@ class ReminderTestCase(DeadlineTestCase):
         # Nobody has told yet that it is not the answer
         yield lambda: reply('answer', other_sender=True), True
         yield lambda: Reply.handle([reply('answer', counted=True)]), True
+        # What came before the question
+        before = dt.datetime.combine(DATE - DAY, dt.time(9))
+        yield lambda: reply('answer', received_at=before), False
+        yield lambda: Reply.handle([
+                reply('answer', counted=True, received_at=before)]), False
 
     @with_transaction()
     def test_remind_answered(self):
@@ -210,7 +225,7 @@ class ReminderTestCase(DeadlineTestCase):
         Mail = pool.get('training.mail')
         Step = pool.get('training.abandon.case.step')
         with set_up() as (company, session, _):
-            cases = self.ask(session, 11)
+            cases = self.ask(session, 13)
             pending = self.ask(session, 1, accept=False)
             mails = {m.case: m for m in self.remind(DATE + 3 * DAY)}
             self.assertEqual(set(mails), set(cases))
@@ -263,6 +278,21 @@ class ReminderTestCase(DeadlineTestCase):
                 [m.state for m in case.mails if m.reminder], ['cancelled'])
 
     @with_transaction()
+    def test_remind_closed(self):
+        "Test that nobody is reminded of what is over"
+        with set_up() as (company, session, _):
+            self.revise(
+                letters={('ask_reasons', 'reminder', 'trainee'): {
+                        'case_states': None,
+                        }},
+                ask_reasons={'reminder_count': 1, 'reminder_delay': 3})
+            over, case = self.ask(session, 2)
+            with today(DATE + DAY):
+                run_wizard('training.abandon.case.decide', [over])
+            self.assertEqual(
+                [m.case for m in self.remind(DATE + 3 * DAY)], [case])
+
+    @with_transaction()
     def test_remind_refused(self):
         "Test that nobody is reminded of what did not arrive"
         pool = Pool()
@@ -274,6 +304,19 @@ class ReminderTestCase(DeadlineTestCase):
                     'bounced_at': dt.datetime.combine(DATE, dt.time(11))})
             self.assertEqual(self.remind(DATE + 3 * DAY), [])
             self.assertFalse(bounced.get_step('ask_reasons').waiting)
+            # Nor of what only a reminder did not reach
+            self.ask(session)
+            reminder, = self.remind(DATE + 3 * DAY)
+            Mail.write([reminder], {'state': 'failed'})
+            self.assertEqual(self.remind(DATE + 8 * DAY), [])
+            at = dt.datetime.combine(DATE + 3 * DAY, dt.time(11))
+            Mail.write([reminder], {
+                    'state': 'sent',
+                    'sent_at': at,
+                    'bounced_at': at,
+                    })
+            self.assertEqual(
+                type(reminder.step)(reminder.step.id).reminder_count, 0)
 
     @with_transaction()
     def test_remind_replaced(self):
@@ -428,6 +471,18 @@ class ReminderTestCase(DeadlineTestCase):
             Reply.handle([reply])
             self.assertEqual(
                 [m.case for m in self.remind(day + 14 * DAY)], [cases[1]])
+            # What came with a void certificate was told to nobody
+            case = Case(cases[1].id)
+            failed, = [m for m in case.certificate.mails if not m.reminder]
+            self.accept(day + 14 * DAY)
+            Mail.write([failed], {'state': 'failed'})
+            with today(day + 15 * DAY), patch.object(
+                    Report, 'execute',
+                    lambda *args: ('pdf', b'%PDF', False, 'x')):
+                Case.issue_again([case])
+            self.accept(day + 15 * DAY)
+            self.assertEqual(
+                [m.case for m in self.remind(day + 22 * DAY)], [case])
 
     @with_transaction()
     def test_remind_follow_up(self):

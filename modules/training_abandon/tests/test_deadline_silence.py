@@ -130,6 +130,34 @@ class SilenceTestCase(DeadlineTestCase):
             self.assertEqual(type(case)(case.id).state, 'validated')
 
     @with_transaction()
+    def test_qualify_reminder_due(self):
+        "Test that nobody is silent who has still to be reminded"
+        with set_up() as (company, session, _):
+            self.revise(
+                silence_delay=3,
+                ask_reasons={'reminder_count': 1, 'reminder_delay': 8})
+            case, = self.ask(session)
+            self.qualify(DATE + 7 * DAY)
+            self.assertEqual(type(case)(case.id).state, 'inquiring')
+
+    @with_transaction()
+    def test_qualify_before_start(self):
+        "Test that nobody abandons before the first day"
+        with set_up() as (company, session, _):
+            (case,), day = self.silence(
+                create_session(company, DATE + 21 * DAY))
+            self.qualify(day)
+            self.assertEqual(type(case)(case.id).state, 'inquiring')
+            self.assertEqual(self.notified(), [])
+            case.enrolment.end_date = DATE + 21 * DAY
+            case.enrolment.save()
+            self.qualify(DATE + 22 * DAY)
+            case = type(case)(case.id)
+            self.assertEqual(
+                (case.state, case.effective_date),
+                ('validated', DATE + 21 * DAY))
+
+    @with_transaction()
     def test_qualify_heard(self):
         "Test that nobody is qualified who was heard or not reached"
         pool = Pool()
@@ -138,6 +166,7 @@ class SilenceTestCase(DeadlineTestCase):
         Enrolment = pool.get('training.enrolment')
         FollowUp = pool.get('training.follow_up')
         Mail = pool.get('training.mail')
+        Proposal = pool.get('training.abandon.proposal')
         Reply = pool.get('training.mail.reply')
         Slot = pool.get('training.session.slot')
 
@@ -169,16 +198,37 @@ class SilenceTestCase(DeadlineTestCase):
                     'sent_at': dt.datetime.combine(DATE, dt.time(11)),
                     })
 
-        def call(case, outcome, days=1, party=None):
+        def call(case, outcome, days=1, party=None, kind='call'):
             FollowUp.create([{
                         'company': case.company.id,
                         'enrolment': case.enrolment.id,
-                        'kind': 'call',
+                        'case': case.id,
+                        'kind': kind,
                         'party': (party or case.enrolment.trainee.party).id,
                         'done_at': dt.datetime.combine(
                             DATE + days * DAY, dt.time(9)),
                         'outcome': outcome,
                         }])
+
+        def answer(case):
+            Proposal.create([{
+                        'case': case.id,
+                        'description': "Evening course",
+                        'responses': [('create', [{
+                                        'party':
+                                        case.enrolment.trainee.party.id,
+                                        'answer': 'refused',
+                                        'at': dt.datetime.combine(
+                                            DATE + DAY, dt.time(9)),
+                                        'channel': 'call',
+                                        }])],
+                        }])
+
+        def ask_by_letter(case):
+            Mail.write(list(case.mails), {'state': 'cancelled'})
+            call(case, None, 0, kind='letter')
+            FollowUp.write(list(case.enrolment.follow_ups), {
+                    'step': case.get_step('ask_reasons').id})
 
         def have(case, role):
             "Return a new contact of the enrolment with the role"
@@ -213,6 +263,12 @@ class SilenceTestCase(DeadlineTestCase):
             ('other', lambda c: call(c, 'other'), False),
             ('no answer', lambda c: call(c, 'no_answer'), True),
             ('before', lambda c: call(c, 'reached', -3), True),
+            ('letter', lambda c: call(c, None, 0, kind='letter'), True),
+            ('letter since', lambda c: call(c, None, kind='letter'), False),
+            ('letter to another', lambda c: call(
+                    c, None, party=have(c, 'tutor'), kind='letter'), True),
+            ('answer to a proposal', answer, False),
+            ('asked by letter', ask_by_letter, False),
             ('reply', lambda c: reply(c, 'answer'), False),
             ('bounce', lambda c: reply(c, 'bounce'), False),
             ('auto reply', lambda c: reply(c, 'auto_reply'), True),

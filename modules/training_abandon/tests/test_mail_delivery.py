@@ -80,6 +80,10 @@ class MailDeliveryTestCase(DatabaseTestCase):
             self.assertEqual([a.address for a in email.addresses], [mail.to])
             self.assertEqual(email.resource, mail.case)
             self.assertEqual(email.training_mail, mail)
+            # Nor does the button send it again
+            type(mail).deliver([mail])
+            type(mail).cancel([mail])
+            self.assertEqual((mail.state, mail.attempts), ('sent', 1))
             server.data.assert_called_once_with(mail.message)
 
     @with_transaction()
@@ -513,6 +517,8 @@ class MailDeliveryTestCase(DatabaseTestCase):
     @with_transaction()
     def test_lease(self):
         "Test that a mail claimed by another process is left to it"
+        pool = Pool()
+        Email = pool.get('ir.email')
         with self.queued(2) as mails, mail_server() as server:
             Mail = type(mails[0])
             claimed = Mail._claim()
@@ -527,6 +533,30 @@ class MailDeliveryTestCase(DatabaseTestCase):
                 [(m.state, m.attempts) for m in mails], [('sent', 2)] * 2)
             # It comes back too late
             Mail._deliver(claimed)
+            self.assertEqual(server.data.call_count, 2)
+            self.assertEqual(Email.search([], count=True), 2)
+
+    @with_transaction()
+    def test_lease_taken(self):
+        "Test that a process that comes back leaves what another one sends"
+        with self.queued(2) as mails, mail_server() as server:
+            Mail = type(mails[0])
+            # Nothing else keeps it from leaving
+            type(mails[0].letter).write(
+                [mails[0].letter], {'case_states': None})
+            late, until = Mail._claim(), NOW + 2 * mail_claim.LEASE
+            with at(until - mail_claim.LEASE):
+                claimed = Mail._claim()
+            with at(until):
+                for come_back in [Mail._deliver, Mail._keep, Mail._release]:
+                    come_back(late)
+                    self.assertEqual(
+                        {(m.state, m.attempts, m.next_attempt)
+                            for m in Mail.browse(mails)},
+                        {('sending', 2, until)})
+                server.data.assert_not_called()
+                Mail._deliver(claimed)
+            self.assertEqual({m.state for m in mails}, {'sent'})
             self.assertEqual(server.data.call_count, 2)
 
     @with_transaction()
@@ -565,6 +595,24 @@ class MailDeliveryTestCase(DatabaseTestCase):
                     Mail.deliver([mail])
                 self.assertEqual((mail.state, mail.attempts), (state, 2))
                 Mail.write([mail], {'state': 'cancelled'})
+
+    @with_transaction()
+    def test_sent_twice(self):
+        "Test that the first of two processes that sent is the proof"
+        at_ = NOW + mail_claim.LEASE + MINUTE
+        with self.queued() as (mail,), mail_server() as server:
+            def data(message):
+                server.data.side_effect = [(250, b'first')]
+                with at(at_):
+                    type(mail).deliver_due()
+                return (250, b'second')
+
+            server.data.side_effect = data
+            type(mail).deliver_due()
+            self.assertEqual(server.data.call_count, 2)
+            self.assertEqual(
+                (mail.state, mail.smtp_reply, mail.sent_at),
+                ('sent', "250 first", at_))
 
     @with_transaction()
     def test_due_ends(self):

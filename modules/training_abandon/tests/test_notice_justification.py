@@ -141,6 +141,69 @@ class JustificationTestCase(NoticeTestCase):
                     start_time=dt.time(12), end_time=dt.time(10))
 
     @with_transaction()
+    def test_justification_bounds(self):
+        "Test that only what is accepted excuses, within its times"
+        pool = Pool()
+        Attendance = pool.get('training.attendance')
+        Justification = pool.get('training.justification')
+        Slot = pool.get('training.session.slot')
+        with set_up() as (company, session, _):
+            enrolment, gone = create_enrolments(session, 2)
+            gone.end_date = DATE
+            gone.save()
+            slots = list(session.slots)
+            self.fill(slots[:2], {enrolment: 'absent'})
+            # Between the two slots
+            lunch = self.justify(
+                enrolment, start_time=dt.time(12), end_time=dt.time(14))
+            Justification.accept([lunch])
+            with self.assertRaises(TrainingValidationError):
+                self.justify(
+                    enrolment, start_time=dt.time(12), end_time=dt.time(12))
+            refused, received = [
+                self.justify(enrolment, slots[2].date) for _ in range(2)]
+            Justification.refuse_for([refused], "Copy")
+            Justification.accept([self.justify(gone, slots[2].date)])
+            Slot.open(slots[2:])
+            self.assertEqual(self.states(gone), ['present', 'present'])
+            self.assertEqual(
+                self.states(enrolment),
+                ['absent', 'absent', 'present', 'present'])
+            Attendance.write(
+                [a for s in Slot.browse(slots[2:]) for a in s.attendances],
+                {'state': 'absent'})
+            Slot.close(slots[2:])
+            self.assertEqual(self.states(enrolment), ['absent'] * 4)
+
+            # Nobody decides but by the buttons
+            def check(mode, justification, values=None):
+                Justification.check_modification(
+                    mode, [justification], values, external=True)
+
+            check('create', received)
+            check('write', received, {'end_date': DATE})
+            check('delete', received)
+            check('write', lunch, {'note': "Seen"})
+            for mode, values in [
+                    ('create', None), ('delete', None),
+                    *(('write', {name: None}) for name in [
+                            'state', 'decided_by', 'decided_at',
+                            'refusal_reason', 'enrolment', 'kind',
+                            'start_date', 'start_time', 'end_date',
+                            'end_time', 'document'])]:
+                with self.subTest(mode=mode, values=values), \
+                        self.assertRaises(AccessError):
+                    check(mode, lunch, values)
+            self.assertTrue(lunch.decided_by)
+            Justification.reset([lunch])
+            self.assertEqual(
+                (lunch.decided_by, lunch.decided_at), (None, None))
+            copy, = Justification.copy([refused])
+            self.assertEqual(
+                (copy.state, copy.decided_at, copy.refusal_reason),
+                ('received', None, None))
+
+    @with_transaction()
     def test_justified_lateness(self):
         "Test that a justified lateness is excused and still a lateness"
         pool = Pool()
@@ -162,7 +225,7 @@ class JustificationTestCase(NoticeTestCase):
 
             self.assertEqual(facts(), (minutes, dt.timedelta(), 1))
             # It holds once the trainee is there
-            after = self.justify(enrolment, start_time=dt.time(10))
+            after = self.justify(enrolment, start_time=dt.time(9, 40))
             Justification.accept([after])
             self.assertFalse(line.justified_by)
             justification = self.justify(
@@ -175,6 +238,8 @@ class JustificationTestCase(NoticeTestCase):
             self.assertEqual(facts(), (minutes, minutes, 1))
             self.assertEqual(mail.state, 'cancelled')
             self.assertFalse(mail.notices[0].corrected_at)
+            # Nor would it leave
+            self.assertIn("is excused", mail._get_outdated())
 
             Justification.reset([justification])
             self.assertEqual(
@@ -194,6 +259,8 @@ class JustificationTestCase(NoticeTestCase):
             Slot.close(slots)
             self.assertEqual(line.justified_by, after)
             self.assertEqual(facts(), (minutes, minutes, 0))
+            self.assertEqual(
+                {m.state for m in self.mails()}, {'cancelled'})
 
     @with_transaction()
     def test_justification_notice(self):

@@ -3,6 +3,7 @@
 import datetime as dt
 from unittest.mock import patch
 
+from trytond.model.exceptions import AccessError
 from trytond.modules.training_abandon.exceptions import (
     ProcedureError, RecipientError)
 from trytond.pool import Pool
@@ -257,13 +258,15 @@ class AbsenceNoticeTestCase(NoticeTestCase):
         Notice = pool.get('training.attendance.notice')
         with set_up() as (company, session, prescriber):
             enrolment, = create_enrolments(session, prescriber=prescriber)
+            other, = create_enrolments(session)
             copy = create_party("Job Centre", 'other@example.com')
             Contact.create([{
-                        'enrolment': enrolment.id,
+                        'enrolment': e.id,
                         'party': copy.id,
                         'role': 'tutor',
-                        }])
-            self.fill(session.slots[:1], {enrolment: 'absent'})
+                        } for e in [enrolment, other]])
+            self.fill(
+                session.slots[:1], {enrolment: 'absent', other: 'absent'})
             Replace = pool.get('party.replace', type='wizard')
             session_id, _, _ = Replace.create()
             replace = Replace(session_id)
@@ -271,12 +274,12 @@ class AbsenceNoticeTestCase(NoticeTestCase):
             replace.ask.destination = prescriber
             replace.transition_replace()
             self.assertEqual(
-                [n.mail.to for n in Notice.search(
-                        [('party', '=', prescriber.id)])],
-                [prescriber.email])
+                {n.enrolment: n.mail.to for n in Notice.search(
+                        [('party', '=', prescriber.id)])},
+                {enrolment: prescriber.email, other: 'other@example.com'})
             self.deliver()
             self.assertEqual(
-                [m.state for m in self.mails()],
+                [m.state for m in self.mails() if m.enrolment == enrolment],
                 ['sent', 'sent', 'cancelled'])
 
     @with_transaction()
@@ -445,6 +448,7 @@ class AbsenceNoticeTestCase(NoticeTestCase):
     def test_reply(self):
         "Test the replies to a notice and the justification they bring"
         pool = Pool()
+        Attachment = pool.get('ir.attachment')
         Justification = pool.get('training.justification')
         Reply = pool.get('training.mail.reply')
         with set_up() as (company, session, _):
@@ -494,6 +498,14 @@ class AbsenceNoticeTestCase(NoticeTestCase):
                 (start['enrolment'], start['start_date'], start['end_time']),
                 (enrolment.id, DATE, dt.time(17)))
             start['kind'] = 'sick_leave'
+            other, = Attachment.create([{
+                        'name': "b.pdf",
+                        'data': b'other',
+                        'resource': str(enrolment),
+                        }])
+            with self.assertRaises(AccessError):
+                apply_wizard(
+                    wizard, [reply], {**start, 'attachment': other.id})
             apply_wizard(wizard, [reply], start)
             justification, = Justification.search([])
             self.assertEqual(bytes(justification.document), b'%PDF-1.4')

@@ -18,7 +18,7 @@ from trytond.transaction import Transaction
 
 from .common import (
     DATE, DAY, DatabaseTestCase, create_enrolments, create_session, decide,
-    examples, get_to_decision, run_wizard, set_up, today)
+    examples, get_to_decision, run_wizard, savepoint, set_up, today)
 
 HOURS = dt.timedelta(hours=3)
 DAYS = 6
@@ -458,6 +458,26 @@ class PeriodTestCase(DatabaseTestCase):
                     ('expected', DATE + 3 * DAY, 'morning',
                         DATE + 3 * DAY, 'afternoon')])
             self.assertEqual(enrolment.hours_planned, 4 * HOURS)
+            # From an afternoon to a morning
+            enrolment, = create_enrolments(session)
+            Enrolment.change_period([enrolment], {
+                    **self.span(0, 1, 'expected'),
+                    'start': half_day(DATE, 'afternoon'),
+                    'end': half_day(DATE + DAY),
+                    })
+            Enrolment.change_period(
+                [enrolment], self.span(2, DAYS, 'suspended'))
+            Enrolment.change_period([enrolment], {
+                    **self.span(0, 0), 'end': half_day(DATE)})
+            Enrolment.change_period([enrolment], {
+                    **self.span(1, 1),
+                    'start': half_day(DATE + DAY, 'afternoon'),
+                    })
+            self.assertEqual(enrolment.hours_planned, 2 * HOURS)
+            self.assertEqual(
+                [(s.date, s.half) for s in session.slots
+                    if enrolment.trainee in s.trainees],
+                [(DATE, 'afternoon'), (DATE + DAY, 'morning')])
 
     def span(self, start, end, kind='exempted', **values):
         return {
@@ -488,6 +508,11 @@ class PeriodTestCase(DatabaseTestCase):
                             'start_date': DATE + 9 * DAY,
                             'end_date': DATE + 8 * DAY,
                             }),
+                    (PeriodError, {
+                            'kind': 'suspended',
+                            'start_date': DATE + 2 * DAY,
+                            'weekdays': ['monday_morning'],
+                            }),
                     (PeriodWarning, {'start_date': DATE + 5 * DAY}),
                     ]:
                 enrolment, = create_enrolments(session)
@@ -505,6 +530,37 @@ class PeriodTestCase(DatabaseTestCase):
                     Transaction().set_context(_check_access=True):
                 Period.write(
                     [period], {'end_date': DATE, 'reason': None})
+            enrolment, = create_enrolments(session)
+            period, = enrolment.periods
+            period.end_date = DATE + DAY
+            period.save()
+            later, = Period.create([{
+                        'enrolment': enrolment.id,
+                        'start_date': DATE + 2 * DAY,
+                        'reason': "Back",
+                        }])
+            with self.assertRaises(PeriodError), savepoint():
+                Period.write([later], {'start_date': DATE})
+
+            # The user tells neither who changed it nor when
+            given = {'user': 0, 'known_since': None, 'start_date': DATE}
+            with Transaction().set_context(_check_access=True):
+                values = Period.preprocess_values('write', dict(given))
+            self.assertEqual(values['user'], Transaction().user)
+            self.assertTrue(values['known_since'])
+            for name in ['user', 'known_since', 'case']:
+                with self.subTest(name=name), self.assertRaises(AccessError):
+                    Period.check_modification(
+                        'write', [period], {name: None}, external=True)
+            # What has been ended is changed by the wizard
+            decide(get_to_decision(enrolment))
+            for mode in ['create', 'write', 'delete']:
+                with self.subTest(mode=mode), self.assertRaisesRegex(
+                        AccessError, "ended"):
+                    Period.check_modification(
+                        mode, [Period(period.id)],
+                        {'reason': "Other"} if mode == 'write' else None,
+                        external=True)
 
     @with_transaction()
     def test_weekdays(self):
@@ -615,6 +671,15 @@ class PeriodTestCase(DatabaseTestCase):
                 'training.attendance.catch_up', [guest], missed=[line.id])
             self.assertEqual(enrolment.absence_count, 4)
             with today(DATE + DAY):
+                # Called off, it leaves the place to another slot
+                Slot.open([guest])
+                Attendance.write(
+                    list(Slot(guest.id).attendances), {'source': 'sheet'})
+                Slot.cancel([guest])
+                self.assertFalse(Slot(guest.id).attendances)
+                Slot.plan([guest])
+                run_wizard(
+                    'training.attendance.catch_up', [guest], missed=[line.id])
                 Slot.open([guest])
                 Attendance.write(
                     list(Slot(guest.id).attendances), {'source': 'sheet'})
@@ -625,9 +690,36 @@ class PeriodTestCase(DatabaseTestCase):
             self.assertEqual(enrolment.hours_held, 4 * HOURS)
             self.assertEqual(enrolment.hours_attended, HOURS)
             self.assertEqual(enrolment.attendance_rate, 0.25)
+            # It is not a half-day of the session
+            self.assertEqual(
+                Enrolment.last_attended_half_days([enrolment], DATE), {})
             self.assertEqual(
                 Attendance.missed_slots([enrolment.id])[enrolment.id],
                 [(s.date, s.start, s.end) for s in session.slots[3:]])
+
+            # What was attended is not caught up
+            attended = session.slots[0]
+            Slot.open([attended])
+            Attendance.write(
+                list(Slot(attended.id).attendances), {'state': 'present'})
+            Slot.close([attended])
+            with self.assertRaises(TrainingValidationError), savepoint():
+                Attendance.create([{
+                            'enrolment': enrolment.id,
+                            'slot': other.slots[1].id,
+                            'catches_up': attended.id,
+                            }])
+
+            # Who was to catch up and did not come is absent
+            Slot.open([guest])
+            Attendance.write(
+                list(Slot(guest.id).attendances), {'state': 'absent'})
+            Slot.close([guest])
+            self.assertEqual(Enrolment(enrolment.id).absence_count, 3)
+            # Even if the trainee is expected in the session on other days
+            Enrolment.write(
+                [Enrolment(enrolment.id)], {'start_date': DATE + DAY})
+            self.assertEqual(Enrolment(enrolment.id).absence_count, 2)
 
     @with_transaction()
     def test_agreed_hours(self):
@@ -637,7 +729,19 @@ class PeriodTestCase(DatabaseTestCase):
         with set_up() as (company, session, _):
             enrolment, = create_enrolments(session)
             self.assertEqual(enrolment.agreed_hours, 4 * HOURS)
+            session.course.duration = 5 * HOURS
+            session.course.save()
             other, = create_enrolments(session)
+            self.assertEqual(other.agreed_hours, 5 * HOURS)
+            draft, = type(enrolment).create([{
+                        'company': company.id,
+                        'session': create_session(company).id,
+                        'trainee': other.trainee.id,
+                        'currency': company.currency.id,
+                        'agreed_hours': HOURS,
+                        }])
+            type(enrolment).confirm([draft])
+            self.assertEqual(draft.agreed_hours, HOURS)
             with self.assertRaises(AgreedHoursError):
                 other.agreed_hours = dt.timedelta()
                 other.save()
@@ -645,6 +749,10 @@ class PeriodTestCase(DatabaseTestCase):
                     Transaction().set_context(_check_access=True):
                 type(enrolment).write(
                     [enrolment], {'agreed_hours': HOURS})
+            for name in ['agreed_hours', 'planned_periods', 'previous_state']:
+                with self.subTest(name=name), self.assertRaises(AccessError):
+                    type(enrolment).check_modification(
+                        'write', [enrolment], {name: None}, external=True)
             run_wizard(
                 'training.enrolment.change_agreed_hours', [enrolment],
                 agreed_hours=2 * HOURS, reason="Amendment")

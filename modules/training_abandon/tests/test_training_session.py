@@ -4,8 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trytond.modules.training_abandon.exceptions import (
-    PartyArchiveWarning, SessionCancelWarning, SessionDoneWarning,
-    SessionError, SlotError)
+    SessionCancelWarning, SessionDoneWarning, SessionError, SlotError)
 from trytond.pool import Pool
 from trytond.pyson import PYSONDecoder
 from trytond.tests.test_tryton import with_transaction
@@ -313,12 +312,17 @@ class SessionEndTestCase(NoticeTestCase):
             party = enrolment.trainee.party
             user = create_user('assistant', company, 'training')
             with as_user(user):
-                with self.assertRaises(PartyArchiveWarning):
-                    Party.write([Party(party.id)], {'active': False})
+                Party.write([Party(party.id)], {'active': False})
+            self.assertEqual(self.notifications(), [
+                    "1 enrolment goes on, of which nobody is written to any "
+                    "more"])
+            Party.write([party], {'active': True})
             case = get_to_decision(enrolment)
             Transaction().user_notifications.clear()
             Party.write([party], {'active': False})
             self.assertEqual(self.notifications(), [
                     "1 open abandonment case writes to a party that is "
-                    "archived"])
+                    "archived",
+                    "1 enrolment goes on, of which nobody is written to any "
+                    "more"])
             self.assertEqual(case.state, 'draft')

@@ -6,6 +6,7 @@ from lxml import etree
 
 from trytond.model.exceptions import AccessError, ValidationError
 from trytond.model.modelstorage import DomainValidationError
+from trytond.modules.company.tests import create_company
 from trytond.modules.training_abandon.exceptions import (
     SlotError, SlotWarning, TrainingValidationError)
 from trytond.pool import Pool
@@ -145,6 +146,9 @@ class SlotTestCase(DatabaseTestCase):
                 self.conflicts(slot)[2],
                 f'Another slot for {first.trainee.rec_name} on '
                 f'{other_slot.planning_name}.')
+            self.assertNotIn(
+                second.trainee.rec_name,
+                '\n'.join(self.conflicts(other_slot)))
             self.assertEqual(self.Slot(slot.id).calendar_background_color,
                 '#cc0000')
             arch = self.Slot.fields_view_get(view_type='tree')['arch']
@@ -157,6 +161,11 @@ class SlotTestCase(DatabaseTestCase):
                         ('session', '=', session.id),
                         ]), [])
 
+            # Not with the slots of another company
+            foreign = create_session(create_company(name="Foreign"))
+            self.Slot.write(list(foreign.slots[:1]), {'trainer': trainer.id})
+            self.assertEqual(len(self.conflicts(slot)), 3)
+
             # Neither the slots that only touch, nor those cancelled
             self.Slot.write([other_slot], {
                     'start': dt.time(12), 'end': dt.time(13)})
@@ -167,7 +176,9 @@ class SlotTestCase(DatabaseTestCase):
             self.assertEqual(self.conflicts(slot), [])
             self.ask(self.Slot.plan, [other_slot])
             # The sheets open without another question
-            self.Slot.open([slot])
+            self.assertTrue(self.conflicts(slot))
+            with Transaction().set_context(_skip_warnings=False):
+                self.Slot.open([slot])
 
     @with_transaction()
     def test_conflicts_of_session(self):
@@ -195,6 +206,7 @@ class SlotTestCase(DatabaseTestCase):
             self.Slot.write([slot], {'trainer': trainer.id})
             self.Slot.create([
                     {**values, 'trainer': create_party("Other").id}])
+            self.assertEqual(self.conflicts(slot), [])
 
     @with_transaction()
     def test_conflicts_skipped(self):
