@@ -225,8 +225,8 @@ class NameMixin:
         return values
 
 
-class FormMixin:
-    "Forms and buttons that name only records that the user may read"
+class GuardMixin:
+    "What is called with records that the user may read only"
     __slots__ = ()
 
     def __init_subclass__(cls):
@@ -422,14 +422,9 @@ def changes(record, name, value):
     return (current or None) != (value or None)
 
 
-class WizardMixin:
+class WizardMixin(GuardMixin):
     "Wizards that act for the groups of their actions on readable records"
     __slots__ = ()
-
-    def __init_subclass__(cls):
-        super().__init_subclass__()
-        if is_ours(cls):
-            guard(cls)
 
     @classmethod
     def check_access(cls):
@@ -525,14 +520,9 @@ class WizardMixin:
             check_values(pool.get(views[name]), values)
 
 
-class ReportMixin:
+class ReportMixin(GuardMixin):
     "Reports that are made by their own actions of readable records"
     __slots__ = ()
-
-    def __init_subclass__(cls):
-        super().__init_subclass__()
-        if is_ours(cls):
-            guard(cls)
 
     @classmethod
     def execute(cls, ids, data):
