@@ -324,6 +324,11 @@ class Sign(Wizard):
                     'training_abandon.msg_reply_sign_attachment',
                     reply=reply.rec_name))
         certificate, signed_by = reply.certificate, self.start.signed_by
+        tools.lock(Certificate, [certificate])
+        if certificate.state == 'signed':
+            raise CertificateError(gettext(
+                    'training_abandon.msg_certificate_answered',
+                    certificate=certificate.rec_name))
         if certificate.state == 'void':
             raise CertificateError(gettext(
                     'training_abandon.msg_certificate_void',

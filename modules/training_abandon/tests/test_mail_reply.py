@@ -15,6 +15,7 @@ from trytond.i18n import gettext
 from trytond.model.exceptions import AccessError
 from trytond.modules.company.tests import create_company
 from trytond.modules.training_abandon import tools
+from trytond.modules.training_abandon.exceptions import CertificateError
 from trytond.modules.training_abandon.mail.address import reply_address
 from trytond.modules.training_abandon.mail.message import token_hash
 from trytond.pool import Pool
@@ -571,6 +572,9 @@ class ReplyTestCase(DatabaseTestCase):
                     reply.received_at))
             self.assertIn('<answer@mail.example>', certificate.evidence)
             self.assertEqual(reply.state, 'handled')
+            # What is signed is signed, by whatever scan
+            with self.assertRaises(CertificateError):
+                run_wizard('training.mail.reply.sign', [reply])
 
     @with_transaction()
     def test_guardian(self):
