@@ -60,6 +60,11 @@ class AbsentDay(Wizard):
         pool = Pool()
         Attendance = pool.get('training.attendance')
         Slot = pool.get('training.session.slot')
+        lines, _ = self._lines(days)
+        tools.lock(Slot, {
+                a.slot for sub_lines in grouped_slice(sorted(lines), BATCH)
+                for a in Attendance.browse(sub_lines)})
+        # A sheet may have been closed meanwhile
         lines, others = self._lines(days)
         if not lines:
             raise SheetError(gettext(
@@ -73,7 +78,6 @@ class AbsentDay(Wizard):
         attendances = []
         for sub_lines in grouped_slice(sorted(lines), BATCH):
             attendances += Attendance.browse(sub_lines)
-        tools.lock(Slot, {a.slot for a in attendances})
         Attendance.write_state([
                 # What has been excused stays so
                 a for a in attendances if a.state != 'excused'],
