@@ -192,8 +192,7 @@ def modernise(source):
             tree = ast.parse(match[0].strip(), mode='eval')
         except SyntaxError:
             return match[0]
-        modernised = ast.unparse(_Modernise().visit(tree))
-        return (
-            modernised if modernised != ast.unparse(ast.parse(
-                    match[0].strip(), mode='eval')) else match[0])
+        old = ast.unparse(tree)
+        new = ast.unparse(_Modernise().visit(tree))
+        return match[0] if new == old else new
     return _EXPRESSION_RE.sub(replace, source)
