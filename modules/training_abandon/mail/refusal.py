@@ -6,7 +6,9 @@ import re
 from .text import fold
 
 _ADDRESS = re.compile(r'\S+@\S+|https?:\S+')
+# The status of what is refused for its policy, which says no more
 _US = re.compile(r'(?<![\d.])[45]\.7\.\d{1,3}(?![\d.])')
+_US_WORD = 'policy'
 
 # The words are folded: they have no capitals and no accents
 _SPAM_WORDS = [
@@ -27,16 +29,22 @@ _SPAM_WORDS = [
     r'(connections?|messages|mails?|traffic) from (your|this|the) '
     r'(ip|host|server|network|domain)',
     r'\b(ip|address|adresse ip)\b.{0,40}\b(blocked|listed|bloquee)',
-    r'\bpolic(y|ies)\b', r'politique',
+    r'(dynamic|invalid|this|bad|residential) ip', r'open proxy', r'abus(ive)?\b',
+    r'(server|host|device|client)s? (with|without|has) (no|a|valid)',
+    r'complain', r'(verif|confirm).{0,20}mail server', r'go away',
+    r'\bpolic(y|ies)\b', r'politique', r'members?[- ]only', r'mailing list',
+    r'administrative(ly)? prohibit', r'rcpthosts',
     # Who sends
     r'\b(dmarc|dkim|spf|sender id)\b', r'unauthenticated',
     r'authenticat', r'spoof', r'usurp', r'forged',
     r'sender.{0,5}(address|domain|host|verif|ip)',
     r'(sender|from)\b.{0,60}\b(reject|refused|denied|blocked|invalid'
     r'|not (authori[sz]ed|allowed|permitted|exist|accepted|verified))',
-    r'(invalid|unknown|bad|your|unverified) (sender|from)\b',
+    r'(invalid|unknown|bad|your|unverified|null|empty|verify) '
+    r'(\S+ )?(senders?|from)\b',
+    r'returned mail not accepted', r'dead domain',
     r'domain of (the )?sender', r'mail from', r'envelope[- ]from',
-    r'expediteur.{0,40}(refus|rejet|bloqu|inconnu|invalide|interdit'
+    r'(expediteur|emetteur).{0,40}(refus|rejet|bloqu|inconnu|invalide|interdit'
     r'|non autorise)',
     r'(adresse|domaine) (de |d.)(l.)?expediteur',
     ]
@@ -44,8 +52,13 @@ _ADDRESS_WORDS = [
     r'(user|recipient|mailbox|address|account|alias|inbox)\S? '
     r'(\S+ ){0,3}?(is |was |has been )?(unknown|unavailable|disabled'
     r'|inactive|suspended|closed|invalid|full|expired|deactivated|deleted'
-    r'|terminated|locked|blocked|not (found|known|exist|available|valid'
-    r'|active|a valid)|does ?n[o.]t exist|doesn.t exist)',
+    r'|terminated|locked|blocked|wrong|archived|not (found|known|exist'
+    r'|available|valid|active|present|local|ok|a (valid|known))'
+    r'|does ?n[o.]t exist|doesn.t exist)',
+    r'not (a|an) (valid|known|local|active|existing) (user|address|mailbox'
+    r'|recipient|account)', r'(bad|archived)[-_ ](address|recipient|user)',
+    r'no (one|account|mail ?box|user)\b', r'badrcptto', r'accept user',
+    r'(?<!ip )(?<!sender )(address|recipient)s? (was |were )?rejected',
     r'(unknown|invalid|no such|non-?existent|bad|no valid) '
     r'(\S+ )?(user|recipient|mailbox|address|account|host|domain|person'
     r'|destination|alias|name|local)',
@@ -90,17 +103,18 @@ _MESSAGE_WORDS = [
     r'relay', r'blocked', r'bloque', r'denied', r'prohibited', r'interdit',
     r'syntax error', r'protocol error', r'malformed', r'rfc ?[25]\d\d\d',
     r'header', r'entete', r'bare lf', r'starttls', r'\btls\b',
-    r'attachment', r'piece jointe', r'forbidden', r'complain',
+    r'attachment', r'piece jointe', r'forbidden',
     ]
-_WORDS = [
+# What tells without any doubt, the first that matches
+_SURE = [
     (kind, re.compile('|'.join(words))) for kind, words in [
         ('message', _SPAM_WORDS),
         ('address', _ADDRESS_WORDS),
         ('temporary', _TEMPORARY_WORDS),
-        ('message', _MESSAGE_WORDS),
         ]]
-# The status of RFC 3463 that leave no doubt, whatever a text says beside
-_CLEAR = re.compile(r'5\.(1\.(1|2|3|6|10)|2\.[12]|4\.4)$')
+_LIKELY = [('message', re.compile('|'.join(_MESSAGE_WORDS)))]
+# The status of RFC 3463 that leave no doubt
+_CLEAR = [(re.compile(r'5\.(1\.(1|2|3|6|10)|2\.[12]|4\.4)$'), 'address')]
 # What the others are about, the first that matches
 _STATUSES = [
     (re.compile(r'[45]\.1\.[78]$'), 'message'),
@@ -118,24 +132,26 @@ def refused(status, reason, words):
 
     A good address is worth more than a mail that comes back again: the
     doubt is for the address."""
+    told, words = _plain(f'{status} {reason}'), _plain(words)
     return (
-        _by_words(f'{status} {reason}')
-        or _CLEAR.match(status) and 'address'
-        or _by_words(words)
-        or _by_status(status))
+        _by_words(told, _SURE)
+        or _by_status(status, _CLEAR)
+        or _by_words(told, _LIKELY)
+        or _by_words(words, _SURE + _LIKELY)
+        or _by_status(status, _STATUSES))
 
 
-def _by_words(text):
+def _plain(text):
+    "Return the words of the text, folded and without any address"
     text = fold(text)
     if _US.search(text):
-        return 'message'
-    text = ' '.join(_ADDRESS.sub(' ', text).split())
-    for kind, pattern in _WORDS:
-        if pattern.search(text):
-            return kind
+        return _US_WORD
+    return ' '.join(_ADDRESS.sub(' ', text).split())
 
 
-def _by_status(status):
-    for pattern, kind in _STATUSES:
-        if pattern.match(status):
-            return kind
+def _by_words(text, words):
+    return next((kind for kind, p in words if p.search(text)), None)
+
+
+def _by_status(status, kinds):
+    return next((kind for p, kind in kinds if p.match(status)), None)
