@@ -29,7 +29,8 @@ _SPAM_WORDS = [
     r'(connections?|messages|mails?|traffic) from (your|this|the) '
     r'(ip|host|server|network|domain)',
     r'\b(ip|address|adresse ip)\b.{0,40}\b(blocked|listed|bloquee)',
-    r'(dynamic|invalid|this|bad|residential) ip', r'open proxy', r'abus(ive)?\b',
+    r'(dynamic|invalid|this|bad|residential) ip', r'open proxy',
+    r'abus(ive)?\b',
     r'(server|host|device|client)s? (with|without|has) (no|a|valid)',
     r'complain', r'(verif|confirm).{0,20}mail server', r'go away',
     r'\bpolic(y|ies)\b', r'politique', r'members?[- ]only', r'mailing list',

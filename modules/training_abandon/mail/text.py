@@ -26,6 +26,14 @@ _WROTE_BEGIN = re.compile(
 # The older program of Gmail has the same line in all languages
 _DATED_BEGIN = re.compile(rf'\s*{_DASH}{_DAY},? +(?:a +)?\d\d?[:h]\d\d')
 _DATED = re.compile(rf'.*{_EMAIL}\s*:$')
+# Zoho
+_DASHED_BEGIN = re.compile(r'\s*-{2,}\s*(?:on|le|am)\s')
+_DASHED = re.compile(rf'\b{_VERBS}\s*:?\s*-{{2,}}$')
+_HEADERS = [
+    (_WROTE_BEGIN, ':', _WROTE),
+    (_DATED_BEGIN, ':', _DATED),
+    (_DASHED_BEGIN, '--', _DASHED),
+    ]
 _SEPARATOR = re.compile(
     r'\s*(?:-{2,}|_{2,})\s*(?:original message|original appointment'
     r'|message d.origine|message original|message transfere'
@@ -34,8 +42,6 @@ _SEPARATOR = re.compile(
     r'|forwarded (?:e-?mail|by .{1,80})|reply message'
     r'|message de .{1,80})\s*:?\s*(?:-{2,}|_{2,})\s*$'
     r'|\s*_{20,}\s*$'
-    # Zoho
-    rf'|\s*-{{2,}}\s*(?:on|le)\s.{{1,200}}\b{_VERBS}\s*:?\s*-{{2,}}\s*$'
     # Orange and SFR
     r'|\s*(?:>\s*)?message du\s*:?\s*\d.*$'
     r'|\s*begin forwarded message\s*:\s*$'
@@ -138,11 +144,14 @@ def _header_size(folded, position):
     line = folded[position]
     if _WROTE_ALL.match(line):
         return 1
-    pattern = (
-        _WROTE if _WROTE_BEGIN.match(line)
-        else _DATED if _DATED_BEGIN.match(line) else None)
-    if not pattern:
-        return 0
+    return max((
+            _folded_size(folded, position, end, pattern)
+            for begin, end, pattern in _HEADERS if begin.match(line)),
+        default=0)
+
+
+def _folded_size(folded, position, end, pattern):
+    "Return the number of lines to the end if they match the pattern"
     words = ''
     for number, line in enumerate(
             folded[position:position + _HEADER_LINES], 1):
@@ -150,10 +159,8 @@ def _header_size(folded, position):
         if not line:
             return 0
         words = f'{words} {line}'[-200:]
-        if line.endswith(':'):
+        if line.endswith(end):
             return number if pattern.search(words) else 0
-        if number > 1 and _SEPARATOR.match(words):
-            return number
     return 0
 
 
