@@ -28,7 +28,7 @@ _DEPTH = 20
 _HEADER_SIZE = 2_000
 # What is read of longer headers, which the parsers take too long to decode
 _RAW_HEADER_SIZE = 50_000
-_ENCODED = re.compile(r'=\?[^?\s]{1,40}\?[bqBQ]\?[^?\s]{0,500}\?=')
+_ENCODED = re.compile(r'=\?[!->@-~]{1,40}\?[bqBQ]\?[!->@-~]{0,500}\?=')
 _ID = re.compile(r'<[^<>\s]{1,250}>')
 _RETURNED_ID = re.compile(
     r'^[> \t]*message-id:\s*(<[^<>\s]{1,250}>)', re.IGNORECASE | re.MULTILINE)
