@@ -206,6 +206,8 @@ def _from_text(message, sender, subject, text, words):
     failed = message.get('X-Failed-Recipients')
     folded = fold(words)
     server = is_server(sender)
+    nobody = _field(message, 'Return-Path') == '<>'
+    returns = _returns(message, text)
     told = _SUBJECTS.search(subject) or _DELAYS.search(subject)
     is_report = (
         failed
@@ -214,9 +216,8 @@ def _from_text(message, sender, subject, text, words):
             '', 'delivery-status'}
         or _QMAIL.match(folded)
         or server and (told or _FAILURES.search(folded))
-        or _field(message, 'Return-Path') == '<>'
-        and _SUBJECTS.match(subject))
-    if not is_report and not server:
+        or _SUBJECTS.match(subject) and (nobody or returns))
+    if not is_report and not server and not (nobody and returns):
         return None
     status = _STATUS.search(words)
     return Bounce(
@@ -224,6 +225,15 @@ def _from_text(message, sender, subject, text, words):
         status[1] if status else '',
         _reason(words),
         uncertain=not is_report)
+
+
+def _returns(message, text):
+    "Return if the message gives back another one"
+    return bool(_RETURNED.search(text)) or any(
+        part.get_content_type() in {
+            'message/rfc822', 'text/rfc822-headers',
+            'message/rfc822-headers'}
+        for part in _parts(message))
 
 
 def _action(subject, text, failed):

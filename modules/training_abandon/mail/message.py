@@ -29,9 +29,11 @@ _HEADER_SIZE = 2_000
 # What is read of longer headers, which the parsers take too long to decode
 _RAW_HEADER_SIZE = 50_000
 _ENCODED = re.compile(r'=\?[!->@-~]{1,40}\?[bqBQ]\?[!->@-~]{0,500}\?=')
+_NAMED_IDS = 20
 _ID = re.compile(r'<[^<>\s]{1,250}>')
 _RETURNED_ID = re.compile(
-    r'^[> \t]*message-id:\s*(<[^<>\s]{1,250}>)', re.IGNORECASE | re.MULTILINE)
+    r'^[>| \t]*(?:x-)?(?:original-)?message-id\s*:\s*(<[^<>\s]{1,250}>)',
+    re.IGNORECASE | re.MULTILINE)
 # The addresses are folded to lower case by some servers and quoted by others
 _TOKEN = re.compile(r'(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])')
 _RECIPIENTS = [
@@ -50,6 +52,7 @@ _AUTO_SUBJECT = re.compile(
     r'|out[- ]of[- ](?:the[- ])?office|automatische antwort'
     r'|abwesenheitsnotiz|respuesta automatica|risposta automatica)\b'
     r'|absent\(e\) du bureau|auto\s*:|vacation\s*:|ooo\s*:)')
+_FORWARD_SUBJECT = re.compile(r'\s*(?:tr|fwd?|wg|i)\s*:', re.IGNORECASE)
 _RECEIPT_SUBJECT = re.compile(r'\s*(?:non )?lu\s*:|\s*(?:not )?read\s*:')
 _RECEIPT = re.compile(
     r'(?:^|\s)(?:a ete (?:lu|supprime sans)|was (?:read|deleted without))\b')
@@ -149,7 +152,8 @@ def _read_message(message, data):
         subject=_header(message, 'Subject'),
         received_at=_received_at(message),
         body=body,
-        text=newest_part(body),
+        text=newest_part(
+            body, bool(_FORWARD_SUBJECT.match(_header(message, 'Subject')))),
         tokens=_tokens(' '.join(
                 str(value) for name in _RECIPIENTS
                 for value in message.get_all(name, []))),
@@ -160,17 +164,18 @@ def _read_message(message, data):
         forged=any(
             _FAILED.search(str(value)) for value in message.get_all(
                 'Authentication-Results', [])))
+    result.challenge = _is_challenge(message, result)
     result.bounce = read_bounce(
         message, _sender(message), result.subject, body)
-    if (result.bounce and result.bounce.uncertain
-            and _says_automatic(message, result)):
+    if result.bounce and result.bounce.uncertain and (
+            result.challenge or _says_automatic(message, result)):
         result.bounce = None
     if result.bounce:
         _read_returned(message, result)
         if not result.bounce.uncertain:
             result.attachments = []
+            result.challenge = False
             return result
-    result.challenge = _is_challenge(message, result)
     result.automatic = _is_automatic(message, result)
     if not result.automatic:
         result.automatic = result.uncertain = _may_be_automatic(
@@ -266,6 +271,8 @@ def _read_returned(message, result):
     for part in message.walk():
         if part is message:
             continue
+        for name in ['Original-Message-ID', 'X-Original-Message-ID']:
+            returned += _ids(part, name)
         if part.get('Message-ID') or part.get('Reply-To'):
             returned += _ids(part, 'Message-ID')
             result.tokens += _tokens(' '.join(
@@ -275,7 +282,9 @@ def _read_returned(message, result):
             text += '\n' + _part_text(part)
     returned += _RETURNED_ID.findall(text)
     result.tokens += _tokens(text)
-    result.answered = returned + result.answered
+    # A server may name it in its words
+    result.answered = returned + result.answered + _ID.findall(
+        result.body)[:_NAMED_IDS]
 
 
 def _says_automatic(message, result):

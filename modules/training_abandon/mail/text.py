@@ -8,11 +8,12 @@ import unicodedata
 _SIZE, _LINES = 100_000, 3_000
 # A header that takes more lines is none
 _HEADER_LINES = 4
+_FIELDS = 8
 _QUOTE = re.compile(r'[ \t]*>')
 _QUOTES = re.compile(r'^[ \t]*(?:>[ \t]?)+', re.MULTILINE)
 # The patterns below match what is folded: no capitals and no accents
 _VERBS = r'(?:wrote|a ecrit|schrieb|escribio|ha scritto|escreveu|schreef)'
-_WROTE = re.compile(rf'\b{_VERBS}\b[^:]{{0,80}}:$')
+_WROTE = re.compile(rf'\b{_VERBS}\b(?:[^:]|\d:\d\d){{0,80}}:$')
 _EMAIL = r'<[^>\s@]{1,64}@[^>\s]{1,255}>'
 # The programs of Yahoo quote on the same line
 _WROTE_ALL = re.compile(
@@ -46,15 +47,18 @@ _SEPARATOR = re.compile(
     r'|\s*(?:>\s*)?message du\s*:?\s*\d.*$'
     r'|\s*begin forwarded message\s*:\s*$'
     r'|\s*debut du message (?:transfere|reexpedie)\s*:\s*$')
+_FORWARD = re.compile(
+    r'message (?:transfere|reexpedie)|forwarded|(?:transfer|reexpedi)ed'
+    r'|(?:courriel|courrier|mail) transfere')
 _FIELD = re.compile(
     r'\s*\W{0,2}(from|de|expediteur|sent|envoye(?: le)?|date|to|a'
-    r'|destinataires?|cc|copie a|subject|objet|sujet'
+    r'|destinataires?|pour|cc|copie a|subject|objet|sujet'
     r'|reply-to|repondre a)\W{0,2}\s*:')
 _FROM = {'from', 'de', 'expediteur'}
 _SENT = {'sent', 'envoye', 'envoye le', 'date'}
 _OTHER_FIELDS = {
     'sent', 'envoye', 'envoye le', 'date', 'to', 'a', 'destinataire',
-    'destinataires', 'subject', 'objet', 'sujet'}
+    'destinataires', 'pour', 'subject', 'objet', 'sujet'}
 _PROGRAMS = (
     r'(?:e-?mail|messagerie|outlook|yahoo|i(?:phone|pad)|android|samsung'
     r'|galaxy|mobile|telephone|smartphone|appli(?:cation)?|proton|gmx|orange'
@@ -79,7 +83,7 @@ def fold(text):
     return text.translate(_SIGNS)
 
 
-def newest_part(body):
+def newest_part(body, forwarded=False):
     """Return what is new in the body, without what it quotes.
 
     It is what stands above the quoted message and between its lines, or all
@@ -93,9 +97,11 @@ def newest_part(body):
     if marked:
         newest.append(_clean(lines[rest:]))
     text = '\n\n'.join(filter(None, newest))
-    if text or start == rest:
+    if text:
         return text
-    return _forwarded(lines, folded, start, rest, marked)
+    elif start == len(lines):
+        return _clean(lines[:start], signed=False)
+    return _below(lines, folded, start, rest, forwarded)
 
 
 def _quote_start(lines, folded):
@@ -122,21 +128,22 @@ def _after_header(folded, position):
     return position
 
 
-def _forwarded(lines, folded, start, rest, marked):
-    """Return the words of a message that has none of its own.
+def _below(lines, folded, start, rest, forwarded):
+    """Return the words of a message that has none above a header.
 
     A message of somebody else is sent on, or the words stand below a
     header without any mark.  The lines that are left of a list stay in it
     when the header is the one of an answer."""
-    if rest < len(lines) and _is_fields(folded, rest):
-        if not any(_SEPARATOR.match(line) and 'message du' not in line
-                and line.strip(' _') for line in folded[start:rest]):
-            return ''
-        while rest < len(lines) and folded[rest].strip():
-            rest += 1
-    elif marked:
+    forwarded = forwarded or any(
+        _FORWARD.search(line) for line in folded[start:rest])
+    if not forwarded and (
+            rest < len(lines) and _QUOTE.match(lines[rest])
+            or any(map(_FIELD.match, folded[start:rest + 1]))):
         return ''
-    return _clean([_unquote(line) for line in lines[rest:]])
+    while rest < len(lines) and (
+            _FIELD.match(folded[rest]) or not folded[rest].strip()):
+        rest += 1
+    return _clean([_unquote(line) for line in lines[rest:]], signed=False)
 
 
 def _header_size(folded, position):
@@ -166,29 +173,26 @@ def _folded_size(folded, position, end, pattern):
 
 def _is_fields(folded, position):
     "Return if the fields of a quoted message begin on that line"
-    match = _FIELD.match(folded[position])
-    if match and match[1] in _SENT and folded[position + 1:]:
-        # The program of Orange begins with the time
-        position += 1
-        match = _FIELD.match(folded[position])
-    if not match or match[1] not in _FROM:
-        return False
-    found = set()
-    for line in folded[position + 1:position + 8]:
+    found = []
+    for line in folded[position:position + _FIELDS]:
         if match := _FIELD.match(line):
-            found.add(match[1])
-    return len(found & _OTHER_FIELDS) >= 2
+            found.append(match[1])
+        elif not found or found[0] not in _FROM and len(found) < 2:
+            # The lines of the senders may be long
+            return False
+    return bool(_FROM.intersection(found)) and len(
+        _OTHER_FIELDS.intersection(found)) >= 2
 
 
 def _unquote(line):
     return _QUOTES.sub('', line)
 
 
-def _clean(lines):
+def _clean(lines, signed=True):
     "Return the text of the lines that are neither quoted nor a signature"
     kept = []
     for line in lines:
-        if _SIGNATURE.match(line):
+        if signed and _SIGNATURE.match(line):
             break
         if not _QUOTE.match(line) and not _MOBILE.fullmatch(fold(line)):
             kept.append(line.rstrip())
