@@ -1,6 +1,7 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 import json
+import random
 import unittest
 from pathlib import Path
 
@@ -27,6 +28,26 @@ class MailCorpusTestCase(unittest.TestCase):
                 result = self.describe(read_message(path.read_bytes()))
                 self.assertEqual(
                     {name: result[name] for name in values}, values)
+
+    def test_damaged(self):
+        "Test that no damage stops the reading or leaves what no one stores"
+        chance = random.Random(20260303)
+        messages = [p.read_bytes() for p in sorted(FOREIGN.glob('*.eml'))]
+        for _ in range(1_000):
+            data = bytearray(chance.choice(messages))
+            for _ in range(chance.randint(1, 8)):
+                position = chance.randrange(len(data) + 1)
+                other = chance.choice(messages)
+                data[position:position + chance.choice([0, 1, 50])] = (
+                    other[chance.randrange(len(other)):][:chance.choice(
+                            [0, 1, 200])]
+                    or bytes([chance.randrange(256)]))
+            with self.subTest(data=bytes(data)), self.assertNoLogs(
+                    'trytond.modules.training_abandon'):
+                result = self.describe(read_message(bytes(data)))
+                for value in filter(None, map(str, result.values())):
+                    value.encode('utf-8')
+                    self.assertNotIn('\x00', value)
 
     def describe(self, message):
         bounce = message.bounce
