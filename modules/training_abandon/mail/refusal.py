@@ -37,7 +37,7 @@ _SPAM_WORDS = [
     r'administrative(ly)? prohibit', r'rcpthosts',
     # Who sends
     r'\b(dmarc|dkim|spf|sender id)\b', r'unauthenticated',
-    r'authenticat', r'spoof', r'usurp', r'forged',
+    r'authenti(c|f)', r'spoof', r'usurp', r'forged',
     r'sender.{0,5}(address|domain|host|verif|ip)',
     r'(sender|from)\b.{0,60}\b(reject|refused|denied|blocked|invalid'
     r'|not (authori[sz]ed|allowed|permitted|exist|accepted|verified))',
@@ -78,7 +78,7 @@ _ADDRESS_WORDS = [
     r'mailbox unavailable', r'nullmx', r'null mx',
     r'(destinataire|utilisateur|adresse|boite|compte|domaine|hote|bal)s?\b'
     r' (\S+ ){0,4}?(inconnue?|invalides?|inexistante?|introuvable|pleine'
-    r'|saturee|desactivee?|fermee?|suspendue?|indisponible|supprimee?'
+    r'|saturee|archivee?|bloquee?|desactivee?|fermee?|suspendue?|indisponible|supprimee?'
     r'|cloturee?)\b',
     r'n.existe (pas|plus)', r'quota (est )?(depasse|atteint)',
     r'adresse d.au moins un destinataire', r'plus (en service|valide)',
@@ -87,6 +87,7 @@ _TEMPORARY_WORDS = [
     r'too many', r'trop de', r'rate.?limit', r'throttl', r'too quickly',
     r'(grey|gray)-?list', r'liste grise', r'try (again|later)',
     r'temporar', r'temporaire', r'reessay', r'ulterieurement',
+    r'(essayer|essayez|try|attempt).{0,20}(plus tard|later)',
     r'insufficient (system|storage|resource)', r'overload', r'surcharge',
     r'(system|internal|server|local) (error|failure|problem)',
     r'disk full', r'resources? ', r'out of memory', r'too busy',

@@ -21,12 +21,13 @@ _WROTE_ALL = re.compile(
 _DASH = r'(?:[-*]\s+)?'
 _DAY = r'(?:\d{4}-\d\d-\d\d|\d\d?[/.]\d\d?[/.]\d{2,4})'
 _WROTE_BEGIN = re.compile(
-    rf'\s*{_DASH}(?:(?:on|le|am|el|il|em|op)\s+\S*\s*\d'
-    rf'|(?:on|le|am|el|il|em|op)\s+\w{{2,9}}[.,]?\s'
+    rf'\s*{_DASH}(?:(?:on|le|am|el|em|op)\s+\S*\s*\d'
+    rf'|(?:on|le|am|el|em|op)\s+\w{{2,9}}[.,]?\s'
     rf'|[\w .-]{{1,60}}{_EMAIL})')
 # The older program of Gmail has the same line in all languages
 _DATED_BEGIN = re.compile(rf'\s*{_DASH}{_DAY},? +(?:a +)?\d\d?[:h]\d\d')
 _DATED = re.compile(rf'.*{_EMAIL}\s*:$')
+_WHEN_WHO = re.compile(r'[\d@]')
 # Zoho
 _DASHED_BEGIN = re.compile(r'\s*-{2,}\s*(?:on|le|am)\s')
 _DASHED = re.compile(rf'\b{_VERBS}\s*:?\s*-{{2,}}$')
@@ -167,7 +168,9 @@ def _folded_size(folded, position, end, pattern):
             return 0
         words = f'{words} {line}'[-200:]
         if line.endswith(end):
-            return number if pattern.search(words) else 0
+            # Without date and address it is what a person tells
+            return number if pattern.search(words) and _WHEN_WHO.search(
+                words) else 0
     return 0
 
 

@@ -29,6 +29,8 @@ REFUSALS = [
     ('5.1.1', "550 5.1.1 Adresse d au moins un destinataire invalide. "
         "OFR_416", 'address'),
     ('', "L'adresse n'existe pas", 'address'),
+    ('5.5.0', "550 5.5.0 Le compte du destinataire est bloque.", 'address'),
+    ('5.2.0', "550 Boite du destinataire archivee. OFR_420", 'address'),
     ('', "utilisateur inconnu", 'address'),
     ('4.4.7', "", 'address'),
     # The message or its sender
@@ -51,6 +53,7 @@ REFUSALS = [
         "failed", 'message'),
     ('5.0.0', "554 Client host rejected: cannot find your hostname",
         'message'),
+    ('5.0.1', "550 5.0.1 Code d'authentification invalide", 'message'),
     ('5.0.0', "554 Your server has a poor reputation", 'message'),
     ('5.0.0', "550 Votre adresse IP est sur liste noire", 'message'),
     ('5.0.0', "550 no PTR record found", 'message'),
@@ -72,6 +75,8 @@ REFUSALS = [
     ('4.3.0', "", 'temporary'),
     ('5.3.0', "554 5.3.0", 'temporary'),
     ('', "Veuillez réessayer ultérieurement", 'temporary'),
+    ('5.5.0', "550 5.5.0 Service refuse. Veuillez essayer plus tard. "
+        "LPN001_108", 'temporary'),
     # Nobody knows
     ('5.0.0', "550", None),
     ('5.2.0', "", None),
