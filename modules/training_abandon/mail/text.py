@@ -56,19 +56,19 @@ _FIELD = re.compile(
     r'|destinataires?|pour|cc|copie a|subject|objet|sujet'
     r'|reply-to|repondre a)\W{0,2}\s*:')
 _FROM = {'from', 'de', 'expediteur'}
-_SENT = {'sent', 'envoye', 'envoye le', 'date'}
 _OTHER_FIELDS = {
     'sent', 'envoye', 'envoye le', 'date', 'to', 'a', 'destinataire',
     'destinataires', 'pour', 'subject', 'objet', 'sujet'}
 _PROGRAMS = (
-    r'(?:e-?mail|messagerie|outlook|yahoo|i(?:phone|pad)|android|samsung'
+    r'(?:messagerie|outlook|yahoo|i(?:phone|pad)|android|samsung'
     r'|galaxy|mobile|telephone|smartphone|appli(?:cation)?|proton|gmx|orange'
-    r'|sfr|free|zoho|zimbra|webmail|blackberry|windows|nine|thunderbird'
+    r'|sfr|free|zoho|zimbra|webmail|blackberry|windows|thunderbird'
     r'|bluemail|laposte|bouygues|huawei|xiaomi|oppo)')
 _MOBILE = re.compile(
     r'\s*(?:envoye (?:de|depuis|a partir de?|a l.aide de|avec)\b.*'
     r'|sent (?:from|with)\b.*'
-    rf'|(?:envoye|sent|ecrit|redige) .{{0,60}}\b{_PROGRAMS}\b.*'
+    r'|(?:envoye|sent|ecrit|redige) (?:par|via|du|sur|sous|en utilisant|by'
+    rf'|using|on|through)\b.{{0,60}}\b{_PROGRAMS}\b.*'
     rf'|(?:get|obten(?:ez|ir)|telecharge[rz]?) .{{0,30}}\b{_PROGRAMS}\b.*'
     r'|yahoo mail\s*:.*|provenance\s*:\s*courrier.*)')
 _SIGNATURE = re.compile(r'-- ?$')
