@@ -94,7 +94,7 @@ setup(
             'report/*.fodt', 'report/*.html', 'icons/*.svg', 'icons/LICENSE'],
         f'{PACKAGE}.tests': [
             '*.rst', '*.json', 'calendars/*.ics', 'inbound/*.eml',
-            'inbound/*.json'],
+            'inbound/*.json', 'foreign/*.eml', 'foreign/*.json'],
         },
     classifiers=[
         'Development Status :: 3 - Alpha',

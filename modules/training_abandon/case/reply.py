@@ -37,7 +37,8 @@ class Reply(metaclass=PoolMeta):
             confirm={
                 'invisible': (
                     Eval('counted') | ~Eval('party') | ~Eval('case')
-                    | ~Eval('kind').in_(['answer', 'auto_reply'])),
+                    | ~Eval('kind').in_(
+                        ['answer', 'auto_reply', 'challenge'])),
                 'depends': ['counted', 'party', 'case', 'kind'],
                 },
             sign={
@@ -175,7 +176,7 @@ class Reply(metaclass=PoolMeta):
 
     def _notification_kind(self):
         notice = super()._notification_kind()
-        if not self.case or notice == 'bounce':
+        if not self.case or self.kind != 'answer':
             return notice
         if self.case.closed_at:
             return 'closed'

@@ -295,7 +295,9 @@ class SilenceMixin:
                 reply.id,
                 where=(reply.case == case.id)
                 & ((reply.party == Null) | is_trainee(reply.party))
-                & ~reply.kind.in_(['auto_reply', 'delay'])),
+                & ~reply.kind.in_(['auto_reply', 'delay'])
+                # Who released the letter has handled it
+                & ((reply.kind != 'challenge') | (reply.state == 'new'))),
             unattached.select(
                 unattached.id,
                 where=(unattached.case == Null)

@@ -2,40 +2,75 @@
 # this repository contains the full copyright notices and license terms.
 "What the servers say of the mails that they do not deliver"
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from .refusal import refused
+from .text import fold
 
 # The part of a text in which a server speaks of a bounce
 _READ = 20_000
+_RECIPIENTS = 20
+_SENDER = 500
 _STATUS = re.compile(r'(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.])')
 _CODE = re.compile(r'(?<![\d.])(5\d\d)[ -](?=\S)')
-_SENDERS = re.compile(
-    r'^(mailer-daemon|postmaster|mail-daemon|mdaemon)@'
-    r'|^microsoftexchange[0-9a-f]{8,}@', re.IGNORECASE)
+_ADDRESS = re.compile(
+    r'[^\s<>"\',;:()\[\]]{1,64}@[\w.-]{1,255}\w', re.ASCII)
+# The patterns below match what is folded: no capitals and no accents
+_DAEMONS = re.compile(
+    r'(?:mailer|mail)[-_. ]?daemon\b|mdaemon\b|post[- ]?master\b'
+    r'|microsoftexchange[0-9a-f]{8,}|mail[- ]?(?:er[- ]?)?admin\b'
+    r'|mail ?delivery ?(?:sub)?(?:system|service)\b'
+    r'|(?:system|mail) administrator\b|mail ?system\b'
+    r'|administrateur (?:systeme|du courrier|de messagerie)\b'
+    r'|systeme de (?:messagerie|distribution|remise)\b')
 _SUBJECTS = re.compile(
     r'undeliver(ed|able)|delivery (status notification|failure|has failed)'
-    r'|mail delivery (failed|system|error)|failure notice|returned mail'
-    r'|message (not delivered|could not be delivered)'
-    r'|non[ -]?(remis|distribué|délivré)|non[ -]remise'
-    r'|échec (de|de la) (remise|livraison|distribution)'
-    r'|remise impossible|n.a pas pu être (remis|distribué|délivré)'
-    r'|avis de non[ -]remise|courrier (refusé|rejeté)',
-    re.IGNORECASE)
+    r'|(mail|message|e-?mail) delivery (failed|failure|system|error)'
+    r'|mail failed|failure notice|returned (mail|message)'
+    r'|returning (message|mail)? ?to sender|failed mail|unzustellbar'
+    r'|message (not delivered|undelivered|could not be delivered)'
+    r'|non[ -]?(remi[st]|distribue|delivre|livre)|non[ -]remise'
+    r'|echec (de |d.)(la |l.)?(remise|livraison|distribution|envoi)'
+    r'|(remise|livraison|distribution) (impossible|echouee)'
+    r'|impossible de (remettre|distribuer|delivrer|livrer)'
+    r'|n.a pu? ?(pas )?(pu )?etre (remis|distribue|delivre|livre)'
+    r'|(courrier|message|courriel|mail) (refuse|rejete|retourne)')
 _DELAYS = re.compile(
     r'\(delay\)|delayed|warning: (message|could not send)|still being retried'
-    r'|(remise|livraison|distribution) (différée|retardée)'
-    r'|will (be retried|continue to be)|do not need to resend'
-    r'|différé|retardé', re.IGNORECASE)
+    r'|(remise|livraison|distribution) (differee|retardee)'
+    r'|will (be retried|continue to be|keep trying|retry)'
+    r'|do not need to resend|not yet been delivered'
+    r'|transient non-fatal|differe|retarde'
+    r'|nouvelles? tentatives?|pas encore (pu )?(ete|etre) (remis|distribue)')
 _FAILURES = re.compile(
-    r'(permanent|fatal) error|could not be delivered|giv(en|ing) up'
-    r'|wasn.t delivered|was not delivered|did not reach'
+    r'(permanent|(?<!non-)fatal) (fatal )?error|could not be delivered'
+    r'|giv(en|ing) up|permanent (failure|problem)'
+    r'|wasn.t delivered|was not delivered|did not reach|undeliverable'
     r'|couldn.t be delivered|unable to deliver|delivery (has )?failed'
-    r'|n.a pas pu être (remis|distribué|délivré)|n.ont pas pu être (remis'
-    r'|distribués)|n.existe pas|adresse (inconnue|introuvable)'
-    r'|impossible de (remettre|distribuer|délivrer)', re.IGNORECASE)
-_QMAIL = re.compile(r'\s*Hi\. This is the [\w-]+ program at ')
-_REASON = re.compile(r'\b(reason|raison)\s*:\s*\S', re.IGNORECASE)
-# The status of what is wrong with the sender or the message
-_NOT_ADDRESS = ('5.2.3', '5.3.4', '5.6.', '5.7.')
+    r'|error delivering|not able to deliver|cannot be delivered'
+    r'|no valid recipients|failed addresses|unknown (host|user)'
+    r'|following address(es)? failed|user unknown|no such user'
+    r'|n.a (pas )?pu etre (remis|distribue|delivre|livre)'
+    r'|n.ont (pas )?pu etre (remis|distribue|delivre|livre)s?'
+    r'|n.existe (pas|plus)|(adresse|destinataire|utilisateur|boite) '
+    r'(inconnue?|introuvable|inexistante?|invalide)'
+    r'|impossible de (remettre|distribuer|delivrer|livrer)')
+# What no server says of a mail that it still tries to deliver
+_FINAL = re.compile(
+    r'giv(en|ing) up|(permanent|(?<!non-)fatal) (fatal )?error'
+    r'|permanent failure|retry time(out)? (not reached|exceeded)'
+    r'|(erreur|echec) (permanente?|definitive?)|abandon definitif'
+    r'|(?<![\d.])5\d\d[ -]#?5\.\d{1,3}\.\d')
+_DELIVERED = re.compile(
+    r'successful mail delivery|successfully (delivered|relayed|sent)'
+    r'|delivery (has been |was )?successful|remis avec succes'
+    r'|(distribue|delivre|transmis|livre) avec succes')
+_QMAIL = re.compile(r'\s*hi\. this is the [\w-]+ program at ')
+_REASON = re.compile(r'\b(reason|raison)\s*:\s*\S')
+# Where the message begins that is returned
+_RETURNED = re.compile(
+    r'^[>| \t]*(?:received|return-path|message-id|dkim-signature):\s',
+    re.IGNORECASE | re.MULTILINE)
 
 
 @dataclass
@@ -44,29 +79,75 @@ class Bounce:
     action: str     # failed, delayed or delivered
     status: str = ''
     reason: str = ''
+    # The other words of the server
+    words: str = ''
+    recipients: list = field(default_factory=list)
+    # If nothing but the sender tells that it is one
+    uncertain: bool = False
+
+    @property
+    def refusal(self):
+        """What is refused: address, message (or its sender), temporary if
+        nothing is for ever, or None"""
+        if self.action == 'failed':
+            return refused(self.status, self.reason, self.words)
+        return 'temporary' if self.action == 'delayed' else None
 
     @property
     def about_address(self):
         "If the address, not the message or the sender, is refused"
-        return (
-            self.action == 'failed'
-            and not self.status.startswith(_NOT_ADDRESS))
+        return self.refusal == 'address'
+
+
+def is_server(sender):
+    "Return if the header From is the one of a mail server"
+    if sender is None:
+        return False
+    name, _, address = fold(sender[:_SENDER]).partition('<')
+    name, address = name.strip(' "\''), address.partition('>')[0].strip()
+    return not name and not address or any(
+        map(_DAEMONS.match, [name, address]))
 
 
 def read_bounce(message, sender, subject, text):
     """Return the Bounce that the message is, or None.
 
-    The worst action wins when a message tells several."""
-    bounces = [
-        _from_fields(fields) for part in _parts(message)
+    sender is the header From.  The worst action wins when a message tells
+    several."""
+    text = text[:_READ]
+    words = own_words(text)
+    fields = [
+        fields for part in _parts(message)
         if part.get_content_type() == 'message/delivery-status'
         for fields in _blocks(part)]
-    bounces = [b for b in bounces if b]
-    for action in ['failed', 'delayed', 'delivered']:
-        for bounce in bounces:
-            if bounce.action == action:
-                return bounce
-    return _from_text(message, sender, subject, text[:_READ])
+    bounces = list(filter(None, map(_from_fields, fields)))
+    bounce = next((
+            bounce for action in ['failed', 'delayed', 'delivered']
+            for bounce in bounces if bounce.action == action), None)
+    if not bounce:
+        bounce = _from_text(message, sender, fold(subject), text, words)
+    if bounce:
+        bounce.words = words
+        bounce.recipients = _recipients(message, fields, words)
+    return bounce
+
+
+def own_words(text):
+    "Return what the server says in the text above the returned message"
+    returned = _RETURNED.search(text)
+    above = text[:returned.start()] if returned else text
+    return above if above.strip() else text
+
+
+def _recipients(message, fields, words):
+    "Return the addresses to which nothing was delivered"
+    told = ' '.join([
+            _field(message, 'X-Failed-Recipients'),
+            *(_field(f, name) for f in fields
+                for name in ['Original-Recipient', 'Final-Recipient'])])
+    return list(dict.fromkeys(
+            a.lower() for a in _ADDRESS.findall(told + ' ' + words)
+            ))[:_RECIPIENTS]
 
 
 def _parts(message):
@@ -120,27 +201,48 @@ def _typed(value):
     return value
 
 
-def _from_text(message, sender, subject, text):
+def _from_text(message, sender, subject, text, words):
     "Return the Bounce that only words make"
     failed = message.get('X-Failed-Recipients')
+    folded = fold(words)
+    server = is_server(sender)
+    nobody = _field(message, 'Return-Path') == '<>'
+    returns = _returns(message, text)
+    told = _SUBJECTS.search(subject) or _DELAYS.search(subject)
     is_report = (
         failed
         or message.get_content_type() == 'multipart/report'
         and str(message.get_param('report-type', '')).lower() in {
             '', 'delivery-status'}
-        or _QMAIL.match(text)
-        or _SENDERS.search(sender or '') and (
-            _SUBJECTS.search(subject) or _DELAYS.search(subject)
-            or _FAILURES.search(text)))
-    if not is_report:
+        or _QMAIL.match(folded)
+        or server and (told or _FAILURES.search(folded))
+        or _SUBJECTS.match(subject) and (nobody or returns))
+    if not is_report and not server and not (nobody and returns):
         return None
+    status = _STATUS.search(words)
+    return Bounce(
+        _action(subject, folded, failed),
+        status[1] if status else '',
+        _reason(words),
+        uncertain=not is_report)
+
+
+def _returns(message, text):
+    "Return if the message gives back another one"
+    return bool(_RETURNED.search(text)) or any(
+        part.get_content_type() in {
+            'message/rfc822', 'text/rfc822-headers',
+            'message/rfc822-headers'}
+        for part in _parts(message))
+
+
+def _action(subject, text, failed):
+    "Return the action that the words tell"
+    if _DELIVERED.search(subject):
+        return 'delivered'
     delayed = _DELAYS.search(subject) or (
         _DELAYS.search(text) and not _FAILURES.search(text) and not failed)
-    status = _STATUS.search(text)
-    return Bounce(
-        'delayed' if delayed else 'failed',
-        status[1] if status else '',
-        _reason(text))
+    return 'delayed' if delayed and not _FINAL.search(text) else 'failed'
 
 
 def _reason(text):
@@ -148,7 +250,7 @@ def _reason(text):
     lines = [' '.join(line.split()) for line in text.splitlines()]
     for pattern in [_CODE, _STATUS, _REASON, _FAILURES]:
         for position, line in enumerate(lines):
-            if pattern.search(line):
+            if pattern.search(fold(line)):
                 following = lines[position + 1:position + 2]
                 if line.endswith((':', ',')) and following:
                     line = f'{line} {following[0]}'

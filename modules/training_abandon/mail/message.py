@@ -1,24 +1,22 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 "What a received message says, whatever the program that wrote it"
-import codecs
 import datetime as dt
 import hashlib
 import logging
 import mimetypes
 import re
 from dataclasses import dataclass, field
-from email import message_from_bytes
 from email.errors import HeaderParseError
 from email.header import decode_header
-from email.parser import BytesHeaderParser
 from email.utils import getaddresses, parsedate_to_datetime
 from itertools import chain
 
 import html2text
 
 from .bounce import Bounce, read_bounce
-from .text import newest_part
+from .mime import parse, parse_whole, to_text
+from .text import fold, newest_part
 
 logger = logging.getLogger(__name__)
 
@@ -30,9 +28,12 @@ _DEPTH = 20
 _HEADER_SIZE = 2_000
 # What is read of longer headers, which the parsers take too long to decode
 _RAW_HEADER_SIZE = 50_000
+_ENCODED = re.compile(r'=\?[!->@-~]{1,40}\?[bqBQ]\?[!->@-~]{0,500}\?=')
+_NAMED_IDS = 20
 _ID = re.compile(r'<[^<>\s]{1,250}>')
 _RETURNED_ID = re.compile(
-    r'^[> \t]*message-id:\s*(<[^<>\s]{1,250}>)', re.IGNORECASE | re.MULTILINE)
+    r'^[>| \t]*(?:x-)?(?:original-)?message-id\s*:\s*(<[^<>\s]{1,250}>)',
+    re.IGNORECASE | re.MULTILINE)
 # The addresses are folded to lower case by some servers and quoted by others
 _TOKEN = re.compile(r'(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])')
 _RECIPIENTS = [
@@ -40,34 +41,55 @@ _RECIPIENTS = [
     'X-Envelope-To', 'X-Delivered-To', 'X-Forwarded-To', 'Resent-To']
 # What no document in XML may hold
 _CONTROL = re.compile(r'[\x00-\x08\x0e-\x1f\x7f\ufffe\uffff]')
-# What the charsets of one byte that are often told wrongly stand for
-_LATIN = {
-    'ascii': 'cp1252',
-    'cp1252': 'cp1252',
-    'iso8859-1': 'cp1252',
-    'iso8859-15': 'iso8859-15',
-    }
 _AUTO_HEADERS = ['X-Autoreply', 'X-Autorespond', 'X-Autoresponder']
+# The patterns below match what is folded: no capitals and no accents
 _AUTO_SUBJECT = re.compile(
-    r'\s*(?:(?:réponse automatique'
+    r'\s*(?:\[?(?:reponse automatique'
     r'|absence du bureau|absente? du bureau|message d.absence'
-    r'|automatic reply|auto(?:matic)?[- ]?(?:reply|response)'
-    r'|out of (?:the )?office|automatische antwort)\b'
-    r'|absent\(e\) du bureau|auto\s*:)', re.IGNORECASE)
-_RECEIPT_SUBJECT = re.compile(
-    r'\s*(?:non )?lu\s*:|\s*(?:not )?read\s*:', re.IGNORECASE)
+    r'|notification d.absence|avis d.absence|repondeur automatique'
+    r'|message automatique|reponse d.absence'
+    r'|automatic reply|auto(?:mat(?:ic|ed))?[- ]?(?:reply|response|responder)'
+    r'|out[- ]of[- ](?:the[- ])?office|automatische antwort'
+    r'|abwesenheitsnotiz|respuesta automatica|risposta automatica)\b'
+    r'|absent\(e\) du bureau|auto\s*:|vacation\s*:|ooo\s*:)')
+_FORWARD_SUBJECT = re.compile(r'\s*(?:tr|fwd?|wg|i)\s*:', re.IGNORECASE)
+_RECEIPT_SUBJECT = re.compile(r'\s*(?:non )?lu\s*:|\s*(?:not )?read\s*:')
 _RECEIPT = re.compile(
-    r'(?:^|\s)(?:a été (?:lu|supprimé sans)|was (?:read|deleted without))\b',
-    re.IGNORECASE)
+    r'(?:^|\s)(?:a ete (?:lu|supprime sans)|was (?:read|deleted without))\b')
 # How the automatic replies without any other sign begin
 _AUTO_SIZE = 500
 _AUTO_TEXT = re.compile(
-    r'\bceci est (?:une réponse|un (?:message|mail|e-mail|courriel))'
-    r'(?: généré)? ?automatique'
+    r'\bceci est (?:une reponse|un (?:message|mail|e-mail|courriel))'
+    r'(?: genere)? ?automatique'
     r'|\bthis is an (?:auto(?:mated|matic)|auto[- ]generated) '
     r'(?:reply|response|message|e-?mail)\b'
     r'|\bje suis (?:actuellement )?absente? du bureau\b'
-    r'|\bi am (?:currently )?out of (?:the )?office\b', re.IGNORECASE)
+    r'|\bi am (?:currently )?out of (?:the )?office\b')
+# The services that hold a letter until its sender proves to be a person
+_CHALLENGE_SIZE = 3_000
+_CHALLENGE_SENDER = re.compile(
+    r'mail-?in-?black|boxbe|spam-?arrest|sender-?verif|vade-?(?:retro|secure)'
+    r'|\btmda\b|spam-?lion|choice-?mail|challenge-?response')
+_CHALLENGE_SUBJECT = re.compile(
+    r'un clic pour (?:delivrer|remettre|debloquer|liberer)'
+    r'|(?:confirme[rz]?|confirmation de|validation de|valide[rz]) '
+    r'(?:votre |l.)?(?:envoi|expedition|e-?mail|message|adresse)'
+    r'|(?:votre|your) (?:e-?mail|message|mail|courriel) (?:est |is )?'
+    r'(?:en attente|bloque|waiting|awaiting|on hold|requires verification)'
+    r'|please (?:confirm|verify) (?:your (?:e-?mail|message|address)'
+    r'|you are)|(?:sender|message) (?:address )?verification'
+    r'|demande d.authentification|authentification de (?:l.)?expediteur'
+    r'|verification (?:de (?:votre|l.)|required|requise)'
+    r'|mail ?in ?black|boxbe|spam ?arrest|anti-?spam')
+_CHALLENGE_TEXT = re.compile(
+    r'pas (?:encore )?(?:ete )?(?:remis|delivre|distribue|livre|transmis)'
+    r'|n.etes pas un robot|etes (?:bien )?(?:un|une) (?:humain|personne)'
+    r'|not a robot|you are (?:a )?(?:human|real person)|prove you'
+    r'|anti-?spam|protege(?:e)? par|protected by|waiting list'
+    r'|liste (?:blanche|d.attente)|en attente|held|quarantaine'
+    r'|(?:has |been )?not (?:yet )?(?:been )?delivered')
+_CHALLENGE_ACT = re.compile(
+    r'cli(?:c|que)|click|https?://|captcha|repond(?:re|ez)|reply to this')
 # What the server that received the message says of its sender
 _FAILED = re.compile(r'\b(?:dmarc|compauth)\s*=\s*fail\b', re.IGNORECASE)
 
@@ -89,6 +111,8 @@ class Message:
     automatic: bool = False
     # If only some signs tell that it is automatic
     uncertain: bool = False
+    # If an anti-spam holds the mail until its sender does something
+    challenge: bool = False
     # If the sender may be another one
     forged: bool = False
     bounce: Bounce = None
@@ -110,11 +134,11 @@ class Message:
 def read_message(data):
     "Return the Message of the bytes, however malformed they are"
     try:
-        return _read_message(message_from_bytes(data), data)
+        return _read_message(parse(data), data)
     except Exception:
         # A person must be able to open what no program reads
         logger.warning("a message is read as one part", exc_info=True)
-        return _read_message(BytesHeaderParser().parsebytes(data), data)
+        return _read_message(parse_whole(data), data)
 
 
 def _read_message(message, data):
@@ -128,7 +152,8 @@ def _read_message(message, data):
         subject=_header(message, 'Subject'),
         received_at=_received_at(message),
         body=body,
-        text=newest_part(body),
+        text=newest_part(
+            body, bool(_FORWARD_SUBJECT.match(_header(message, 'Subject')))),
         tokens=_tokens(' '.join(
                 str(value) for name in _RECIPIENTS
                 for value in message.get_all(name, []))),
@@ -139,16 +164,22 @@ def _read_message(message, data):
         forged=any(
             _FAILED.search(str(value)) for value in message.get_all(
                 'Authentication-Results', [])))
+    result.challenge = _is_challenge(message, result)
     result.bounce = read_bounce(
-        message, result.from_, result.subject, body)
+        message, _sender(message), result.subject, body)
+    if result.bounce and result.bounce.uncertain and (
+            result.challenge or _says_automatic(message, result)):
+        result.bounce = None
     if result.bounce:
-        result.attachments = []
         _read_returned(message, result)
-    else:
-        result.automatic = _is_automatic(message, result)
-        if not result.automatic:
-            result.automatic = result.uncertain = _may_be_automatic(
-                message, result)
+        if not result.bounce.uncertain:
+            result.attachments = []
+            result.challenge = False
+            return result
+    result.automatic = _is_automatic(message, result)
+    if not result.automatic:
+        result.automatic = result.uncertain = _may_be_automatic(
+            message, result)
     return result
 
 
@@ -175,6 +206,10 @@ def _header(message, name):
 def _decode(value):
     "Return the value of a header as it is read"
     value = str(value)[:_RAW_HEADER_SIZE]
+    if not value.isascii():
+        # Only the ASCII words may be encoded
+        return clean(' '.join(_ENCODED.sub(
+                    lambda match: _decode(match[0]), value).split()))
     try:
         words = decode_header(value)
     except (HeaderParseError, ValueError):
@@ -182,32 +217,9 @@ def _decode(value):
     text = ''
     for word, charset in words:
         if isinstance(word, bytes):
-            word = _to_text(word, charset)
+            word = to_text(word, charset)
         text += word
     return clean(' '.join(text.split()))
-
-
-def _to_text(data, charset=None):
-    """Return the bytes as text.
-
-    Many programs do not say the charset, or not the right one."""
-    try:
-        codec = codecs.lookup(charset or 'ascii').name
-    except (LookupError, UnicodeError, ValueError):
-        codec = 'ascii'
-    # What reads as UTF-8 is nothing else than that
-    names = ['utf-8', _LATIN[codec]] if codec in _LATIN else [codec, 'utf-8']
-    for name in names:
-        try:
-            return data.decode(name)
-        except (LookupError, UnicodeError, ValueError):
-            continue
-    if codec not in _LATIN and codec != 'utf-8':
-        try:
-            return data.decode(codec, 'replace')
-        except (LookupError, UnicodeError, ValueError):
-            pass
-    return data.decode('cp1252', 'replace')
 
 
 def _addresses(message, *names):
@@ -223,6 +235,12 @@ def _addresses(message, *names):
         addresses = re.findall(
             r'[^\s<>"\',;:()]{1,64}@[^\s<>"\',;:()]{1,255}', values[0])
     return [clean(' '.join(a.split())).lower() for a in addresses]
+
+
+def _sender(message):
+    "Return the header From, or None if there is none"
+    value = message.get('From')
+    return None if value is None else _decode(value)
 
 
 def _ids(message, name):
@@ -253,6 +271,8 @@ def _read_returned(message, result):
     for part in message.walk():
         if part is message:
             continue
+        for name in ['Original-Message-ID', 'X-Original-Message-ID']:
+            returned += _ids(part, name)
         if part.get('Message-ID') or part.get('Reply-To'):
             returned += _ids(part, 'Message-ID')
             result.tokens += _tokens(' '.join(
@@ -262,21 +282,30 @@ def _read_returned(message, result):
             text += '\n' + _part_text(part)
     returned += _RETURNED_ID.findall(text)
     result.tokens += _tokens(text)
-    result.answered = returned + result.answered
+    # A server may name it in its words
+    result.answered = returned + result.answered + _ID.findall(
+        result.body)[:_NAMED_IDS]
+
+
+def _says_automatic(message, result):
+    "Return if the message says itself that a person is absent or has read"
+    subject = fold(result.subject)
+    return bool(
+        any(message.get(name) for name in _AUTO_HEADERS)
+        or _header(message, 'Precedence').lower() in {
+            'auto_reply', 'auto-reply'}
+        or _AUTO_SUBJECT.match(subject)
+        or _RECEIPT_SUBJECT.match(subject)
+        and _RECEIPT.search(fold(result.body[:_AUTO_SIZE])))
 
 
 def _is_automatic(message, result):
     submitted = _header(message, 'Auto-Submitted').lower()
-    precedence = _header(message, 'Precedence').lower()
-    return bool(
+    return (
         submitted.startswith('auto-replied')
-        or any(message.get(name) for name in _AUTO_HEADERS)
-        or precedence in {'auto_reply', 'auto-reply'}
         or _header(message, 'Return-Path') == '<>'
         or message.get_content_type() == 'multipart/report'
-        or _AUTO_SUBJECT.match(result.subject)
-        or _RECEIPT_SUBJECT.match(result.subject)
-        and _RECEIPT.search(result.body[:_AUTO_SIZE]))
+        or _says_automatic(message, result))
 
 
 def _may_be_automatic(message, result):
@@ -289,10 +318,27 @@ def _may_be_automatic(message, result):
         submitted and not submitted.startswith('no')
         or 'all' in suppress.replace(',', ' ').split()
         or _header(message, 'Precedence').lower() in {'bulk', 'junk'}
-        or _AUTO_TEXT.search(result.text[:_AUTO_SIZE])
+        or _AUTO_TEXT.search(fold(result.text[:_AUTO_SIZE]))
         # The calendar accepts or declines by itself
         or not result.text and any(
             type_ == 'text/calendar' for _, _, type_ in result.attachments))
+
+
+def _is_challenge(message, result):
+    """Return if an anti-spam asks to prove that a person wrote the mail.
+
+    Two signs at least tell it: who writes, the subject, the words."""
+    text = fold(result.body[:_CHALLENGE_SIZE])
+    sender = fold(' '.join(filter(None, [
+                    _sender(message), _header(message, 'Reply-To'),
+                    _header(message, 'X-Mailer')])))
+    if not _CHALLENGE_ACT.search(text):
+        return False
+    return [
+        bool(_CHALLENGE_SENDER.search(sender)),
+        bool(_CHALLENGE_SUBJECT.search(fold(result.subject))),
+        bool(_CHALLENGE_TEXT.search(text)),
+        ].count(True) >= 2
 
 
 def _part_data(part):
@@ -307,7 +353,7 @@ def _part_text(part):
         charset = part.get_content_charset()
     except (ValueError, LookupError, UnicodeError):
         charset = None
-    text = clean(_to_text(_part_data(part)[:4 * BODY_SIZE], charset))
+    text = clean(to_text(_part_data(part)[:4 * BODY_SIZE], charset))
     text = '\n'.join(text.splitlines())
     if str(part.get_param('format') or '').lower() == 'flowed':
         text = _unflow(
@@ -377,17 +423,32 @@ def _html_to_text(html):
     return '\n'.join(line.rstrip() for line in text.splitlines()).strip()
 
 
+def _spare_text(part, type_):
+    "Return the words of a part that is shown, although it has a name"
+    if (type_ not in {
+                'text/plain', 'text/html', 'text/enriched', 'text/richtext'}
+            or part.get_content_disposition() == 'attachment'
+            and part.get_filename()):
+        return ''
+    text = _part_text(part)
+    return text if type_ == 'text/plain' else _html_to_text(text)
+
+
 class _Content:
     "The text and the attachments of a message"
 
     def __init__(self, message):
         self.message = message
         self.attachments = []
+        # The words of the parts that are usually no words of a message
+        self.spare = ''
         # What is still read of the parts
         self.left = BODY_SIZE
 
     def read(self):
         body = self._read(self.message)
+        if not body.strip():
+            body = self.spare
         return body.strip('\n')[:BODY_SIZE], self.attachments
 
     def _read(self, part, depth=0):
@@ -405,6 +466,8 @@ class _Content:
             text = _part_text(part)
             self.left -= len(text)
             return _html_to_text(text) if type_ == 'text/html' else text
+        if not self.spare.strip():
+            self.spare = _spare_text(part, type_)
         self._attach(part, type_)
         return ''
 
@@ -413,7 +476,10 @@ class _Content:
         if type_ == 'multipart/alternative':
             return self._read_alternative(parts, depth)
         elif type_ == 'multipart/report':
-            return self._read(parts[0], depth) if parts else ''
+            texts = (
+                self._read(p, depth) for p in parts
+                if not p.get_content_type().startswith('message/'))
+            return next(filter(str.strip, texts), '')
         return '\n'.join(filter(None, (
                     self._read(p, depth) for p in parts)))
 

@@ -1,5 +1,6 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
+import datetime as dt
 import mimetypes
 
 from sql import Column
@@ -11,12 +12,15 @@ from trytond.model.exceptions import AccessError
 from trytond.pool import Pool
 from trytond.pyson import Eval, If
 from trytond.rpc import RPC
+from trytond.tools import escape_wildcard
 from trytond.transaction import Transaction, without_check_access
 
 from .. import tools
 from .mail import file_id, store_prefix
 from .message import read_message, token_hash
 
+# How long the servers try to deliver a mail, and tell that they did not
+BOUNCE_PERIOD = dt.timedelta(days=7)
 # The smallest picture that is not taken for a logo
 PICTURE_SIZE = 20_000
 
@@ -56,6 +60,7 @@ class Reply(Workflow, ModelSQL, ModelView):
             ('auto_reply', "Automatic Reply"),
             ('bounce', "Bounce"),
             ('delay', "Delay"),
+            ('challenge', "Anti-Spam Challenge"),
             ('unknown', "Unknown"),
             ], "Kind", required=True, readonly=True, sort=False)
     kind_string = kind.translated('kind')
@@ -65,6 +70,18 @@ class Reply(Workflow, ModelSQL, ModelView):
             'invisible': ~Eval('kind').in_(['bounce', 'delay']),
         },
         help="The words of the mail server that bounced the mail.")
+    refusal = fields.Selection([
+            (None, ""),
+            ('address', "The Address"),
+            ('message', "The Message or its Sender"),
+            ('temporary', "Temporary"),
+            ], "What is Refused", readonly=True, sort=False,
+        states={
+            'invisible': ~Eval('kind').in_(['bounce', 'delay']),
+        },
+        help="What the mail server says it does not accept.\n"
+        "Only an address that is refused is not written to any more.")
+    refusal_string = refusal.translated('refusal')
     other_sender = fields.Boolean(
         "Doubtful Sender", readonly=True,
         help="The address of the sender is none of those of the party, or "
@@ -201,7 +218,7 @@ class Reply(Workflow, ModelSQL, ModelView):
         return super().view_attributes() + [
             ('/tree', 'visual',
                 If(Eval('state') == 'ignored', 'muted',
-                    If(Eval('kind').in_(['bounce']), 'danger',
+                    If(Eval('kind').in_(['bounce', 'challenge']), 'danger',
                         If(Eval('state') == 'new', 'warning', '')))),
             ]
 
@@ -265,7 +282,10 @@ class Reply(Workflow, ModelSQL, ModelView):
                 ], limit=1)
         if replies:
             return replies[0]
-        reply = cls._from_message(message, cls._find_mail(message))
+        mail = cls._find_mail(message)
+        if message.bounce and message.bounce.uncertain and not mail:
+            message.bounce = None
+        reply = cls._from_message(message, mail)
         reply.save()
         Attachment.save([
                 Attachment(resource=reply, name=name, data=content)
@@ -289,7 +309,28 @@ class Reply(Workflow, ModelSQL, ModelView):
             found = {m.message_id: m for m in Mail.search([
                         ('message_id', 'in', message.answered)])}
             mails = [found[i] for i in message.answered if i in found]
+        if not mails and message.bounce:
+            mails = cls._find_bounced(message)
         return mails[0] if mails else None
+
+    @classmethod
+    def _find_bounced(cls, message):
+        """Return the only mail that was sent of late to the only recipient
+        that the bounce names, in a list"""
+        pool = Pool()
+        Mail = pool.get('training.mail')
+        now = tools.now()
+        at = min(message.received_at or now, now)
+        recipients = message.bounce.recipients
+        if not recipients:
+            return []
+        mails = Mail.search([
+                ('sent_at', '>=', at - BOUNCE_PERIOD),
+                ['OR', *(
+                        ('to', 'ilike', escape_wildcard(recipient))
+                        for recipient in recipients)],
+                ], limit=2)
+        return mails if len(mails) == 1 else []
 
     @classmethod
     def _from_message(cls, message, mail):
@@ -313,6 +354,7 @@ class Reply(Workflow, ModelSQL, ModelView):
             counted=False)
         if message.bounce:
             reply.server_reply = message.bounce.reason
+            reply.refusal = message.bounce.refusal
         parties = cls._parties_of(message.from_)
         if not message.bounce:
             reply.other_sender = message.forged or bool(
@@ -343,6 +385,8 @@ class Reply(Workflow, ModelSQL, ModelView):
                 'delayed': 'delay',
                 'delivered': 'auto_reply',
                 }[message.bounce.action]
+        elif message.challenge:
+            return 'challenge'
         elif message.automatic:
             return 'auto_reply'
         return 'answer' if mail else 'unknown'
@@ -420,11 +464,11 @@ class Reply(Workflow, ModelSQL, ModelView):
     def _notify(self):
         pool = Pool()
         Mail = pool.get('training.mail')
-        if self.mail and self.kind in {'answer', 'bounce'}:
+        if self.mail and self.kind in {'answer', 'bounce', 'challenge'}:
             Mail.notify_responsible(
                 [self.mail], self._describe,
-                icon='tryton-warning' if self.kind == 'bounce'
-                else 'tryton-email')
+                icon='tryton-email' if self.kind == 'answer'
+                else 'tryton-warning')
 
     def _describe(self, mails):
         "Return the label and the description of the notification"
@@ -432,13 +476,15 @@ class Reply(Workflow, ModelSQL, ModelView):
         return gettext(
             f'training_abandon.msg_reply_notify_{self._notification_kind()}',
             party=self.party.rec_name if self.party else self.mail.to,
-            address=self.from_ if self.kind != 'bounce' else self.mail.to,
+            address=self.from_ if self.kind == 'answer' else self.mail.to,
             ), self._subject_name()
 
     def _notification_kind(self):
         "Return what the notification tells"
-        if self.kind == 'bounce':
-            return 'bounce'
+        if self.kind == 'bounce' and self.refusal == 'message':
+            return 'bounce_message'
+        elif self.kind != 'answer':
+            return self.kind
         return 'other_sender' if self.other_sender else 'answer'
 
     def _subject_name(self):

@@ -8,66 +8,109 @@ import unicodedata
 _SIZE, _LINES = 100_000, 3_000
 # A header that takes more lines is none
 _HEADER_LINES = 4
+_FIELDS = 8
 _QUOTE = re.compile(r'[ \t]*>')
 _QUOTES = re.compile(r'^[ \t]*(?:>[ \t]?)+', re.MULTILINE)
-_WROTE = re.compile(
-    r'\b(?:wrote|a écrit)\b[^:]{0,80}:$', re.IGNORECASE)
-# The program of Yahoo quotes on the same line
+# The patterns below match what is folded: no capitals and no accents
+_VERBS = r'(?:wrote|a ecrit|schrieb|escribio|ha scritto|escreveu|schreef)'
+_WROTE = re.compile(rf'\b{_VERBS}\b(?:[^:]|\d:\d\d){{0,80}}:$')
+_EMAIL = r'<[^>\s@]{1,64}@[^>\s]{1,255}>'
+# The programs of Yahoo quote on the same line
 _WROTE_ALL = re.compile(
-    r'\s*(?:on|le)\s[^<>]{1,120}<[^>\s@]{1,64}@[^>\s]{1,255}>'
-    r'\s{1,5}(?:wrote|a écrit)\s{0,5}:\s', re.IGNORECASE)
+    rf'\s*(?:on|le)\s[^<>]{{1,120}}{_EMAIL}\s{{1,5}}{_VERBS}\s{{0,5}}:\s')
+_DASH = r'(?:[-*]\s+)?'
+_DAY = r'(?:\d{4}-\d\d-\d\d|\d\d?[/.]\d\d?[/.]\d{2,4})'
 _WROTE_BEGIN = re.compile(
-    r'\s*(?:(?:on|le)\s+\S*\s*\d|(?:on|le)\s+\w{2,9}[.,]?\s'
-    r'|[\w .-]{1,60}<[^>\s@]{1,64}@[^>\s]{1,255}>)', re.IGNORECASE)
+    rf'\s*{_DASH}(?:(?:on|le|am|el|em|op)\s+\S*\s*\d'
+    rf'|(?:on|le|am|el|em|op)\s+\w{{2,9}}[.,]?\s'
+    rf'|[\w .-]{{1,60}}{_EMAIL})')
+# The older program of Gmail has the same line in all languages
+_DATED_BEGIN = re.compile(rf'\s*{_DASH}{_DAY},? +(?:a +)?\d\d?[:h]\d\d')
+_DATED = re.compile(rf'.*{_EMAIL}\s*:$')
+_WHEN_WHO = re.compile(r'[\d@]')
+# Zoho
+_DASHED_BEGIN = re.compile(r'\s*-{2,}\s*(?:on|le|am)\s')
+_DASHED = re.compile(rf'\b{_VERBS}\s*:?\s*-{{2,}}$')
+_HEADERS = [
+    (_WROTE_BEGIN, ':', _WROTE),
+    (_DATED_BEGIN, ':', _DATED),
+    (_DASHED_BEGIN, '--', _DASHED),
+    ]
 _SEPARATOR = re.compile(
     r'\s*(?:-{2,}|_{2,})\s*(?:original message|original appointment'
-    r'|message d.origine|message original|message transféré'
-    r'|forwarded message|message initial|mail original'
-    r'|reply message)\s*(?:-{2,}|_{2,})\s*$'
+    r'|message d.origine|message original|message transfere'
+    r'|(?:transfer|reexpedi|forward)ed message|message (?:initial|reexpedie)'
+    r'|(?:e?-?mail|courriel|courrier) (?:original|d.origine|transfere)'
+    r'|forwarded (?:e-?mail|by .{1,80})|reply message'
+    r'|message de .{1,80})\s*:?\s*(?:-{2,}|_{2,})\s*$'
     r'|\s*_{20,}\s*$'
-    r'|\s*(?:>\s*)?message du \d.*$'
+    # Orange and SFR
+    r'|\s*(?:>\s*)?message du\s*:?\s*\d.*$'
     r'|\s*begin forwarded message\s*:\s*$'
-    r'|\s*début du message (?:transféré|réexpédié)\s*:\s*$',
-    re.IGNORECASE)
+    r'|\s*debut du message (?:transfere|reexpedie)\s*:\s*$')
+_FORWARD = re.compile(
+    r'message (?:transfere|reexpedie)|forwarded|(?:transfer|reexpedi)ed'
+    r'|(?:courriel|courrier|mail) transfere')
 _FIELD = re.compile(
-    r'\s*\W{0,2}(from|de|sent|envoyé|date|to|à|a|cc|subject|objet|sujet'
-    r'|reply-to|répondre à)\W{0,2}\s*:', re.IGNORECASE)
-_FROM = {'from', 'de'}
-_SENT = {'sent', 'envoyé', 'date'}
+    r'\s*\W{0,2}(from|de|expediteur|sent|envoye(?: le)?|date|to|a'
+    r'|destinataires?|pour|cc|copie a|subject|objet|sujet'
+    r'|reply-to|repondre a)\W{0,2}\s*:')
+_FROM = {'from', 'de', 'expediteur'}
 _OTHER_FIELDS = {
-    'sent', 'envoyé', 'date', 'to', 'à', 'a', 'subject', 'objet', 'sujet'}
+    'sent', 'envoye', 'envoye le', 'date', 'to', 'a', 'destinataire',
+    'destinataires', 'pour', 'subject', 'objet', 'sujet'}
+_PROGRAMS = (
+    r'(?:messagerie|outlook|yahoo|i(?:phone|pad)|android|samsung'
+    r'|galaxy|mobile|telephone|smartphone|appli(?:cation)?|proton|gmx|orange'
+    r'|sfr|free|zoho|zimbra|webmail|blackberry|windows|thunderbird'
+    r'|bluemail|laposte|bouygues|huawei|xiaomi|oppo)')
 _MOBILE = re.compile(
-    r'\s*(?:envoyé (?:de|depuis|à partir d|avec)\b.*'
+    r'\s*(?:envoye (?:de|depuis|a partir de?|a l.aide de|avec)\b.*'
     r'|sent (?:from|with)\b.*'
-    r'|get outlook for .*|obtenez outlook pour .*'
-    r'|télécharger outlook pour .*'
-    r'|yahoo mail\s*:.*|provenance\s*:\s*courrier.*)', re.IGNORECASE)
+    r'|(?:envoye|sent|ecrit|redige) (?:par|via|du|sur|sous|en utilisant|by'
+    rf'|using|on|through)\b.{{0,60}}\b{_PROGRAMS}\b.*'
+    rf'|(?:get|obten(?:ez|ir)|telecharge[rz]?) .{{0,30}}\b{_PROGRAMS}\b.*'
+    r'|yahoo mail\s*:.*|provenance\s*:\s*courrier.*)')
 _SIGNATURE = re.compile(r'-- ?$')
+_SIGNS = str.maketrans({
+        '\u2019': "'", '\u2018': "'", '\u2013': '-', '\u2014': '-',
+        '\u2010': '-', '\u2011': '-', '\u0153': 'oe', '\u00e6': 'ae'})
 
 
-def newest_part(body):
+def fold(text):
+    "Return the text without capitals, accents and typographic signs"
+    text = unicodedata.normalize('NFKD', text.lower())
+    text = ''.join(c for c in text if not unicodedata.combining(c))
+    return text.translate(_SIGNS)
+
+
+def newest_part(body, forwarded=False):
     """Return what is new in the body, without what it quotes.
 
-    It is what stands above the quoted message and between its lines."""
+    It is what stands above the quoted message and between its lines, or all
+    that follows if nothing is there."""
     lines = body[:_SIZE].splitlines()[:_LINES]
-    start = _quote_start(lines)
+    folded = [fold(_unquote(line)) for line in lines]
+    start = _quote_start(lines, folded)
     newest = [_clean(lines[:start])]
-    rest = lines[start:]
-    while rest and (
-            not rest[0].strip() or _SEPARATOR.match(rest[0])
-            or _is_header(rest, 0)):
-        rest = rest[_is_header(rest, 0) or 1:]
-    if rest and _QUOTE.match(rest[0]):
-        newest.append(_clean(rest))
-    return '\n\n'.join(filter(None, newest))
+    rest = _after_header(folded, start)
+    marked = rest < len(lines) and _QUOTE.match(lines[rest])
+    if marked:
+        newest.append(_clean(lines[rest:]))
+    text = '\n\n'.join(filter(None, newest))
+    if text:
+        return text
+    elif start == len(lines):
+        return _clean(lines[:start], signed=False)
+    return _below(lines, folded, start, rest, forwarded)
 
 
-def _quote_start(lines):
+def _quote_start(lines, folded):
     "Return the position of the first line of the quoted message"
-    for position, line in enumerate(lines):
-        if (_SEPARATOR.match(line)
-                or _is_header(lines, position)
-                or _is_fields(lines, position)):
+    for position, line in enumerate(folded):
+        if (_SEPARATOR.match(fold(lines[position]))
+                or _header_size(folded, position)
+                or _is_fields(folded, position)):
             return position
     for position, line in enumerate(lines):
         if _QUOTE.match(line):
@@ -75,53 +118,88 @@ def _quote_start(lines):
     return len(lines)
 
 
-def _is_header(lines, position):
+def _after_header(folded, position):
+    "Return the position of the first line that is not about the quotation"
+    while position < len(folded):
+        size = _header_size(folded, position)
+        if (not size and folded[position].strip()
+                and not _SEPARATOR.match(folded[position])):
+            break
+        position += size or 1
+    return position
+
+
+def _below(lines, folded, start, rest, forwarded):
+    """Return the words of a message that has none above a header.
+
+    A message of somebody else is sent on, or the words stand below a
+    header without any mark.  The lines that are left of a list stay in it
+    when the header is the one of an answer."""
+    forwarded = forwarded or any(
+        _FORWARD.search(line) for line in folded[start:rest])
+    if not forwarded and (
+            rest < len(lines) and _QUOTE.match(lines[rest])
+            or any(map(_FIELD.match, folded[start:rest + 1]))):
+        return ''
+    while rest < len(lines) and (
+            _FIELD.match(folded[rest]) or not folded[rest].strip()):
+        rest += 1
+    return _clean([_unquote(line) for line in lines[rest:]], signed=False)
+
+
+def _header_size(folded, position):
     "Return the number of lines of the words that announce a quotation"
-    if _WROTE_ALL.match(_unquote(lines[position])):
+    line = folded[position]
+    if _WROTE_ALL.match(line):
         return 1
-    if not _WROTE_BEGIN.match(_unquote(lines[position])):
-        return 0
+    return max((
+            _folded_size(folded, position, end, pattern)
+            for begin, end, pattern in _HEADERS if begin.match(line)),
+        default=0)
+
+
+def _folded_size(folded, position, end, pattern):
+    "Return the number of lines to the end if they match the pattern"
     words = ''
     for number, line in enumerate(
-            lines[position:position + _HEADER_LINES], 1):
-        line = _unquote(line).replace('\xa0', ' ').strip()
+            folded[position:position + _HEADER_LINES], 1):
+        line = line.strip()
         if not line:
             return 0
         words = f'{words} {line}'[-200:]
-        if line.endswith(':'):
-            return number if _WROTE.search(words) else 0
+        if line.endswith(end):
+            # Without date and address it is what a person tells
+            return number if pattern.search(words) and _WHEN_WHO.search(
+                words) else 0
     return 0
 
 
-def _is_fields(lines, position):
+def _is_fields(folded, position):
     "Return if the fields of a quoted message begin on that line"
-    match = _FIELD.match(_unquote(lines[position]))
-    if match and match[1].lower() in _SENT and lines[position + 1:]:
-        # The program of Orange begins with the time
-        position += 1
-        match = _FIELD.match(_unquote(lines[position]))
-    if not match or match[1].lower() not in _FROM:
-        return False
-    found = set()
-    for line in lines[position + 1:position + 8]:
-        if match := _FIELD.match(_unquote(line)):
-            found.add(match[1].lower())
-    return len(found & _OTHER_FIELDS) >= 2
+    found = []
+    for line in folded[position:position + _FIELDS]:
+        if match := _FIELD.match(line):
+            found.append(match[1])
+        elif not found or found[0] not in _FROM and len(found) < 2:
+            # The lines of the senders may be long
+            return False
+    return bool(_FROM.intersection(found)) and len(
+        _OTHER_FIELDS.intersection(found)) >= 2
 
 
 def _unquote(line):
     return _QUOTES.sub('', line)
 
 
-def _clean(lines):
+def _clean(lines, signed=True):
     "Return the text of the lines that are neither quoted nor a signature"
     kept = []
     for line in lines:
-        if _SIGNATURE.match(line):
+        if signed and _SIGNATURE.match(line):
             break
-        if not _QUOTE.match(line) and not _MOBILE.fullmatch(line):
+        if not _QUOTE.match(line) and not _MOBILE.fullmatch(fold(line)):
             kept.append(line.rstrip())
-    while kept and not kept[-1].strip(' *_-'):
+    while kept and not kept[-1].strip(' *_-='):
         kept.pop()
     return re.sub(r'\n{3,}', '\n\n', '\n'.join(kept)).strip()
 
@@ -217,6 +295,4 @@ def _separated(line, name):
 
 def _plain(text):
     "Return the words of the text without case, accents and punctuation"
-    text = unicodedata.normalize('NFKD', text.lower())
-    text = ''.join(c for c in text if not unicodedata.combining(c))
-    return ' '.join(re.findall(r'\w+', text.replace('œ', 'oe')))
+    return ' '.join(re.findall(r'\w+', fold(text)))

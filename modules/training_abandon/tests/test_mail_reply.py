@@ -502,6 +502,86 @@ class ReplyTestCase(DatabaseTestCase):
             self.assertEqual(mail.party.reachable_email, ADDRESS)
 
     @with_transaction()
+    def test_bounce_refusal(self):
+        "Test that a bounce says what is refused, and spares the address"
+        with self.asked() as mail:
+            for name, refusal, reachable in [
+                    ('bounce_policy_in_diagnostic', 'message', ADDRESS),
+                    ('bounce_orange_spam_fr', 'message', ADDRESS),
+                    ('delay_postfix', 'temporary', ADDRESS),
+                    ('bounce_daemon_without_address', 'address', None)]:
+                with self.subTest(name=name):
+                    reply = self.receive(
+                        (INBOUND / f'{name}.eml').read_bytes())
+                    self.assertEqual(
+                        (reply.mail, reply.refusal), (mail, refusal))
+                    self.assertEqual(
+                        mail.party.__class__(mail.party.id).reachable_email,
+                        reachable)
+            with Transaction().set_context(language='fr'):
+                self.assertIn(gettext(
+                        'training_abandon.msg_reply_notify_bounce_message',
+                        party=mail.party.rec_name, address=ADDRESS),
+                    self.notifications())
+
+    @with_transaction()
+    def test_bounce_recipient(self):
+        "Test that the only mail sent of late to the address has bounced"
+        pool = Pool()
+        Mail = pool.get('training.mail')
+        Reply = pool.get('training.mail.reply')
+        raw = (INBOUND / 'bounce_recipient_only.eml').read_bytes()
+        with self.asked() as mail:
+            reply = self.receive(raw.replace(b'camille', b'Camille'))
+            self.assertEqual((reply.kind, reply.mail), ('bounce', mail))
+            Reply.delete([reply])
+
+            # Nobody knows which of several it is
+            copy, = Mail.copy([mail], {'state': 'sent', 'sent_at': SENT_AT})
+            reply = self.receive(raw)
+            self.assertEqual(
+                (reply.kind, reply.mail, reply.state),
+                ('bounce', None, 'new'))
+            Reply.delete([reply])
+
+            # nor does a server speak of one of long ago
+            Mail.write([copy], {'sent_at': SENT_AT - dt.timedelta(days=8)})
+            self.assertEqual(self.receive(raw).mail, mail)
+            Reply.delete(Reply.search([]))
+            Mail.write([mail], {'sent_at': SENT_AT - dt.timedelta(days=8)})
+            self.assertIsNone(self.receive(raw).mail)
+
+    @with_transaction()
+    def test_bounce_uncertain(self):
+        "Test that a server that names no mail of ours tells nothing"
+        with self.asked() as mail:
+            for text, kind in [
+                    (f"Code 17 : {ADDRESS}", 'bounce'),
+                    (f"Code 17\n\nMessage-ID: {MESSAGE_ID}", 'bounce'),
+                    ("The disk of x@y.example has room", 'unknown')]:
+                reply = self.receive(message(
+                        text, token='none', From='postmaster@isp.example',
+                        Message_ID=None))
+                with self.subTest(text=text):
+                    self.assertEqual(
+                        (reply.kind, reply.mail, reply.counted),
+                        (kind, mail if kind == 'bounce' else None, False))
+
+    @with_transaction()
+    def test_challenge(self):
+        "Test that the owner is told of the letter that an anti-spam holds"
+        with self.asked() as mail:
+            reply = self.receive(
+                (INBOUND / 'challenge_mailinblack_fr.eml').read_bytes())
+            self.assertEqual(
+                (reply.mail, reply.kind, reply.state, reply.counted),
+                (mail, 'challenge', 'new', False))
+            self.assertIsNone(reply.case.answered_at)
+            self.assertNotified('challenge', mail)
+            # It is not in the conversation with the party
+            self.assertIsNone(reply.author)
+
+    @with_transaction()
     def test_bounced_address(self):
         "Test that no letter is silently written to a bounced address"
         pool = Pool()
