@@ -9,7 +9,20 @@ import re
 from collections import Counter
 from pathlib import Path
 
-DELIMITERS = ';,\t'
+from . import encoding
+
+DELIMITERS = ';,\t|'
+# The files that are taken for tables, by how they begin
+FORMATS = {
+    "a workbook": (b'PK\x03\x04', b'\xd0\xcf\x11\xe0'),
+    "a web page or XML": (b'<',),
+    "a PDF document": (b'%PDF',),
+    "a text with its layout (RTF)": (b'{\\rtf',),
+    "JSON": (b'{', b'[{', b'[[', b'[\n', b'[\r'),
+    "a compressed file": (b'\x1f\x8b', b'BZh', b'7z\xbc\xaf', b'Rar!'),
+    "a picture": (b'\x89PNG', b'\xff\xd8\xff', b'GIF8'),
+    "an address book": (b'BEGIN:VCARD',),
+    }
 # Columns of the file of errors: such a file can be imported once corrected
 ERROR_COLUMNS = ['line', 'column', 'reason']
 FORMULA = re.compile(r'\s*[=+@-]')
@@ -95,9 +108,10 @@ def read_text(path):
     if content.startswith(b'BEGIN:VCALENDAR'):
         raise FormatError(
             "this is a calendar: only the sessions are imported from one.")
-    if content.startswith((b'PK\x03\x04', b'\xd0\xcf\x11\xe0')):
-        raise FormatError(
-            "this is a workbook: save it as CSV from the spreadsheet.")
+    for format_, signatures in FORMATS.items():
+        if content.lstrip(b'\xef\xbb\xbf \t\r\n').startswith(signatures):
+            raise FormatError(
+                f"this is {format_}: save it as CSV from the spreadsheet.")
     text = decode(content)
     if '\0' in text:
         raise FormatError("this is not a text file: save it as CSV.")
@@ -105,16 +119,11 @@ def read_text(path):
 
 
 def decode(content):
-    if content.startswith((b'\xff\xfe', b'\xfe\xff')):
-        encodings = ['utf-16']
-    else:
-        encodings = ['utf-8-sig', 'cp1252', 'latin-1']
-    for encoding in encodings:
-        try:
-            return content.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise FormatError("the text is not valid UTF-16: save it as CSV UTF-8.")
+    try:
+        return encoding.decode(content)
+    except encoding.EncodingError as exc:
+        raise FormatError(
+            f"{exc}: save it as CSV UTF-8 from the spreadsheet.") from exc
 
 
 def detect_delimiter(text):
@@ -122,7 +131,7 @@ def detect_delimiter(text):
     first, _, rest = text.partition('\n')
     if match := re.fullmatch(r'"?sep=(.)"?\s*', first, re.I):
         return match[1], rest, 2
-    lines = (line for line in text.splitlines() if line.strip(' ;,\t'))
+    lines = (line for line in text.splitlines() if line.strip(' ;,\t|'))
     header = re.sub(r'"[^"]*"', '', next(lines, ''))
     delimiter = max(DELIMITERS, key=header.count)
     return delimiter, text, 1
@@ -143,6 +152,10 @@ def check_header(raw, columns, required):
             ' or '.join(' and '.join(a) for a in names) for names in required
             if not any(set(a) <= set(header) for a in names)],
         }
+    if len(header) == 1 and problems["unknown columns"]:
+        raise FormatError(
+            "its first line must name the columns, separated by semicolons, "
+            f"among {';'.join(columns)}.")
     if any(problems.values()):
         problems = '; '.join(
             f"{problem}: {', '.join(names)}"
