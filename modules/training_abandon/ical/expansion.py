@@ -394,8 +394,9 @@ def is_open(rule):
     names = {name.upper() for name in rule}
     return 'COUNT' not in names and (
         'UNTIL' not in names or all(
-            getattr(u, 'year', 0) >= YEARS.stop for name, values in rule.items()
-            if name.upper() == 'UNTIL' for u in values))
+            getattr(until, 'year', 0) >= YEARS.stop
+            for name, values in rule.items() if name.upper() == 'UNTIL'
+            for until in values))
 
 
 def nearer(start, rule, first):

@@ -43,29 +43,47 @@ class Rejected(Exception):
 
 
 class Row:
-    __slots__ = ('line', 'raw', 'cells', 'values')
+    __slots__ = ('line', 'raw', 'cells', 'values', 'also')
 
     def __init__(self, line, raw, cells):
         self.line = line
         self.raw = raw
         self.cells = cells
         self.values = {}
+        # What changes with the row and with others, by key
+        self.also = {}
 
     def __getitem__(self, name):
         return self.values.get(name)
 
 
-class Table:
-    "The header and the rows of a CSV file"
+class Rows:
+    "The rows under a header"
     unit = 'rows'
 
+    def __init__(self, header=None):
+        self.header = header
+        self.rows = []
+        self.too_long = []
+
+    def add(self, line, raw):
+        cells = {
+            name: clean(cell) for name, cell in zip(self.header, raw)
+            if name and name not in ERROR_COLUMNS}
+        row = Row(line, raw, cells)
+        self.rows.append(row)
+        if any(cell.strip() for cell in raw[len(self.header):]):
+            self.too_long.append(row)
+
+
+class Table(Rows):
+    "The header and the rows of a CSV file"
+
     def __init__(self, path, columns, required):
+        super().__init__()
         self.path = Path(path)
         text = read_text(self.path)
         self.delimiter, text, self.first_line = detect_delimiter(text)
-        self.header = None
-        self.rows = []
-        self.too_long = []
         self._read(text, columns, required)
 
     def _read(self, text, columns, required):
@@ -79,7 +97,7 @@ class Table:
                     if self.header is None:
                         self.header = check_header(raw, columns, required)
                     else:
-                        self._add(line, raw)
+                        self.add(line, raw)
                 line = self.first_line + reader.line_num
         except csv.Error as exc:
             raise FormatError(
@@ -89,15 +107,6 @@ class Table:
             raise FormatError(
                 "the file is empty: its first line must name the columns, "
                 f"among {';'.join(columns)}")
-
-    def _add(self, line, raw):
-        cells = {
-            name: clean(cell) for name, cell in zip(self.header, raw)
-            if name and name not in ERROR_COLUMNS}
-        row = Row(line, raw, cells)
-        self.rows.append(row)
-        if any(cell.strip() for cell in raw[len(self.header):]):
-            self.too_long.append(row)
 
 
 def read_text(path):
@@ -205,11 +214,16 @@ class Errors:
         if (column, reason) not in problems:
             problems.append((column, reason))
 
-    def lines(self):
-        "What is wrong, one line by problem"
+    def reasons(self):
+        "The line, the reason and the column of each problem"
         for line, (_, problems) in sorted(self._rejected.items()):
             for column, reason in problems:
-                yield f"line {line}, {column or 'row'}: {reason}"
+                yield line, reason, column
+
+    def lines(self):
+        "What is wrong, one line by problem"
+        for line, reason, column in self.reasons():
+            yield f"line {line}, {column or 'row'}: {reason}"
 
     def write(self):
         self.path.unlink(missing_ok=True)
