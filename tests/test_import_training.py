@@ -375,7 +375,8 @@ class ImportTestCase(unittest.TestCase):
             "session;course;title;date;start;end;location\n"
             "PX;BUR;Bureautique;01/09/2026;09:00;12:00;\n")
         self.load('sessions', sessions)
-        header = "enrolment;session;trainee;trainee_kind;start_date;agreement\n"
+        header = (
+            "enrolment;session;trainee;trainee_kind;start_date;agreement\n")
         self.load('enrolments', (
                 f"{header}PE4;PX;PX1;salarié;01/09/2026;convention\n"))
         counts, rejected = self.both('enrolments', (

@@ -592,8 +592,10 @@ class CalendarTestCase(unittest.TestCase):
         for lines, expected in [
                 (['RRULE:FREQ=WEEKLY; COUNT=3; BYDAY=MO, TU '],
                     ['02', '03', '09']),
-                (['RRULE:FREQ=DAILY;COUNT=3 ',
-                        'EXDATE:20260303T090000, 20260304T090000 '], ['02']),
+                ([
+                        'RRULE:FREQ=DAILY;COUNT=3 ',
+                        'EXDATE:20260303T090000, 20260304T090000 '],
+                    ['02']),
                 (['RDATE;TZID=Europe/Paris: 20260305T090000 '], ['02', '05']),
                 ]:
             slots = times(expand(calendar(event(
