@@ -187,6 +187,60 @@ class ImportCalendarTestCase(unittest.TestCase):
             with self.assertRaises(SystemExit):
                 self.load(content, *arguments)
 
+    def test_sessions(self):
+        "How many sessions are created is told before and after"
+        Session = Model.get('training.session')
+        content = calendar(*(
+                event(uid=str(n)).replace('Course', f"Série M{n}")
+                for n in range(3)))
+        before = len(Session.find([]))
+        _, output, _ = self.load(content, '--dry-run')
+        self.assertIn("3 sessions would be created", output)
+        self.assertEqual(len(Session.find([])), before)
+        _, output, _ = self.load(content)
+        first, *_, last = output.splitlines()
+        self.assertIn(
+            "3 sessions are created, one by title: Série M0, Série M1, "
+            "Série M2", first)
+        self.assertIn("3 sessions created", last)
+        self.assertEqual(len(Session.find([])), before + 3)
+        _, output, _ = self.load(content)
+        self.assertNotIn("sessions", output)
+
+    def test_told_cancelled(self):
+        "A lesson that is cancelled in words is of its session"
+        Session = Model.get('training.session')
+
+        def lesson(number, prefix=''):
+            uid = f'Cours-{number}-1-20260901T100000Z-Index-Education'
+            return event(
+                uid=uid, start=f'DTSTART:2026090{number}T090000',
+                end=f'DTEND:2026090{number}T120000').replace(
+                'Course', f"{prefix}DROIT - BTS9")
+        self.load(calendar(lesson(7), lesson(8)))
+        sessions = len(Session.find([]))
+        status, output, _ = self.load(
+            calendar(lesson(7), lesson(8, "Cours annulé : ")))
+        self.assertIn("1 unchanged, 1 cancelled", output)
+        self.assertEqual(self.slots("DROIT - BTS9"), [
+                ('2026-09-07 09:00', 'planned'),
+                ('2026-09-08 09:00', 'cancelled')])
+        # All of them
+        self.load(calendar(*(
+                    lesson(n, "Cours annulé : ") for n in [7, 8])))
+        self.assertEqual(
+            {state for _, state in self.slots("DROIT - BTS9")},
+            {'cancelled'})
+        self.assertEqual(len(Session.find([])), sessions)
+
+    def test_holidays(self):
+        status, output, rejected = self.load(calendar(
+                event().replace('Course', "Série H"),
+                event(uid='v', start='DTSTART;VALUE=DATE:20260501', end='')
+                .replace('Course', "Fête du Travail")))
+        self.assertEqual((status, rejected), (0, []))
+        self.assertIn("1 days skipped", output)
+
     def test_refused(self):
         for content, expected in [
                 (b'<html>', "is not a calendar"),

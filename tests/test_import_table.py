@@ -9,12 +9,22 @@ from decimal import Decimal
 from pathlib import Path
 from unittest.mock import patch
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from trytond.modules.training_abandon.scripts.importing import cells
 from trytond.modules.training_abandon.scripts.importing.table import (
     Errors, FormatError, Rejected, Table)
 
 COLUMNS = ['code', 'name', 'phone']
 REQUIRED = [[['code']], [['name']]]
+NAMES = [
+    "Zoé Étampes", "René", "Ève", "Mission locale d’Évry", "NOËL", "BENOÎT",
+    "CŒUR", "Cœur", "Sánchez", "Núñez", "João", "Müller", "Gaëlle", "HÉLÈNE",
+    "INÈS", "François", "FRANÇOIS", "Agnès", "Citroën", "école", "Élodie",
+    "Œuvre sociale", "Aïcha", "Jérôme", "Chloé", "Maël", "à voir", "n° 12",
+    "1 450,50 €", "déjà vu", "Forêt", "Bâtiment", "MARCHÉ « À »", "Hôtel",
+    "Île-de-France", "Mañana", "Dupont"]
 
 
 class TableTestCase(unittest.TestCase):
@@ -43,8 +53,73 @@ class TableTestCase(unittest.TestCase):
                     self.rows(text.encode(encoding)),
                     [{'code': '1', 'name': "Éloïse œuvre 1 €"}])
 
+    def written(self, encoding, names=NAMES):
+        "Return the names that the encoding can write, and the table of them"
+        kept = [
+            name for name in names
+            if name.encode(encoding, 'ignore').decode(encoding) == name]
+        return kept, 'code;name\n{}'.format(''.join(
+                f'{i};{n}\n' for i, n in enumerate(kept))).encode(encoding)
+
+    def test_old_encodings(self):
+        "The tables of Excel for Mac and of DOS are read"
+        for encoding in ['cp1252', 'mac_roman', 'cp850', 'iso8859-15']:
+            with self.subTest(encoding=encoding):
+                names, content = self.written(encoding)
+                self.assertGreater(len(names), len(NAMES) - 7)
+                self.assertEqual(
+                    [row['name'] for row in self.rows(content)], names)
+        for names in [
+                ["Zoé Étampes", "Mission locale d’Évry"], ["René"],
+                ["Chloé", "Loïc"], ["HÉLÈNE"]]:
+            content = self.written('mac_roman', names)[1]
+            self.assertEqual(
+                [row['name'] for row in self.rows(content)], names)
+
+    @given(
+        st.lists(st.sampled_from(NAMES), min_size=1, max_size=6),
+        st.sampled_from([
+                'utf-8', 'cp1252', 'mac_roman', 'cp850', 'iso8859-15']),
+        st.binary(max_size=2))
+    @settings(max_examples=300, deadline=None, derandomize=True)
+    def test_never_garbled(self, names, encoding, noise):
+        "What is not sure is refused, as a table or as a cell"
+        names, content = self.written(encoding, names)
+        try:
+            rows = self.rows(content)
+        except FormatError:
+            rows = []
+        for row, name in zip(rows, names):
+            try:
+                cells.check_text(row['name'])
+            except Rejected:
+                continue
+            self.assertEqual(row['name'], name)
+        # Any bytes are read or refused
+        try:
+            self.read(b'code;name\n1;' + noise + content)
+        except FormatError:
+            pass
+
+    def test_mixed_encodings(self):
+        "The cells of another encoding are refused, not the others"
+        for encoding, other in [
+                ('utf-8', 'cp1252'), ('utf-8-sig', 'cp1252'),
+                ('cp1252', 'mac_roman'), ('mac_roman', 'cp1252')]:
+            with self.subTest(encoding=encoding, other=other):
+                names = ["Zoé", "Jérôme", "René", "Chloé", "Agnès"]
+                content = 'code;name\n'.encode(encoding) + b''.join(
+                    f'{i};{name}\n'.encode(
+                        other if name == "René" else
+                        encoding.removesuffix('-sig'))
+                    for i, name in enumerate(names))
+                found = [row['name'] for row in self.rows(content)]
+                self.assertEqual(found[:2] + found[3:], names[:2] + names[3:])
+                with self.assertRaisesRegex(Rejected, r"U\+FFFD"):
+                    cells.check_text(found[2])
+
     def test_delimiters(self):
-        for delimiter in [';', ',', '\t']:
+        for delimiter in [';', ',', '\t', '|']:
             with self.subTest(delimiter=delimiter):
                 self.assertEqual(
                     self.rows(delimiter.join(['code', 'name']) + '\n'
@@ -94,6 +169,17 @@ class TableTestCase(unittest.TestCase):
                 ('code;name\n1;"a\n', "line 2"),
                 ('code;name\n1;"a"b\n', "line 2"),
                 (b'PK\x03\x04', "workbook"),
+                (b'<!DOCTYPE html><html>', "a web page"),
+                (b'\xef\xbb\xbf\n<?xml version="1.0"?>', "a web page"),
+                (b'%PDF-1.4', "a PDF"),
+                (b'{"code": 1}', "this is JSON"),
+                (b'[{"code": 1}]', "this is JSON"),
+                (b'{\\rtf1', "RTF"),
+                (b'BEGIN:VCARD', "an address book"),
+                ('Code name\n1 Paul\n', "its first line must name"),
+                ('code/name\n', "its first line must name"),
+                ('code;name\n1;école\n'.encode('mac_roman'),
+                    "accents are written is not sure"),
                 (b'co\0de;name\n', "not a text file"),
                 (b'BEGIN:VCALENDAR\n', "this is a calendar")]:
             with self.subTest(content=content):
@@ -175,6 +261,22 @@ class CellTestCase(unittest.TestCase):
                 (cells.price, '1.234,50 €', Decimal('1234.50')),
                 (cells.price, '1234.5', Decimal('1234.50')),
                 (cells.price, '1\u202f234,5', Decimal('1234.50')),
+                (cells.price, "1'234.50", Decimal('1234.50')),
+                (cells.price, '1,234.50', Decimal('1234.50')),
+                (cells.price, '1.234.567', Decimal('1234567.00')),
+                (cells.price, '0.500', Decimal('0.50')),
+                (cells.price, '1 500.000', Decimal('1500.00')),
+                (cells.price, '1500', Decimal('1500.00')),
+                (cells.price, '12 EUR', Decimal('12.00')),
+                (cells.time, '9 h 00', dt.time(9)),
+                (cells.time, '12 h 30', dt.time(12, 30)),
+                (cells.time, '09:00:00', dt.time(9)),
+                (cells.hours, '03:30:00', dt.timedelta(hours=3, minutes=30)),
+                (cells.hours, '3 h 30', dt.timedelta(hours=3, minutes=30)),
+                (cells.hours, '3h30min', dt.timedelta(hours=3, minutes=30)),
+                (cells.hours, '105:00:00', dt.timedelta(hours=105)),
+                (cells.minutes, '00:15:00', dt.timedelta(minutes=15)),
+                (cells.date, '01/01/1990', dt.date(1990, 1, 1)),
                 (cells.hours, '7,5', dt.timedelta(hours=7, minutes=30)),
                 (cells.hours, '35 h', dt.timedelta(hours=35)),
                 (cells.hours, '7:30', dt.timedelta(hours=7, minutes=30)),
@@ -204,6 +306,22 @@ class CellTestCase(unittest.TestCase):
                 (cells.phone, '1' * 201),
                 (cells.check_text, 'a\x0bb'),
                 (cells.check_text, 'a\uffff'),
+                (cells.check_text, 'Zo\x82'),
+                (cells.check_text, 'Zo\ufffd'),
+                (cells.check_text, 'ZoÃ©'),
+                (cells.check_text, 'Lâ€™Évry'),
+                (cells.date, '01/09/0026'),
+                (cells.date, '0026-09-01'),
+                (cells.date, '31/12/1989'),
+                (cells.time, '09:00-12:30'),
+                (cells.hours, '3:30:30'),
+                (cells.price, '1.500'),
+                (cells.price, '1,500'),
+                (cells.price, '12,125'),
+                (cells.hours, '1.500'),
+                (cells.price, '1 5'),
+                (cells.price, '1.23.4'),
+                (cells.price, '.'),
                 (cells.date, '5/1/26'),
                 (cells.date, '01.02.26'),
                 (cells.start, 'soir'),
@@ -242,6 +360,20 @@ class CellTestCase(unittest.TestCase):
             with self.subTest(cell=cell):
                 with self.assertRaises(Rejected):
                     convert(cell)
+
+    def test_reasons(self):
+        "What is refused says what to write"
+        for convert, cell, reason in [
+                (cells.price, '1.500', "write 1500 or 1,5"),
+                (cells.date, '01/09/0026', "of the year 26"),
+                (cells.time, '09:00 - 12:30', "in the column end"),
+                (cells.check_text, 'Zo\x82', r"invisible .*U\+0082"),
+                (cells.check_text, 'Zo\ufffd', "CSV UTF-8")]:
+            with self.subTest(cell=cell):
+                with self.assertRaisesRegex(Rejected, reason):
+                    convert(cell)
+        for cell in ["JOÃO DA CONCEIÇÃO", "Ångström", "Čapek – 1 €", "µ²"]:
+            cells.check_text(cell)
 
     def test_statuses(self):
         for cell, state, minutes in [

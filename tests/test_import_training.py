@@ -12,6 +12,9 @@ from decimal import Decimal
 from pathlib import Path
 from unittest.mock import patch
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from proteus import Model
 from trytond.modules.company.tests.tools import create_company
 from trytond.modules.training_abandon.notice import \
@@ -319,6 +322,143 @@ class ImportTestCase(unittest.TestCase):
         self.assertRejected(rejected,
             ('2', 'name'), ('3', 'name'), ('4', 'email, siret'),
             ('5', 'lang'), ('6', 'country'), ('7', ''), ('9', 'code'))
+
+    def both(self, kind, content, **options):
+        "Import after a dry run, which tells the same and writes nothing"
+        models = [
+            'party.party', 'party.address', 'party.identifier',
+            'training.external_code', 'training.course', 'training.session',
+            'training.session.slot', 'training.trainee',
+            'training.enrolment', 'training.attendance']
+
+        def count():
+            return {model: len(self.find(model)) for model in models}
+        before = count()
+        expected = self.load(kind, content, dry_run=True, **options)
+        self.assertEqual(count(), before)
+        found = self.load(kind, content, **options)
+        self.assertEqual(found, expected)
+        return found
+
+    def test_dry_run_same(self):
+        "A dry run tells the counts and the rejections of the real one"
+        self.load('parties', "code;name\nPX1;Un\nPX2;Deux\n")
+        self.assertEqual(self.both('parties', (
+                    "code;name;kind;email\n"
+                    "D2;Eve Martin;person;e1@ex.example\n"
+                    "D3;Eve Martin;person;e1@ex.example\n")),
+            ({'created': 1, 'unchanged': 1}, []))
+        self.both('parties', PARTIES + "E2;Ateliers;;;;;;;;73282932000074\n")
+        self.both('parties', PARTIES.replace("ZI;06510", "ZA;06511"))
+        sessions = (
+            "session;course;title;date;start;end\n"
+            "PX;BUR;Bureautique;01/09/2026;09:00;12:00\n"
+            "PY;BUR;;02/09/2026;09:00;12:00\n")
+        self.assertEqual(
+            self.both('sessions', sessions), ({'created': 2}, []))
+        # The dates must overlap those of the session
+        header = "enrolment;session;trainee;start_date;agreement\n"
+        counts, rejected = self.both('enrolments', (
+                f"{header}PE3;PX;PX2;01/10/2026;convention\n"
+                "PE4;PX;PX1;01/09/2026;convention\n"))
+        self.assertEqual(counts, {'created': 1})
+        self.assertRejected(rejected, ('2', ''))
+        self.assertIn("overlap", rejected[0]['reason'])
+        self.both('attendance', (
+                "enrolment;date;start;status\n"
+                "PE4;01/09/2026;09:00;A\nPE3;01/09/2026;09:00;A\n"))
+
+    def test_rejected_leaves_nothing(self):
+        "What is only for a row that is rejected is not written"
+        self.load('parties', "code;name\nPX1;Un\nPX2;Deux\n")
+        sessions = (
+            "session;course;title;date;start;end;location\n"
+            "PX;BUR;Bureautique;01/09/2026;09:00;12:00;\n")
+        self.load('sessions', sessions)
+        header = (
+            "enrolment;session;trainee;trainee_kind;start_date;agreement\n")
+        self.load('enrolments', (
+                f"{header}PE4;PX;PX1;salarié;01/09/2026;convention\n"))
+        counts, rejected = self.both('enrolments', (
+                f"{header}PE5;PX;PX1;apprenti;01/10/2026;convention\n"
+                "PE6;PX;PX2;;01/10/2026;convention\n"))
+        self.assertEqual((counts, len(rejected)), ({}, 2))
+        codes = {c.code for c in self.find('training.external_code')}
+        self.assertEqual(codes, {'BUR', 'PE4', 'PX', 'PX1', 'PX2'})
+        trainee, = self.find('training.trainee')
+        self.assertEqual(trainee.kind, 'employee')
+
+        course, = self.find('training.course')
+        addresses = len(self.find('party.address'))
+        create = self.client.call
+
+        def refuse(model, method, *args, **context):
+            if method in {'apply', 'create', 'write'} and 'Salle' in str(args):
+                raise Refused("Not that one.")
+            return create(model, method, *args, **context)
+        with patch.object(self.client, 'call', refuse):
+            counts, rejected = self.load('sessions', (
+                    "session;course;title;date;start;end;location\n"
+                    "S8;NEW;Nouveau;01/09/2026;09:00;12:00;Salle 8\n"
+                    "PX;BUR;Titre;01/09/2026;09:00;12:00;Salle 9\n"))
+        self.assertEqual((counts, len(rejected)), ({}, 2))
+        course, = self.find('training.course')
+        self.assertEqual(course.name, "Bureautique")
+        self.assertEqual(len(self.find('party.address')), addresses)
+
+        # The party whose SIRET is refused is not created without it
+        def refuse(model, method, *args, **context):
+            if 'fr_siret' in str(args) and method == 'apply':
+                raise Refused("Not that one.")
+            return create(model, method, *args, **context)
+        with patch.object(self.client, 'call', refuse):
+            counts, rejected = self.load('parties', PARTIES)
+        self.assertEqual(counts, {'created': 4})
+        self.assertRejected(rejected, ('2', ''))
+        self.assertFalse(self.find('party.party', ('name', '=', "Ateliers")))
+
+    @given(st.data())
+    @settings(max_examples=12, deadline=None, derandomize=True)
+    def test_dry_run_property(self, data):
+        "Whatever the rows, the dry run tells the verdict of the real run"
+        if not self.find('training.session'):
+            self.load_until('enrolments')
+
+        def lines(header, *columns):
+            rows = data.draw(st.lists(
+                    st.tuples(*map(st.sampled_from, columns)), min_size=1,
+                    max_size=4))
+            return f'{header}\n' + ''.join(';'.join(r) + '\n' for r in rows)
+        kind = data.draw(st.sampled_from(list(FILES)))
+        content = {
+            'parties': lambda: lines(
+                'code;name;kind;email;street;siret',
+                ['P1', 'P8', 'P9'], ["Eve Martin", "EVE MARTIN", "Zo\x82"],
+                ['person', 'organisation', '?'],
+                ['', 'e1@ex.example', 'paul@a.example.org'], ['', 'ZI'],
+                ['', '73282932000074', '35600000049837']),
+            'sessions': lambda: lines(
+                'session;course;title;date;start;end;location;trainer',
+                ['S1', 'S8'], ['C1', 'C8'], ['', "Excel", "Word"],
+                ['05/01/2026', '06/01/2026', '05/01/0026'],
+                ['09:00', '13:30'], ['12:00', '17:00'], ['', "Salle 3"],
+                ['', 'X1', 'X9']),
+            'enrolments': lambda: lines(
+                'enrolment;session;trainee;trainee_kind;agreement;price;'
+                'start_date;funder',
+                ['I1', 'I8', 'I9'], ['S1', 'S9'], ['P1', 'P2', 'X1'],
+                ['', 'salarié'], ['convention', 'cpf'],
+                ['', '100', '1.500'], ['', '06/01/2026', '01/10/2026'],
+                ['', 'F1']),
+            'attendance': lambda: lines(
+                'enrolment;date;start;status',
+                ['I1', 'I2', 'I9'], ['05/01/2026', '06/01/2026'],
+                ['09:00', '13:30', 'AM', 'PM'], ['A', 'P', 'R15']),
+            }[kind]()
+        counts, _ = self.both(kind, content)
+        # Nor is anything new the second time
+        again, _ = self.load(kind, content)
+        self.assertLessEqual(set(again), {'unchanged', 'updated'})
 
     def test_sources(self):
         "The codes of one source are not those of another one"

@@ -25,6 +25,8 @@ MAX_YEARS = 20000
 # The Gregorian calendar repeats itself
 CYCLE = 400
 LAST_YEAR = dt.MAXYEAR - 9
+# The years in which the times of a rule without last time are looked for
+SPAN = 100
 
 
 class Options:
@@ -79,9 +81,11 @@ class Expansion:
                 return
         problems = defaultdict(set)
         try:
-            times = self._times(series, last)
+            times = self._times(series, inside and inside[0], last)
         except EventError as exc:
-            result['problems'].append(series.event.problem(str(exc)))
+            result['problems'].append(series.event.problem(
+                    str(exc), skipped=(
+                        series.event.holiday and series.event.all_day)))
             result['kept'].append((series.uid, None))
             return
         for recurrence, event, start, duration in times:
@@ -117,7 +121,7 @@ class Expansion:
             result['problems'].append(
                 event.problem(reason, sorted(dates), skipped))
 
-    def _times(self, series, last):
+    def _times(self, series, first, last):
         """Return the list of recurrence, event, start and duration.
 
         The event of a recurrence that can not be read is None."""
@@ -132,7 +136,7 @@ class Expansion:
             key=lambda e: instant(e.recurrence))
         changes = [instant(e.recurrence) for e in ranges]
         times = []
-        starts = self._starts(master, last) if master else []
+        starts = self._starts(master, first, last) if master else []
         repeated = master and (
             len(starts) > 1 or master.rules or master.dates)
         for start in starts:
@@ -154,8 +158,11 @@ class Expansion:
         times.extend(
             self._change(identity(recurrence), event, recurrence)
             for recurrence, event in pending.items()
-            if not (master and event
-                and event.version[0] < master.version[0]))
+            if not (master and event and (
+                    event.version[0] < master.version[0]
+                    or first and endless(master)
+                    and local_date(recurrence) < first
+                    and local_date(event.start) < first)))
         return times
 
     def _change(self, key, event, start):
@@ -163,13 +170,23 @@ class Expansion:
             return key, None, start, None
         return key, event, event.start, event.duration
 
-    def _starts(self, event, last):
+    def _starts(self, event, first, last):
         "Return the times at which the event starts, in order"
         if not event.rules and not event.dates:
             return [event.start]
-        starts = {event.start}
+        if not endless(event):
+            first = None
+        elif first and event.duration:
+            first -= min(event.duration, MAX_DAYS * DAY)
+        starts, emptied = {event.start}, bool(event.rules)
         for rule in event.rules:
-            starts.update(self._repeat(event, rule, last))
+            found = self._repeat(event, rule, first, last)
+            if found is not None:
+                emptied = False
+                starts.update(found)
+        if emptied or first and local_date(event.start) < first:
+            # Its end is before its start, or it goes on since long ago
+            starts.discard(event.start)
         starts.update(
             d for d in event.dates
             if isinstance(d, dt.datetime) != event.all_day)
@@ -184,22 +201,37 @@ class Expansion:
                 if local_date(s) not in days and instant(s) not in instants),
             key=instant)
 
-    def _repeat(self, event, rule, last):
+    def _repeat(self, event, rule, first, last):
+        """Return the times that the rule gives, or None when it ends before
+        the event starts"""
         zone = None if event.all_day else event.start.tzinfo
         start = event.start
         if event.all_day:
             start = dt.datetime.combine(start, dt.time())
         start = start.replace(tzinfo=None)
-        # A rule that matches no more days goes on until the last year
-        years = (LAST_YEAR - start.year) // CYCLE * CYCLE
         try:
             until, count, text = self._rule(rule, zone, last)
+            if first:
+                # What goes on since long ago is looked at from the first date
+                start = nearer(start, rule, first)
+            # A rule that matches no more days goes on until the last year
+            span = (
+                min(until.year, YEARS.stop) - start.year
+                if until < dt.datetime.max else SPAN)
+            years = max(LAST_YEAR - start.year - max(span, 0), 0)
+            years = years // CYCLE * CYCLE
             times = iter(rrulestr(
                     text, dtstart=start.replace(year=start.year + years)))
         except UNREADABLE as exc:
             raise EventError(unreadable('RRULE', rule_text(rule))) from exc
         if until < start:
-            return
+            return None if until.year in YEARS else []
+        return self._matched(
+            event, start, to_last_year(times), years, until, count, zone,
+            first)
+
+    def _matched(
+            self, event, start, times, years, until, count, zone, first):
         year, number = start.year, 0
         for time in islice(times, count):
             time = time.replace(year=time.year - years)
@@ -207,6 +239,8 @@ class Expansion:
             year, number = time.year, number + 1
             if time > until:
                 break
+            if first and time.date() < first:
+                continue
             self._repeat_times(event, 1)
             yield time.date() if event.all_day else time.replace(tzinfo=zone)
         else:
@@ -272,8 +306,11 @@ class Expansion:
         if duration > MAX_DAYS * DAY:
             raise EventError(gettext(
                     'training_abandon.msg_ical_too_long', days=MAX_DAYS))
-        if event.all_day:
-            slots = self._all_day(start, duration)
+        days = self._whole_days(event, start, duration)
+        if days and event.holiday:
+            return [], self._holiday(*days, inside)
+        if days:
+            slots = self._all_day(*days)
         else:
             slots = self._timed(start, duration)
         self._repeat_times(event, len(slots) - 1)
@@ -302,6 +339,19 @@ class Expansion:
             problems.append((gettext(message), dates, skipped))
         return kept
 
+    def _holiday(self, start, duration, inside):
+        days = [
+            (None, start + day * DAY)
+            for day in range(max(-(-duration // DAY), 1))]
+        if inside:
+            first, last = inside
+            days = [d for d in days if first <= d[1] <= last]
+        problems = []
+        self._keep(
+            days, lambda date: False, problems,
+            'training_abandon.msg_ical_holiday', skipped=True)
+        return problems
+
     def _all_day(self, start, duration):
         if not self.options.half_days:
             raise EventError(gettext('training_abandon.msg_ical_all_day'))
@@ -310,13 +360,20 @@ class Expansion:
             for day in range(max(-(-duration // DAY), 1))
             for begin, end in self.options.half_days]
 
-    def _timed(self, start, duration):
+    def _whole_days(self, event, start, duration):
+        "Return the first date and the duration of what has no times, or None"
+        if event.all_day:
+            return start, duration
         end = start.astimezone(UTC) + duration
         for zone in [start.tzinfo, self.calendar.timezone]:
             first, last = start.astimezone(zone), end.astimezone(zone)
             if first.time() == last.time() == dt.time():
-                return self._all_day(first.date(), last.date() - first.date())
-        start, end = first, last
+                return first.date(), last.date() - first.date()
+
+    def _timed(self, start, duration):
+        zone = self.calendar.timezone
+        end = (start.astimezone(UTC) + duration).astimezone(zone)
+        start = start.astimezone(zone)
         begin, finish = start.time(), end.time()
         if finish <= begin:
             raise EventError(gettext('training_abandon.msg_ical_night'))
@@ -325,6 +382,41 @@ class Expansion:
         return [
             (start.date() + day * DAY, begin, finish)
             for day in range((end.date() - start.date()).days + 1)]
+
+
+def endless(event):
+    "Tell if the event is repeated without end"
+    return bool(event.rules) and all(map(is_open, event.rules))
+
+
+def is_open(rule):
+    "Tell if the rule has neither a count nor a last time"
+    names = {name.upper() for name in rule}
+    return 'COUNT' not in names and (
+        'UNTIL' not in names or all(
+            getattr(until, 'year', 0) >= YEARS.stop
+            for name, values in rule.items() if name.upper() == 'UNTIL'
+            for until in values))
+
+
+def nearer(start, rule, first):
+    "Return a later start that gives the same times from the first date on"
+    rule = {name.upper(): values for name, values in rule.items()}
+    days = {'DAILY': 1, 'WEEKLY': 7}.get(
+        str(next(iter(rule.get('FREQ', [])), '')).upper())
+    if not days:
+        return start
+    days *= int(next(iter(rule.get('INTERVAL', [])), 1))
+    periods = ((first - start.date()).days - MAX_DAYS) // days
+    return start + max(periods, 0) * days * DAY
+
+
+def to_last_year(times):
+    "Yield the times, which the library looks for in years that do not exist"
+    try:
+        yield from times
+    except (OverflowError, ValueError):
+        return
 
 
 def identity(time):

@@ -2,7 +2,9 @@
 # this repository contains the full copyright notices and license terms.
 "Reads the events of a calendar file, whoever wrote it"
 import datetime as dt
+import hashlib
 import re
+import unicodedata
 import warnings
 
 from icalendar import Event as Component
@@ -29,8 +31,46 @@ YEARS = range(1000, 3000)
 # What the rules of a time zone have, and the most changes that it defines
 ZONE_RULE = {
     'FREQ', 'INTERVAL', 'COUNT', 'UNTIL', 'BYMONTH', 'BYMONTHDAY', 'BYDAY',
-    'WKST'}
+    'WKST', 'BYHOUR', 'BYMINUTE', 'BYSECOND'}
+ONCE = {'BYHOUR', 'BYMINUTE', 'BYSECOND'}
 MAX_OBSERVANCES = 100
+# The properties whose spaces mean nothing, and what comes before their value
+SPACED = TIMES - {'UID'} | {'TZOFFSETFROM', 'TZOFFSETTO'}
+PARAMETERS = re.compile(r'(?:[^":]|"[^"]*")*:')
+# What the programs without STATUS write instead
+_GONE = r'(annulee?s?|supprimee?s?|cancel?led)'
+_LESSON = r'((cours|seance|lecon|formation|session|reunion|evenement) )?'
+_AFTER = r'( ?[:\-–—|]|$)'
+CANCELLED = re.compile(
+    rf'{_LESSON}{_GONE}{_AFTER}|[\[(]{_LESSON}{_GONE}[\])]')
+CANCELLED_CATEGORY = re.compile(rf'(^|- ){_LESSON}{_GONE}$')
+# Why Index Education says that a lesson does not take place
+ABSENT = re.compile(
+    r'(^|- )((prof\.?|professeur|enseignant)(/pers\.?)? absente?'
+    rf'|classe absente){_AFTER}')
+# The days off that calendars tell
+HOLIDAY_CATEGORY = re.compile(
+    r'(jours? )?feries?|vacances( scolaires)?|(public |bank )?holidays?'
+    r'|conges?')
+_OFF = (
+    r"((jours? )?feries?|vacances|(public |bank |school )?holidays?)"
+    r"( scolaires?)?( ?[:\-–—|(].*| (de |d'|du |des ).*)?"
+    r"|conges?( annuels?| payes)?|fermeture( annuelle)?"
+    r"( (du |de |de l')(centre|site|etablissement|organisme))?"
+    r"|pont de l'ascension")
+_FEASTS = (
+    r"jour de l'an|nouvel an|paques|vendredi saint|fete du travail|1er mai"
+    r"|(fete de la )?victoire( (de )?1945)?|8 mai( 1945)?|ascension"
+    r"|pentecote|fete nationale|14 juillet|assomption|toussaint"
+    r"|armistice( (de )?1918)?|11 novembre|noel|saint[- ]etienne"
+    r"|abolition de l'esclavage|new year'?s day|good friday"
+    r"|easter (sunday|monday)|labou?r day|ascension day"
+    r"|whit (sunday|monday)|bastille day|all saints'? day|armistice day"
+    r"|assumption( day| of mary)?|christmas( day)?|boxing day"
+    r"|(ve|victory( in europe)?) day")
+HOLIDAY = re.compile(
+    r"((le )?(jour|lundi|dimanche|vendredi|jeudi) (de |d')?(la |l')?)?"
+    rf"({_FEASTS})( ?\(.*\))?|{_OFF}")
 TZID = re.compile('TZID=([^;:]+)', re.I)
 DAY = dt.timedelta(days=1)
 UTC = dt.timezone.utc
@@ -69,6 +109,22 @@ def _unfold(content):
         yield first, b''.join(parts)
         parts, first = [line], number
     yield first, b''.join(parts)
+
+
+def tidy(line):
+    "Return the line without the spaces that mean nothing in its value"
+    name = name_of(line)
+    if name not in SPACED or not (match := PARAMETERS.match(line)):
+        return line
+    value = re.sub(r'\s*([,;=])\s*', r'\1', line[match.end():].strip())
+    return f'{match[0].rstrip()}{value}'
+
+
+def fold(text):
+    "Return the words to compare, without accents nor case"
+    text = unicodedata.normalize('NFKD', text.replace('’', "'"))
+    text = ''.join(c for c in text if not unicodedata.combining(c))
+    return ' '.join(text.casefold().split())
 
 
 class Calendar:
@@ -131,6 +187,9 @@ class Calendar:
             self.problems.append(event.problem(str(exc)))
             if event.uid:
                 self._series(event).broken.add(event.recurrence)
+            else:
+                # Which slot is its own is not known
+                self.partial = True
             return
         event.cancelled |= cancelled
         if other := self._series(event).add(event):
@@ -156,6 +215,13 @@ class Calendar:
             except (OSError, *UNREADABLE):
                 zone = None
         return zone
+
+    def unknown_zone(self, name):
+        "Return why there is no time zone of that name"
+        if name in self._definitions:
+            return gettext(
+                'training_abandon.msg_ical_zone_definition', zone=name)
+        return gettext('training_abandon.msg_ical_unknown_zone', zone=name)
 
 
 def name_of(line):
@@ -187,7 +253,9 @@ def custom_zone(lines):
         rules = component.get('RRULE', [])
         for rule in rules if isinstance(rules, list) else [rules]:
             if (rule.get('FREQ') != ['YEARLY']
-                    or {n.upper() for n in rule} - ZONE_RULE):
+                    or {n.upper() for n in rule} - ZONE_RULE
+                    or any(len(values) > 1 for name, values in rule.items()
+                        if name.upper() in ONCE)):
                 return None
     return zone.to_tz(TZP(), lookup_tzid=False)
 
@@ -212,7 +280,7 @@ class Scanner:
             elif self.stack:
                 component, _, kept = self.stack[-1]
                 if value and (component != 'VEVENT' or name in PROPERTIES):
-                    kept.append(line)
+                    kept.append(tidy(line))
 
     def _begin(self, name, number, line):
         if name == 'VEVENT':
@@ -282,6 +350,7 @@ class Event:
             component, calendar, zone)
         broken = {name for name, _ in component.errors}
         self.summary = self._text('SUMMARY', broken)[:250]
+        self._check_rules(lines)
         for name, _ in component.errors:
             if name in TIMES:
                 raise EventError(unreadable(name, next(
@@ -289,19 +358,73 @@ class Event:
                             if isinstance(v, vBroken))))
         if None in broken:
             self._check_lines(lines)
-        if not self.uid:
-            raise EventError(gettext('training_abandon.msg_ical_no_uid'))
         self.description = self._text('DESCRIPTION', broken)
+        self.categories_ = [
+            category.strip() for value in self._all('CATEGORIES')
+            for category in re.split(
+                r'(?<!\\),', value.to_ical().decode())]
         self.categories = ' '.join(
             c.to_ical().decode().replace('\\', '')
             for c in self._all('CATEGORIES'))
         self.cancelled = (
-            self._text('STATUS', broken).upper() == 'CANCELLED')
+            self._text('STATUS', broken).upper() == 'CANCELLED'
+            or self._told_cancelled())
         self.version = self._version(broken)
         self.attendees = self._addresses('ATTENDEE')
         self.organizers = self._addresses('ORGANIZER')
         self._read_times()
+        self.holiday = self._is_holiday()
+        if not self.uid:
+            self._identify()
         del self.component, self.calendar
+
+    def _check_rules(self, lines):
+        "The rules of vCalendar 1.0 have no names"
+        for line in lines:
+            if name_of(line) == 'RRULE' and (
+                    match := PARAMETERS.match(line)):
+                rule = line[match.end():]
+                if re.match(r'(D|W|MP|MD|YM|YD)\d+(\s|$)', rule):
+                    raise EventError(gettext(
+                            'training_abandon.msg_ical_old_rule', rule=rule))
+                if 'FREQ' not in rule.upper():
+                    raise EventError(unreadable('RRULE', rule))
+
+    def _told_cancelled(self):
+        "Tell if the texts say that the event is cancelled"
+        summary = fold(self.summary)
+        categories = [fold(c) for c in self.categories_]
+        return bool(CANCELLED.match(summary)
+            or any(map(CANCELLED_CATEGORY.search, categories))
+            or 'index-education' in self.uid.casefold() and (
+                ABSENT.match(summary)
+                or any(map(ABSENT.search, categories))))
+
+    @property
+    def title(self):
+        "The summary without what says that the event is cancelled"
+        if self.cancelled and re.match(
+                f'{CANCELLED.pattern}|{ABSENT.pattern}', fold(self.summary)):
+            *_, title = re.split(
+                r'\s*[:\-–—|\])]\s*', self.summary, maxsplit=1)
+            return title
+        return self.summary
+
+    def _is_holiday(self):
+        "Tell if what lasts whole days is a holiday"
+        return bool(HOLIDAY.fullmatch(fold(self.summary))
+            or any(HOLIDAY_CATEGORY.fullmatch(fold(c))
+                for c in self.categories_))
+
+    def _identify(self):
+        "Name by its time and title an event without identifier"
+        if self.recurrence is not None:
+            raise EventError(gettext('training_abandon.msg_ical_no_uid'))
+        title = hashlib.sha256(fold(self.summary).encode()).hexdigest()[:8]
+        start = f'{self.start:%Y%m%d}'
+        if not self.all_day:
+            start = f'{self.start.astimezone(UTC):%Y%m%dT%H%M%SZ}'
+        self.uid = f'{start}-{title}'
 
     def _check_lines(self, lines):
         "The lines whose syntax is wrong are skipped, but for the times"
@@ -382,9 +505,7 @@ class Event:
         if tzid:
             zone = self.calendar.zone(tzid)
             if zone is None:
-                raise EventError(gettext(
-                        'training_abandon.msg_ical_unknown_zone',
-                        zone=tzid))
+                raise EventError(self.calendar.unknown_zone(tzid))
         elif value.tzinfo:
             # Calendars with a zone of their own may be written in UTC
             return value.astimezone(self.default or UTC)

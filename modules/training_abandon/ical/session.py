@@ -289,7 +289,7 @@ class SessionFinder:
     def find(self, event):
         """Return the session and None, or the title of the session that is
         made of the events which have it."""
-        for text in [event.summary, event.categories, event.description]:
+        for text in [event.title, event.categories, event.description]:
             words = SEPARATORS.split(text.casefold())
             found = {
                 self._words[word] for w in words
@@ -301,7 +301,7 @@ class SessionFinder:
                             sorted(s.number for s in found))))
             elif found:
                 return found.pop(), None
-        title = event.summary[:200].strip()
+        title = event.title[:200].strip()
         if not title:
             raise CalendarError(gettext(
                     'training_abandon.msg_ical_no_summary'))

@@ -230,7 +230,22 @@ class CalendarTestCase(unittest.TestCase):
                 zone.replace('BEGIN:STANDARD', many + 'BEGIN:STANDARD')]:
             self.assertEqual(
                 reasons(expand(calendar(hostile, event(start=start)))),
-                ['unknown_zone'])
+                ['zone_definition'])
+        # Lotus Notes repeats the time of the change
+        zone = '\n'.join([
+                'BEGIN:VTIMEZONE', 'TZID:Romance',
+                'BEGIN:STANDARD', 'DTSTART:19501029T030000',
+                'TZOFFSETFROM:+0200 ', 'TZOFFSETTO:+0100',
+                'RRULE:FREQ=YEARLY;BYMINUTE=0;BYHOUR=3;BYDAY=-1SU;BYMONTH=10',
+                'END:STANDARD', 'BEGIN:DAYLIGHT', 'DTSTART:19500326T020000',
+                'TZOFFSETFROM:+0100', 'TZOFFSETTO:+0200',
+                'RRULE:FREQ=YEARLY;BYMINUTE=0; BYHOUR=2;BYDAY=-1SU;BYMONTH=3',
+                'END:DAYLIGHT', 'END:VTIMEZONE'])
+        for day in ['20260302', '20260907']:
+            slot, = expand(calendar(zone, event(
+                        start=f'DTSTART;TZID=Romance:{day}T090000',
+                        end='DURATION:PT1H')))['slots']
+            self.assertEqual(slot['start'], dt.time(9))
 
     def test_change_of_hour(self):
         "The days of 23 and 25 hours, and the end of the year"
@@ -318,7 +333,10 @@ class CalendarTestCase(unittest.TestCase):
                     'unknown_zone'),
                 (event(start='DTSTART;VALUE=DATE:20260302'),
                     'date_and_time'),
-                (event(uid=''), 'no_uid'),
+                (event('RECURRENCE-ID:20260302T090000', uid=''), 'no_uid'),
+                (event('RRULE:W1 MO #3'), 'old_rule'),
+                (event('RRULE:MD1 1+ #3'), 'old_rule'),
+                (event('RRULE:weekly'), 'property'),
                 (event(end='DTEND:20260303T020000'), 'night'),
                 (event(end='DURATION:P9999W'), 'too_long'),
                 (event('RRULE:FREQ=SECONDLY'), 'frequency'),
@@ -404,6 +422,210 @@ class CalendarTestCase(unittest.TestCase):
                         event('RRULE:FREQ=DAILY;COUNT=2'),
                         event('RECURRENCE-ID;RANGE=THISANDFUTURE;VALUE=DATE:'
                             '20260302')))['slots']), 2)
+
+    def test_told_cancelled(self):
+        "Some programs tell in words that a lesson is cancelled"
+        index = 'Cours-2-1-20260901T100000Z-Index-Education'
+        for uid, summary, category, title in [
+                (index, "Cours annulé : DROIT - BTS1", "Cours - Cours annulé",
+                    "DROIT - BTS1"),
+                (index, "DROIT - BTS1", "Cours - Cours annulé",
+                    "DROIT - BTS1"),
+                (index, "COURS ANNULÉ - Droit", "Cours", "Droit"),
+                (index, "Prof. absent : MATHS", "Cours", "MATHS"),
+                (index, "MATHS", "Cours - Prof./pers. absent", "MATHS"),
+                (index, "Classe absente : MATHS", "", "MATHS"),
+                ('u', "Annulée : Excel", "", "Excel"),
+                ('u', "[ANNULÉ] Excel", "", "Excel"),
+                ('u', "Canceled: Excel", "", "Excel"),
+                ('u', "Formation annulée", "", "Formation annulée"),
+                ]:
+            with self.subTest(summary=summary, category=category):
+                content = calendar(event(
+                        f'CATEGORIES:{category}', uid=uid).replace(
+                        'SUMMARY:Course', f'SUMMARY;LANGUAGE=fr:{summary}'))
+                result = expand(content)
+                self.assertEqual(result['cancelled'], [(uid, None)])
+                self.assertFalse(result['slots'])
+                one, = Calendar(content, PARIS).series.values()
+                self.assertEqual(one.event.title, title)
+        for uid, summary, category in [
+                (index, "DROIT - BTS1", "Cours"),
+                (index, "Cours déplacé : DROIT", "Cours - Cours déplacé"),
+                ('u', "Annulation et report : les règles", "Droit"),
+                ('u', "Gérer un prof absent", "Management"),
+                ('u', "Prof. absent : que faire", ""),
+                ('u', "Excel (chèques annulés)", "Commandes annulées - suivi"),
+                ]:
+            with self.subTest(summary=summary, category=category):
+                slot, = expand(calendar(event(
+                            f'CATEGORIES:{category}', uid=uid).replace(
+                            'Course', summary)))['slots']
+                self.assertEqual(slot['summary'], summary)
+
+    def test_holidays(self):
+        "The holidays that a calendar tells are no errors"
+        day = {'start': 'DTSTART;VALUE=DATE:20260501', 'end': ''}
+        night = {
+            'start': 'DTSTART;TZID=Europe/Paris:20260501T000000',
+            'end': 'DTEND;TZID=Europe/Paris:20260502T000000'}
+        for summary, category, times_ in [
+                ("Fête du Travail", "", day),
+                ("Fête du Travail", "", night),
+                ("Férié - Fête du Travail", "Férié", day),
+                ("1er mai", "Jours fériés,Autres", day),
+                ("VACANCES DE PÂQUES", "", day),
+                ("Jeudi de l’Ascension", "", day),
+                ("Congés annuels", "", day),
+                ("Labour Day", "Holiday", day),
+                ("Bank holiday", "", day),
+                ]:
+            for half_days in [[], HALF_DAYS]:
+                with self.subTest(summary=summary, half_days=half_days):
+                    result = expand(calendar(event(
+                                f'CATEGORIES:{category}', **times_).replace(
+                                'Course', summary)), half_days=half_days)
+                    problem, = result['problems']
+                    self.assertEqual(
+                        (reasons(result), problem['skipped'],
+                            problem['dates']),
+                        (['holiday'], True, [dt.date(2026, 5, 1)]))
+                    self.assertFalse(result['slots'])
+                    self.assertEqual(result['kept'], [('u', None)])
+        for summary in [
+                "Atelier de Noël", "Pont roulant", "Fermeture des comptes",
+                "Congé individuel de formation"]:
+            result = expand(
+                calendar(event(**day).replace('Course', summary)))
+            self.assertEqual(reasons(result), ['all_day'])
+        # Those with times are lessons
+        self.assertTrue(expand(calendar(event().replace(
+                        'Course', "Fête du Travail")))['slots'])
+        # Each year without end, and outside the session
+        yearly = calendar(event('RRULE:FREQ=YEARLY', **day).replace(
+                'Course', "Fête du Travail"))
+        problem, = expand(yearly, first=None, last=None)['problems']
+        self.assertTrue(problem['skipped'])
+        self.assertFalse(expand(
+                yearly, dt.date(2027, 1, 1), dt.date(2027, 2, 1))['problems'])
+
+    def test_emptied_series(self):
+        "A series whose end is before its start has no time"
+        until = 'RRULE:FREQ=WEEKLY;UNTIL=20260301T215959Z;BYDAY=MO'
+        result = expand(calendar(event(until), event(uid='v')))
+        self.assertEqual([s['uid'] for s in result['slots']], ['v'])
+        self.assertEqual(reasons(result), [])
+        slots = Slots()
+        slots.load(calendar(event('RRULE:FREQ=WEEKLY;COUNT=2')))
+        self.assertEqual(slots.load(calendar(event(until))), {'cancel': 2})
+        self.assertEqual(times(expand(calendar(
+                        event(until, 'RDATE:20260304T090000')))),
+            [('2026-03-04', '09:00', '12:00')])
+        # All its times are excluded
+        self.assertFalse(expand(calendar(event(
+                        'RRULE:FREQ=DAILY;COUNT=2',
+                        'EXDATE:20260302T090000,20260303T090000')))['slots'])
+        # The day of the last time counts
+        self.assertEqual(len(expand(calendar(event(
+                        'RRULE:FREQ=DAILY;UNTIL=20260302')))['slots']), 1)
+
+    def test_old_series(self):
+        "A series that goes on since long ago gives the times of the session"
+        first, last = dt.date(2026, 9, 1), dt.date(2026, 9, 30)
+        for year in [1001, 1900, 1984, 1989, 1990, 1999, 2025]:
+            for rule, days in [
+                    ('FREQ=WEEKLY;BYDAY=SA', [5, 12, 19, 26]),
+                    ('FREQ=DAILY;BYDAY=SA', [5, 12, 19, 26]),
+                    ('FREQ=WEEKLY;BYDAY=SA;UNTIL=99991231T235959Z',
+                        [5, 12, 19, 26]),
+                    ('FREQ=MONTHLY;BYDAY=1SA', [5]),
+                    ('FREQ=YEARLY;BYMONTH=9;BYDAY=1SA', [5]),
+                    ]:
+                with self.subTest(year=year, rule=rule):
+                    result = expand(calendar(event(
+                                f'RRULE:{rule}',
+                                start=f'DTSTART;TZID=Europe/Paris:{year}'
+                                '0107T090000',
+                                end='DURATION:PT3H')), first, last)
+                    self.assertEqual(times(result), [
+                            (f'2026-09-{day:02}', '09:00', '12:00')
+                            for day in days])
+                    self.assertEqual(reasons(result), [])
+        # Every other week, from the first one
+        for weeks, days in [(2, [5, 19]), (3, [12])]:
+            self.assertEqual([t[0][-2:] for t in times(expand(calendar(event(
+                                f'RRULE:FREQ=WEEKLY;INTERVAL={weeks}',
+                                start='DTSTART:19840107T090000',
+                                end='DURATION:PT3H')), first, last))],
+                [f'{(dt.date(2026, 9, 5) + dt.timedelta(d)).day:02}'
+                    for d in range(0, 26)
+                    if (dt.date(2026, 9, 5) + dt.timedelta(d)
+                        - dt.date(1984, 1, 7)).days % (7 * weeks) == 0])
+        # Many of them, and their changes of another time
+        content = calendar(*(
+                event('RRULE:FREQ=DAILY', uid=str(n),
+                    start='DTSTART:19900101T090000', end='DURATION:PT1H')
+                for n in range(20)), *(
+                event('RECURRENCE-ID:20000103T090000', uid=str(n),
+                    start='DTSTART:20000103T100000', end='DURATION:PT1H')
+                for n in range(20)))
+        result = expand(content, first, last)
+        self.assertEqual((len(result['slots']), reasons(result)), (600, []))
+        # A series with an end far away
+        result = expand(calendar(event(
+                    'RRULE:FREQ=YEARLY;UNTIL=20300101T000000Z',
+                    start='DTSTART:19840907T090000',
+                    end='DURATION:PT3H')), first, last)
+        self.assertEqual([t[0] for t in times(result)], ['2026-09-07'])
+        # What began before may go on
+        result = expand(calendar(event(
+                    'RRULE:FREQ=MONTHLY;BYMONTHDAY=31',
+                    start='DTSTART:20000131T090000',
+                    end='DURATION:P2DT3H')), first, last)
+        self.assertEqual(
+            times(result)[:2],
+            [('2026-09-01', '09:00', '12:00'),
+                ('2026-09-02', '09:00', '12:00')])
+
+    def test_spaces(self):
+        "The spaces around the values mean nothing"
+        for lines, expected in [
+                (['RRULE:FREQ=WEEKLY; COUNT=3; BYDAY=MO, TU '],
+                    ['02', '03', '09']),
+                ([
+                        'RRULE:FREQ=DAILY;COUNT=3 ',
+                        'EXDATE:20260303T090000, 20260304T090000 '],
+                    ['02']),
+                (['RDATE;TZID=Europe/Paris: 20260305T090000 '], ['02', '05']),
+                ]:
+            slots = times(expand(calendar(event(
+                            *lines, start='DTSTART:20260302T090000 ',
+                            end='DURATION:PT3H '))))
+            self.assertEqual([s[0][-2:] for s in slots], expected)
+
+    def test_without_identifier(self):
+        "Events without UID are known by their time and title"
+        one = event(uid='').replace('UID:\n', '')
+        two = one.replace('T09', 'T14').replace('T12', 'T17')
+        result = expand(calendar(one, two, one))
+        self.assertEqual(len({s['uid'] for s in result['slots']}), 2)
+        self.assertEqual(reasons(result), [])
+        slots = Slots()
+        slots.slots = [Slot(
+                1, dt.date(2026, 3, 2), dt.time(14), dt.time(17), None, None,
+                None, 'planned', None)]
+        self.assertEqual(
+            slots.load(calendar(one, two)), {'link': 1, 'create': 1})
+        self.assertEqual(slots.load(calendar(one, two)), {'keep': 2})
+        # Another title at the same time
+        self.assertEqual(
+            slots.load(calendar(one.replace('Course', 'Word'), two)),
+            {'link': 1, 'keep': 1})
+        self.assertEqual(slots.load(calendar(one)), {'link': 1, 'cancel': 1})
+        # Which slot is the one of what can not be read is not known
+        self.assertTrue(Calendar(calendar(one, two.replace(
+                        'DTEND', 'X-END').replace('DTSTART:', 'DTSTART:x')),
+                PARIS).partial)
 
     def test_bad_change(self):
         "A change that can not be read leaves its slot alone"

@@ -6,8 +6,8 @@ import datetime as dt
 from collections import Counter
 
 from .client import Refused
-from .importer import Importer
-from .table import FormatError, Rejected, Row
+from .importer import IMPORT, Importer
+from .table import FormatError, Rejected, Row, shorten
 
 SESSION = 'training.session'
 # More than what any server takes
@@ -87,6 +87,13 @@ class Calendar(Importer):
         self.progress.total = sum(len(g['slots']) for g in found['groups'])
         for problem in found['rejected']:
             self.reject_event(problem)
+        new = [
+            g['title'] for g in found['groups']
+            if g['slots'] and not g['session']]
+        if len(new) > 1 and not self.options.dry_run:
+            print(f"{len(new)} sessions are created, one by title: "
+                f"{shorten(', '.join(new), 200)}\nGive --session for one "
+                "session, and --dry-run to look first.")
         for group in found['groups']:
             self.load_group(group)
 
@@ -97,9 +104,12 @@ class Calendar(Importer):
             else:
                 self.reject_event(problem)
         try:
-            lines = self.client.call(
-                SESSION, 'load_calendar', group, self.options.missing,
-                not self.options.dry_run)
+            if self.options.dry_run:
+                lines = self.client.call(
+                    IMPORT, 'try_calendar', group, self.options.missing)
+            else:
+                lines = self.client.call(
+                    SESSION, 'load_calendar', group, self.options.missing)
         except Refused as exc:
             self.reject_slots([
                     dict(slot, reason=str(exc)) for slot in group['slots']])
@@ -108,6 +118,8 @@ class Calendar(Importer):
             self.table.rows.append(line)
             if line['action'] in OUTCOMES:
                 self.counts[OUTCOMES[line['action']]] += 1
+        if lines and not group['session']:
+            self.counts['sessions'] += 1
         self.reject_slots([line for line in lines if line['reason']])
         self.progress.update(len(group['slots']))
 

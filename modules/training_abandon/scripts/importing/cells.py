@@ -16,9 +16,14 @@ from .table import FORMULA, Rejected, shorten
 EMAIL = re.compile(r'[^@\s,;<>()]+@[^@\s,;<>()]+\.[^@\s,;<>().]{2,}')
 # XML can not tell the other ones
 CONTROL = re.compile(
-    '[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]')
+    '[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]')
+REPLACEMENT = '\ufffd'
+# UTF-8 that was read as something else
+GARBLED = re.compile('[ÃÂÅ][\xa0-\xbf€‚-„†-‰Š‹ŒŽ‘-”•–—˜™š›œžŸƒ…ˆ]|â€|├|┬')
 MAX_CODE, MAX_LABEL = 200, 1000
 MAX_NUMBER = 10 ** 9
+# Before, it is a date of another kind or a year that has lost digits
+FIRST_YEAR = 1990
 # The cells whose conversions are kept, as they are often the same
 CACHE = 1000
 
@@ -34,6 +39,15 @@ def check_text(cell):
     if match := CONTROL.search(cell):
         raise Rejected("The cell has an invisible character "
             f"(U+{ord(match[0]):04X}): delete it.")
+    if REPLACEMENT in cell:
+        raise Rejected(
+            f"{show(cell)} has the character U+FFFD, the trace of a wrong "
+            "conversion: write the text again, or save the file as CSV "
+            "UTF-8.")
+    if GARBLED.search(cell):
+        raise Rejected(
+            f"{show(cell)} looks like the result of a wrong conversion: write "
+            "the text again, or save the file as CSV UTF-8.")
 
 
 def check_length(cell, maximum):
@@ -119,9 +133,14 @@ def date(cell):
     cell = re.sub(r'[ T]00:00(:00)?$', '', cell)
     for pattern in ['%Y-%m-%d', '%d/%m/%Y']:
         try:
-            return dt.datetime.strptime(cell, pattern).date()
+            result = dt.datetime.strptime(cell, pattern).date()
         except ValueError:
             continue
+        if result.year < FIRST_YEAR:
+            raise Rejected(
+                f"{show(cell)} is of the year {result.year}: write a year "
+                f"from {FIRST_YEAR} on, with its four digits.")
+        return result
     if re.fullmatch(r'\d{1,2}([/.-])\d{1,2}\1\d{2}', cell):
         raise Rejected(
             f"{show(cell)} has a year of two digits, which is read in more "
@@ -132,23 +151,48 @@ def date(cell):
 
 @lru_cache(CACHE)
 def time(cell):
-    match = re.fullmatch(r'(\d{1,2})[:hH](\d{2})?(?::00)?', cell)
+    match = TIME.fullmatch(cell)
     try:
         return dt.time(int(match[1]), int(match[2] or 0))
     except (TypeError, ValueError) as exc:
+        if re.fullmatch(r'[\d:hH ]+ ?(-|–|—|/|à|a|to) ?[\d:hH ]+', cell):
+            raise Rejected(
+                f"{show(cell)} is two times: write the first one in the "
+                "column start and the other one in the column end, like "
+                "HH:MM.") from exc
         raise Rejected(f"{show(cell)} is not a time: write HH:MM.") from exc
 
 
+TIME = re.compile(
+    r'(\d{1,2}) ?(?:[:hH]|heures?) ?(\d{2})?(?::00| ?(?:mn|min))?')
+NUMBER = re.compile(
+    r"(?P<whole>\d{1,3}(?P<group>[ .,'])\d{3}(?:(?P=group)\d{3})*|\d+)?"
+    r"(?:(?P<point>[.,])(?P<decimals>\d*))?")
+
+
 def number(cell):
-    value = re.sub(r'[\s\u202f€]', '', cell)
-    if ',' in value:
-        # French writes 1.234,50
-        value = value.replace('.', '').replace(',', '.')
-    if re.fullmatch(r'-[0-9.]+', value):
+    value = re.sub(r'[\s\u202f]+', ' ', cell.replace('’', "'"))
+    value = re.sub(r' ?(€|EUR)$|^€ ?', '', value.strip(), flags=re.I)
+    if re.fullmatch(r'- ?[0-9 .,]+', value):
         raise Rejected(f"{show(cell)} must be zero or more.")
-    if not re.fullmatch(r'[0-9]+(\.[0-9]*)?|\.[0-9]+', value):
+    match = NUMBER.fullmatch(value)
+    if (not match or not re.search('[0-9]', value)
+            or match['group'] and match['group'] == match['point']):
         raise Rejected(f"{show(cell)} is not a number.")
-    result = Decimal(value)
+    whole, group = match['whole'] or '0', match['group']
+    decimals = match['decimals'] or '0'
+    if group in {'.', ','} and not match['point']:
+        if whole.startswith('0'):
+            whole, decimals = whole.split(group, 1)
+        elif whole.count(group) == 1:
+            raise Rejected(
+                f"{show(cell)} is read in more than one way: write "
+                f"{whole.replace(group, '')} or "
+                f"{whole.replace(group, ',').rstrip('0').rstrip(',')}.")
+    whole = re.sub("[ .,']", '', whole)
+    if not decimals.isdecimal():
+        raise Rejected(f"{show(cell)} is not a number.")
+    result = Decimal(f'{whole}.{decimals}')
     if result >= MAX_NUMBER:
         raise Rejected(f"{show(cell)} is too large.")
     return result
@@ -169,8 +213,14 @@ def hours(cell):
 
 
 def hours_and_minutes(cell):
-    if match := re.fullmatch(r'(\d{1,5})[:hH](\d{2})', cell):
+    "Convert what is written like 7:30, 07:30:00 or 7 h 30"
+    if match := HOURS.fullmatch(cell):
         return dt.timedelta(hours=int(match[1]), minutes=int(match[2]))
+
+
+HOURS = re.compile(
+    r'(\d{1,5}) ?(?:[:hH]|heures?|hours?) ?(\d{2})'
+    r'(?::00(?:[.,]0+)?| ?(?:mn|min|minutes?))?')
 
 
 def minutes(cell):

@@ -95,14 +95,14 @@ class Client:
                 *args, dict(self.context, **context))
         except xmlrpc.client.Fault as exc:
             if exc.faultCode in REFUSALS:
-                raise Refused(_message(exc.faultString)) from exc
+                raise Refused(message(exc.faultString)) from exc
             raise Stopped(f"the server fails: {exc.faultString}") from exc
         except xmlrpc.client.ProtocolError as exc:
             raise Stopped(f"the server fails: {exc.errmsg}") from exc
         except NO_ANSWER as exc:
             raise Stopped("the server gives no valid answer.") from exc
         except self._refusals as exc:
-            raise Refused(_message(str(exc))) from exc
+            raise Refused(message(str(exc))) from exc
         except self._failures as exc:
             raise Stopped(f"the database fails: {exc}") from exc
 
@@ -147,7 +147,7 @@ def _exceptions():
         backend.DatabaseIntegrityError, backend.DatabaseTimeoutError)
 
 
-def _message(text):
+def message(text):
     "The message of a refusal, without its description when it is empty"
     return text.removesuffix(' - ')
 

@@ -221,6 +221,9 @@ def summary(importer, args):
     text = f"{args.file.name}: {len(table.rows)} {table.unit}, {counts}"
     if skipped := importer.counts['skipped']:
         text += f", {skipped} days skipped that are not working days"
+    if sessions := importer.counts['sessions']:
+        text += (f", {sessions} session{'s' if sessions > 1 else ''} "
+            f"{verb}created")
     if importer.errors:
         text += f", {len(importer.errors)} rejected"
         if importer.errors.path.is_file():

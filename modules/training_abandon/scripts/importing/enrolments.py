@@ -5,8 +5,7 @@
 from decimal import Decimal
 
 from . import cells
-from .client import grouped
-from .importer import Importer
+from .importer import Importer, request
 
 PARTY = 'party.party'
 TRAINEE = 'training.trainee'
@@ -52,15 +51,16 @@ class Enrolments(Importer):
         rows = self.set_trainees(rows)
         codes = self.find_codes(
             ENROLMENT, [row['enrolment'] for row in rows])
-        rows = self.match(rows, codes)
+        matched = self.match(rows, codes)
+        rows = [row for row in rows if row not in self.errors]
+        known = {**codes, **matched}
         self.batches(
             self.without_ended(
-                [r for r in rows if r['enrolment'] not in codes]),
+                [r for r in rows if r['enrolment'] not in known]),
             self.create_enrolments)
         self.batches(
-            [r for r in rows if r['enrolment'] in codes],
-            lambda batch: self.update_enrolments(batch, codes))
-        self.confirm([row['enrolment'] for row in rows])
+            [r for r in rows if r['enrolment'] in known],
+            lambda batch: self.update_enrolments(batch, known, matched))
 
     def set_parties(self, rows):
         ids = self.find_codes(
@@ -96,28 +96,27 @@ class Enrolments(Importer):
         ids = {
             trainee['party']: trainee for trainee in self.client.read_in(
                 TRAINEE, 'party', kinds, ['party', 'kind'])}
-        pairs = [
-            ([trainee['id']], {'kind': kinds[party]})
-            for party, trainee in ids.items()
-            if kinds[party] and kinds[party] != trainee['kind']]
-        for part in grouped(pairs):
-            self.write(TRAINEE, *part)
+        for row in rows:
+            trainee, kind = ids.get(row['trainee']), kinds[row['trainee']]
+            if trainee and kind and kind != trainee['kind']:
+                row.also['kind', trainee['id']] = request(
+                    TRAINEE, 'write', [trainee['id']], {'kind': kind})
         ids = {party: trainee['id'] for party, trainee in ids.items()}
-        for part in grouped(party for party in kinds if party not in ids):
-            ids.update(zip(part, self.create(TRAINEE, [
-                            trainee_values(party, kinds[party])
-                            for party in part])))
+        for party, kind in kinds.items():
+            if party not in ids:
+                ids[party] = self.later(TRAINEE, trainee_values(party, kind))
         for row in rows:
             row.values['trainee'] = ids[row['trainee']]
         return rows
 
     def match(self, rows, codes):
-        """Add to codes the enrolments of the same trainee in the same
-        session, return the rows to import"""
+        """Return by code the enrolments of the same trainee in the same
+        session, for the codes that are not known"""
         new = [row for row in rows if row['enrolment'] not in codes]
         found = {}
         for enrolment in self.client.read_in(
-                ENROLMENT, 'trainee', [row['trainee'] for row in new],
+                ENROLMENT, 'trainee',
+                [row['trainee'] for row in new if row['trainee'] > 0],
                 ['trainee', 'session'], domain=[('state', 'in', CURRENT)]):
             found[enrolment['trainee'], enrolment['session']] = (
                 enrolment['id'])
@@ -131,9 +130,7 @@ class Enrolments(Importer):
             elif key in found:
                 matched[row['enrolment']] = found[key]
             seen.setdefault(key, row.line)
-        self.link(ENROLMENT, matched)
-        codes.update(matched)
-        return [row for row in rows if row not in self.errors]
+        return matched
 
     def without_ended(self, rows):
         "The rows without those whose session takes no enrolment any more"
@@ -146,7 +143,9 @@ class Enrolments(Importer):
         return [row for row in rows if row not in self.errors]
 
     def create_enrolments(self, rows):
-        self.create(ENROLMENT, [self.new_enrolment(row) for row in rows])
+        numbers = [
+            self.later(ENROLMENT, self.new_enrolment(row)) for row in rows]
+        self.apply(rows, request(ENROLMENT, 'confirm', numbers))
         for row in rows:
             self.done(row, 'created')
 
@@ -162,17 +161,18 @@ class Enrolments(Importer):
             values['fundings'] = [('create', [funding(row)])]
         return values
 
-    def update_enrolments(self, rows, codes):
+    def update_enrolments(self, rows, codes, matched):
         ids = [codes[row['enrolment']] for row in rows]
         current = {
             enrolment['id']: dict(enrolment, fundings=[])
             for enrolment in self.client.read_in(
                 ENROLMENT, 'id', ids,
-                ['trainee', 'session', *FIELDS.values()])}
+                ['trainee', 'session', 'session.state', 'state',
+                    *FIELDS.values()])}
         for record in self.client.read_in(
                 FUNDING, 'enrolment', ids, ['enrolment', 'funder']):
             current[record['enrolment']]['fundings'].append(record)
-        pairs, changed = [], []
+        pairs, drafts, changed = [], [], []
         for row, id in zip(rows, ids):
             enrolment = current.get(id)
             if problem := conflict(row, enrolment):
@@ -183,22 +183,20 @@ class Enrolments(Importer):
                 if enrolment[name] != value}
             if fundings := funding_changes(row, enrolment):
                 values['fundings'] = fundings
-            if values:
-                pairs.append(([id], values))
             changed.append((row, bool(values)))
-        self.write(ENROLMENT, *pairs)
+            if row['enrolment'] in matched:
+                values['external_codes'] = self.code(row['enrolment'])
+            if values:
+                pairs += [[id], values]
+            if (enrolment['state'] == 'draft'
+                    and enrolment['session.']['state'] not in ENDED):
+                drafts.append(id)
+        self.apply(
+            [row for row, _ in changed],
+            request(ENROLMENT, 'write', *pairs),
+            *([request(ENROLMENT, 'confirm', drafts)] if drafts else []))
         for row, is_changed in changed:
             self.done(row, 'updated' if is_changed else 'unchanged')
-
-    def confirm(self, codes):
-        ids = self.find_codes(ENROLMENT, codes).values()
-        self.click(ENROLMENT, 'confirm', [
-                enrolment['id'] for enrolment in self.client.read_in(
-                    ENROLMENT, 'id', ids, ['id'],
-                    domain=[
-                        ('state', '=', 'draft'),
-                        ('session.state', 'not in', list(ENDED)),
-                        ])])
 
 
 def conflict(row, enrolment):

@@ -6,11 +6,12 @@ from collections import Counter
 
 from trytond.tools import escape_wildcard
 
-from .cells import check_text
+from .cells import CONTROL, REPLACEMENT, check_text
 from .client import BATCH, Refused, grouped
 from .table import Rejected
 
 CODE = 'training.external_code'
+IMPORT = 'training.import'
 MECHANISM = 'party.contact_mechanism'
 
 
@@ -32,6 +33,39 @@ class Options:
         self.missing = missing
         self.notify = notify
 
+    def tried(self):
+        "What a dry run on the server needs of them"
+        return {
+            'source': self.source,
+            'company': {n: self.company[n] for n in ['id', 'party']},
+            'close': self.close,
+            'statuses': self.statuses,
+            'notify': self.notify,
+            }
+
+
+def request(model, method, *args, numbers=()):
+    """Return a call to make with others.
+
+    The numbers are those of the records that it creates."""
+    return {
+        'model': model,
+        'method': method,
+        'args': list(args),
+        'numbers': list(numbers),
+        }
+
+
+def replaced(value, made):
+    "Return the value with the records that are made for their numbers"
+    if isinstance(value, dict):
+        return {name: replaced(v, made) for name, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [replaced(v, made) for v in value]
+    if isinstance(value, int) and value < 0:
+        return made.get(value, value)
+    return value
+
 
 class Importer:
     # name: converter, in the order of the documentation
@@ -48,21 +82,50 @@ class Importer:
         self.progress = progress
         self._outcomes = {}
         self._advanced = set()
+        # By number, what is created with the first row that needs it
+        self._later = {}
+        self._made = {}
+        self._applied = set()
 
     @property
     def company(self):
         return self.options.company['id']
 
     @property
+    def found(self):
+        "What becomes of the rows that are not rejected"
+        return {
+            row: outcome for row, outcome in self._outcomes.items()
+            if row not in self.errors}
+
+    @property
     def counts(self):
-        return Counter(
-            outcome for row, outcome in self._outcomes.items()
-            if row not in self.errors)
+        return Counter(self.found.values())
 
     def run(self):
         rows = [row for row in self.table.rows if self.parse(row)]
         self._advance(row for row in self.table.rows if row in self.errors)
-        self.load(rows)
+        if self.options.dry_run:
+            self.try_out(rows)
+        else:
+            self.load(rows)
+
+    def try_out(self, rows):
+        "Have the server import the rows and undo it"
+        usable = {row.line: row for row in rows}
+        found = self.client.call(
+            IMPORT, 'try_out', type(self).__name__.lower(),
+            self.table.header, [
+                [row.line, [CONTROL.sub(REPLACEMENT, c) for c in row.raw]]
+                for row in self.table.rows],
+            self.options.tried())
+        for line, reason, column in found['rejected']:
+            if line in usable:
+                self.reject(usable[line], reason, column)
+        for line, outcome in found['outcomes']:
+            self.done(usable[line], outcome)
+        if found['stopped']:
+            raise Refused(found['stopped'])
 
     def load(self, rows):
         raise NotImplementedError
@@ -194,27 +257,76 @@ class Importer:
                         'code': code,
                         }])]
 
-    def link(self, model, ids):
-        "Give external codes to existing records, by code"
-        if self.options.dry_run:
-            return
-        for part in grouped(ids.items()):
-            self.client.create(CODE, [{
-                        'source': self.options.source,
-                        'code': code,
-                        'record': f'{model},{id}',
-                        } for code, id in part])
+    def later(self, model, values):
+        """Return the number, for the values, of a record that is created
+        with the first row that needs it"""
+        number = -len(self._later) - 1
+        self._later[number] = model, values
+        return number
+
+    def apply(self, rows, *requests):
+        "Make the requests with what they and the rows need, all or nothing"
+        also = {
+            key: request for row in rows for key, request in row.also.items()
+            if key not in self._applied}
+        requests = [*also.values(), *(r for r in requests if r['args'])]
+        numbers = list(dict.fromkeys(self._needed(
+                    [r['args'] for r in requests])))
+        new = {}
+        for number in numbers:
+            new.setdefault(self._later[number][0], []).append(number)
+        requests = [
+            request(
+                model, 'create', [self._later[n][1] for n in numbers],
+                numbers=numbers)
+            for model, numbers in new.items()] + requests
+        results = self._make([
+                {**r, 'args': replaced(r['args'], self._made)}
+                for r in requests])
+        for made, result in zip(requests, results):
+            if made['numbers']:
+                self._made.update(zip(made['numbers'], result))
+        self._applied.update(also)
+
+    def _make(self, requests):
+        if len(requests) > 1:
+            return self.client.call(IMPORT, 'apply', requests)
+        elif requests and requests[0]['method'] == 'create':
+            return [self.client.create(
+                    requests[0]['model'], *requests[0]['args'])]
+        return [
+            self.client.call(r['model'], r['method'], *r['args'])
+            for r in requests]
+
+    def _needed(self, value):
+        "Yield the numbers of what is not made yet, what they need first"
+        if isinstance(value, dict):
+            value = value.values()
+        if isinstance(value, int):
+            if value in self._later and value not in self._made:
+                yield from self._needed(self._later[value][1])
+                yield value
+        elif not isinstance(value, str):
+            try:
+                values = iter(value)
+            except TypeError:
+                return
+            for one in values:
+                yield from self._needed(one)
+
+    def link(self, model, code, id):
+        "Return the request that gives an external code to a record"
+        return request(CODE, 'create', [{
+                    'source': self.options.source,
+                    'code': code,
+                    'record': f'{model},{id}',
+                    }])
 
     def write(self, model, *pairs):
-        if not self.options.dry_run:
-            self.client.write(model, *pairs)
+        self.client.write(model, *pairs)
 
     def create(self, model, values):
-        "Create the records, return their ids (negative in a dry run)"
-        if self.options.dry_run:
-            return range(-len(values), 0)
         return self.client.create(model, values)
 
     def click(self, model, button, ids, **context):
-        if not self.options.dry_run:
-            self.client.click(model, button, ids, **context)
+        self.client.click(model, button, ids, **context)

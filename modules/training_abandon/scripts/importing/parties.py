@@ -6,11 +6,12 @@ import re
 from collections import defaultdict
 
 from . import cells
-from .importer import MECHANISM, Importer
+from .importer import MECHANISM, Importer, request
 from .table import Rejected
 
 MODEL = 'party.party'
 IDENTIFIER = 'party.identifier'
+PLACE = 'party.address'
 ADDRESS = {
     'street': 'street_unstructured',
     'postal_code': 'postal_code',
@@ -86,21 +87,13 @@ class Parties(Importer):
         codes = self.find_codes(MODEL, [row['code'] for row in rows])
         rows, deferred = self.defer(rows, codes)
         matched = self.match([r for r in rows if r['code'] not in codes])
-        self.link(MODEL, matched)
         codes.update(matched)
         rows = [row for row in rows if row not in self.errors]
         self.batches(
             [r for r in rows if r['code'] not in codes], self.create_parties)
-        known = [r for r in rows if r['code'] in codes]
-        self.batches(known, lambda batch: self.update_parties(batch, codes))
-        self.batches([
-                row for row in rows
-                if row['siret'] and row not in self.errors],
-            self.set_sirets)
-        if self.options.dry_run:
-            for row in deferred:
-                self.done(row, 'updated')
-            deferred = []
+        self.batches(
+            [r for r in rows if r['code'] in codes],
+            lambda batch: self.update_parties(batch, codes, matched))
         return deferred
 
     def defer(self, rows, codes):
@@ -160,7 +153,19 @@ class Parties(Importer):
         return found
 
     def create_parties(self, rows):
-        self.create(MODEL, [self.new_party(row) for row in rows])
+        parties, identifiers = [], []
+        for row in rows:
+            values = self.new_party(row)
+            if row['siret']:
+                # A SIRET is the one of an address of its party
+                values['addresses'] = []
+                party = self.later(MODEL, values)
+                place = self.later(PLACE, {'party': party, **address(row)})
+                identifiers.append(identifier(row, party, place))
+            else:
+                parties.append(values)
+        self.apply(rows, *creations(MODEL, parties),
+            *creations(IDENTIFIER, identifiers))
         for row in rows:
             self.done(row, 'created')
 
@@ -177,10 +182,12 @@ class Parties(Importer):
             values['addresses'] = [('create', [address(row)])]
         return values
 
-    def update_parties(self, rows, codes):
+    def update_parties(self, rows, codes, matched):
         current = self.read_parties([codes[row['code']] for row in rows])
-        pairs = []
-        changed = []
+        sirets = self.read_sirets(
+            [codes[row['code']] for row in rows if row['siret']])
+        pairs, changed = [], []
+        new, replacements = [], []
         for row in rows:
             party = current.get(codes[row['code']])
             if not party:
@@ -188,12 +195,47 @@ class Parties(Importer):
                     "The party of this code has been deleted: delete its "
                     "external code.", 'code')
                 continue
-            if values := self.changes(row, party):
-                pairs.append(([party['id']], values))
-            changed.append((row, bool(values)))
-        self.write(MODEL, *pairs)
+            values = self.changes(row, party)
+            is_changed = bool(values)
+            if row['siret']:
+                is_changed |= self.change_siret(
+                    row, party, values, sirets[party['id']], new,
+                    replacements)
+            if row['code'] in matched:
+                values['external_codes'] = self.code(row['code'])
+            if values:
+                pairs += [[party['id']], values]
+            changed.append((row, is_changed))
+        self.apply(
+            [row for row, _ in changed],
+            request(MODEL, 'write', *pairs), *creations(IDENTIFIER, new),
+            request(IDENTIFIER, 'write', *replacements))
         for row, is_changed in changed:
             self.done(row, 'updated' if is_changed else 'unchanged')
+
+    def change_siret(self, row, party, values, old, new, replacements):
+        "Replace the only SIRET or add one, tell if there is one to change"
+        if row['siret'] in {i['code_compact'] for i in old}:
+            return False
+        if len(old) == 1:
+            replacements += [[old[0]['id']], {'code': row['siret']}]
+            return True
+        if party['addresses']:
+            place = min(a['id'] for a in party['addresses'])
+        else:
+            del values['addresses']
+            place = self.later(
+                PLACE, {'party': party['id'], **address(row)})
+        new.append(identifier(row, party['id'], place))
+        return True
+
+    def read_sirets(self, parties):
+        result = defaultdict(list)
+        for record in self.client.read_in(
+                IDENTIFIER, 'party', parties, ['party', 'code_compact'],
+                domain=[('type', '=', 'fr_siret')]):
+            result[record['party']].append(record)
+        return result
 
     def read_parties(self, ids):
         parties = {
@@ -254,42 +296,6 @@ class Parties(Importer):
             if old[name] != value}
         return [('write', [old['id']], new)] if new else []
 
-    def set_sirets(self, rows):
-        "Give their SIRET to the addresses of the parties"
-        codes = self.find_codes(MODEL, [row['code'] for row in rows])
-        # In a dry run the new parties do not exist
-        rows = [row for row in rows if row['code'] in codes]
-        ids = [codes[row['code']] for row in rows]
-        addresses, identifiers = {}, defaultdict(list)
-        for record in sorted(self.addresses(ids), key=lambda a: a['id']):
-            addresses.setdefault(record['party'], record['id'])
-        for record in self.client.read_in(
-                IDENTIFIER, 'party', ids, ['party', 'code_compact'],
-                domain=[('type', '=', 'fr_siret')]):
-            identifiers[record['party']].append(record)
-        new, pairs = [], []
-        for row, id in zip(rows, ids):
-            old = identifiers[id]
-            if (id not in addresses
-                    or row['siret'] in {i['code_compact'] for i in old}):
-                continue
-            if len(old) == 1:
-                pairs.append(([old[0]['id']], {'code': row['siret']}))
-            else:
-                new.append({
-                        'party': id,
-                        'address': addresses[id],
-                        'type': 'fr_siret',
-                        'code': row['siret'],
-                        })
-            self.change(row)
-        self.create(IDENTIFIER, new)
-        self.write(IDENTIFIER, *pairs)
-
-    def change(self, row):
-        if self._outcomes[row] == 'unchanged':
-            self.done(row, 'updated')
-
 
 def email_key(email, name):
     return ('email', email.lower(), cells.fold(name))
@@ -323,6 +329,19 @@ def phone(row):
 def address(row):
     return {
         field: row[name] for name, field in ADDRESS.items() if row[name]}
+
+
+def identifier(row, party, place):
+    return {
+        'party': party,
+        'address': place,
+        'type': 'fr_siret',
+        'code': row['siret'],
+        }
+
+
+def creations(model, values):
+    return [request(model, 'create', values)] if values else []
 
 
 def has_address(row):

@@ -3,8 +3,7 @@
 "Import of sessions, one row per slot"
 
 from . import cells
-from .client import Refused
-from .importer import Importer
+from .importer import Importer, request
 from .table import Rejected
 
 COURSE = 'training.course'
@@ -94,10 +93,11 @@ class Sessions(Importer):
         new = sorted({
                 cells.fold(name): name for name in names
                 if cells.fold(name) not in ids}.values())
-        ids.update(zip(map(cells.fold, new), self.create(ADDRESS, [{
-                            'party': party,
-                            'street_unstructured': name,
-                            } for name in new])))
+        ids.update({
+                cells.fold(name): self.later(ADDRESS, {
+                        'party': party,
+                        'street_unstructured': name,
+                        }) for name in new})
         return {name: ids[cells.fold(name)] for name in names}
 
     def set_courses(self, rows):
@@ -109,11 +109,11 @@ class Sessions(Importer):
         ids.update(self.match_courses(rows, new))
         for code in [c for c in new if c not in ids]:
             try:
-                ids[code], = self.create(COURSE, [self.new_course(new[code])])
-            except (Rejected, Refused) as exc:
+                ids[code] = self.later(COURSE, self.new_course(new[code]))
+            except Rejected as exc:
                 for row in rows:
                     if row['course'] == code:
-                        self.reject(row, str(exc), 'title')
+                        self.reject(row, exc.reason, exc.column)
         rows = [row for row in rows if row not in self.errors]
         for row in rows:
             row.values['course'] = ids[row['course']]
@@ -140,7 +140,10 @@ class Sessions(Importer):
                         'course')
             del found[code], new[code]
         matched = {code: ids[0] for code, ids in found.items()}
-        self.link(COURSE, matched)
+        for row in rows:
+            if row['course'] in matched:
+                row.also['link', row['course']] = self.link(
+                    COURSE, row['course'], matched[row['course']])
         return matched
 
     def new_course(self, values):
@@ -158,15 +161,15 @@ class Sessions(Importer):
             course['id']: course for course in self.client.read_in(
                 COURSE, 'id', ids.values(),
                 ['name', 'modality', 'duration'])}
-        pairs = []
         for code, id in ids.items():
             values = {
                 name: value for name, value in course_values(
                     self.merged(rows, code)).items()
                 if id in current and current[id][name] != value}
-            if values:
-                pairs.append(([id], values))
-        self.write(COURSE, *pairs)
+            for row in rows:
+                if values and row['course'] == code:
+                    row.also['course', id] = request(
+                        COURSE, 'write', [id], values)
 
     def load_sessions(self, rows):
         sessions = {}
@@ -180,16 +183,13 @@ class Sessions(Importer):
         self.batches(
             known, lambda batch: self.update_sessions(batch, ids),
             rows=list, size=SESSIONS)
-        self.plan(self.find_codes(SESSION, sessions))
-
-    def plan(self, ids):
-        self.click(SESSION, 'plan', [
-                session['id'] for session in self.client.read_in(
-                    SESSION, 'id', ids.values(), ['id'],
-                    domain=[('state', '=', 'draft')])])
 
     def create_sessions(self, sessions):
-        self.create(SESSION, [self.new_session(rows) for rows in sessions])
+        numbers = [
+            self.later(SESSION, self.new_session(rows)) for rows in sessions]
+        self.apply(
+            [row for rows in sessions for row in rows],
+            request(SESSION, 'plan', numbers))
         for rows in sessions:
             for row in rows:
                 self.done(row, 'created')
@@ -220,7 +220,7 @@ class Sessions(Importer):
                 SLOT, 'session', session_ids,
                 ['session', 'state', *SLOT_FIELDS], size=SESSIONS):
             current[slot['session']]['slots'].append(slot)
-        pairs, changed = [], []
+        pairs, drafts, changed = [], [], []
         for rows, id in zip(sessions, session_ids):
             if id not in current:
                 for row in rows:
@@ -228,8 +228,14 @@ class Sessions(Importer):
                         "The session of this code has been deleted: delete "
                         "its external code.", 'session')
                 continue
-            pairs += self.session_changes(rows, current[id], changed)
-        self.write(SESSION, *pairs)
+            known = len(changed)
+            for change in self.session_changes(rows, current[id], changed):
+                pairs += change
+            if len(changed) > known and current[id]['state'] == 'draft':
+                drafts.append(id)
+        self.apply(
+            [row for row, _ in changed], request(SESSION, 'write', *pairs),
+            *([request(SESSION, 'plan', drafts)] if drafts else []))
         for row, count in changed:
             self.done(row, count)
 

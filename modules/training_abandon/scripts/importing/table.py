@@ -9,7 +9,20 @@ import re
 from collections import Counter
 from pathlib import Path
 
-DELIMITERS = ';,\t'
+from . import encoding
+
+DELIMITERS = ';,\t|'
+# The files that are taken for tables, by how they begin
+FORMATS = {
+    "a workbook": (b'PK\x03\x04', b'\xd0\xcf\x11\xe0'),
+    "a web page or XML": (b'<',),
+    "a PDF document": (b'%PDF',),
+    "a text with its layout (RTF)": (b'{\\rtf',),
+    "JSON": (b'{', b'[{', b'[[', b'[\n', b'[\r'),
+    "a compressed file": (b'\x1f\x8b', b'BZh', b'7z\xbc\xaf', b'Rar!'),
+    "a picture": (b'\x89PNG', b'\xff\xd8\xff', b'GIF8'),
+    "an address book": (b'BEGIN:VCARD',),
+    }
 # Columns of the file of errors: such a file can be imported once corrected
 ERROR_COLUMNS = ['line', 'column', 'reason']
 FORMULA = re.compile(r'\s*[=+@-]')
@@ -30,29 +43,47 @@ class Rejected(Exception):
 
 
 class Row:
-    __slots__ = ('line', 'raw', 'cells', 'values')
+    __slots__ = ('line', 'raw', 'cells', 'values', 'also')
 
     def __init__(self, line, raw, cells):
         self.line = line
         self.raw = raw
         self.cells = cells
         self.values = {}
+        # What changes with the row and with others, by key
+        self.also = {}
 
     def __getitem__(self, name):
         return self.values.get(name)
 
 
-class Table:
-    "The header and the rows of a CSV file"
+class Rows:
+    "The rows under a header"
     unit = 'rows'
 
+    def __init__(self, header=None):
+        self.header = header
+        self.rows = []
+        self.too_long = []
+
+    def add(self, line, raw):
+        cells = {
+            name: clean(cell) for name, cell in zip(self.header, raw)
+            if name and name not in ERROR_COLUMNS}
+        row = Row(line, raw, cells)
+        self.rows.append(row)
+        if any(cell.strip() for cell in raw[len(self.header):]):
+            self.too_long.append(row)
+
+
+class Table(Rows):
+    "The header and the rows of a CSV file"
+
     def __init__(self, path, columns, required):
+        super().__init__()
         self.path = Path(path)
         text = read_text(self.path)
         self.delimiter, text, self.first_line = detect_delimiter(text)
-        self.header = None
-        self.rows = []
-        self.too_long = []
         self._read(text, columns, required)
 
     def _read(self, text, columns, required):
@@ -66,7 +97,7 @@ class Table:
                     if self.header is None:
                         self.header = check_header(raw, columns, required)
                     else:
-                        self._add(line, raw)
+                        self.add(line, raw)
                 line = self.first_line + reader.line_num
         except csv.Error as exc:
             raise FormatError(
@@ -77,15 +108,6 @@ class Table:
                 "the file is empty: its first line must name the columns, "
                 f"among {';'.join(columns)}")
 
-    def _add(self, line, raw):
-        cells = {
-            name: clean(cell) for name, cell in zip(self.header, raw)
-            if name and name not in ERROR_COLUMNS}
-        row = Row(line, raw, cells)
-        self.rows.append(row)
-        if any(cell.strip() for cell in raw[len(self.header):]):
-            self.too_long.append(row)
-
 
 def read_text(path):
     try:
@@ -95,9 +117,10 @@ def read_text(path):
     if content.startswith(b'BEGIN:VCALENDAR'):
         raise FormatError(
             "this is a calendar: only the sessions are imported from one.")
-    if content.startswith((b'PK\x03\x04', b'\xd0\xcf\x11\xe0')):
-        raise FormatError(
-            "this is a workbook: save it as CSV from the spreadsheet.")
+    for format_, signatures in FORMATS.items():
+        if content.lstrip(b'\xef\xbb\xbf \t\r\n').startswith(signatures):
+            raise FormatError(
+                f"this is {format_}: save it as CSV from the spreadsheet.")
     text = decode(content)
     if '\0' in text:
         raise FormatError("this is not a text file: save it as CSV.")
@@ -105,16 +128,11 @@ def read_text(path):
 
 
 def decode(content):
-    if content.startswith((b'\xff\xfe', b'\xfe\xff')):
-        encodings = ['utf-16']
-    else:
-        encodings = ['utf-8-sig', 'cp1252', 'latin-1']
-    for encoding in encodings:
-        try:
-            return content.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise FormatError("the text is not valid UTF-16: save it as CSV UTF-8.")
+    try:
+        return encoding.decode(content)
+    except encoding.EncodingError as exc:
+        raise FormatError(
+            f"{exc}: save it as CSV UTF-8 from the spreadsheet.") from exc
 
 
 def detect_delimiter(text):
@@ -122,7 +140,7 @@ def detect_delimiter(text):
     first, _, rest = text.partition('\n')
     if match := re.fullmatch(r'"?sep=(.)"?\s*', first, re.I):
         return match[1], rest, 2
-    lines = (line for line in text.splitlines() if line.strip(' ;,\t'))
+    lines = (line for line in text.splitlines() if line.strip(' ;,\t|'))
     header = re.sub(r'"[^"]*"', '', next(lines, ''))
     delimiter = max(DELIMITERS, key=header.count)
     return delimiter, text, 1
@@ -143,6 +161,10 @@ def check_header(raw, columns, required):
             ' or '.join(' and '.join(a) for a in names) for names in required
             if not any(set(a) <= set(header) for a in names)],
         }
+    if len(header) == 1 and problems["unknown columns"]:
+        raise FormatError(
+            "its first line must name the columns, separated by semicolons, "
+            f"among {';'.join(columns)}.")
     if any(problems.values()):
         problems = '; '.join(
             f"{problem}: {', '.join(names)}"
@@ -192,11 +214,16 @@ class Errors:
         if (column, reason) not in problems:
             problems.append((column, reason))
 
-    def lines(self):
-        "What is wrong, one line by problem"
+    def reasons(self):
+        "The line, the reason and the column of each problem"
         for line, (_, problems) in sorted(self._rejected.items()):
             for column, reason in problems:
-                yield f"line {line}, {column or 'row'}: {reason}"
+                yield line, reason, column
+
+    def lines(self):
+        "What is wrong, one line by problem"
+        for line, reason, column in self.reasons():
+            yield f"line {line}, {column or 'row'}: {reason}"
 
     def write(self):
         self.path.unlink(missing_ok=True)
