@@ -76,16 +76,21 @@ class Mail(metaclass=PoolMeta):
         if mode == 'create':
             # The step that is about to be done stores it then
             Step.store_evidence([
-                    m for m in mails if m.step and m.step.state == 'done'])
+                    m for m in mails if m.proves and m.step.state == 'done'])
         elif mode == 'write' and PROVING & field_names:
-            Step.store_evidence(mails)
+            Step.store_evidence([m for m in mails if m.proves])
 
     @classmethod
     def on_end(cls, mails):
         pool = Pool()
         Step = pool.get('training.abandon.case.step')
         super().on_end(mails)
-        Step.store_evidence(mails)
+        Step.store_evidence([m for m in mails if m.proves])
+
+    @property
+    def proves(self):
+        "If the evidence of the step depends on the mail"
+        return bool(self.step and not self.reminder)
 
     @classmethod
     def _get_resources(cls):
@@ -103,7 +108,7 @@ class Mail(metaclass=PoolMeta):
     @classmethod
     def _claimed_fields(cls):
         return super()._claimed_fields() + [
-            'case', 'step', 'letter', 'correction', 'certificate']
+            'case', 'step', 'reminder', 'letter', 'correction', 'certificate']
 
     @classmethod
     def _read_claimed(cls, claimed):
