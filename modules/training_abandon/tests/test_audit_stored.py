@@ -441,6 +441,7 @@ class ColumnsTestCase(StoredTestCase):
     def test_statements(self):
         "Test that many steps take as many statements as few"
         pool = Pool()
+        Case = pool.get('training.abandon.case')
         Mail = pool.get('training.mail')
         Step = pool.get('training.abandon.case.step')
         with set_up() as (_, session, prescriber):
@@ -458,6 +459,20 @@ class ColumnsTestCase(StoredTestCase):
                 counts.append(len(statements))
             self.assertEqual(*counts)
             self.assertLessEqual(counts[0], 4)
+
+            case_ids, step_ids = zip(*(
+                    (c.id, c.next_step.id) for c in Case.browse(cases)))
+            counts = []
+            for number in [10, 90]:
+                Transaction().cache.clear()
+                with count_statements() as statements:
+                    Case.read(case_ids[:number], [
+                            'next_step.kind', 'next_kind', 'next_due_date',
+                            'evidence', 'conformity'])
+                    Step.read(step_ids[:number], [
+                            'evidence', 'proven_at', 'is_next', 'conformity'])
+                counts.append(len(statements))
+            self.assertEqual(*counts)
 
     @with_transaction()
     def test_searches(self):
