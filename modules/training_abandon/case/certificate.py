@@ -215,7 +215,12 @@ class Certificate(Workflow, ModelSQL, ModelView):
     def on_modification(cls, mode, certificates, field_names=None):
         pool = Pool()
         Case = pool.get('training.abandon.case')
+        Step = pool.get('training.abandon.case.step')
         super().on_modification(mode, certificates, field_names=field_names)
+        if mode != 'delete' and (
+                field_names is None
+                or {'case', 'state', 'issued_at', 'void_at'} & field_names):
+            Step.store_certified([c.case for c in certificates])
         if mode == 'write' and 'state' in field_names:
             Case.on_answer([c.case for c in certificates])
 
