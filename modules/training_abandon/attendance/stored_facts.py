@@ -184,6 +184,8 @@ class StoredFactsMixin:
     @classmethod
     def on_modification(cls, mode, enrolments, field_names=None):
         super().on_modification(mode, enrolments, field_names=field_names)
+        if mode == 'create' or (mode == 'write' and 'session' in field_names):
+            _touch_sessions({e.session.id for e in enrolments})
         if mode == 'write' and 'session' in field_names:
             cls.store_facts(e.id for e in enrolments)
 
@@ -306,7 +308,13 @@ class SlotFactsMixin:
             return Union(*queries) if len(queries) > 1 else queries[0]
 
         enrolment_ids = _select_ids(slots, query)
-        return lambda: Enrolment.store_facts(enrolment_ids)
+        sessions = {s.session.id for s in slots} if planned else set()
+
+        def store():
+            _touch_sessions(sessions)
+            Enrolment.store_facts(enrolment_ids)
+
+        return store
 
     @classmethod
     def follow_clock(cls, companies):
@@ -335,6 +343,22 @@ class SlotFactsMixin:
         Enrolment = pool.get('training.enrolment')
         with Enrolment.store_facts_once():
             return super().split(slots, *args, **kwargs)
+
+
+def _touch_sessions(session_ids):
+    """Have the second one of the transactions that plan and enrol in the same
+    session start again: it does not see the slots or the enrolments of the
+    other one"""
+    pool = Pool()
+    Session = pool.get('training.session')
+    transaction = Transaction()
+    if transaction.database.has_select_for():
+        table = Session.__table__()
+        for sub_ids in grouped_slice(sorted(session_ids), MOST):
+            transaction.connection.cursor().execute(*table.update(
+                    [table.id], [table.id],
+                    where=fields.SQL_OPERATORS['in'](
+                        table.id, list(sub_ids))))
 
 
 def _select_ids(records, get_query):
