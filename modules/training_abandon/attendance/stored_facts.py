@@ -165,16 +165,17 @@ class StoredFactsMixin:
         value of each one that is not stored as it is defined"""
         pool = Pool()
         Attendance = pool.get('training.attendance')
-        for sub_enrolments in grouped_slice(
-                cls.search([], order=[('id', 'ASC')]), MOST):
-            ids = [e.id for e in sub_enrolments]
-            facts = Attendance.facts(ids)
-            for stored in sorted(
-                    cls.read(ids, list(FACTS)), key=lambda s: s['id']):
-                for name in FACTS:
-                    value = facts[stored['id']][name]
-                    if stored[name] != value:
-                        yield cls(stored['id']), name, stored[name], value
+        cursor = Transaction().connection.cursor()
+        table = cls.__table__()
+        cursor.execute(*table.select(table.id, order_by=table.id))
+        for sub_ids in grouped_slice([id_ for id_, in cursor], MOST):
+            sub_ids = list(sub_ids)
+            facts = Attendance.facts(sub_ids)
+            stored = {r['id']: r for r in cls.read(sub_ids, list(FACTS))}
+            for id_ in sub_ids:
+                for name, value in facts[id_].items():
+                    if stored[id_][name] != value:
+                        yield cls(id_), name, stored[id_][name], value
 
     @classmethod
     def on_expectation(cls, enrolments):

@@ -88,7 +88,7 @@ class Life:
         Slot, = self.get('session.slot')
         values = {
             'date': self.date(),
-            'start': dt.time(self.random.choice([9, 10, 14, 15])),
+            'start': dt.time(self.random.choice([8, 9, 10, 12, 14, 15, 17])),
             }
         self.check_none(
             Slot, ('session', '=', session.id),
