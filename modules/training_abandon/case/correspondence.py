@@ -71,8 +71,9 @@ class CaseCorrespondenceMixin(CorrespondenceMixin):
         pool = Pool()
         Attendance = pool.get('training.attendance')
         Party = pool.get('party.party')
-        absences = Attendance.missed_slots(
-            {case.enrolment.id for case, _, _ in recipients})
+        enrolment_ids = {case.enrolment.id for case, _, _ in recipients}
+        absences = Attendance.missed_slots(enrolment_ids)
+        facts = Attendance.facts(enrolment_ids)
         parties = tools.browse_by_id(
             Party, {party.id for _, _, party in recipients})
         renderer = Renderer(cls, {case.id for case, _, _ in recipients})
@@ -85,6 +86,7 @@ class CaseCorrespondenceMixin(CorrespondenceMixin):
                 step_kind, get_variant(case), audience)
             if letter:
                 missed = absences[case.enrolment.id]
+                counted = facts[case.enrolment.id]
                 addressee = (
                     case.enrolment.trainee.party if audience == 'trainee'
                     else party)
@@ -94,7 +96,8 @@ class CaseCorrespondenceMixin(CorrespondenceMixin):
                     **renderer.render(
                         case, party, letter,
                         lambda case: {
-                            **case.letter_context(addressee, missed),
+                            **case.letter_context(
+                                addressee, missed, counted),
                             **names}),
                     }
                 cls._address(line)
@@ -114,14 +117,23 @@ class CaseCorrespondenceMixin(CorrespondenceMixin):
         if enrolment.is_archived(party):
             line['to'] = None
 
-    def letter_context(self, party, absences=()):
+    def letter_context(self, party, absences=(), facts=None):
         """Return the names that the letters may use, in the language in which
         the case was browsed.
 
-        absences is the list of the (date, start, end) of the slots missed."""
+        absences is the list of the (date, start, end) of the slots missed,
+        facts what the sheets tell of the enrolment, counted now if None."""
         pool = Pool()
+        Attendance = pool.get('training.attendance')
         Lang = pool.get('ir.lang')
         lang = Lang.get()
+        enrolment = self.enrolment
+        if facts is None:
+            facts = Attendance.facts([enrolment.id])[enrolment.id]
+        hours = {
+            'agreed_hours': enrolment.agreed_hours,
+            **{name: facts[name] for name in HOURS},
+            }
 
         def date(value):
             return lang.strftime(value) if value else ''
@@ -135,9 +147,8 @@ class CaseCorrespondenceMixin(CorrespondenceMixin):
             'effective_date': date(self.effective_date),
             'ground': self.ground_string if self.ground else '',
             **{
-                name: Report.format_timedelta(
-                    getattr(self.enrolment, name), HOURS_CONVERTER, lang)
-                for name in ['agreed_hours', *HOURS]},
+                name: Report.format_timedelta(value, HOURS_CONVERTER, lang)
+                for name, value in hours.items()},
             'new_session': (
                 self.new_enrolment.session.number
                 if self.new_enrolment else ''),
