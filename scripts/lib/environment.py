@@ -219,7 +219,9 @@ def _has_pip():
 
 def _venv_key():
     key = hashlib.sha256(sys.version.encode())
-    for path in [ROOT / 'setup.py', MODULE / 'tryton.cfg']:
+    for path in [
+            ROOT / 'pyproject.toml', ROOT / 'setup.py',
+            MODULE / 'tryton.cfg']:
         key.update(path.read_bytes())
     return key.hexdigest()
 
