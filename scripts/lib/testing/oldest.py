@@ -10,8 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ..environment import (
-    MINIMUM, MODULE, PYTHON, VAR, Missing, pip, run, say)
+from ..environment import MINIMUM, MODULE, PYTHON, VAR, Missing, pip, run, say
 
 DIRECTORY = VAR / 'oldest'
 DISTRIBUTION = f'trytond_{MODULE.name}'
