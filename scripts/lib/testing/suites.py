@@ -20,7 +20,7 @@ from xml.etree import ElementTree
 from .. import web_client
 from ..environment import (
     MODULE, PYTHON, ROOT, VAR, Missing, chromium_binary, clean_environ, say)
-from . import desktop_client
+from . import desktop_client, oldest
 from .cluster import cluster
 from .jobs import LOGS, Job
 
@@ -64,8 +64,8 @@ def _call(command, env, cwd=ROOT):
     return process.wait(), ''.join(lines)
 
 
-def unittest(names, env):
-    code, output = _call([PYTHON, '-m', 'unittest', '-v', *names], env)
+def unittest(names, env, python=PYTHON):
+    code, output = _call([python, '-m', 'unittest', '-v', *names], env)
     if not (ran := re.findall(r'^Ran (\d+) tests?', output, re.M)):
         return _counts(failed=1)
     result = {'failures': 0, 'errors': 0, 'skipped': 0}
@@ -389,6 +389,13 @@ def _activate(admin, directory, env):
         connection.close()
 
 
+def oldest_versions(shared, full):
+    python = oldest.ensure()
+    tests = f'trytond.modules.{MODULE_NAME}.tests'
+    with _environ('sqlite://', full) as env:
+        return unittest([f'{tests}.{n}' for n in oldest.TESTS], env, python)
+
+
 # name: (jobs, system parts)
 SUITES = {
     'postgresql': (postgresql, ['postgresql', *REPORT]),
@@ -396,6 +403,8 @@ SUITES = {
     'browser': (browser, ['chromium', 'npm', *REPORT]),
     'package': (
         lambda full: [Job('package', '', package, 5 * FIRST)], []),
+    'oldest': (
+        lambda full: [Job('oldest', '', oldest_versions, 4 * FIRST)], []),
     'faults': (faults, ['postgresql', *REPORT]),
     'flake8': (lambda full: [Job('flake8', '', flake8, 0)], []),
     'desktop': (desktop, ['gtk', 'display', *REPORT]),
