@@ -18,6 +18,7 @@ from trytond.transaction import Transaction
 from .. import tools
 from ..access import is_user
 from ..exceptions import TrainingValidationError
+from ..rec_name import search_names
 from ..tools import BATCH
 from .evidence import AttendanceEvidenceMixin
 from .facts import ATTENDED, FactsMixin
@@ -182,7 +183,7 @@ class Attendance(
 
     @classmethod
     def search_rec_name(cls, name, clause):
-        return [('enrolment.rec_name', *clause[1:])]
+        return search_names(cls, clause, 'enrolment.rec_name')
 
     @classmethod
     def view_attributes(cls):

@@ -20,6 +20,7 @@ from .. import tools
 from ..exceptions import (
     SheetCancelWarning, SheetError, SheetReopenWarning, SheetUncheckedWarning,
     SlotError)
+from ..rec_name import search_names
 from ..tools import BATCH
 from .evidence import ATTENDED, SlotEvidenceMixin
 
@@ -585,7 +586,7 @@ class SlotEvent(ModelSQL, ModelView):
 
     @classmethod
     def search_rec_name(cls, name, clause):
-        return [('slot.rec_name', *clause[1:])]
+        return search_names(cls, clause, 'slot.rec_name')
 
 
 class Reopen(Wizard):

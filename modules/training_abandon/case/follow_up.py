@@ -3,7 +3,7 @@
 from collections import defaultdict
 
 from trytond.i18n import gettext
-from trytond.model import ModelSQL, ModelView, fields
+from trytond.model import Index, ModelSQL, ModelView, fields
 from trytond.model.exceptions import AccessError
 from trytond.pool import Pool
 from trytond.pyson import Bool, Eval, If
@@ -11,6 +11,7 @@ from trytond.transaction import Transaction
 
 from .. import tools
 from ..exceptions import TrainingValidationError
+from ..rec_name import search_names
 
 # The outcomes of the follow-ups by which a party was heard
 HEARD_OUTCOMES = ['reached', 'appointment', 'refused']
@@ -86,6 +87,11 @@ class FollowUp(ModelSQL, ModelView):
     @classmethod
     def __setup__(cls):
         super().__setup__()
+        t = cls.__table__()
+        cls._sql_indexes.update({
+                Index(t, (t.enrolment, Index.Equality())),
+                Index(t, (t.party, Index.Equality())),
+                })
         cls._order.insert(0, ('done_at', 'DESC NULLS FIRST'))
         cls._order.insert(1, ('planned_at', 'DESC'))
 
@@ -119,7 +125,7 @@ class FollowUp(ModelSQL, ModelView):
 
     @classmethod
     def search_rec_name(cls, name, clause):
-        return [('party.rec_name', *clause[1:])]
+        return search_names(cls, clause, 'party.rec_name')
 
     @classmethod
     def view_attributes(cls):

@@ -6,6 +6,7 @@ import hashlib
 import secrets
 
 from dateutil.relativedelta import relativedelta
+from sql.conditionals import Coalesce
 
 import trytond.config as config
 from trytond.model import Index, ModelSQL, ModelView, Unique, fields
@@ -87,6 +88,9 @@ class Feed(ModelSQL, ModelView):
         cls._sql_indexes.update(
             Index(t, (getattr(t, name), Index.Equality()))
             for name in RESOURCES)
+        # What is searched of a Char that may be empty
+        cls._sql_indexes.add(
+            Index(t, (Coalesce(t.token_hash, ''), Index.Equality())))
         cls._order.insert(0, ('id', 'DESC'))
         cls._buttons.update(
             revoke={

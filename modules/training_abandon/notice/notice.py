@@ -19,6 +19,7 @@ from ..exceptions import LetterError, RecipientError
 from ..mail.address import check_address, mailbox
 from ..notify import one_line
 from ..procedure.letter import Renderer
+from ..rec_name import search_names
 
 # The kind of the letters, that belong to no step
 LETTER_KIND = 'attendance'
@@ -130,7 +131,7 @@ class Notice(ModelSQL, ModelView):
 
     @classmethod
     def search_rec_name(cls, name, clause):
-        return [('party.rec_name', *clause[1:])]
+        return search_names(cls, clause, 'party.rec_name')
 
     @classmethod
     def view_attributes(cls):

@@ -18,6 +18,7 @@ from trytond.tools import timezone as tz
 from trytond.transaction import Transaction
 
 from ..exceptions import SlotError, TrainingValidationError
+from ..rec_name import search_names
 from ..tools import BATCH
 from .configuration import TIMES as SCHEDULE
 from .half_day import HALVES, WEEKDAYS, half_of
@@ -142,6 +143,10 @@ class Slot(
             Index(t, (t.session, Index.Equality()), (t.date, Index.Range())))
         cls._sql_indexes.add(
             Index(t, (t.start_at, Index.Range()), (t.end_at, Index.Range())))
+        cls._sql_indexes.add(
+            Index(
+                t, (t.date, Index.Range()), (t.start, Index.Range()),
+                (t.id, Index.Range())))
         cls._order = [
             ('date', 'ASC'),
             ('start', 'ASC'),
@@ -208,7 +213,7 @@ class Slot(
 
     @classmethod
     def search_rec_name(cls, name, clause):
-        return [('session.rec_name', *clause[1:])]
+        return search_names(cls, clause, 'session.rec_name')
 
     @property
     def planning_name(self):

@@ -4,6 +4,7 @@ import hashlib
 from collections import defaultdict
 
 from sql import Cast, Literal, Null, Union, Values, With
+from sql.operators import Exists
 
 from trytond.i18n import gettext
 from trytond.model import Index, fields
@@ -50,8 +51,8 @@ class ConflictMixin:
                     t, (t.location, Index.Equality()),
                     (t.date, Index.Range())),
                 Index(
-                    t, (t.date, Index.Range()),
-                    where=t.state.in_(CONFLICT_STATES)),
+                    t, (t.state, Index.Equality(cardinality='low')),
+                    (t.date, Index.Range())),
                 })
 
     @classmethod
@@ -224,12 +225,13 @@ class ConflictMixin:
         Session = pool.get('training.session')
         session = Session.__table__()
         other_session = Session.__table__()
-        return other.session.in_(session
+        return Exists(session
             .join(other_session,
                 condition=other_session.company == session.company)
             .select(
-                other_session.id,
+                Literal(1),
                 where=(session.id == slot.session)
+                & (other_session.id == other.session)
                 & (session.state != 'cancelled')
                 & (other_session.state != 'cancelled')))
 
