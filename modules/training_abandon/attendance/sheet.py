@@ -529,10 +529,14 @@ class SlotEvent(ModelSQL, ModelView):
         super().__setup__()
         cls.__access__.add('slot')
         t = cls.__table__()
-        cls._sql_indexes.add(
-            Index(
-                t, (t.slot, Index.Equality()),
-                (t.kind, Index.Equality(cardinality='low'))))
+        cls._sql_indexes.update({
+                Index(
+                    t, (t.slot, Index.Equality()),
+                    (t.kind, Index.Equality(cardinality='low'))),
+                Index(
+                    t, (t.kind, Index.Equality(cardinality='low')),
+                    (t.slot, Index.Equality())),
+                })
         cls._order = [
             ('at', 'DESC'),
             ('id', 'DESC'),

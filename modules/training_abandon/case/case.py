@@ -147,6 +147,9 @@ class Case(
                     where=t.state.in_(OPEN_STATES)),
                 Index(t, (t.id, Index.Range()), where=t.closed_at == Null),
                 Index(
+                    t, (t.ground, Index.Equality(cardinality='low')),
+                    where=t.ground != Null),
+                Index(
                     t, (t.opening_date, Index.Range()),
                     (t.id, Index.Range())),
                 })

@@ -109,7 +109,7 @@ class Certificate(Workflow, ModelSQL, ModelView):
         cls._sql_indexes.add(
             Index(
                 t, (t.state, Index.Equality(cardinality='low')),
-                where=t.state.in_(['void'])))
+                (t.kind, Index.Equality(cardinality='low'))))
         cls._order.insert(0, ('issued_at', 'DESC'))
         cls._transitions |= {
             ('issued', 'sent'),

@@ -2,6 +2,8 @@
 # this repository contains the full copyright notices and license terms.
 from collections import defaultdict
 
+from sql import Null
+
 from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, ModelView, fields
 from trytond.model.exceptions import AccessError
@@ -91,6 +93,9 @@ class FollowUp(ModelSQL, ModelView):
         cls._sql_indexes.update({
                 Index(t, (t.enrolment, Index.Equality())),
                 Index(t, (t.party, Index.Equality())),
+                Index(
+                    t, (t.planned_at, Index.Range()),
+                    where=t.done_at == Null),
                 })
         cls._order.insert(0, ('done_at', 'DESC NULLS FIRST'))
         cls._order.insert(1, ('planned_at', 'DESC'))

@@ -6,6 +6,7 @@ import hashlib
 import secrets
 
 from dateutil.relativedelta import relativedelta
+from sql import Null
 from sql.conditionals import Coalesce
 
 import trytond.config as config
@@ -91,6 +92,9 @@ class Feed(ModelSQL, ModelView):
         # What is searched of a Char that may be empty
         cls._sql_indexes.add(
             Index(t, (Coalesce(t.token_hash, ''), Index.Equality())))
+        cls._sql_indexes.update(
+            Index(t, (column, Index.Range()), where=column != Null)
+            for column in [t.expires_on, t.revoked_at])
         cls._order.insert(0, ('id', 'DESC'))
         cls._buttons.update(
             revoke={

@@ -146,7 +146,7 @@ class Mail(
                     where=t.state.in_(WAITING)),
                 Index(
                     t, (t.state, Index.Equality(cardinality='low')),
-                    where=t.state.in_(['failed'])),
+                    (t.id, Index.Range())),
                 Index(
                     t, (t.bounced_at, Index.Range()),
                     where=t.bounced_at != Null),

@@ -134,6 +134,9 @@ class Reply(Workflow, ModelSQL, ModelView):
                 Index(
                     t, (t.state, Index.Equality(cardinality='low')),
                     where=t.state.in_(['new'])),
+                Index(
+                    t, (t.kind, Index.Equality(cardinality='low')),
+                    (t.received_at, Index.Range())),
                 Index(t, (t.mail, Index.Equality())),
                 Index(t, (t.party, Index.Equality())),
                 Index(

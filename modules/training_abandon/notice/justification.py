@@ -110,9 +110,7 @@ class Justification(Workflow, ModelSQL, ModelView):
         super().__setup__()
         t = cls.__table__()
         cls._sql_indexes.update({
-                Index(
-                    t, (t.state, Index.Equality(cardinality='low')),
-                    where=t.state.in_(['received'])),
+                Index(t, (t.state, Index.Equality(cardinality='low'))),
                 Index(t, (t.enrolment, Index.Equality())),
                 Index(
                     t, (t.reply, Index.Equality()), where=t.reply != Null),

@@ -101,6 +101,11 @@ class Notice(ModelSQL, ModelView):
         cls._sql_indexes.update({
                 Index(t, (t.enrolment, Index.Equality())),
                 Index(t, (t.id, Index.Range()), where=t.mail == Null),
+                Index(
+                    t, (t.mail, Index.Equality()), where=t.mail != Null),
+                Index(
+                    t, (t.corrected_at, Index.Range()),
+                    where=t.corrected_at != Null),
                 })
         cls._order.insert(0, ('slot.date', 'DESC'))
         cls._order.insert(1, ('slot.start', 'DESC'))

@@ -5,7 +5,7 @@ from collections import namedtuple
 from functools import cached_property
 from xml.etree import ElementTree
 
-from trytond.model import ModelSQL
+from trytond.model import ModelSingleton, ModelSQL
 from trytond.pool import Pool
 from trytond.pyson import PYSONDecoder
 from trytond.tools import grouped_slice
@@ -145,7 +145,8 @@ def lists():
     for sub_ids in grouped_slice(ids):
         for action in Action.browse(list(sub_ids)):
             Model = action.res_model and pool.get(action.res_model)
-            if not Model or not issubclass(Model, ModelSQL):
+            if (not Model or not issubclass(Model, ModelSQL)
+                    or issubclass(Model, ModelSingleton)):
                 continue
             keywords = Keyword.search([
                     ('action', '=', action.action.id),

@@ -308,7 +308,8 @@ class Volume:
             missed=f'''CASE WHEN {number} < 10 THEN s.duration
             ELSE {zero} END''',
             justified=f'{number} IN (8, 9)',
-            source="CASE WHEN s.state = 'open' THEN 'default' ELSE 'sheet' END")
+            source="""CASE WHEN s.state = 'open' THEN 'default'
+            ELSE 'sheet' END""")
 
     def copy_cases(self):
         base = self.next_id('training.abandon.case')
@@ -367,7 +368,7 @@ class Volume:
             self.insert('training.mail',
                 f'''training_abandon_case c
                 JOIN training_abandon_case_step p
-                ON p.case = c.id AND p.kind = '{kind}' AND p.state = 'done'
+                ON p."case" = c.id AND p.kind = '{kind}' AND p.state = 'done'
                 JOIN training_enrolment e ON e.id = c.enrolment
                 JOIN {trainee}
                 JOIN volume_day d ON d.day = p.due_date
@@ -395,7 +396,7 @@ class Volume:
         self.insert('training.mail.reply',
             f'''training_mail m JOIN volume_day d ON d.at = m.sent_at
             WHERE m.id >= {mails} AND m.id % 4 = 0''',
-            company='m.company', mail='m.id', case='m.case', party='m.party',
+            company='m.company', mail='m.id', case='m."case"', party='m.party',
             from_='m."to"', to='m.from_', subject="'Re: ' || m.subject",
             received_at='d.at2', message_id="'<re.' || m.message_id",
             message_digest="'digest' || m.id", kind="""CASE WHEN m.id % 40 = 0
@@ -417,7 +418,7 @@ class Volume:
             ELSE 'signed' END""")
         self.insert('training.follow_up', f'{cases} AND c.id % 2 = 0',
             company='c.company', enrolment='c.enrolment', case='c.id',
-            kind="'phone'", party='t.party', done_at='d.at')
+            kind="'call'", party='t.party', done_at='d.at')
         self.insert('training.abandon.proposal', f'{cases} AND c.id % 3 = 0',
             case='c.id', description="'Another session'",
             state="'refused'")
