@@ -175,9 +175,7 @@ class Enrolment(
                     t,
                     (t.session, Index.Equality()),
                     (t.trainee, Index.Equality())),
-                Index(
-                    t, (t.state, Index.Equality(cardinality='low')),
-                    where=t.state.in_(CURRENT_STATES)),
+                Index(t, (t.state, Index.Equality(cardinality='low'))),
                 Index(t, (t.number, Index.Range()), (t.id, Index.Range())),
                 *(Index(t, (getattr(t, name), Index.Equality()),
                         where=getattr(t, name) != Null)

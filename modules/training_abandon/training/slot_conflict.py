@@ -181,16 +181,24 @@ class ConflictMixin:
     @classmethod
     def _booked_elsewhere(cls, slot, where, slot_id):
         """Return the query of the slots with the trainees expected and their
-        other enrolments"""
+        other enrolments, in sessions that take place meanwhile"""
         pool = Pool()
         Enrolment = pool.get('training.enrolment')
+        Session = pool.get('training.session')
+        session, other_session = Session.__table__(), Session.__table__()
         enrolment = Enrolment.__table__()
         other = Enrolment.__table__()
         return (slot
-            .join(enrolment, condition=enrolment.session == slot.session)
+            .join(session, condition=session.id == slot.session)
+            .join(enrolment, condition=enrolment.session == session.id)
             .join(other,
                 condition=(other.trainee == enrolment.trainee)
                 & (other.session != enrolment.session))
+            # Few sessions are left of all those that the trainees follow
+            .join(other_session,
+                condition=(other_session.id == other.session)
+                & (other_session.start_date <= session.end_date)
+                & (other_session.end_date >= session.start_date))
             # Distinct keeps SQLite from reading first all the slots of a day
             .select(
                 slot.id, slot.session, slot.date, slot.start_at, slot.end_at,
