@@ -94,6 +94,17 @@ def browse_by_id(Model, ids):
         for r in Model.browse(list(sub_ids))}
 
 
+def not_sortable(*fields_):
+    """Keep the clients from ordering the lists by the fields, of which no
+    index gives the order"""
+    for field in fields_:
+        field.sortable = _never
+
+
+def _never(model):
+    return False
+
+
 def apply_types(query, *types):
     """Give the columns of the query their SQL types, that SQLite forgets in
     expressions, and return the query.

@@ -18,6 +18,7 @@ from trytond.transaction import Transaction
 from .. import tools
 from ..access import is_user
 from ..exceptions import TrainingValidationError
+from ..rec_name import search_names
 from ..tools import BATCH
 from .evidence import AttendanceEvidenceMixin
 from .facts import ATTENDED, FactsMixin
@@ -117,11 +118,17 @@ class Attendance(
                     t, (t.slot, Index.Equality()),
                     (t.state, Index.Equality(cardinality='low'))),
                 Index(
+                    t, (t.state, Index.Range(cardinality='low')),
+                    (t.id, Index.Range())),
+                Index(
                     t, (t.catches_up, Index.Equality()),
                     where=t.catches_up != Null),
                 })
         cls._order.insert(0, ('slot.date', 'DESC'))
         cls._order.insert(1, ('slot.start', 'DESC'))
+        tools.not_sortable(
+            cls.missed, cls.catches_up, cls.justified, cls.justification,
+            cls.source, cls.comment)
         not_open = {
             'readonly': Eval('slot_state') != 'open',
             'depends': ['slot_state'],
@@ -152,8 +159,15 @@ class Attendance(
         return [('enrolment.' + name + nested, *clause[1:])]
 
     @classmethod
-    def order_trainee(cls, tables):
-        return cls.enrolment.convert_order('enrolment.trainee', tables, cls)
+    def order_enrolment(cls, tables):
+        table, _ = tables[None]
+        return [table.enrolment]
+
+    @classmethod
+    def order_slot(cls, tables):
+        return [
+            *cls.slot.convert_order('slot.date', tables, cls),
+            *cls.slot.convert_order('slot.start', tables, cls)]
 
     @fields.depends('enrolment', '_parent_enrolment.session')
     def on_change_with_enrolment_session(self, name=None):
@@ -182,7 +196,7 @@ class Attendance(
 
     @classmethod
     def search_rec_name(cls, name, clause):
-        return [('enrolment.rec_name', *clause[1:])]
+        return search_names(cls, clause, 'enrolment.rec_name')
 
     @classmethod
     def view_attributes(cls):

@@ -62,14 +62,6 @@ class MinutesMixin:
             value = _duration(value)
         return [(MINUTES[name], operator, value, *extra)]
 
-    @classmethod
-    def order_late_minutes(cls, tables):
-        return cls.late_by.convert_order('late_by', tables, cls)
-
-    @classmethod
-    def order_left_minutes(cls, tables):
-        return cls.left_by.convert_order('left_by', tables, cls)
-
     @fields.depends('late_minutes', methods=['_set_partial_state'])
     def on_change_late_minutes(self):
         self.late_by = _duration(self.late_minutes or None)

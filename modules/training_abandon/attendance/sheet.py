@@ -20,6 +20,7 @@ from .. import tools
 from ..exceptions import (
     SheetCancelWarning, SheetError, SheetReopenWarning, SheetUncheckedWarning,
     SlotError)
+from ..rec_name import search_names
 from ..tools import BATCH
 from .evidence import ATTENDED, SlotEvidenceMixin
 from .stored_facts import SlotFactsMixin
@@ -536,10 +537,14 @@ class SlotEvent(ModelSQL, ModelView):
         super().__setup__()
         cls.__access__.add('slot')
         t = cls.__table__()
-        cls._sql_indexes.add(
-            Index(
-                t, (t.slot, Index.Equality()),
-                (t.kind, Index.Equality(cardinality='low'))))
+        cls._sql_indexes.update({
+                Index(
+                    t, (t.slot, Index.Equality()),
+                    (t.kind, Index.Equality(cardinality='low'))),
+                Index(
+                    t, (t.kind, Index.Equality(cardinality='low')),
+                    (t.slot, Index.Equality())),
+                })
         cls._order = [
             ('at', 'DESC'),
             ('id', 'DESC'),
@@ -593,7 +598,7 @@ class SlotEvent(ModelSQL, ModelView):
 
     @classmethod
     def search_rec_name(cls, name, clause):
-        return [('slot.rec_name', *clause[1:])]
+        return search_names(cls, clause, 'slot.rec_name')
 
 
 class Reopen(Wizard):

@@ -19,6 +19,7 @@ from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
 from .. import tools
+from ..rec_name import search_names
 
 # What is written to a party or heard from it
 MESSAGE_KINDS = [
@@ -142,7 +143,7 @@ class Event(ModelSQL, ModelView):
 
     @classmethod
     def search_rec_name(cls, name, clause):
-        return [('case.rec_name', *clause[1:])]
+        return search_names(cls, clause, 'case.rec_name')
 
     @classmethod
     def view_attributes(cls):

@@ -15,7 +15,9 @@ from trytond.pyson import Date, DateTime, Eval, If
 from trytond.transaction import Transaction
 
 from .. import tools
+from ..global_search import GlobalSearchMixin
 from ..procedure.states import CASE_STATES, GROUNDS, OPEN_STATES, ORIGINS
+from ..rec_name import search_names
 from ..stored import StoredMixin
 from .analysis import AnalysisMixin
 from .answer import AnswerMixin
@@ -37,8 +39,8 @@ class Case(
         OpeningMixin, ProgressMixin, CaseCorrespondenceMixin, AnswerMixin,
         AnalysisMixin, ExchangeMixin, ObstacleMixin, DecisionMixin,
         OutcomeMixin, CertificationMixin, UndoMixin, RevisionMixin,
-        CorrectionMixin, OwnerMixin, StoredMixin, Workflow, ModelSQL,
-        ModelView):
+        CorrectionMixin, OwnerMixin, GlobalSearchMixin, StoredMixin, Workflow,
+        ModelSQL, ModelView):
     __name__ = 'training.abandon.case'
     _rec_name = 'number'
 
@@ -138,10 +140,18 @@ class Case(
             ('number_unique', Unique(t, t.company, t.number),
                 'training_abandon.msg_case_number_unique'),
             ]
-        cls._sql_indexes.add(
-            Index(
-                t, (t.state, Index.Equality(cardinality='low')),
-                where=t.state.in_(OPEN_STATES)))
+        cls._sql_indexes.update({
+                Index(
+                    t, (t.state, Index.Equality(cardinality='low')),
+                    where=t.state.in_(OPEN_STATES)),
+                Index(t, (t.id, Index.Range()), where=t.closed_at == Null),
+                Index(
+                    t, (t.ground, Index.Equality(cardinality='low')),
+                    where=t.ground != Null),
+                Index(
+                    t, (t.opening_date, Index.Range()),
+                    (t.id, Index.Range())),
+                })
         cls._order.insert(0, ('opening_date', 'DESC'))
 
     @classmethod
@@ -253,15 +263,7 @@ class Case(
 
     @classmethod
     def search_rec_name(cls, name, clause):
-        _, operator, operand, *extra = clause
-        if operator.startswith('!') or operator.startswith('not '):
-            bool_op = 'AND'
-        else:
-            bool_op = 'OR'
-        return [bool_op,
-            ('number', operator, operand, *extra),
-            ('enrolment.rec_name', operator, operand, *extra),
-            ]
+        return search_names(cls, clause, 'number', 'enrolment.rec_name')
 
     @classmethod
     def view_attributes(cls):

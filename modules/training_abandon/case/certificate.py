@@ -22,6 +22,7 @@ from ..exceptions import (
 from ..notify import one_line
 from ..pdf_report import PDFReport, get_logo
 from ..procedure.letter import Renderer, blocks
+from ..rec_name import search_names
 
 # The states of what is signed, refused or not answered
 ANSWERED = ['signed', 'refused', 'unanswered']
@@ -108,7 +109,7 @@ class Certificate(Workflow, ModelSQL, ModelView):
         cls._sql_indexes.add(
             Index(
                 t, (t.state, Index.Equality(cardinality='low')),
-                where=t.state.in_(['void'])))
+                (t.kind, Index.Equality(cardinality='low'))))
         cls._order.insert(0, ('issued_at', 'DESC'))
         cls._transitions |= {
             ('issued', 'sent'),
@@ -165,7 +166,7 @@ class Certificate(Workflow, ModelSQL, ModelView):
 
     @classmethod
     def search_rec_name(cls, name, clause):
-        return [('case.rec_name', *clause[1:])]
+        return search_names(cls, clause, 'case.rec_name')
 
     @classmethod
     def view_attributes(cls):

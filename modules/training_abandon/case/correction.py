@@ -12,6 +12,7 @@ from .. import tools
 from ..exceptions import RecipientError
 from ..mail.address import check_address
 from ..procedure.states import TRAINEE_KINDS
+from ..rec_name import search_names
 
 
 class Correction(ModelSQL, ModelView):
@@ -77,7 +78,7 @@ class Correction(ModelSQL, ModelView):
 
     @classmethod
     def search_rec_name(cls, name, clause):
-        return [('case.rec_name', *clause[1:])]
+        return search_names(cls, clause, 'case.rec_name')
 
     @classmethod
     def check_modification(

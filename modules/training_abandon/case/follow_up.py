@@ -2,8 +2,10 @@
 # this repository contains the full copyright notices and license terms.
 from collections import defaultdict, namedtuple
 
+from sql import Null
+
 from trytond.i18n import gettext
-from trytond.model import ModelSQL, ModelView, fields
+from trytond.model import Index, ModelSQL, ModelView, fields
 from trytond.model.exceptions import AccessError
 from trytond.pool import Pool
 from trytond.pyson import Bool, Eval, If
@@ -11,6 +13,7 @@ from trytond.transaction import Transaction
 
 from .. import tools
 from ..exceptions import TrainingValidationError
+from ..rec_name import search_names
 
 # The outcomes of the follow-ups by which a party was heard
 HEARD_OUTCOMES = ['reached', 'appointment', 'refused']
@@ -88,6 +91,14 @@ class FollowUp(ModelSQL, ModelView):
     @classmethod
     def __setup__(cls):
         super().__setup__()
+        t = cls.__table__()
+        cls._sql_indexes.update({
+                Index(t, (t.enrolment, Index.Equality())),
+                Index(t, (t.party, Index.Equality())),
+                Index(
+                    t, (t.planned_at, Index.Range()),
+                    where=t.done_at == Null),
+                })
         cls._order.insert(0, ('done_at', 'DESC NULLS FIRST'))
         cls._order.insert(1, ('planned_at', 'DESC'))
 
@@ -121,7 +132,7 @@ class FollowUp(ModelSQL, ModelView):
 
     @classmethod
     def search_rec_name(cls, name, clause):
-        return [('party.rec_name', *clause[1:])]
+        return search_names(cls, clause, 'party.rec_name')
 
     @classmethod
     def view_attributes(cls):

@@ -15,6 +15,7 @@ from trytond.transaction import Transaction, without_check_access
 
 from .. import tools
 from ..exceptions import CaseBusyError, CaseStepError
+from ..rec_name import search_names
 
 # The states of the sessions that nobody joins any more
 ENDED_SESSION_STATES = ['done', 'cancelled']
@@ -330,7 +331,7 @@ class Completion(ModelSQL, ModelView):
 
     @classmethod
     def search_rec_name(cls, name, clause):
-        return [('case.rec_name', *clause[1:])]
+        return search_names(cls, clause, 'case.rec_name')
 
     @classmethod
     def check_modification(

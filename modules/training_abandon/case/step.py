@@ -17,6 +17,7 @@ from trytond.transaction import Transaction
 
 from .. import tools
 from ..procedure.states import STEP_KINDS
+from ..rec_name import search_names
 from ..stored import SLICE, of_ids
 from .analysis import CaseCompanyMixin
 from .due_date import DueDateMixin
@@ -105,7 +106,8 @@ class Step(
                 'training_abandon.msg_case_step_unique'),
             ]
         cls._sql_indexes.update({
-                Index(t, (t.case, Index.Equality())),
+                Index(
+                    t, (t.case, Index.Range()), (t.sequence, Index.Range())),
                 Index(
                     t, (t.due_date, Index.Range()),
                     where=t.state.in_(['todo'])),
@@ -120,6 +122,12 @@ class Step(
             ]
 
     @classmethod
+    def order_case(cls, tables):
+        "The cases are in the order of their numbers"
+        table, _ = tables[None]
+        return [table.case]
+
+    @classmethod
     def default_state(cls):
         return 'todo'
 
@@ -128,7 +136,7 @@ class Step(
 
     @classmethod
     def search_rec_name(cls, name, clause):
-        return [('case.rec_name', *clause[1:])]
+        return search_names(cls, clause, 'case.rec_name')
 
     @classmethod
     def view_attributes(cls):

@@ -6,6 +6,8 @@ import hashlib
 import secrets
 
 from dateutil.relativedelta import relativedelta
+from sql import Null
+from sql.conditionals import Coalesce
 
 import trytond.config as config
 from trytond.model import Index, ModelSQL, ModelView, Unique, fields
@@ -87,6 +89,12 @@ class Feed(ModelSQL, ModelView):
         cls._sql_indexes.update(
             Index(t, (getattr(t, name), Index.Equality()))
             for name in RESOURCES)
+        # What is searched of a Char that may be empty
+        cls._sql_indexes.add(
+            Index(t, (Coalesce(t.token_hash, ''), Index.Equality())))
+        cls._sql_indexes.update(
+            Index(t, (column, Index.Range()), where=column != Null)
+            for column in [t.expires_on, t.revoked_at])
         cls._order.insert(0, ('id', 'DESC'))
         cls._buttons.update(
             revoke={

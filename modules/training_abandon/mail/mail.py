@@ -146,16 +146,22 @@ class Mail(
                     where=t.state.in_(WAITING)),
                 Index(
                     t, (t.state, Index.Equality(cardinality='low')),
-                    where=t.state.in_(['failed'])),
+                    (t.id, Index.Range())),
                 Index(
                     t, (t.bounced_at, Index.Range()),
                     where=t.bounced_at != Null),
                 Index(
                     t, (t.id, Index.Range()),
                     where=(t.state == 'sent') & (t.email == Null)),
-                Index(t, (t.message_id, Index.Equality())),
-                Index(t, (t.reply_token, Index.Equality())),
+                # What is searched of a Char that may be empty
+                Index(t, (Coalesce(t.message_id, ''), Index.Equality())),
+                Index(t, (Coalesce(t.reply_token, ''), Index.Equality())),
                 Index(t, (t.enrolment, Index.Equality())),
+                Index(t, (t.party, Index.Equality())),
+                Index(t, (t.replaced_by, Index.Equality()),
+                    where=t.replaced_by != Null),
+                Index(t, (t.sent_at, Index.Range()),
+                    where=t.sent_at != Null),
                 })
         cls._order.insert(0, ('id', 'DESC'))
         cls._buttons.update(
@@ -284,3 +290,5 @@ class MailAlsoFor(ModelSQL):
     def __setup__(cls):
         super().__setup__()
         cls.__access__.add('mail')
+        t = cls.__table__()
+        cls._sql_indexes.add(Index(t, (t.party, Index.Equality())))

@@ -134,7 +134,13 @@ class Reply(Workflow, ModelSQL, ModelView):
                 Index(
                     t, (t.state, Index.Equality(cardinality='low')),
                     where=t.state.in_(['new'])),
-                Index(t, (t.message_id, Index.Equality())),
+                Index(
+                    t, (t.kind, Index.Equality(cardinality='low')),
+                    (t.received_at, Index.Range())),
+                Index(t, (t.mail, Index.Equality())),
+                Index(t, (t.party, Index.Equality())),
+                Index(
+                    t, (t.received_at, Index.Range()), (t.id, Index.Range())),
                 })
         cls._order.insert(0, ('received_at', 'DESC'))
         cls._transitions |= {

@@ -7,6 +7,8 @@ from trytond.model import fields
 from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Bool, Eval
 
+from ..tools import not_sortable
+
 
 class Attendance(metaclass=PoolMeta):
     __name__ = 'training.attendance'
@@ -22,6 +24,7 @@ class Attendance(metaclass=PoolMeta):
     def __setup__(cls):
         super().__setup__()
         cls.justification.states['readonly'] = Bool(Eval('justified_by'))
+        not_sortable(cls.justified_by)
 
     def compute_fields(self, field_names=None):
         values = super().compute_fields(field_names=field_names)

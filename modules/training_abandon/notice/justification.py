@@ -19,6 +19,7 @@ from trytond.wizard import Button, StateTransition, StateView, Wizard
 from .. import tools
 from ..attendance.minutes import PARTIAL_STATES
 from ..exceptions import TrainingValidationError
+from ..rec_name import search_names
 from ..tools import BATCH
 
 KINDS = [
@@ -108,10 +109,14 @@ class Justification(Workflow, ModelSQL, ModelView):
     def __setup__(cls):
         super().__setup__()
         t = cls.__table__()
-        cls._sql_indexes.add(
-            Index(
-                t, (t.state, Index.Equality(cardinality='low')),
-                where=t.state.in_(['received'])))
+        cls._sql_indexes.update({
+                Index(t, (t.state, Index.Equality(cardinality='low'))),
+                Index(t, (t.enrolment, Index.Equality())),
+                Index(
+                    t, (t.reply, Index.Equality()), where=t.reply != Null),
+                Index(
+                    t, (t.start_date, Index.Range()), (t.id, Index.Range())),
+                })
         cls._order.insert(0, ('start_date', 'DESC'))
         cls._transitions |= {
             ('received', 'accepted'),
@@ -179,7 +184,7 @@ class Justification(Workflow, ModelSQL, ModelView):
 
     @classmethod
     def search_rec_name(cls, name, clause):
-        return [('enrolment.rec_name', *clause[1:])]
+        return search_names(cls, clause, 'enrolment.rec_name')
 
     @classmethod
     def view_attributes(cls):

@@ -19,6 +19,7 @@ from ..exceptions import LetterError, RecipientError
 from ..mail.address import check_address, mailbox
 from ..notify import one_line
 from ..procedure.letter import Renderer
+from ..rec_name import search_names
 
 # The kind of the letters, that belong to no step
 LETTER_KIND = 'attendance'
@@ -100,6 +101,11 @@ class Notice(ModelSQL, ModelView):
         cls._sql_indexes.update({
                 Index(t, (t.enrolment, Index.Equality())),
                 Index(t, (t.id, Index.Range()), where=t.mail == Null),
+                Index(
+                    t, (t.mail, Index.Equality()), where=t.mail != Null),
+                Index(
+                    t, (t.corrected_at, Index.Range()),
+                    where=t.corrected_at != Null),
                 })
         cls._order.insert(0, ('slot.date', 'DESC'))
         cls._order.insert(1, ('slot.start', 'DESC'))
@@ -130,7 +136,7 @@ class Notice(ModelSQL, ModelView):
 
     @classmethod
     def search_rec_name(cls, name, clause):
-        return [('party.rec_name', *clause[1:])]
+        return search_names(cls, clause, 'party.rec_name')
 
     @classmethod
     def view_attributes(cls):

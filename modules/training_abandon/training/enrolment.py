@@ -4,6 +4,7 @@ import datetime as dt
 from collections import defaultdict
 from decimal import Decimal
 
+from sql import Null
 from sql.aggregate import Sum
 from sql.conditionals import Coalesce
 
@@ -23,6 +24,7 @@ from .. import tools
 from ..exceptions import (
     AgreedHoursError, AgreedHoursWarning, EnrolmentDuplicateError,
     SessionError, TrainingValidationError)
+from ..rec_name import search_names
 from ..tools import BATCH
 from .event import EventsMixin
 from .group import GroupsMixin
@@ -173,9 +175,11 @@ class Enrolment(
                     t,
                     (t.session, Index.Equality()),
                     (t.trainee, Index.Equality())),
-                Index(
-                    t, (t.state, Index.Equality(cardinality='low')),
-                    where=t.state.in_(CURRENT_STATES)),
+                Index(t, (t.state, Index.Equality(cardinality='low'))),
+                Index(t, (t.number, Index.Range()), (t.id, Index.Range())),
+                *(Index(t, (getattr(t, name), Index.Equality()),
+                        where=getattr(t, name) != Null)
+                    for name in ['prescriber', 'client', 'employer']),
                 })
         cls._order.insert(0, ('number', 'DESC'))
         # A case ends an enrolment whatever its current state, and gives it
@@ -295,16 +299,8 @@ class Enrolment(
 
     @classmethod
     def search_rec_name(cls, name, clause):
-        _, operator, operand, *extra = clause
-        if operator.startswith('!') or operator.startswith('not '):
-            bool_op = 'AND'
-        else:
-            bool_op = 'OR'
-        return [bool_op,
-            ('number', operator, operand, *extra),
-            ('trainee.rec_name', operator, operand, *extra),
-            ('session.rec_name', operator, operand, *extra),
-            ]
+        return search_names(
+            cls, clause, 'number', 'trainee.rec_name', 'session.rec_name')
 
     @classmethod
     def view_attributes(cls):
@@ -813,6 +809,8 @@ class Contact(ModelSQL, ModelView):
     def __setup__(cls):
         super().__setup__()
         cls.__access__.add('enrolment')
+        t = cls.__table__()
+        cls._sql_indexes.add(Index(t, (t.party, Index.Equality())))
 
     @classmethod
     def default_notify(cls):

@@ -8,6 +8,7 @@ from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
 from .. import tools
+from ..rec_name import search_names
 
 
 class EnrolmentEvent(ModelSQL, ModelView):
@@ -55,7 +56,7 @@ class EnrolmentEvent(ModelSQL, ModelView):
 
     @classmethod
     def search_rec_name(cls, name, clause):
-        return [('enrolment.rec_name', *clause[1:])]
+        return search_names(cls, clause, 'enrolment.rec_name')
 
     @classmethod
     def record(cls, enrolments, kind, reason=None, description=None):

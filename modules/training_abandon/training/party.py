@@ -6,10 +6,11 @@ import re
 from functools import partial
 
 from sql import Column, Null
+from sql.conditionals import Coalesce
 from sql.operators import Concat, Like, Or
 
 from trytond.i18n import ngettext
-from trytond.model import ModelView, fields
+from trytond.model import Index, ModelView, fields
 from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Bool, Eval, If
 from trytond.tools import escape_wildcard, grouped_slice
@@ -87,6 +88,12 @@ class ContactMechanism(metaclass=PoolMeta):
     @classmethod
     def __setup__(cls):
         super().__setup__()
+        t = cls.__table__()
+        # What is searched of a Char that may be empty
+        cls._sql_indexes.add(
+            Index(t, (
+                    Index.Unaccent(Coalesce(t.value_compact, '')),
+                    Index.Similarity())))
         cls._buttons.update(
             trust={
                 'invisible': ~Eval('bounced_at'),

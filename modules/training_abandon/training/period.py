@@ -21,6 +21,7 @@ from trytond.wizard import Button, StateTransition, StateView, Wizard
 
 from .. import tools
 from ..exceptions import PeriodError, PeriodWarning
+from ..rec_name import search_names
 from ..tools import BATCH
 from .expectation import ExpectationMixin
 from .half_day import (
@@ -159,7 +160,7 @@ class Period(ExpectationMixin, SpanMixin, ModelSQL, ModelView):
 
     @classmethod
     def search_rec_name(cls, name, clause):
-        return [('enrolment.rec_name', *clause[1:])]
+        return search_names(cls, clause, 'enrolment.rec_name')
 
     @classmethod
     def view_attributes(cls):

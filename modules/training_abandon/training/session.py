@@ -10,6 +10,8 @@ from trytond.transaction import Transaction
 
 from .. import tools
 from ..exceptions import SessionCancelWarning, SessionDoneWarning, SlotError
+from ..global_search import GlobalSearchMixin
+from ..rec_name import search_names
 from .enrolment import CURRENT_STATES
 from .slot_generation import GenerationMixin
 
@@ -17,7 +19,8 @@ from .slot_generation import GenerationMixin
 NAMED = 5
 
 
-class Session(GenerationMixin, Workflow, ModelSQL, ModelView):
+class Session(
+        GlobalSearchMixin, GenerationMixin, Workflow, ModelSQL, ModelView):
     __name__ = 'training.session'
     _rec_name = 'number'
 
@@ -165,15 +168,7 @@ class Session(GenerationMixin, Workflow, ModelSQL, ModelView):
 
     @classmethod
     def search_rec_name(cls, name, clause):
-        _, operator, operand, *extra = clause
-        if operator.startswith('!') or operator.startswith('not '):
-            bool_op = 'AND'
-        else:
-            bool_op = 'OR'
-        return [bool_op,
-            ('number', operator, operand, *extra),
-            ('course.rec_name', operator, operand, *extra),
-            ]
+        return search_names(cls, clause, 'number', 'course.rec_name')
 
     @classmethod
     def preprocess_values(cls, mode, values):

@@ -18,6 +18,7 @@ from trytond.tools import timezone as tz
 from trytond.transaction import Transaction
 
 from ..exceptions import SlotError, TrainingValidationError
+from ..rec_name import search_names
 from ..tools import BATCH
 from .configuration import TIMES as SCHEDULE
 from .half_day import HALVES, WEEKDAYS, half_of
@@ -98,6 +99,11 @@ class Slot(
             'readonly': Eval('state') != 'planned',
             },
         help="The identifier of the event in the calendar it comes from.")
+    mine = fields.Function(fields.Boolean(
+            "Mine",
+            help="You are the trainer of the slot, or one of those of its "
+            "session when the slot has none of its own."),
+        'get_mine', searcher='search_mine')
     trainees = fields.Function(fields.Many2Many(
             'training.trainee', None, None, "Trainees",
             help="Who is expected at the slot."),
@@ -142,6 +148,10 @@ class Slot(
             Index(t, (t.session, Index.Equality()), (t.date, Index.Range())))
         cls._sql_indexes.add(
             Index(t, (t.start_at, Index.Range()), (t.end_at, Index.Range())))
+        cls._sql_indexes.add(
+            Index(
+                t, (t.date, Index.Range()), (t.start, Index.Range()),
+                (t.id, Index.Range())))
         cls._order = [
             ('date', 'ASC'),
             ('start', 'ASC'),
@@ -208,7 +218,7 @@ class Slot(
 
     @classmethod
     def search_rec_name(cls, name, clause):
-        return [('session.rec_name', *clause[1:])]
+        return search_names(cls, clause, 'session.rec_name')
 
     @property
     def planning_name(self):
@@ -228,6 +238,38 @@ class Slot(
             'calendar_description': descriptions,
             'calendar_background_color': colors,
             }
+
+    @classmethod
+    def _mine_query(cls):
+        "Return the query of the ids of the slots that the user gives"
+        pool = Pool()
+        Employee = pool.get('company.employee')
+        trainer = -1
+        if (employee := Transaction().context.get('employee')) is not None:
+            trainer = Employee(employee).party.id
+        return cls.search(['OR',
+                ('trainer', '=', trainer),
+                [
+                    ('trainer', '=', None),
+                    ('session.trainers', '=', trainer),
+                    ],
+                ], order=[], query=True)
+
+    @classmethod
+    def get_mine(cls, slots, name):
+        mine = set()
+        for sub_slots in grouped_slice(slots, BATCH):
+            mine.update(cls.search([
+                        ('id', 'in', [s.id for s in sub_slots]),
+                        ('id', 'in', cls._mine_query()),
+                        ], order=[]))
+        return {s.id: s in mine for s in slots}
+
+    @classmethod
+    def search_mine(cls, name, clause):
+        _, operator, value = clause
+        operator = 'in' if bool(value) == (operator == '=') else 'not in'
+        return [('id', operator, cls._mine_query())]
 
     @classmethod
     def get_trainees(cls, slots, name):

@@ -4,6 +4,7 @@ import hashlib
 from collections import defaultdict
 
 from sql import Cast, Literal, Null, Union, Values, With
+from sql.operators import Exists
 
 from trytond.i18n import gettext
 from trytond.model import Index, fields
@@ -50,8 +51,8 @@ class ConflictMixin:
                     t, (t.location, Index.Equality()),
                     (t.date, Index.Range())),
                 Index(
-                    t, (t.date, Index.Range()),
-                    where=t.state.in_(CONFLICT_STATES)),
+                    t, (t.state, Index.Equality(cardinality='low')),
+                    (t.date, Index.Range())),
                 })
 
     @classmethod
@@ -180,16 +181,24 @@ class ConflictMixin:
     @classmethod
     def _booked_elsewhere(cls, slot, where, slot_id):
         """Return the query of the slots with the trainees expected and their
-        other enrolments"""
+        other enrolments, in sessions that take place meanwhile"""
         pool = Pool()
         Enrolment = pool.get('training.enrolment')
+        Session = pool.get('training.session')
+        session, other_session = Session.__table__(), Session.__table__()
         enrolment = Enrolment.__table__()
         other = Enrolment.__table__()
         return (slot
-            .join(enrolment, condition=enrolment.session == slot.session)
+            .join(session, condition=session.id == slot.session)
+            .join(enrolment, condition=enrolment.session == session.id)
             .join(other,
                 condition=(other.trainee == enrolment.trainee)
                 & (other.session != enrolment.session))
+            # Few sessions are left of all those that the trainees follow
+            .join(other_session,
+                condition=(other_session.id == other.session)
+                & (other_session.start_date <= session.end_date)
+                & (other_session.end_date >= session.start_date))
             # Distinct keeps SQLite from reading first all the slots of a day
             .select(
                 slot.id, slot.session, slot.date, slot.start_at, slot.end_at,
@@ -224,12 +233,13 @@ class ConflictMixin:
         Session = pool.get('training.session')
         session = Session.__table__()
         other_session = Session.__table__()
-        return other.session.in_(session
+        return Exists(session
             .join(other_session,
                 condition=other_session.company == session.company)
             .select(
-                other_session.id,
+                Literal(1),
                 where=(session.id == slot.session)
+                & (other_session.id == other.session)
                 & (session.state != 'cancelled')
                 & (other_session.state != 'cancelled')))
 

@@ -2,13 +2,18 @@
 # this repository contains the full copyright notices and license terms.
 import datetime as dt
 
+from sql.conditionals import Coalesce
+
 from trytond.i18n import gettext
-from trytond.model import DeactivableMixin, ModelSQL, ModelView, Unique, fields
+from trytond.model import (
+    DeactivableMixin, Index, ModelSQL, ModelView, Unique, fields)
 from trytond.pool import Pool
 from trytond.transaction import Transaction
 
 from .. import tools
 from ..exceptions import TrainingValidationError
+from ..global_search import GlobalSearchMixin
+from ..rec_name import search_names
 
 # The age of the majority: article 414 of the civil code
 MAJORITY = 18
@@ -23,7 +28,7 @@ def majority_date(birth_date):
         return dt.date(birth_date.year + MAJORITY, 3, 1)
 
 
-class Trainee(DeactivableMixin, ModelSQL, ModelView):
+class Trainee(GlobalSearchMixin, DeactivableMixin, ModelSQL, ModelView):
     __name__ = 'training.trainee'
     _order_name = 'rec_name'
 
@@ -53,6 +58,8 @@ class Trainee(DeactivableMixin, ModelSQL, ModelView):
             ('party_unique', Unique(t, t.party),
                 'training_abandon.msg_trainee_party_unique'),
             ]
+        cls._sql_indexes.add(
+            Index(t, (Coalesce(t.code, ''), Index.Similarity())))
         cls._order.insert(0, ('party.name', 'ASC'))
 
     @classmethod
@@ -68,15 +75,7 @@ class Trainee(DeactivableMixin, ModelSQL, ModelView):
 
     @classmethod
     def search_rec_name(cls, name, clause):
-        _, operator, operand, *extra = clause
-        if operator.startswith('!') or operator.startswith('not '):
-            bool_op = 'AND'
-        else:
-            bool_op = 'OR'
-        return [bool_op,
-            ('party.rec_name', operator, operand, *extra),
-            ('code', operator, operand, *extra),
-            ]
+        return search_names(cls, clause, 'party.rec_name', 'code')
 
     def is_of_age(self, date):
         "Return if the trainee is of age on the day, or None if unknown"
