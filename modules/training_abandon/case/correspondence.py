@@ -1,6 +1,9 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 "The letters about a case"
+from collections import ChainMap
+from functools import partial
+
 from trytond.i18n import gettext
 from trytond.pool import Pool, PoolMeta
 from trytond.report.report import Report
@@ -95,10 +98,8 @@ class CaseCorrespondenceMixin(CorrespondenceMixin):
                     'audience': audience,
                     **renderer.render(
                         case, party, letter,
-                        lambda case: {
-                            **case.letter_context(
-                                addressee, missed, counted),
-                            **names}),
+                        lambda case: ChainMap(names, case.letter_context(
+                                addressee, missed, counted))),
                     }
                 cls._address(line)
                 rendered.append(line)
@@ -130,40 +131,44 @@ class CaseCorrespondenceMixin(CorrespondenceMixin):
         enrolment = self.enrolment
         if facts is None:
             facts = Attendance.facts([enrolment.id])[enrolment.id]
-        hours = {
-            'agreed_hours': enrolment.agreed_hours,
-            **{name: facts[name] for name in HOURS},
-            }
 
         def date(value):
             return lang.strftime(value) if value else ''
 
-        return {
-            **super().letter_context(party),
-            'absences': [describe_slot(lang, *a) for a in absences],
-            'case': self.number,
-            'correction': '',
-            'contract_end_date': date(self.contract_end_date),
-            'effective_date': date(self.effective_date),
-            'ground': self.ground_string if self.ground else '',
-            **{
-                name: Report.format_timedelta(value, HOURS_CONVERTER, lang)
-                for name, value in hours.items()},
-            'new_session': (
-                self.new_enrolment.session.number
-                if self.new_enrolment else ''),
-            'opening_date': date(self.opening_date),
-            'proposals': [
-                p.rec_name for p in self.proposals
-                if p.state in {'proposed', 'accepted'}],
-            'reason_category': self.reason_category or '',
-            'reasons': [
-                gettext('training_abandon.msg_letter_reason_detail',
-                    reason=reason.name)
-                if reason.requires_detail else reason.name
-                for reason in self.procedure.reasons],
-            'return_date': date(self.return_date),
-            }
+        def hours(name):
+            value = (
+                enrolment.agreed_hours if name == 'agreed_hours'
+                else facts[name])
+            return Report.format_timedelta(value, HOURS_CONVERTER, lang)
+
+        context = super().letter_context(party)
+        context.update({
+                'absences': lambda: [
+                    describe_slot(lang, *a) for a in absences],
+                'case': self.number,
+                'correction': '',
+                'contract_end_date': lambda: date(self.contract_end_date),
+                'effective_date': lambda: date(self.effective_date),
+                'ground': lambda: self.ground_string if self.ground else '',
+                **{
+                    name: partial(hours, name)
+                    for name in ['agreed_hours', *HOURS]},
+                'new_session': lambda: (
+                    self.new_enrolment.session.number
+                    if self.new_enrolment else ''),
+                'opening_date': lambda: date(self.opening_date),
+                'proposals': lambda: [
+                    p.rec_name for p in self.proposals
+                    if p.state in {'proposed', 'accepted'}],
+                'reason_category': lambda: self.reason_category or '',
+                'reasons': lambda: [
+                    gettext('training_abandon.msg_letter_reason_detail',
+                        reason=reason.name)
+                    if reason.requires_detail else reason.name
+                    for reason in self.procedure.reasons],
+                'return_date': lambda: date(self.return_date),
+                })
+        return context
 
     @classmethod
     def create_mails(cls, steps, lines, queue=True):
