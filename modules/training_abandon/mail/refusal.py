@@ -47,7 +47,20 @@ _SPAM_WORDS = [
     r'domain of (the )?sender', r'mail from', r'envelope[- ]from',
     r'(expediteur|emetteur).{0,40}(refus|rejet|bloqu|inconnu|invalide|interdit'
     r'|non autorise)',
-    r'(adresse|domaine) (de |d.)(l.)?expediteur',
+    r'(adresse|domaine) (de |d.)(l.)?expediteur', r'cet expediteur',
+    r'(blocked|bloque) (by (the )?recipient|you|your|votre|vos)\b',
+    r'\byour (account|address) (has|is|was)\b', r'sending from\b',
+    r'votre (adresse|compte|domaine) (est|a ete|n.est)\b', r'from header',
+    # What is too large, even for a mailbox
+    r'message (size )?(exceeds|is larger|larger|too large)',
+    r'(?<!not )listed (at|by)\b', r'permission to receive',
+    ]
+# What passes, whatever else is said of the address
+_PASSING_WORDS = [
+    r'temporar', r'temporaire', r'(grey|gray)-?list', r'liste grise',
+    r'at a rate', r'verification in progress', r'\bbusy\b',
+    r'(sending|hourly|daily|outgoing) (\S+ )?(limit|quota)',
+    r'\bloop', r'hop count', r'too many hops', r'boucle',
     ]
 _ADDRESS_WORDS = [
     r'(user|recipient|mailbox|address|account|alias|inbox)\S? '
@@ -74,23 +87,24 @@ _ADDRESS_WORDS = [
     r'(host|domain|name)\S? (\S+ )?(unknown|not found|does not exist'
     r'|is not known)',
     r'name or service not known', r'unrout(e)?able', r'has moved',
+    r'indicated no smtp service',
     r'no longer (available|valid|exists|in use|active|works)',
     r'mailbox unavailable', r'nullmx', r'null mx',
     r'(destinataire|utilisateur|adresse|boite|compte|domaine|hote|bal)s?\b'
-    r' (\S+ ){0,4}?(inconnue?|invalides?|inexistante?|introuvable|pleine'
+    r' (\S+ ){0,7}?(inconnue?|invalides?|inexistante?|introuvable|pleine'
     r'|saturee|archivee?|bloquee?|desactivee?|fermee?|suspendue?|indisponible'
     r'|supprimee?|cloturee?)\b',
-    r'n.existe (pas|plus)', r'quota (est )?(depasse|atteint)',
+    r'n.existe (pas|plus)', r'quota.{0,40} (depasse|atteint)',
+    r'pas repertorie',
     r'adresse d.au moins un destinataire', r'plus (en service|valide)',
     ]
 _TEMPORARY_WORDS = [
     r'too many', r'trop de', r'rate.?limit', r'throttl', r'too quickly',
-    r'(grey|gray)-?list', r'liste grise', r'try (again|later)',
-    r'temporar', r'temporaire', r'reessay', r'ulterieurement',
+    r'try (again|later)', r'reessay', r'ulterieurement',
     r'(essayer|essayez|try|attempt).{0,20}(plus tard|later)',
     r'insufficient (system|storage|resource)', r'overload', r'surcharge',
     r'(system|internal|server|local) (error|failure|problem)',
-    r'disk full', r'resources? ', r'out of memory', r'too busy',
+    r'disk full', r'resources? ', r'out of memory',
     ]
 _MESSAGE_WORDS = [
     r'(message|mail|e-?mail|courriel|courrier|transaction|data|connection)'
@@ -111,6 +125,7 @@ _MESSAGE_WORDS = [
 _SURE = [
     (kind, re.compile('|'.join(words))) for kind, words in [
         ('message', _SPAM_WORDS),
+        ('temporary', _PASSING_WORDS),
         ('address', _ADDRESS_WORDS),
         ('temporary', _TEMPORARY_WORDS),
         ]]

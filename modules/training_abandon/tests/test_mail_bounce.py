@@ -33,6 +33,11 @@ REFUSALS = [
     ('5.2.0', "550 Boite du destinataire archivee. OFR_420", 'address'),
     ('', "utilisateur inconnu", 'address'),
     ('4.4.7', "", 'address'),
+    ('', "Le quota de la boîte du destinataire est dépassé", 'address'),
+    ('5.0.0', "L'utilisateur n'est pas répertorié dans l'Annuaire Domino",
+        'address'),
+    ('5.0.0', "L'adresse e-mail que vous avez saisie est introuvable",
+        'address'),
     # The message or its sender
     ('5.7.1', "550 5.7.1 User unknown", 'message'),
     ('5.0.0', "smtp; 554 5.7.26 Unauthenticated email from x.example",
@@ -69,7 +74,26 @@ REFUSALS = [
     ('5.0.0', "550 Messages from this network are too many complaints",
         'message'),
     ('4.7.0', "421 4.7.0 unusual rate of mail", 'message'),
+    ('5.0.0', "550 The recipient has blocked your address", 'message'),
+    ('5.0.0', "550 Le destinataire a bloqué votre adresse", 'message'),
+    ('5.0.0', "550 Your account has been suspended", 'message'),
+    ('5.0.0', "550 Votre compte est suspendu", 'message'),
+    ('5.0.0', "550 The account you are sending from is disabled", 'message'),
+    ('5.0.0', "550 Invalid address in From header", 'message'),
+    ('5.0.0', "552 Message size exceeds mailbox limit", 'message'),
     # Nothing for ever
+    ('4.2.0', "450 4.2.0 <a@b.example>: Recipient address rejected: "
+        "Greylisted", 'temporary'),
+    ('5.2.1', "550 5.2.1 The user you are trying to contact is receiving mail "
+        "at a rate that prevents additional messages", 'temporary'),
+    ('4.1.1', "450 4.1.1 Recipient address rejected: unverified address: "
+        "Address verification in progress", 'temporary'),
+    ('5.2.1', "450 4.2.1 mailbox temporarily disabled", 'temporary'),
+    ('5.0.0', "450 Boîte temporairement bloquée", 'temporary'),
+    ('5.4.5', "550 5.4.5 Daily user sending limit exceeded", 'temporary'),
+    ('5.0.0', "550 Outgoing quota exceeded for your domain", 'temporary'),
+    ('5.4.6', "554 5.4.6 Hop count exceeded - possible mail loop",
+        'temporary'),
     ('4.2.0', "450 4.2.0 Greylisted, try again later", 'temporary'),
     ('5.0.0', "550 Too many connections", 'temporary'),
     ('4.3.0', "", 'temporary'),
