@@ -91,7 +91,7 @@ REFUSALS = [
     ('5.2.1', "450 4.2.1 mailbox temporarily disabled", 'temporary'),
     ('5.0.0', "450 Boîte temporairement bloquée", 'temporary'),
     ('5.4.5', "550 5.4.5 Daily user sending limit exceeded", 'temporary'),
-    ('5.0.0', "550 Outgoing quota exceeded for your domain", 'temporary'),
+    ('5.0.0', "550 Outgoing quota exceeded for this hour", 'temporary'),
     ('5.4.6', "554 5.4.6 Hop count exceeded - possible mail loop",
         'temporary'),
     ('4.2.0', "450 4.2.0 Greylisted, try again later", 'temporary'),
