@@ -4,6 +4,7 @@ import unittest
 
 from trytond.modules.training_abandon.mail.bounce import (
     Bounce, is_server, own_words)
+from trytond.modules.training_abandon.mail.message import read_message
 from trytond.modules.training_abandon.mail.refusal import refused
 
 # What the servers say: the status, the diagnostic, what is refused
@@ -157,6 +158,34 @@ class BounceTestCase(unittest.TestCase):
                 (None, False)]:
             with self.subTest(sender=sender):
                 self.assertEqual(is_server(sender), expected)
+
+    def test_read(self):
+        "Test the words of servers and of persons who look like them"
+        for headers, text, expected in [
+                ("From: Messagerie <noreply@isp.example>\n"
+                    "Subject: Votre message non distribué\nReturn-Path: <>",
+                    "Raison : boîte pleine", ('failed', 'address')),
+                ('From: "Courier mail server at x" <@isp.example>\n'
+                    "Subject: NOTICE: mail delivery status.\n"
+                    "Return-Path: <>",
+                    "550 User unknown", ('failed', 'address')),
+                ("From: postmaster@isp.example\nSubject: Retard de remise",
+                    "Le serveur essaie encore", ('delayed', 'temporary')),
+                ("From: postmaster@isp.example\nSubject: Remis : Absence",
+                    "", ('delivered', None)),
+                ("From: Mail Admin <admin@school.example>\n"
+                    "Subject: Re: Votre absence\n"
+                    "Return-Path: <admin@school.example>",
+                    "Le compte n'existe plus, je suis malade", None),
+                ("From: postmaster@isp.example\nSubject: Re: Votre absence\n"
+                    "Return-Path: <>",
+                    "L'adresse n'existe pas", ('failed', 'address')),
+                ]:
+            with self.subTest(headers=headers):
+                bounce = read_message(
+                    f"{headers}\n\n{text}".encode()).bounce
+                self.assertEqual(
+                    bounce and (bounce.action, bounce.refusal), expected)
 
     def test_own_words(self):
         "Test that the returned message is not read"

@@ -133,6 +133,34 @@ class ReplyMessageTestCase(unittest.TestCase):
                 self.assertEqual(
                     (result.automatic, result.uncertain), (automatic,) * 2)
 
+    def test_absence(self):
+        "Test that a person sees what a trainee may have written"
+        for headers, uncertain in [
+                ({}, True), ({'X-Autoreply': 'yes'}, False)]:
+            result = read_message(message(
+                    "Je suis malade", Subject="Avis d'absence",
+                    **headers).as_bytes())
+            self.assertEqual(
+                (result.automatic, result.uncertain), (True, uncertain))
+
+    def test_challenge(self):
+        "Test that an anti-spam is not a person who has one"
+        protected = "Protégé par Mailinblack, https://mailinblack.example"
+        for subject, text, path, expected in [
+                ("Votre message", f"Afin qu'il me parvienne, cliquez.\n"
+                    f"{protected}", '<>', True),
+                ("Authentification requise", "Bloqué par notre anti-spam : "
+                    "cliquez sur ce lien.", '<>', True),
+                ("Confirmation de votre message", "Saisissez le captcha afin "
+                    "que le message soit remis.", '<>', True),
+                ("Re: Votre absence", f"Malade.\n{protected}",
+                    '<camille@mail.example>', False)]:
+            with self.subTest(subject=subject):
+                result = read_message(message(
+                        text, Subject=subject,
+                        Return_Path=path).as_bytes())
+                self.assertEqual(result.challenge, expected)
+
     def test_charsets(self):
         for charset, data in [
                 ('utf-8', "été".encode()),
