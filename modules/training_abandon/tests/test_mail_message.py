@@ -143,6 +143,13 @@ class ReplyMessageTestCase(unittest.TestCase):
             self.assertEqual(
                 (result.automatic, result.uncertain), (True, uncertain))
 
+    def test_mixed_header(self):
+        "Test that a header may have words of several encodings"
+        subject = 'Réponse automatique : '.encode() + 'Été'.encode('latin-1')
+        result = read_message(b'Subject: ' + subject + b'\n\nx')
+        self.assertEqual(result.subject, "Réponse automatique : Été")
+        self.assertTrue(result.automatic)
+
     def test_challenge(self):
         "Test that an anti-spam is not a person who has one"
         protected = "Protégé par Mailinblack, https://mailinblack.example"
