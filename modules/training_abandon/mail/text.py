@@ -23,7 +23,7 @@ _DAY = r'(?:\d{4}-\d\d-\d\d|\d\d?[/.]\d\d?[/.]\d{2,4})'
 _WROTE_BEGIN = re.compile(
     rf'\s*{_DASH}(?:(?:on|le|am|el|em|op)\s+\S*\s*\d'
     rf'|(?:on|le|am|el|em|op)\s+\w{{2,9}}[.,]?\s'
-    rf'|[\w .-]{{1,60}}{_EMAIL})')
+    rf'|[\w ."-]{{1,60}}{_EMAIL})')
 # The older program of Gmail has the same line in all languages
 _DATED_BEGIN = re.compile(rf'\s*{_DASH}{_DAY},? +(?:a +)?\d\d?[:h]\d\d')
 _DATED = re.compile(rf'.*{_EMAIL}\s*:$')
@@ -37,12 +37,12 @@ _HEADERS = [
     (_DASHED_BEGIN, '--', _DASHED),
     ]
 _SEPARATOR = re.compile(
-    r'\s*(?:-{2,}|_{2,})\s*(?:original message|original appointment'
+    r'\s*(?:-{2,}|_{2,}|={2,})\s*(?:original message|original appointment'
     r'|message d.origine|message original|message transfere'
     r'|(?:transfer|reexpedi|forward)ed message|message (?:initial|reexpedie)'
     r'|(?:e?-?mail|courriel|courrier) (?:original|d.origine|transfere)'
     r'|forwarded (?:e-?mail|by .{1,80})|reply message'
-    r'|message de .{1,80})\s*:?\s*(?:-{2,}|_{2,})\s*$'
+    r'|message de .{1,80})\s*:?\s*(?:-{2,}|_{2,}|={2,})\s*$'
     r'|\s*_{20,}\s*$'
     # Orange and SFR
     rf'|\s*(?:>\s*)?message du\s*:?\s*{_DAY}[\d\sh:,a]*(?:\bde\s*:.*)?$'
@@ -69,8 +69,8 @@ _PROGRAMS = (
 _PERSON = r"(?:j|je|nous|il|elle|ne|i|we)"
 _MOBILE = re.compile(
     rf"(?!.*\b{_PERSON}\b['\s])\s*"
-    r'(?:(?:envoye (?:de|depuis|a partir de?|a l.aide de|avec)'
-    r'|sent (?:from|with)) (?:'
+    r'(?:(?:envoye (?:(?:a partir |a l.aide )?(?:de |d.)|depuis |avec )'
+    r'|sent (?:from|with) )(?:'
     r"(?:d?un |mon |ma |my |l.appli).{0,80}|\S+(?: \S+){0,2}"
     rf'|.{{0,60}}\b{_PROGRAMS}\b.{{0,80}})'
     r'|(?:envoye|sent|ecrit|redige) (?:par|via|du|sur|sous|en utilisant|by'

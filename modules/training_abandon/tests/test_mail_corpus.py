@@ -54,6 +54,7 @@ class MailCorpusTestCase(unittest.TestCase):
                 "Envoyé de mon iPad",
                 "Envoyé de mon iPhone, merci d'excuser les fautes",
                 "Envoyé à partir de l’application mobile",
+                "Envoyé à partir d’Outlook pour Android<https://a.example/b>",
                 "Envoyé depuis un mobile Samsung",
                 "Sent from Yahoo Mail on Android",
                 "Sent from Mail<https://mail.example/?id=5> for Windows",
@@ -65,6 +66,17 @@ class MailCorpusTestCase(unittest.TestCase):
                 ]:
             with self.subTest(signature=signature):
                 self.assertEqual(newest_part(f"Oui.\n\n{signature}"), "Oui.")
+
+    def test_header(self):
+        "Test the lines above what the programs quote"
+        for header in [
+                '"Formation Sud" <a@b.example> a écrit :',
+                '============ Forwarded message ============\nDe: A\nA: B',
+                'Message du 02/03/26 à 10:12',
+                ]:
+            with self.subTest(header=header):
+                self.assertEqual(
+                    newest_part(f"Oui.\n\n{header}\n\n> Bonjour"), "Oui.")
 
     def test_damaged(self):
         "Test that no damage stops the reading or leaves what no one stores"

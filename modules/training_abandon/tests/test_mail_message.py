@@ -209,7 +209,7 @@ class ReplyMessageTestCase(unittest.TestCase):
         for line, size in [
                 (b'words of a letter\n', 30_000_000),
                 *((line, 1_000_000) for line in [
-                        b'> ', b'Le ', b'<a ', b'<!-- ', b'<div>', b'&',
+                        b' ', b'> ', b'Le ', b'<a ', b'<!-- ', b'<div>', b'&',
                         b'Le 1 mars, a@b.example wrote x:\n', b'x - ',
                         b'\n', b'<!---->', b'a \n'])]:
             for type_ in [b'plain', b'plain; format=flowed', b'html']:
