@@ -51,6 +51,9 @@ _SPAM_WORDS = [
     r'(blocked|bloque) (by (the )?recipient|you|your|votre|vos)\b',
     r'\byour (account|address) (has|is|was)\b', r'sending from\b',
     r'votre (adresse|compte|domaine) (est|a ete|n.est)\b', r'from header',
+    r'(domaine|serveur|compte) (de |d.)?(l.)?(emetteur|expediteur)',
+    r'(domain|name|account) of (your|(the )?sender)\b', r'server name',
+    r'(return|reply) (address|path)', r'adresse de (retour|reponse)',
     # What is too large, even for a mailbox
     r'message (size )?(exceeds|is larger|larger|too large)',
     r'(?<!not )listed (at|by)\b', r'permission to receive',
@@ -60,6 +63,7 @@ _PASSING_WORDS = [
     r'temporar', r'temporaire', r'(grey|gray)-?list', r'liste grise',
     r'at a rate', r'verification in progress', r'\bbusy\b',
     r'(sending|hourly|daily|outgoing) (\S+ )?(limit|quota)',
+    r'quota (d.envoi|horaire|journalier)', r'trop de destinataires',
     r'\bloop', r'hop count', r'too many hops', r'boucle',
     ]
 _ADDRESS_WORDS = [
@@ -122,16 +126,19 @@ _MESSAGE_WORDS = [
     r'attachment', r'piece jointe', r'forbidden',
     ]
 # What tells without any doubt, the first that matches
-_SURE = [
-    (kind, re.compile('|'.join(words))) for kind, words in [
-        ('message', _SPAM_WORDS),
-        ('temporary', _PASSING_WORDS),
-        ('address', _ADDRESS_WORDS),
-        ('temporary', _TEMPORARY_WORDS),
-        ]]
-_LIKELY = [('message', re.compile('|'.join(_MESSAGE_WORDS)))]
-# The status of RFC 3463 that leave no doubt
-_CLEAR = [(re.compile(r'5\.(1\.(1|2|3|6|10)|2\.[12]|4\.4)$'), 'address')]
+_KINDS = {
+    'spam': ('message', re.compile('|'.join(_SPAM_WORDS))),
+    'passing': ('temporary', re.compile('|'.join(_PASSING_WORDS))),
+    'address': ('address', re.compile('|'.join(_ADDRESS_WORDS))),
+    'temporary': ('temporary', re.compile('|'.join(_TEMPORARY_WORDS))),
+    # The status of RFC 3463 that leave no doubt
+    'status': ('address', re.compile(
+            r'(?<![\d.])5\.(1\.(1|2|3|6|10)|2\.[12]|4\.4)(?![\d.])')),
+    'message': ('message', re.compile('|'.join(_MESSAGE_WORDS))),
+    }
+_TOLD = ['spam', 'passing', 'address', 'temporary', 'status', 'message']
+# The advice of a text is for many cases
+_WORDS = ['spam', 'address', 'passing', 'temporary', 'message']
 # What the others are about, the first that matches
 _STATUSES = [
     (re.compile(r'[45]\.1\.[78]$'), 'message'),
@@ -149,13 +156,11 @@ def refused(status, reason, words):
 
     A good address is worth more than a mail that comes back again: the
     doubt is for the address."""
-    told, words = _plain(f'{status} {reason}'), _plain(words)
+    told = _plain(f'{status} {reason}')
     return (
-        _by_words(told, _SURE)
-        or _by_status(status, _CLEAR)
-        or _by_words(told, _LIKELY)
-        or _by_words(words, _SURE + _LIKELY)
-        or _by_status(status, _STATUSES))
+        _by_words(told, _TOLD)
+        or _by_words(_plain(words), _WORDS)
+        or next((kind for p, kind in _STATUSES if p.match(status)), None))
 
 
 def _plain(text):
@@ -166,9 +171,6 @@ def _plain(text):
     return ' '.join(_ADDRESS.sub(' ', text).split())
 
 
-def _by_words(text, words):
-    return next((kind for kind, p in words if p.search(text)), None)
-
-
-def _by_status(status, kinds):
-    return next((kind for p, kind in kinds if p.match(status)), None)
+def _by_words(text, names):
+    return next(
+        (kind for kind, p in map(_KINDS.get, names) if p.search(text)), None)

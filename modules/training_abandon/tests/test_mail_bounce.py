@@ -34,6 +34,7 @@ REFUSALS = [
     ('5.2.0', "550 Boite du destinataire archivee. OFR_420", 'address'),
     ('', "utilisateur inconnu", 'address'),
     ('4.4.7', "", 'address'),
+    ('5.0.0', "550 5.1.1 unknown or illegal alias", 'address'),
     ('', "Le quota de la boîte du destinataire est dépassé", 'address'),
     ('5.0.0', "L'utilisateur n'est pas répertorié dans l'Annuaire Domino",
         'address'),
@@ -82,6 +83,9 @@ REFUSALS = [
     ('5.0.0', "550 The account you are sending from is disabled", 'message'),
     ('5.0.0', "550 Invalid address in From header", 'message'),
     ('5.0.0', "552 Message size exceeds mailbox limit", 'message'),
+    ('5.0.0', "550 Le compte expéditeur n'existe pas", 'message'),
+    ('5.0.0', "550 Return address does not exist", 'message'),
+    ('5.0.0', "550 The domain of your address does not exist", 'message'),
     # Nothing for ever
     ('4.2.0', "450 4.2.0 <a@b.example>: Recipient address rejected: "
         "Greylisted", 'temporary'),
@@ -93,6 +97,7 @@ REFUSALS = [
     ('5.0.0', "450 Boîte temporairement bloquée", 'temporary'),
     ('5.4.5', "550 5.4.5 Daily user sending limit exceeded", 'temporary'),
     ('5.0.0', "550 Outgoing quota exceeded for this hour", 'temporary'),
+    ('5.0.0', "550 quota horaire dépassé", 'temporary'),
     ('5.4.6', "554 5.4.6 Hop count exceeded - possible mail loop",
         'temporary'),
     ('4.2.0', "450 4.2.0 Greylisted, try again later", 'temporary'),
@@ -123,6 +128,7 @@ class BounceTestCase(unittest.TestCase):
         for words, expected in [
                 ("Your message looks like spam.", 'message'),
                 ("L'adresse n'existe plus.", 'address'),
+                ("Unknown user. It may be a temporary problem.", 'address'),
                 ("Bonjour", None)]:
             with self.subTest(words=words):
                 self.assertEqual(refused('5.0.0', "550", words), expected)
