@@ -103,18 +103,15 @@ def decode_bytes(content):
                     text_of(word, other) != text_of(word, best)
                     for _, word in words)):
             raise EncodingError("how its accents are written is not sure")
-    bad = [
-        word for word, value in scores[best].items()
-        if value < 0 and any(scores[e][word] > 0 for e in ENCODINGS)]
+    bad = {
+        word[1] for word, value in scores[best].items()
+        if value < 0 and any(scores[e][word] > 0 for e in ENCODINGS)}
     if not any(value > 0 for value in scores[best].values()) and bad:
         raise EncodingError("how its accents are written is not sure")
-    text = text_of(content, best)
-    for _, word in bad:
-        text = text.replace(
-            text_of(word, best),
-            text_of(HIGH.sub(b'\x1a', word), best).replace(
-                '\x1a', REPLACEMENT))
-    return text
+    content = WORD.sub(
+        lambda match: HIGH.sub(b'\x1a', match[0]) if match[0] in bad
+        else match[0], content)
+    return text_of(content, best).replace('\x1a', REPLACEMENT)
 
 
 def text_of(content, encoding):
