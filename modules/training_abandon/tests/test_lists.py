@@ -22,10 +22,37 @@ ATTENDANCES = 200_000
 SMALL = 2_000
 # The nodes that read all of what is below before they give a row
 BLOCKING = {'Sort', 'Hash', 'Aggregate', 'SetOp', 'WindowAgg', 'Materialize'}
-# What is asked by tab, or by list and column: why all of a table is read
+# More than PostgreSQL expects of reading all the attendances twice
+COST = 30_000
+FACTS = "the facts are computed from the sheets"
+CASE = "it is opened on a case only"
+# What is asked by list, or tab, and column: why it may do otherwise
 EXCEPTIONS = {
+    'act_enrolment_form_domain_absent': FACTS,
+    'act_enrolment_form_domain_not_seen': FACTS,
+    'act_enrolment_form attendance_rate': FACTS,
+    'act_enrolment_form consecutive_absences': FACTS,
+    'act_enrolment_form absence_count': FACTS,
+    'act_enrolment_form late_count': FACTS,
+    'act_enrolment_form last_presence': FACTS,
+    'act_enrolment_form hours_planned': FACTS,
+    'act_enrolment_form hours_held': FACTS,
+    'act_enrolment_form hours_attended': FACTS,
+    'act_enrolment_form hours_missed': FACTS,
+    'act_enrolment_form hours_excused': FACTS,
+    'act_case_form_domain_todo': "the evidence is computed from the mails",
+    'act_case_form_domain_overdue': "the evidence is computed from the mails",
+    'act_case_form_domain_not_conform': "the conformity is computed",
+    'act_case_step_form_domain_todo':
+    "the evidence is computed from the mails",
+    'act_case_step_form_domain_pending':
+    "the evidence is computed from the mails",
+    'act_case_step_form_domain_failed':
+    "the evidence is computed from the mails",
+    'act_case_conversation': CASE,
+    'act_case_conversation rec_name': CASE,
     }
-WORDS = ['camille martin', 'E4711', 'S123', 'C777', 'zzzzzz']
+WORDS = ['camille martin', 'E4711']
 
 
 class Plan:
@@ -89,7 +116,6 @@ class ListsTestCase(DatabaseTestCase):
             transaction.commit()
         cls.transaction = Transaction().start(
             DB_NAME, 1, context={'_skip_warnings': True})
-        cls.addClassCleanup(cls._stop)
         pool = Pool()
         Company = pool.get('company.company')
         Group = pool.get('res.group')
@@ -124,19 +150,20 @@ class ListsTestCase(DatabaseTestCase):
                     Model._update_sql_indexes()
 
     @classmethod
-    def _stop(cls):
-        cls.transaction.rollback()
+    def tearDownClass(cls):
         cls.transaction.stop()
         for _, Model in Pool(DB_NAME).iterobject():
             if hasattr(Model, '_count_cache'):
                 Model._count_cache.clear()
+        super().tearDownClass()
 
     def check(self, name, query):
-        scanned = Plan(query, self.rows, self.partial).scanned
-        expected = EXCEPTIONS.get(name, [])
-        unexpected = [n for n in scanned if n not in expected]
+        if name in EXCEPTIONS:
+            return
+        plan = Plan(query, self.rows, self.partial)
         with self.subTest(name):
-            self.assertEqual(unexpected, [], str(query)[:300])
+            self.assertEqual(plan.scanned, [])
+            self.assertLess(plan.root['Total Cost'], COST)
 
     def test_pages(self):
         "The first page of each list, tab and relate, and its count"
