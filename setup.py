@@ -56,24 +56,24 @@ def packages():
         for path in sorted(source.rglob('__init__.py'))]
 
 
-postgresql = ['psycopg[binary,pool]']
+# Each bound is the oldest version that the tests have passed on
+postgresql = ['psycopg[binary,pool] >= 3.2']
 importing = [
     pin('proteus'),
-    'tqdm',
+    'tqdm >= 4.62',
     ]
-demo = ['aiosmtpd', 'Pillow'] + importing + postgresql
+demo = ['aiosmtpd >= 1.4.6', 'Pillow >= 9.0'] + importing + postgresql
 test = [
-    'aiosmtpd',
-    'build',
-    'flake8',
-    'hypothesis',
-    'isort',
-    'Pillow',
-    'playwright',
-    'pypdf',
-    'pytest',
-    'recurring_ical_events',
-    'vobject',
+    'aiosmtpd >= 1.4.6',
+    'build >= 1.0',
+    'flake8 >= 7.0',
+    'hypothesis >= 6.100',
+    'isort >= 5.13',
+    'Pillow >= 9.0',
+    'playwright >= 1.40',
+    'pytest >= 7.4',
+    'recurring_ical_events >= 3.8.2',
+    'vobject >= 0.9.8',
     ] + importing + postgresql + pin_modules(extras_depend)
 
 setup(
@@ -109,14 +109,16 @@ setup(
         ],
     python_requires='>=3.10',
     install_requires=[
-        'Genshi',
-        'html2text',
+        'Genshi >= 0.7.7',
         'holidays >= 0.80',
-        'icalendar',
-        'python-dateutil',
+        'html2text >= 2020.1.16',
+        'icalendar >= 7.3',
+        'lxml >= 4.9',
+        'pypdf >= 5.0',
+        'python-dateutil >= 2.8.2',
         'python-sql >= 1.8',
-        'python-stdnum',
-        'relatorio',
+        'python-stdnum >= 2.2',
+        'relatorio >= 0.10',
         pin('trytond'),
         ] + pin_modules(depends),
     extras_require={

@@ -33,7 +33,10 @@ MESSAGES = [
 
 
 class _ImapHandler(socketserver.StreamRequestHandler):
-    "The commands of IMAP that the script needs"
+    """The commands of IMAP that the script needs.
+
+    As Dovecot does, it tells what it is able to do once it knows the user."""
+    known = False
 
     def handle(self):
         self.send('* OK ready')
@@ -43,7 +46,10 @@ class _ImapHandler(socketserver.StreamRequestHandler):
             name = command.partition(' ')[0].lower()
             if name == 'uid':
                 name += '_' + command.split(' ')[1].lower()
-            status = getattr(self, name)(command) or 'OK done'
+            if self.known or name in {'capability', 'login', 'logout'}:
+                status = getattr(self, name)(command) or 'OK done'
+            else:
+                status = 'BAD log in first'
             self.send(f'{tag} {status}')
             if name == 'logout':
                 break
@@ -51,15 +57,34 @@ class _ImapHandler(socketserver.StreamRequestHandler):
     def send(self, text):
         self.wfile.write(text.encode() + b'\r\n')
 
+    def able(self, capability):
+        return self.known and capability in self.server.capabilities
+
+    def exists(self, command):
+        return re.search('"(.*?)"', command)[1] in self.server.folders
+
     def capability(self, command):
-        self.send('* CAPABILITY IMAP4rev1 ' + self.server.capabilities)
+        names = ['IMAP4rev1', 'LITERAL+', 'AUTH=PLAIN']
+        if self.known:
+            names += self.server.capabilities
+        self.send(f'* CAPABILITY {" ".join(names)}')
 
     def login(self, command):
         if command.split(' ')[2].strip('"') != 'secret':
             return 'NO wrong password'
+        self.known = True
+
+    def list(self, command):
+        for name in self.server.folders:
+            self.send(rf'* LIST (\HasNoChildren) "/" {name}')
+
+    def status(self, command):
+        if not self.exists(command):
+            return 'NO no such folder'
+        self.send('* STATUS "Done" (MESSAGES 0)')
 
     def select(self, command):
-        if 'Missing' in command:
+        if not self.exists(command):
             return 'NO no such folder'
         self.send(r'* OK [PERMANENTFLAGS (\Deleted %s)] flags'
             % (r'\*' if self.server.keywords else ''))
@@ -68,7 +93,8 @@ class _ImapHandler(socketserver.StreamRequestHandler):
     def uid_search(self, command):
         self.send('* SEARCH ' + ' '.join(
                 str(uid) for uid in sorted(self.server.messages)
-                if KEYWORD not in self.server.flags[uid]))
+                if not {KEYWORD, r'\Deleted'}.intersection(
+                    self.server.flags[uid])))
 
     def uid_fetch(self, command):
         uid = int(command.split(' ')[2])
@@ -82,12 +108,29 @@ class _ImapHandler(socketserver.StreamRequestHandler):
             r'[\\\w]+', command.rpartition('(')[2])
 
     def uid_move(self, command):
-        uid = int(command.split(' ')[2])
-        self.server.moved.append(self.server.messages.pop(uid))
+        if not self.able('MOVE'):
+            return 'BAD unknown command'
+        if status := self.uid_copy(command):
+            return status
+        self._expunge(int(command.split(' ')[2]))
 
     def uid_copy(self, command):
+        if not self.exists(command):
+            return 'NO [TRYCREATE] no such folder'
         uid = int(command.split(' ')[2])
         self.server.moved.append(self.server.messages[uid])
+
+    def uid_expunge(self, command):
+        if not self.able('UIDPLUS'):
+            return 'BAD unknown command'
+        uid = int(command.split(' ')[2])
+        if r'\Deleted' in self.server.flags[uid]:
+            self._expunge(uid)
+
+    def _expunge(self, uid):
+        number = sorted(self.server.messages).index(uid) + 1
+        del self.server.messages[uid]
+        self.send(f'* {number} EXPUNGE')
 
     def logout(self, command):
         self.send('* BYE')
@@ -105,10 +148,11 @@ class ImapServer(socketserver.ThreadingTCPServer):
     daemon_threads = True
     allow_reuse_address = True
 
-    def __init__(self, keywords=True, capabilities='MOVE'):
+    def __init__(self, keywords=True, capabilities=('MOVE', 'UIDPLUS')):
         super().__init__(('127.0.0.1', 0), _ImapHandler)
         self.keywords = keywords
         self.capabilities = capabilities
+        self.folders = ['INBOX', 'Done']
         self.messages = dict(enumerate(MESSAGES, 11))
         self.flags = {uid: [] for uid in self.messages}
         self.moved, self.commands = [], []
@@ -211,12 +255,35 @@ class FetchMailTestCase(unittest.TestCase):
         self.assertFalse(server.messages)
 
     def test_imap_move_without(self):
-        "Test a server that is not able to move"
-        server = self.imap(capabilities='')
-        mailbox_ = Imap(server.url(), no_password, 'Done')
-        self.assertEqual(self.fetch(mailbox_, Recorder()), (3, 0))
-        self.assertEqual(server.moved, MESSAGES)
-        self.assertEqual(server.flags[11], [r'\Deleted'])
+        "Test servers that are not able to move"
+        for capabilities in [['UIDPLUS'], []]:
+            with self.subTest(capabilities=capabilities):
+                server = self.imap(capabilities=capabilities)
+                # What somebody else has deleted is not expunged
+                server.messages[3] = b'Subject: old\r\n\r\n'
+                server.flags[3] = [r'\Deleted']
+                mailbox_ = Imap(server.url(), no_password, 'Done')
+                self.assertEqual(self.fetch(mailbox_, Recorder()), (3, 0))
+                self.assertEqual(server.moved, MESSAGES)
+                if capabilities:
+                    self.assertEqual(list(server.messages), [3])
+                else:
+                    self.assertEqual(server.flags[11], [r'\Deleted'])
+                self.assertEqual(self.fetch(mailbox_, Recorder()), (0, 0))
+
+    def test_imap_wrong_folder(self):
+        "Test that a wrong folder is told before anything is read"
+        for folder, words in [
+                ('Missing', '"Missing", the server has INBOX, Done'),
+                ('INBOX', "another folder than"),
+                ]:
+            server = self.imap()
+            with self.subTest(folder=folder), \
+                    self.assertRaisesRegex(MailboxError, words):
+                with Imap(server.url(), no_password, folder):
+                    pass
+            self.assertFalse(
+                [c for c in server.commands if c.startswith('UID')])
 
     def test_imap_refused(self):
         "Test that the errors say what to do"

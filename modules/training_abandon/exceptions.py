@@ -113,7 +113,11 @@ class GuardianWarning(UserWarning):
 
 
 class CertificateError(UserError):
-    pass
+
+    def __init__(self, *args, cases=(), **kwargs):
+        super().__init__(*args, **kwargs)
+        # Those without which the others could have their certificate
+        self.cases = list(cases)
 
 
 class CertificateAnsweredWarning(UserWarning):

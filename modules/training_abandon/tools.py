@@ -11,11 +11,16 @@ from trytond.model import fields
 from trytond.pool import Pool
 from trytond.tools import grouped_slice, sqlite_apply_types
 from trytond.tools import timezone as tz
-from trytond.transaction import Transaction
+from trytond.transaction import Transaction, TransactionError
 
 # The most records that are browsed or written at once: the time of a list is
 # the square of its length
 BATCH = 200
+SERIALIZATION_FAILURE = '40001'
+
+
+class OutdatedError(TransactionError):
+    "Another transaction has changed what this one has read: it starts again"
 
 
 def now():
@@ -112,11 +117,18 @@ def apply_types(query, *types):
 
 def lock_records(Model, ids):
     """Keep the records for this transaction alone, or raise
-    DatabaseOperationalError at once if another one has them."""
+    DatabaseOperationalError at once if another one has them.
+
+    The transaction starts again if another one has just changed them."""
     transaction = Transaction()
     if transaction.database.has_select_for():
-        transaction.database.lock_records(
-            transaction.connection, Model._table, ids)
+        try:
+            transaction.database.lock_records(
+                transaction.connection, Model._table, ids)
+        except backend.DatabaseOperationalError as exception:
+            if exception.sqlstate == SERIALIZATION_FAILURE:
+                raise OutdatedError from exception
+            raise
     else:
         lock_database(Model)
 
@@ -172,6 +184,32 @@ def lock_database(Model):
         table = Model.__table__()
         transaction.connection.cursor().execute(*table.update(
                 [table.id], [table.id], where=table.id == Null))
+
+
+def begin():
+    """Begin a transaction where each statement is one, and leave the one
+    that there is."""
+    connection = Transaction().connection
+    if backend.name == 'sqlite':
+        has_begun = connection.in_transaction
+    else:
+        has_begun = not connection.autocommit
+    if not has_begun:
+        connection.cursor().execute('BEGIN')
+
+
+def forget(Model, ids=None):
+    "Forget what was read of the records, or of all, that SQL has changed"
+    transaction = Transaction()
+    transaction.counter += 1
+    for cache in transaction.cache.values():
+        if Model.__name__ not in cache:
+            continue
+        elif ids is None:
+            cache[Model.__name__].clear()
+        else:
+            for id_ in ids:
+                cache[Model.__name__].pop(id_, None)
 
 
 def forget_read():

@@ -76,7 +76,8 @@ def _has_venv():
 def _has_gtk():
     return SYSTEM_PYTHON.exists() and not subprocess.run(
         [SYSTEM_PYTHON, '-c',
-            'import cairo, ensurepip, gi; gi.require_version("Gtk", "3.0")'],
+            'import cairo, ensurepip, gi; gi.require_version("Gtk", "3.0"); '
+            'gi.require_version("GooCanvas", "2.0")'],
         stderr=subprocess.DEVNULL, check=False).returncode
 
 
@@ -98,7 +99,7 @@ SYSTEM = {
     'gtk': (
         _has_gtk,
         ['python3-venv', 'python3-gi', 'python3-gi-cairo', 'python3-cairo',
-            'gir1.2-gtk-3.0', 'librsvg2-common']),
+            'gir1.2-gtk-3.0', 'gir1.2-goocanvas-2.0', 'librsvg2-common']),
     'display': (
         lambda: all(map(shutil.which, ['Xvfb', 'xdotool', 'import'])),
         ['xvfb', 'xdotool', 'imagemagick']),
@@ -219,7 +220,9 @@ def _has_pip():
 
 def _venv_key():
     key = hashlib.sha256(sys.version.encode())
-    for path in [ROOT / 'setup.py', MODULE / 'tryton.cfg']:
+    for path in [
+            ROOT / 'pyproject.toml', ROOT / 'setup.py',
+            MODULE / 'tryton.cfg']:
         key.update(path.read_bytes())
     return key.hexdigest()
 

@@ -78,15 +78,18 @@ class Imap:
             urllib.parse.unquote(parts.password) if parts.password
             else get_password())
         self.server = None
+        self.capabilities = set()
 
     def __enter__(self):
         try:
             self.server = self._connect()
             self.server.login(self.user, self.password)
-            self._check(
-                self.server.select(self.name),
-                f"there is no folder {self.name}")
-            self._check_keyword()
+            self._read_capabilities()
+            self._check_exists(self.server.select(self.name), self.name)
+            if self.move_to:
+                self._check_folder()
+            else:
+                self._check_keyword()
         except (imaplib.IMAP4.error, OSError) as exc:
             self.__exit__()
             raise MailboxError(
@@ -119,9 +122,35 @@ class Imap:
                 "Use imaps://")
         return server
 
-    def _check_keyword(self):
-        if self.move_to:
+    def _read_capabilities(self):
+        "Most servers tell what they are able to do only to who is known"
+        data = self._check(
+            self.server.capability(), "the server does not tell what it does")
+        self.capabilities = set(
+            b' '.join(d for d in data if d).decode('ascii', 'replace')
+            .upper().split())
+
+    def _check_folder(self):
+        if self.move_to == self.name:
+            raise MailboxError(
+                f"The recorded messages must go to another folder than "
+                f"{self.name}: change --move-to")
+        self._check_exists(
+            self.server.status(self.move_to, '(MESSAGES)'), self.move_to)
+
+    def _check_exists(self, response, name):
+        if response[0] == 'OK':
             return
+        _, data = self.server.list()
+        names = [
+            re.sub(rb'^\([^)]*\) (NIL|"[^"]*") ', b'', line)
+            for line in data if isinstance(line, bytes)]
+        names = b', '.join(names).decode('utf-8', 'replace')
+        self._check(
+            response,
+            f"there is no folder {name}, the server has {names}")
+
+    def _check_keyword(self):
         flags = b' '.join(
             f or b'' for f in self.server.response('PERMANENTFLAGS')[1])
         if b'\\*' not in flags:
@@ -164,7 +193,7 @@ class Imap:
             self._check(
                 self._uid('STORE', uid, '+FLAGS.SILENT', f'({KEYWORD})'),
                 "a message can not be marked")
-        elif 'MOVE' in self.server.capabilities:
+        elif 'MOVE' in self.capabilities:
             self._check(
                 self._uid('MOVE', uid, self.move_to),
                 "a message can not be moved")
@@ -175,6 +204,11 @@ class Imap:
             self._check(
                 self._uid('STORE', uid, '+FLAGS.SILENT', r'(\Deleted)'),
                 "a message can not be deleted")
+            # Without it, all that somebody has deleted would be expunged
+            if 'UIDPLUS' in self.capabilities:
+                self._check(
+                    self._uid('EXPUNGE', uid),
+                    "a message can not be deleted")
 
 
 def _quote(name):

@@ -51,6 +51,7 @@ def test_write(client, provider, training):
     client.screenshot('42-conversation-party')
     client.answer("Ouvrir")
     client.screenshot('43-conversation')
+    client.select_row()
     client.action("Écrire")
     client.screenshot('44-write')
     expect(client.field('addresses')).to_have_value(re.compile(ADVISER))

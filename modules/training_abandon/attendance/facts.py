@@ -1,48 +1,31 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
-import datetime as dt
 from collections import defaultdict
-from functools import partial
 
-from sql import Cast, Expression, Literal, Null, Window
+from sql import Cast, Column, Literal, Null, Window
 from sql.aggregate import Count, Max, Min, Sum
 from sql.conditionals import Coalesce, NullIf
 from sql.functions import Extract, Round
 from sql.operators import Exists
 
-from trytond import backend
 from trytond.model import fields
 from trytond.pool import Pool, PoolMeta
-from trytond.pyson import Equal, Eval, If
+from trytond.pyson import Eval, If
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
 from ..tools import BATCH, apply_types
 from ..training.half_day import half_day
 from .evidence import ATTENDED, EnrolmentEvidenceMixin
+from .stored_facts import (
+    FACTS, MOST, RECORDED, LineFactsMixin, StoredFactsMixin)
 
-ZERO = dt.timedelta()
-# The most enrolments in a query, that names them some times
-MOST = 5000
 # From this number of consecutive absences the trainee stands out in the list
 ABSENCES = 3
-# The SQL type of the facts of the held slots and their value without any
-RECORDED = {
-    'hours_held': ('INTERVAL', ZERO),
-    'hours_attended': ('INTERVAL', ZERO),
-    'hours_missed': ('INTERVAL', ZERO),
-    'hours_excused': ('INTERVAL', ZERO),
-    'attendance_rate': ('FLOAT', None),
-    'absence_count': ('INTEGER', 0),
-    'consecutive_absences': ('INTEGER', 0),
-    'late_count': ('INTEGER', 0),
-    'last_presence': ('DATE', None),
-    }
-FACTS = {'hours_planned': ('INTERVAL', ZERO), **RECORDED}
 HOURS = [name for name in FACTS if name.startswith('hours_')]
 
 
-class FactsMixin:
+class FactsMixin(LineFactsMixin):
     "What the official sheets tell of the enrolments"
     __slots__ = ()
 
@@ -56,12 +39,6 @@ class FactsMixin:
         missed_slot = Slot.__table__()
         # What is caught up takes the place of what was missed
         place = Coalesce(missed_slot.start_at, slot.start_at)
-        where = (
-            _among(attendance.enrolment, enrolment_ids)
-            & cls.counts_sql(attendance, slot))
-        if (isinstance(enrolment_ids, Expression)
-                and backend.name == 'postgresql'):
-            where &= cls._near_sql(slot, enrolment_ids)
         return (attendance
             .join(slot, condition=slot.id == attendance.slot)
             .join(missed_slot, 'LEFT',
@@ -80,21 +57,8 @@ class FactsMixin:
                     filter_=attendance.state.in_(ATTENDED),
                     window=Window([attendance.enrolment]))
                 .as_('last_start_at'),
-                where=where))
-
-    @classmethod
-    def _near_sql(cls, slot, enrolment):
-        """Return an SQL expression that is true for the slots of the lines of
-        the enrolment.
-
-        Without it PostgreSQL may read all the slots for each enrolment,
-        because it takes little account of the cost of counts_sql."""
-        first, last = cls.__table__(), cls.__table__()
-        return (
-            (slot.id >= first.select(
-                    Min(first.slot), where=first.enrolment == enrolment))
-            & (slot.id <= last.select(
-                    Max(last.slot), where=last.enrolment == enrolment)))
+                where=_among(attendance.enrolment, enrolment_ids)
+                & cls.counts_sql(attendance, slot)))
 
     @classmethod
     def counts_sql(cls, attendance, slot):
@@ -233,49 +197,46 @@ class FactsMixin:
             group_by=[held.enrolment])
 
     @classmethod
-    def facts(cls, enrolment_ids):
-        """Return the facts of the enrolments, by id, as dictionary by name of
-        the fields of the enrolment."""
+    def facts_query(cls, enrolment_ids=None):
+        """Return the query of the facts, one row per enrolment, of the
+        enrolments or of all of them."""
         pool = Pool()
         Enrolment = pool.get('training.enrolment')
+        enrolment = Enrolment.__table__()
+        planned = cls._planned_query(enrolment_ids)
+        recorded = cls._recorded_query(enrolment_ids)
+
+        def fact(name, default):
+            query = recorded if name in RECORDED else planned
+            column = Column(query, name)
+            if default is not None:
+                column = Coalesce(
+                    column, Enrolment._fields[name].sql_format(default))
+            return column.as_(name)
+
+        return (enrolment
+            .join(planned, 'LEFT',
+                condition=planned.enrolment == enrolment.id)
+            .join(recorded, 'LEFT',
+                condition=recorded.enrolment == enrolment.id)
+            .select(
+                *(fact(name, default) for name, (_, default) in FACTS.items()),
+                enrolment.id.as_('enrolment'),
+                where=_among(enrolment.id, enrolment_ids)))
+
+    @classmethod
+    def facts(cls, enrolment_ids):
+        """Return the facts of the enrolments as they are defined, by id, as
+        dictionary by name of the fields of the enrolment that store them."""
         cursor = Transaction().connection.cursor()
         facts = {}
-        for sub_ids in grouped_slice(
-                list(enrolment_ids), MOST):
-            sub_ids = list(sub_ids)
-            enrolment = Enrolment.__table__()
-            planned = cls._planned_query(sub_ids)
-            recorded = cls._recorded_query(sub_ids)
-            query = (enrolment
-                .join(planned, 'LEFT',
-                    condition=planned.enrolment == enrolment.id)
-                .join(recorded, 'LEFT',
-                    condition=recorded.enrolment == enrolment.id)
-                .select(
-                    planned.hours_planned.as_('hours_planned'),
-                    *(getattr(recorded, n).as_(n) for n in RECORDED),
-                    enrolment.id,
-                    where=_among(enrolment.id, sub_ids)))
+        for sub_ids in grouped_slice(list(enrolment_ids), MOST):
+            query = cls.facts_query(list(sub_ids))
             cursor.execute(*apply_types(
-                    query, *(type_ for type_, _ in FACTS.values())))
+                    query, *(type_ for type_, _ in FACTS.values()), None))
             for *values, enrolment in cursor:
-                facts[enrolment] = {
-                    name: cls.empty_fact(name) if value is None else value
-                    for name, value in zip(FACTS, values)}
+                facts[enrolment] = dict(zip(FACTS, values))
         return facts
-
-    @classmethod
-    def empty_fact(cls, name):
-        "Return the fact of an enrolment that has no slot"
-        _, default = FACTS[name]
-        return default
-
-    @classmethod
-    def fact_query(cls, name, enrolment):
-        "Return the query of the fact of the enrolment"
-        if name == 'hours_planned':
-            return cls._planned_query(enrolment)
-        return cls._recorded_query(enrolment)
 
     @classmethod
     def missed_slots(cls, enrolment_ids):
@@ -301,54 +262,12 @@ class FactsMixin:
         return missed
 
 
-class Enrolment(EnrolmentEvidenceMixin, metaclass=PoolMeta):
+class Enrolment(
+        StoredFactsMixin, EnrolmentEvidenceMixin, metaclass=PoolMeta):
     __name__ = 'training.enrolment'
 
     attendances = fields.One2Many(
         'training.attendance', 'enrolment', "Attendances", readonly=True)
-    hours_planned = fields.Function(fields.TimeDelta(
-            "Hours Planned", 'training_hours',
-            help="The time of the slots at which the trainee is expected."),
-        'get_facts')
-    hours_held = fields.Function(fields.TimeDelta(
-            "Hours Held", 'training_hours',
-            help="The time of the official sheets on which the trainee was "
-            "expected or present."),
-        'get_facts')
-    hours_attended = fields.Function(fields.TimeDelta(
-            "Hours Attended", 'training_hours'),
-        'get_facts')
-    hours_missed = fields.Function(fields.TimeDelta(
-            "Hours Missed", 'training_hours',
-            help="The time of the absences, excused or not, of the lateness "
-            "and of the early departures."),
-        'get_facts')
-    hours_excused = fields.Function(fields.TimeDelta(
-            "Hours Excused", 'training_hours',
-            help="The part of the hours missed that is excused."),
-        'get_facts')
-    attendance_rate = fields.Function(fields.Float(
-            "Attendance Rate", digits=(1, 4),
-            states={
-                'invisible': Equal(Eval('attendance_rate', None), None),
-                },
-            help="The hours attended divided by the hours held."),
-        'get_facts')
-    absence_count = fields.Function(
-        fields.Integer(
-            "Absences", help="The number of slots absent without excuse."),
-        'get_facts')
-    consecutive_absences = fields.Function(
-        fields.Integer(
-            "Consecutive Absences",
-            help="The number of absences since the last presence."),
-        'get_facts')
-    late_count = fields.Function(
-        fields.Integer("Times Late"),
-        'get_facts')
-    last_presence = fields.Function(
-        fields.Date("Last Presence"),
-        'get_facts')
 
     @classmethod
     def attended(cls, enrolments):
@@ -368,13 +287,6 @@ class Enrolment(EnrolmentEvidenceMixin, metaclass=PoolMeta):
                     group_by=[attendance.enrolment]))
             result.update(enrolment_ids[id_] for id_, in cursor)
         return [e for e in enrolments if e in result]
-
-    @classmethod
-    def __setup__(cls):
-        super().__setup__()
-        for name in FACTS:
-            setattr(cls, f'domain_{name}', cls._domain_fact)
-            setattr(cls, f'order_{name}', partial(cls._order_fact, name))
 
     @classmethod
     def last_official_half_days(cls, enrolments):
@@ -458,41 +370,9 @@ class Enrolment(EnrolmentEvidenceMixin, metaclass=PoolMeta):
 
     @property
     def time_attended(self):
-        return self.hours_attended
-
-    @classmethod
-    def get_facts(cls, enrolments, names):
         pool = Pool()
         Attendance = pool.get('training.attendance')
-        facts = Attendance.facts([e.id for e in enrolments])
-        return {
-            name: {e.id: facts[e.id][name] for e in enrolments}
-            for name in names}
-
-    @classmethod
-    def _column_fact(cls, name, tables):
-        """Return the SQL expression of the fact, that is computed only for
-        the rows that the other clauses of the search keep"""
-        pool = Pool()
-        Attendance = pool.get('training.attendance')
-        table, _ = tables[None]
-        query = Attendance.fact_query(name, table.id)
-        return Coalesce(
-            query.select(getattr(query, name)),
-            cls._fields[name].sql_format(Attendance.empty_fact(name)))
-
-    @classmethod
-    def _domain_fact(cls, domain, tables):
-        name, operator, value = domain
-        field = cls._fields[name]
-        Operator = fields.SQL_OPERATORS[operator]
-        column = cls._column_fact(name, tables)
-        expression = Operator(column, field._domain_value(operator, value))
-        return field._domain_add_null(column, operator, value, expression)
-
-    @classmethod
-    def _order_fact(cls, name, tables):
-        return [cls._column_fact(name, tables)]
+        return Attendance.facts([self.id])[self.id]['hours_attended']
 
     @classmethod
     def view_attributes(cls):
@@ -509,7 +389,7 @@ class Enrolment(EnrolmentEvidenceMixin, metaclass=PoolMeta):
         return super().copy(enrolments, default=default)
 
 
-def _among(column, enrolments):
-    if isinstance(enrolments, Expression):
-        return column == enrolments
-    return column.in_(enrolments)
+def _among(column, enrolment_ids):
+    if enrolment_ids is None:
+        return Literal(True)
+    return column.in_(enrolment_ids)

@@ -23,12 +23,13 @@ from ..exceptions import (
 from ..rec_name import search_names
 from ..tools import BATCH
 from .evidence import ATTENDED, SlotEvidenceMixin
+from .stored_facts import SlotFactsMixin
 
 # The most slots or trainees that a message names
 NAMED = 5
 
 
-class Slot(SlotEvidenceMixin, metaclass=PoolMeta):
+class Slot(SlotFactsMixin, SlotEvidenceMixin, metaclass=PoolMeta):
     __name__ = 'training.session.slot'
 
     attendances = fields.One2Many(
@@ -256,6 +257,7 @@ class Slot(SlotEvidenceMixin, metaclass=PoolMeta):
         "Make the attendance sheets official"
         pool = Pool()
         Attendance = pool.get('training.attendance')
+        Enrolment = pool.get('training.enrolment')
         Event = pool.get('training.session.slot.event')
         tools.lock(cls, slots)
         slots = [s for s in slots if s.state == 'open']
@@ -263,11 +265,12 @@ class Slot(SlotEvidenceMixin, metaclass=PoolMeta):
         cls._check_sheets_started(slots)
         Attendance.create_expected(slots)
         cls._warn_unchecked(slots)
-        cls._set_held(slots)
-        Attendance.keep_names(slots)
-        Event.record(slots, 'closed')
-        cls._start_attended(slots)
-        cls.on_close(slots)
+        with Enrolment.store_facts_once():
+            cls._set_held(slots)
+            Attendance.keep_names(slots)
+            Event.record(slots, 'closed')
+            cls._start_attended(slots)
+            cls.on_close(slots)
 
     @classmethod
     @Workflow.transition('held')
@@ -301,6 +304,7 @@ class Slot(SlotEvidenceMixin, metaclass=PoolMeta):
     def cancel(cls, slots):
         "Cancel the slots and what their open sheets say by default"
         pool = Pool()
+        Enrolment = pool.get('training.enrolment')
         Event = pool.get('training.session.slot.event')
         tools.lock(cls, slots)
         cls._check_not_held(slots)
@@ -312,7 +316,8 @@ class Slot(SlotEvidenceMixin, metaclass=PoolMeta):
                 ('source', '=', 'default'),
                 ('catches_up', '!=', None),
                 ])
-        super().cancel(slots)
+        with Enrolment.store_facts_once():
+            super().cancel(slots)
         if opened:
             cls.on_cancel_sheet(opened)
 
@@ -323,13 +328,16 @@ class Slot(SlotEvidenceMixin, metaclass=PoolMeta):
     @classmethod
     @ModelView.button
     def plan(cls, slots):
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
         tools.lock(cls, slots)
         # What was checked on the sheet was about a slot that did not happen
         cls._delete_lines([
                 e.slot for e in cls._search_events(
                     [s for s in slots if s.state == 'cancelled'],
                     'cancelled')])
-        super().plan(slots)
+        with Enrolment.store_facts_once():
+            super().plan(slots)
 
     @classmethod
     def _delete_lines(cls, slots, *domain):

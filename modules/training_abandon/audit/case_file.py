@@ -16,10 +16,12 @@ class CaseFile(PDFReport):
     @classmethod
     def get_context(cls, records, header, data):
         pool = Pool()
+        Attendance = pool.get('training.attendance')
         Case = pool.get('training.abandon.case')
         User = pool.get('res.user')
         context = super().get_context(records, header, data)
         case = Case(records[0].id)
+        enrolment = case.enrolment.id
         sensitive = tools.is_member('group_sensitive_reason')
 
         def at(value):
@@ -32,6 +34,7 @@ class CaseFile(PDFReport):
             at=at,
             case=case,
             causes=case.causes if sensitive else [],
+            facts=Attendance.facts([enrolment])[enrolment],
             generated_at=at(tools.now()),
             generated_by=User(Transaction().user).rec_name,
             hours=lambda value: cls.format_timedelta(value, HOURS_CONVERTER),

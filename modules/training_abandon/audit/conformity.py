@@ -1,18 +1,17 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 from sql import Literal, Null, Union
-from sql.aggregate import Max, Min
+from sql.aggregate import Count, Min
 from sql.conditionals import Case as SQLCase
-from sql.conditionals import Coalesce
 
 from trytond.i18n import gettext, ngettext
-from trytond.model import fields
+from trytond.model import Index, fields
 from trytond.pool import Pool, PoolMeta
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
 from .. import tools
-from ..case.step import RECORDED_KINDS, SLICE
+from ..stored import SLICE, of_all, of_ids
 from ..training.working_day import WorkingCalendar
 
 # From the worst to the best: a case is worth its worst step
@@ -37,130 +36,76 @@ class Step(metaclass=PoolMeta):
             "proven before the end of the day it was due."),
         'get_conformity', searcher='search_conformity')
     conformity_string = conformity.translated('conformity')
-    proven_at = fields.Function(fields.DateTime(
-            "Proven at",
-            help="When the mail server accepted the mails, the answers were "
-            "recorded or the certificate was issued."),
-        'get_conformity')
     conformity_note = fields.Function(
         fields.Char("Conformity Note"), 'get_conformity')
 
     @classmethod
-    def _proof_query(cls, of):
-        """Return the query of the step and the time at which the last of the
-        parties it is about was reached for the first time.
-
-        What is written again to the same party does not make the step later,
-        and a reminder proves nothing."""
+    def store(cls, of=of_all, names=None):
         pool = Pool()
-        Certificate = pool.get('training.abandon.certificate')
-        FollowUp = pool.get('training.follow_up')
-        Mail = pool.get('training.mail')
-        certificate, step = Certificate.__table__(), cls.__table__()
-        mail = Mail.__table__()
-        follow_up = FollowUp.__table__()
-        proofs = Union(
-            mail
-            .join(step, condition=step.id == mail.step)
-            .join(certificate, 'LEFT',
-                condition=certificate.id == mail.certificate)
-            .select(
-                mail.step.as_('step'), mail.party.as_('party'),
-                mail.sent_at.as_('at'),
-                # What was void before the step was done is not of it
-                where=of(mail.step)
-                & ((certificate.void_at == Null)
-                    | (certificate.void_at > step.done_at))
-                & (mail.kind != 'exchange')
-                & (mail.state == 'sent') & (mail.bounced_at == Null)
-                & (mail.reminder == Null)),
-            follow_up.select(
-                follow_up.step, follow_up.party, follow_up.done_at,
-                where=of(follow_up.step) & (follow_up.done_at != Null)),
-            all_=True)
-        first = proofs.select(
-            proofs.step, Min(proofs.at).as_('at'),
-            group_by=[proofs.step, proofs.party])
-        return first.select(
-            first.step, Max(first.at).as_('at'), group_by=[first.step])
+        Case = pool.get('training.abandon.case')
+        super().store(of, names)
+        if names is None or 'evidence' in names:
+            step = cls.__table__()
+            Case.store(
+                lambda column: column.in_(step.select(
+                        step.case, where=of(step.id))),
+                ['closed_conformity'])
 
     @classmethod
-    def _conformity_query(cls, of=None):
-        """Return the query of the steps, their table and the expressions of
-        their conformity, evidence and time of proof.
-
-        of returns the condition on the column of the step."""
+    def on_modification(cls, mode, steps, field_names=None):
         pool = Pool()
-        Certificate = pool.get('training.abandon.certificate')
-        of = of or (lambda column: column != Null)
-        evidences, step, evidence = cls._evidence_query(of)
-        from_, = evidences.from_
-        proof = cls._proof_query(of)
-        certificate = Certificate.__table__()
-        issued = certificate.select(
-            certificate.case, Min(certificate.issued_at).as_('at'),
-            group_by=[certificate.case])
-        query = (from_
-            .join(proof, 'LEFT', condition=proof.step == step.id)
-            .join(issued, 'LEFT',
-                condition=(issued.case == step.case)
-                & (step.kind == 'certify'))
-            .select(step.id, where=of(step.id)))
+        Case = pool.get('training.abandon.case')
+        super().on_modification(mode, steps, field_names=field_names)
+        if mode == 'write' and {'by_procedure', 'late_from'} & field_names:
+            Case.store_records(
+                [s.case.id for s in steps], ['closed_conformity'])
 
+    @classmethod
+    def sql_conformity(cls, step, **words):
+        """Return the SQL expression of the conformity of the step.
+
+        words are what it returns in the place of the conformities."""
         now = tools.now()
-        proven_at = SQLCase(
-            (step.kind.in_(RECORDED_KINDS), step.done_at),
-            else_=Coalesce(
-                proof.at,
-                SQLCase((issued.at >= step.done_at, issued.at)),
-                step.done_at))
-        conformity = SQLCase(
+        words = {c: words.get(c, c) for c in _RANKS}
+        return SQLCase(
             ((step.state == 'skipped')
-                & (step.by_procedure == Literal(True)), 'exempt'),
-            (step.state == 'skipped', 'skipped'),
-            ((step.state == 'todo') & (step.late_from <= now), 'missing'),
-            (step.state == 'todo', 'to_come'),
-            ((evidence == 'proven') & (proven_at >= step.late_from), 'late'),
-            (evidence == 'proven', 'in_time'),
-            ((evidence == 'pending') & (step.late_from > now), 'to_come'),
-            else_='evidence_missing')
-        return query, step, conformity, evidence, proven_at
+                & (step.by_procedure == Literal(True)), words['exempt']),
+            (step.state == 'skipped', words['skipped']),
+            ((step.state == 'todo') & (step.late_from <= now),
+                words['missing']),
+            (step.state == 'todo', words['to_come']),
+            ((step.evidence == 'proven') & (step.proven_at >= step.late_from),
+                words['late']),
+            (step.evidence == 'proven', words['in_time']),
+            ((step.evidence == 'pending') & (step.late_from > now),
+                words['to_come']),
+            else_=words['evidence_missing'])
 
     @classmethod
     def get_conformity(cls, steps, names):
         cursor = Transaction().connection.cursor()
-        facts = {}
+        conformities = {}
         for sub_steps in grouped_slice(steps, SLICE):
-            query, step, *expressions = cls._conformity_query(
-                cls._of_steps(s.id for s in sub_steps))
-            conformity, evidence, proven_at = expressions
-            query.columns = [
-                step.id.as_('id'), conformity.as_('conformity'),
-                evidence.as_('evidence'), proven_at.as_('proven_at')]
-            cursor.execute(*tools.apply_types(
-                    query, None, None, None, 'TIMESTAMP'))
-            for id_, conformity, evidence, proven_at in cursor:
-                if evidence != 'proven':
-                    proven_at = None
-                facts[id_] = (conformity, evidence, proven_at)
-        values = {
-            'conformity': {i: c for i, (c, _, _) in facts.items()},
-            'proven_at': {i: at for i, (_, _, at) in facts.items()},
-            }
+            table = cls.__table__()
+            cursor.execute(*table.select(
+                    table.id, cls.sql_conformity(table),
+                    where=of_ids(s.id for s in sub_steps)(table.id)))
+            conformities.update(cursor)
+        values = {'conformity': conformities}
         if 'conformity_note' in names:
             calendars = {}
             values['conformity_note'] = {
-                s.id: s._get_conformity_note(*facts[s.id], calendars)
+                s.id: s._get_conformity_note(conformities[s.id], calendars)
                 for s in steps}
         return {name: values[name] for name in names}
 
-    def _get_conformity_note(
-            self, conformity, evidence, proven_at, calendars):
+    def _get_conformity_note(self, conformity, calendars):
         pool = Pool()
         Lang = pool.get('ir.lang')
         lang = Lang.get()
         case = self.case
-        proven_on = case.local_date(proven_at) if proven_at else None
+        proven_on = (
+            case.local_date(self.proven_at) if self.proven_at else None)
         done_on = self.done_on()
 
         def date(value):
@@ -190,7 +135,7 @@ class Step(metaclass=PoolMeta):
                 proven=date(proven_on))
         elif conformity == 'evidence_missing':
             return gettext(
-                f'training_abandon.msg_conformity_evidence_{evidence}',
+                f'training_abandon.msg_conformity_evidence_{self.evidence}',
                 due=date(self.due_date),
                 done=date(done_on))
         end = proven_on or tools.today(case.company)
@@ -227,10 +172,11 @@ class Step(metaclass=PoolMeta):
     @classmethod
     def search_conformity(cls, name, clause):
         _, operator, value = clause
-        query, step, conformity, _, _ = cls._conformity_query()
-        query.columns = [step.id]
-        query.where &= fields.SQL_OPERATORS[operator](conformity, value)
-        return [('id', 'in', query)]
+        table = cls.__table__()
+        Operator = fields.SQL_OPERATORS[operator]
+        return [('id', 'in', table.select(
+                    table.id,
+                    where=Operator(cls.sql_conformity(table), value)))]
 
 
 class ConformityMixin:
@@ -242,6 +188,43 @@ class ConformityMixin:
             help="The worst of the steps."),
         'get_conformity', searcher='search_conformity')
     conformity_string = conformity.translated('conformity')
+    closed_conformity = fields.Selection(
+        'get_conformities', "Conformity once Closed", readonly=True,
+        sort=False,
+        help="The conformity of the closed case, which time does not change "
+        "any more.")
+
+    @classmethod
+    def __register__(cls, module):
+        table_h = cls.__table_handler__(module)
+        has_closed_conformity = table_h.column_exist('closed_conformity')
+        super().__register__(module)
+        if not has_closed_conformity:
+            cls._fill_stored()
+
+    @classmethod
+    def _fill_stored(cls):
+        """Store the values of the cases and of their steps, which only the
+        last wing that opens them can."""
+        pool = Pool()
+        Step = pool.get('training.abandon.case.step')
+        Step.store()
+        cls.store()
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        t = cls.__table__()
+        cls._sql_indexes.update({
+                Index(
+                    t, (t.closed_conformity, Index.Equality(
+                            cardinality='low')),
+                    where=t.closed_conformity.in_(
+                        ['missing', 'evidence_missing', 'late'])),
+                Index(
+                    t, (t.id, Index.Range()),
+                    where=t.closed_conformity == Null),
+                })
 
     @classmethod
     def get_conformities(cls):
@@ -251,37 +234,87 @@ class ConformityMixin:
             Step.fields_get(['conformity'])['conformity']['selection'])
 
     @classmethod
-    def _conformity_query(cls, of=None):
-        """Return the query of the worst conformity by case, the table of the
-        steps and the expression of the worst."""
+    def _protected_fields(cls):
+        return super()._protected_fields() | {'closed_conformity'}
+
+    @classmethod
+    def on_modification(cls, mode, cases, field_names=None):
+        super().on_modification(mode, cases, field_names=field_names)
+        if mode == 'write' and 'closed_at' in field_names:
+            cls.store_records([c.id for c in cases], ['closed_conformity'])
+
+    @classmethod
+    def stored_queries(cls):
+        return {
+            **super().stored_queries(),
+            ('closed_conformity',): cls._closed_conformity_query,
+            }
+
+    @classmethod
+    def _closed_conformity_query(cls, of):
+        """Return the query of the id and conformity of the cases, that those
+        have only for which time changes nothing any more."""
         pool = Pool()
         Step = pool.get('training.abandon.case.step')
-        query, step, conformity, _, _ = Step._conformity_query(of)
-        worst = Min(SQLCase(
-                *((conformity == c, rank) for rank, c in enumerate(_RANKS))))
-        query.columns = [step.case, worst.as_('worst')]
-        query.group_by = [step.case]
-        return query, step, worst
+        case, step = cls.__table__(), Step.__table__()
+        changing = Count(Literal(1), filter_=(step.state == 'todo')
+            | (step.evidence == 'pending'))
+        return (case
+            .join(step, condition=step.case == case.id)
+            .select(
+                case.id.as_('id'),
+                SQLCase(((case.closed_at != Null) & (changing == 0),
+                        cls._sql_word(cls._sql_worst(step)))
+                    ).as_('closed_conformity'),
+                where=of(case.id),
+                group_by=[case.id, case.closed_at]))
+
+    @classmethod
+    def _sql_worst(cls, step):
+        "Return the SQL expression of the rank of the worst of the steps"
+        pool = Pool()
+        Step = pool.get('training.abandon.case.step')
+        return Min(Step.sql_conformity(
+                step, **{c: rank for rank, c in enumerate(_RANKS)}))
+
+    @classmethod
+    def _sql_word(cls, worst):
+        "Return the SQL expression of the conformity of that rank"
+        return SQLCase(*((worst == rank, c) for rank, c in enumerate(_RANKS)))
 
     @classmethod
     def get_conformity(cls, cases, name):
         pool = Pool()
         Step = pool.get('training.abandon.case.step')
         cursor = Transaction().connection.cursor()
-        conformities = {c.id: None for c in cases}
-        for sub_cases in grouped_slice(cases, SLICE):
-            query, _, _ = cls._conformity_query(
-                Step._of_cases(c.id for c in sub_cases))
-            cursor.execute(*query)
-            conformities.update((id_, _RANKS[rank]) for id_, rank in cursor)
+        conformities = {c.id: c.closed_conformity for c in cases}
+        changing = [id_ for id_, c in conformities.items() if not c]
+        for sub_ids in grouped_slice(changing, SLICE):
+            step = Step.__table__()
+            cursor.execute(*step.select(
+                    step.case, cls._sql_word(cls._sql_worst(step)),
+                    where=of_ids(sub_ids)(step.case),
+                    group_by=[step.case]))
+            conformities.update(cursor)
         return conformities
 
     @classmethod
     def search_conformity(cls, name, clause):
+        pool = Pool()
+        Step = pool.get('training.abandon.case.step')
         _, operator, value = clause
-        query, step, worst = cls._conformity_query()
-        conformity = SQLCase(
-            *((worst == rank, c) for rank, c in enumerate(_RANKS)))
-        query.columns = [step.case]
-        query.having = fields.SQL_OPERATORS[operator](conformity, value)
-        return [('id', 'in', query)]
+        Operator = fields.SQL_OPERATORS[operator]
+        closed, case = cls.__table__(), cls.__table__()
+        step = Step.__table__()
+        settled = closed.select(
+            closed.id,
+            where=(closed.closed_conformity != Null)
+            & Operator(closed.closed_conformity, value))
+        changing = (step
+            .join(case, condition=case.id == step.case)
+            .select(
+                step.case,
+                where=case.closed_conformity == Null,
+                group_by=[step.case],
+                having=Operator(cls._sql_word(cls._sql_worst(step)), value)))
+        return [('id', 'in', Union(settled, changing, all_=True))]

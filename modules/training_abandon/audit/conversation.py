@@ -66,8 +66,6 @@ class Conversation(PartyWizard):
             }
 
     def do_open_(self, action):
-        pool = Pool()
-        Event = pool.get('training.abandon.case.event')
         case, party = self.case, self.choose.party
         if party not in case.conversation_parties():
             raise CaseStepError(gettext(
@@ -84,10 +82,7 @@ class Conversation(PartyWizard):
             ('kind', 'in', MESSAGE_KINDS),
             ]
         action['pyson_domain'] = PYSONEncoder().encode(domain)
-        # The clients do not search for the lists of forms
-        return action, {
-            'res_id': [e.id for e in Event.search(domain)],
-            }
+        return action, {}
 
 
 class ConversationChoose(ModelView):

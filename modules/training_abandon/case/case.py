@@ -2,7 +2,7 @@
 # this repository contains the full copyright notices and license terms.
 import datetime as dt
 
-from sql import Null
+from sql import Literal, Null
 from sql.operators import Equal
 
 from trytond.i18n import gettext
@@ -18,6 +18,7 @@ from .. import tools
 from ..global_search import GlobalSearchMixin
 from ..procedure.states import CASE_STATES, GROUNDS, OPEN_STATES, ORIGINS
 from ..rec_name import search_names
+from ..stored import StoredMixin
 from .analysis import AnalysisMixin
 from .answer import AnswerMixin
 from .certificate import CertificationMixin
@@ -38,8 +39,8 @@ class Case(
         OpeningMixin, ProgressMixin, CaseCorrespondenceMixin, AnswerMixin,
         AnalysisMixin, ExchangeMixin, ObstacleMixin, DecisionMixin,
         OutcomeMixin, CertificationMixin, UndoMixin, RevisionMixin,
-        CorrectionMixin, OwnerMixin, GlobalSearchMixin, Workflow, ModelSQL,
-        ModelView):
+        CorrectionMixin, OwnerMixin, GlobalSearchMixin, StoredMixin, Workflow,
+        ModelSQL, ModelView):
     __name__ = 'training.abandon.case'
     _rec_name = 'number'
 
@@ -81,14 +82,12 @@ class Case(
     note = fields.Text("Opening Note", readonly=True)
     steps = fields.One2Many(
         'training.abandon.case.step', 'case', "Steps", readonly=True)
-    next_step = fields.Function(fields.Many2One(
-            'training.abandon.case.step', "Next Step"),
-        'get_next_step')
-    next_kind = fields.Function(fields.Selection(
-            'get_next_kinds', "Next Step", readonly=True),
-        'get_next_step')
-    next_due_date = fields.Function(
-        fields.Date("Due Date"), 'get_next_step')
+    next_step = fields.Many2One(
+        'training.abandon.case.step', "Next Step", readonly=True,
+        ondelete='SET NULL')
+    next_kind = fields.Selection(
+        'get_next_kinds', "Next Step", readonly=True)
+    next_due_date = fields.Date("Due Date", readonly=True)
     evidence = fields.Function(fields.Selection(
             'get_evidences', "Evidence", readonly=True),
         'get_evidence')
@@ -215,20 +214,27 @@ class Case(
         return Step.fields_get(['evidence'])['evidence']['selection']
 
     @classmethod
-    def get_next_step(cls, cases, names):
+    def stored_queries(cls):
+        return {
+            **super().stored_queries(),
+            ('next_step', 'next_kind', 'next_due_date'): cls._next_query,
+            }
+
+    @classmethod
+    def _next_query(cls, of):
+        "Return the query of the id of the cases and what they do next"
         pool = Pool()
         Step = pool.get('training.abandon.case.step')
-        result = {name: {c.id: None for c in cases} for name in names}
-        for case, id_, kind, due_date in Step.first_todo(
-                [c.id for c in cases]):
-            values = {
-                'next_step': id_,
-                'next_kind': kind,
-                'next_due_date': due_date,
-                }
-            for name in names:
-                result[name][case] = values[name]
-        return result
+        case, step = cls.__table__(), Step.__table__()
+        return (case
+            .join(step, 'LEFT',
+                condition=(step.case == case.id)
+                & (step.is_next == Literal(True)))
+            .select(
+                case.id.as_('id'), step.id.as_('next_step'),
+                step.kind.as_('next_kind'),
+                step.due_date.as_('next_due_date'),
+                where=of(case.id)))
 
     @classmethod
     def get_evidence(cls, cases, name):
@@ -279,7 +285,8 @@ class Case(
             'opening_date', 'opened_by', 'decision', 'ground',
             'effective_date', 'decided_by', 'previous_enrolment_state',
             'previous_end_date', 'state', 'closed_at', 'answered_at',
-            'steps', 'mails', 'certificates', 'corrections', 'proposals',
+            'steps', 'next_step', 'next_kind', 'next_due_date', 'mails',
+            'certificates', 'corrections', 'proposals',
             'causes',
             'reasons', 'analysis', 'reason_comment', 'no_solution_reason',
             'decision_note', 'note', 'new_enrolment', 'return_date',

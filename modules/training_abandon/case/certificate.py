@@ -2,6 +2,7 @@
 # this repository contains the full copyright notices and license terms.
 import hashlib
 import mimetypes
+from collections import defaultdict
 from pathlib import Path
 
 from sql import Null
@@ -12,15 +13,15 @@ from trytond.model import Index, ModelSQL, ModelView, Workflow, fields
 from trytond.model.exceptions import AccessError
 from trytond.pool import Pool
 from trytond.pyson import Eval, If
-from trytond.tools import slugify
+from trytond.tools import grouped_slice, slugify
 from trytond.transaction import Transaction
 
 from .. import tools
 from ..access import changes
-from ..exceptions import (
-    CertificateAnsweredWarning, CertificateError, ReportError)
+from ..exceptions import CertificateAnsweredWarning, CertificateError
+from ..mail.address import check_address
 from ..notify import one_line
-from ..pdf_report import PDFReport, get_logo
+from ..pdf_report import MergedReport, get_logo
 from ..procedure.letter import Renderer, blocks
 from ..rec_name import search_names
 
@@ -216,7 +217,12 @@ class Certificate(Workflow, ModelSQL, ModelView):
     def on_modification(cls, mode, certificates, field_names=None):
         pool = Pool()
         Case = pool.get('training.abandon.case')
+        Step = pool.get('training.abandon.case.step')
         super().on_modification(mode, certificates, field_names=field_names)
+        if mode != 'delete' and (
+                field_names is None
+                or {'case', 'state', 'issued_at', 'void_at'} & field_names):
+            Step.store_certified([c.case for c in certificates])
         if mode == 'write' and 'state' in field_names:
             Case.on_answer([c.case for c in certificates])
 
@@ -235,17 +241,17 @@ class Certificate(Workflow, ModelSQL, ModelView):
         get_kind returns the kind for a case."""
         pool = Pool()
         Report = pool.get('training.abandon.certificate', type='report')
+        kinds = {case: get_kind(case) for case in cases}
         certificates = []
-        for case in cases:
-            kind = get_kind(case)
-            document = Report.issue(case, kind)
-            certificates.append(cls(
-                    case=case,
-                    kind=kind,
-                    document=document,
-                    sha256=hashlib.sha256(document).hexdigest(),
-                    issued_at=tools.now()))
-        cls.save(certificates)
+        for sub_cases in grouped_slice(list(cases), tools.BATCH):
+            documents = Report.issue({c: kinds[c] for c in sub_cases})
+            certificates += cls.create([{
+                        'case': case.id,
+                        'kind': kinds[case],
+                        'document': document,
+                        'sha256': hashlib.sha256(document).hexdigest(),
+                        'issued_at': tools.now(),
+                        } for case, document in documents.items()])
         return certificates
 
     def attach_to(self, line):
@@ -329,7 +335,7 @@ class Certificate(Workflow, ModelSQL, ModelView):
                 certificate.id, where=certificate.state == 'void'))
 
 
-class CertificateReport(PDFReport):
+class CertificateReport(MergedReport):
     "The form that the trainee signs, or the record that the provider makes"
     __name__ = 'training.abandon.certificate'
     # The wizards make it, nobody prints it
@@ -340,11 +346,10 @@ class CertificateReport(PDFReport):
         context = super().get_context(records, header, data)
         company = context['company']
         address = company.party.address_get()
-        context['title'] = data['title']
-        context['blocks'] = blocks(data['text'])
-        context['guardians'] = ', '.join(
-            p.name or '' for p in records[0].enrolment.guardians())
-        context['kind'] = data['kind']
+        context['documents'] = documents = [
+            cls._get_document(r, data['documents'][r.id]) for r in records]
+        # The templates of one document know no other
+        context.update(documents[0])
         context['today'] = tools.today(company)
         context['address_lines'] = (
             address.full_address.splitlines() if address else [])
@@ -352,32 +357,62 @@ class CertificateReport(PDFReport):
         return context
 
     @classmethod
-    def issue(cls, case, kind):
-        "Return the PDF of the document of the case, as bytes"
+    def _get_document(cls, record, document):
+        return {
+            'record': record,
+            'kind': document['kind'],
+            'title': document['subject'],
+            'blocks': blocks(document['text']),
+            'guardians': ', '.join(
+                p.name or '' for p in record.enrolment.guardians()),
+            }
+
+    @classmethod
+    def issue(cls, kinds):
+        """Return the PDF of the documents, as bytes by case.
+
+        kinds are the kinds of the documents by case."""
+        documents = cls._render_documents(kinds)
+        groups = defaultdict(dict)
+        for case, document in documents.items():
+            groups[case.company, document['language']][case] = document
+        issued = {}
+        for (_, language), group in groups.items():
+            with Transaction().set_context(
+                    language=language.code, with_rec_name=False):
+                issued.update(cls.execute_many(
+                        {c.id: d['subject'] for c, d in group.items()},
+                        {'documents': {c.id: d for c, d in group.items()}}))
+        refused = [c for c in documents if c.id not in issued]
+        if refused:
+            raise CertificateError('\n'.join(tools.first(
+                        gettext(
+                            'training_abandon.msg_certificate_not_converted',
+                            case=case.rec_name)
+                        for case in refused)), cases=refused)
+        return {case: issued[case.id] for case in documents}
+
+    @classmethod
+    def _render_documents(cls, kinds):
+        "Return the kind and what Renderer.render returns, by case"
         pool = Pool()
         Case = pool.get('training.abandon.case')
-        letter = case.procedure.get_letter('certify', kind, 'trainee')
-        if not letter:
-            raise CertificateError(gettext(
-                    'training_abandon.msg_certificate_no_text',
-                    procedure=case.procedure.rec_name))
-        party = case.enrolment.trainee.party
-        with Transaction().set_context(with_rec_name=False):
-            rendered = Renderer(Case, [case.id]).render(
-                case, party, letter, lambda case: case.letter_context(party))
-            with Transaction().set_context(
-                    language=rendered['language'].code):
-                try:
-                    _, document, _, _ = cls.execute([case.id], {
-                            'kind': kind,
-                            'title': rendered['subject'],
-                            'text': rendered['text'],
-                            })
-                except ReportError as exception:
-                    raise CertificateError(gettext(
-                            'training_abandon.msg_certificate_not_converted',
-                            case=case.rec_name)) from exception
-        return bytes(document)
+        renderer = Renderer(Case, [c.id for c in kinds])
+        documents = {}
+        for case, kind in kinds.items():
+            letter = case.procedure.get_letter('certify', kind, 'trainee')
+            if not letter:
+                raise CertificateError(gettext(
+                        'training_abandon.msg_certificate_no_text',
+                        procedure=case.procedure.rec_name))
+            party = case.enrolment.trainee.party
+            documents[case] = {
+                'kind': kind,
+                **renderer.render(
+                    case, party, letter,
+                    lambda case: case.letter_context(party)),
+                }
+        return documents
 
 
 class CertificationMixin:
@@ -452,6 +487,9 @@ class CertificationMixin:
         Certificate = pool.get('training.abandon.certificate')
 
         def write(cases, steps):
+            # Nothing is converted in vain
+            for line in lines:
+                check_address(line['to'], line['party'])
             certificates = {c.case: c for c in Certificate.issue(
                     cases, lambda c: kind or c.certificate_kind)}
             for line in lines:
@@ -559,32 +597,20 @@ class CertificationMixin:
 
     @classmethod
     def certify_all(cls, cases, channel, kind=None):
-        """Issue the certificates of many cases, in the queue, one by one;
+        """Issue the certificates of many cases, in the queue, some at a time;
         the user is notified of those refused."""
         pool = Pool()
         Mail = pool.get('training.mail')
-        transaction = Transaction()
         # The task may be run again after some of the cases
         cases = [
             c for c in cls.browse(cases)
             if any(s.kind == 'certify' and s.state == 'todo'
                 for s in c.steps)]
-        lines = []
-        if channel != 'paper':
-            lines = cls.render_letters(
-                cls.recipients(cases, ['trainee', 'guardian']), 'certify',
-                lambda case: case.certificate_variant(kind))
         certified, refused = [], []
-        for case in cases:
-            try:
-                cls.apply_certify(
-                    [case], [x for x in lines if x['case'] == case],
-                    kind=kind, queue=False)
-                transaction.commit()
-                certified.append(case)
-            except UserError as exception:
-                transaction.rollback()
-                refused.append(exception.message)
+        for sub_cases in grouped_slice(cases, tools.BATCH):
+            done, messages = cls._certify(list(sub_cases), channel, kind)
+            certified += done
+            refused += messages
         Mail.queue(Mail.search([
                     ('case', 'in', [c.id for c in certified]),
                     ('kind', '=', 'certify'),
@@ -595,3 +621,38 @@ class CertificationMixin:
                 cases, 'tryton-error',
                 gettext('training_abandon.msg_certify_refused'),
                 one_line(' · '.join(refused)))
+
+    @classmethod
+    def _certify(cls, cases, channel, kind):
+        """Issue the certificates of the cases, all together or, when some of
+        them are refused, without these.
+
+        Return the cases and the messages for those refused."""
+        transaction = Transaction()
+        cases = cls.browse(cases)
+        try:
+            lines = []
+            if channel != 'paper':
+                lines = cls.render_letters(
+                    cls.recipients(cases, ['trainee', 'guardian']),
+                    'certify', lambda case: case.certificate_variant(kind))
+            cls.apply_certify(cases, lines, kind=kind, queue=False)
+            transaction.commit()
+            return cases, []
+        except UserError as exception:
+            transaction.rollback()
+            certified, refused = [], []
+            culprits = getattr(exception, 'cases', [])
+            if culprits or len(cases) == 1:
+                refused.append(exception.message)
+                parts = [[
+                        c for c in cases
+                        if culprits and c not in culprits]]
+            else:
+                half = len(cases) // 2
+                parts = [cases[:half], cases[half:]]
+        for part in filter(None, parts):
+            done, messages = cls._certify(part, channel, kind)
+            certified += done
+            refused += messages
+        return certified, refused

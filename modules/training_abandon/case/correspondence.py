@@ -1,6 +1,9 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 "The letters about a case"
+from collections import ChainMap
+from functools import partial
+
 from trytond.i18n import gettext
 from trytond.pool import Pool, PoolMeta
 from trytond.report.report import Report
@@ -71,8 +74,9 @@ class CaseCorrespondenceMixin(CorrespondenceMixin):
         pool = Pool()
         Attendance = pool.get('training.attendance')
         Party = pool.get('party.party')
-        absences = Attendance.missed_slots(
-            {case.enrolment.id for case, _, _ in recipients})
+        enrolment_ids = {case.enrolment.id for case, _, _ in recipients}
+        absences = Attendance.missed_slots(enrolment_ids)
+        facts = Attendance.facts(enrolment_ids)
         parties = tools.browse_by_id(
             Party, {party.id for _, _, party in recipients})
         renderer = Renderer(cls, {case.id for case, _, _ in recipients})
@@ -85,6 +89,7 @@ class CaseCorrespondenceMixin(CorrespondenceMixin):
                 step_kind, get_variant(case), audience)
             if letter:
                 missed = absences[case.enrolment.id]
+                counted = facts[case.enrolment.id]
                 addressee = (
                     case.enrolment.trainee.party if audience == 'trainee'
                     else party)
@@ -93,9 +98,8 @@ class CaseCorrespondenceMixin(CorrespondenceMixin):
                     'audience': audience,
                     **renderer.render(
                         case, party, letter,
-                        lambda case: {
-                            **case.letter_context(addressee, missed),
-                            **names}),
+                        lambda case: ChainMap(names, case.letter_context(
+                                addressee, missed, counted))),
                     }
                 cls._address(line)
                 rendered.append(line)
@@ -114,45 +118,57 @@ class CaseCorrespondenceMixin(CorrespondenceMixin):
         if enrolment.is_archived(party):
             line['to'] = None
 
-    def letter_context(self, party, absences=()):
+    def letter_context(self, party, absences=(), facts=None):
         """Return the names that the letters may use, in the language in which
         the case was browsed.
 
-        absences is the list of the (date, start, end) of the slots missed."""
+        absences is the list of the (date, start, end) of the slots missed,
+        facts what the sheets tell of the enrolment, counted now if None."""
         pool = Pool()
+        Attendance = pool.get('training.attendance')
         Lang = pool.get('ir.lang')
         lang = Lang.get()
+        enrolment = self.enrolment
+        if facts is None:
+            facts = Attendance.facts([enrolment.id])[enrolment.id]
 
         def date(value):
             return lang.strftime(value) if value else ''
 
-        return {
-            **super().letter_context(party),
-            'absences': [describe_slot(lang, *a) for a in absences],
-            'case': self.number,
-            'correction': '',
-            'contract_end_date': date(self.contract_end_date),
-            'effective_date': date(self.effective_date),
-            'ground': self.ground_string if self.ground else '',
-            **{
-                name: Report.format_timedelta(
-                    getattr(self.enrolment, name), HOURS_CONVERTER, lang)
-                for name in ['agreed_hours', *HOURS]},
-            'new_session': (
-                self.new_enrolment.session.number
-                if self.new_enrolment else ''),
-            'opening_date': date(self.opening_date),
-            'proposals': [
-                p.rec_name for p in self.proposals
-                if p.state in {'proposed', 'accepted'}],
-            'reason_category': self.reason_category or '',
-            'reasons': [
-                gettext('training_abandon.msg_letter_reason_detail',
-                    reason=reason.name)
-                if reason.requires_detail else reason.name
-                for reason in self.procedure.reasons],
-            'return_date': date(self.return_date),
-            }
+        def hours(name):
+            value = (
+                enrolment.agreed_hours if name == 'agreed_hours'
+                else facts[name])
+            return Report.format_timedelta(value, HOURS_CONVERTER, lang)
+
+        context = super().letter_context(party)
+        context.update({
+                'absences': lambda: [
+                    describe_slot(lang, *a) for a in absences],
+                'case': self.number,
+                'correction': '',
+                'contract_end_date': lambda: date(self.contract_end_date),
+                'effective_date': lambda: date(self.effective_date),
+                'ground': lambda: self.ground_string if self.ground else '',
+                **{
+                    name: partial(hours, name)
+                    for name in ['agreed_hours', *HOURS]},
+                'new_session': lambda: (
+                    self.new_enrolment.session.number
+                    if self.new_enrolment else ''),
+                'opening_date': lambda: date(self.opening_date),
+                'proposals': lambda: [
+                    p.rec_name for p in self.proposals
+                    if p.state in {'proposed', 'accepted'}],
+                'reason_category': lambda: self.reason_category or '',
+                'reasons': lambda: [
+                    gettext('training_abandon.msg_letter_reason_detail',
+                        reason=reason.name)
+                    if reason.requires_detail else reason.name
+                    for reason in self.procedure.reasons],
+                'return_date': lambda: date(self.return_date),
+                })
+        return context
 
     @classmethod
     def create_mails(cls, steps, lines, queue=True):

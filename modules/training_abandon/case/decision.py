@@ -244,8 +244,8 @@ class DecisionMixin:
                     'previous_enrolment_state': case.enrolment.state,
                     'previous_end_date': case.enrolment.end_date,
                     }
-            groups[employee, *previous.items()].append(case)
-        for (employee, *previous), group in groups.items():
+            groups[employee, tuple(previous.items())].append(case)
+        for (employee, previous), group in groups.items():
             cls.write(group, {
                     **values, **dict(previous),
                     'decided_by': employee.id if employee else None,

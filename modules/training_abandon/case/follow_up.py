@@ -1,6 +1,6 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
-from collections import defaultdict
+from collections import defaultdict, namedtuple
 
 from sql import Null
 
@@ -17,6 +17,8 @@ from ..rec_name import search_names
 
 # The outcomes of the follow-ups by which a party was heard
 HEARD_OUTCOMES = ['reached', 'appointment', 'refused']
+
+Proof = namedtuple('Proof', ['step', 'case'])
 
 
 class FollowUp(ModelSQL, ModelView):
@@ -196,11 +198,35 @@ class FollowUp(ModelSQL, ModelView):
     def on_modification(cls, mode, follow_ups, field_names=None):
         pool = Pool()
         Case = pool.get('training.abandon.case')
+        Step = pool.get('training.abandon.case.step')
         super().on_modification(mode, follow_ups, field_names=field_names)
+        if mode != 'delete' and (
+                field_names is None
+                or {'step', 'done_at', 'party'} & field_names):
+            Step.store_evidence(follow_ups)
         if mode != 'delete':
             Case.on_answer([
                     c for f in follow_ups if f.outcome in HEARD_OUTCOMES
                     for c in f.enrolment.cases if not c.closed_at])
+
+    @classmethod
+    def on_write(cls, follow_ups, values):
+        actions = super().on_write(follow_ups, values)
+        if 'step' in values:
+            actions.append(cls._proved(follow_ups))
+        return actions
+
+    @classmethod
+    def on_delete(cls, follow_ups):
+        return super().on_delete(follow_ups) + [cls._proved(follow_ups)]
+
+    @classmethod
+    def _proved(cls, follow_ups):
+        "Return what stores the evidence of the steps that they prove no more"
+        pool = Pool()
+        Step = pool.get('training.abandon.case.step')
+        proofs = [Proof(f.step, f.case) for f in follow_ups if f.step]
+        return lambda: Step.store_evidence(proofs)
 
     @classmethod
     def copy(cls, follow_ups, default=None):

@@ -14,6 +14,11 @@ from .. import tools
 from ..mail.archive import sql_reference
 from ..mail.claim import WAITING
 
+# What the evidence of a step depends on
+PROVING = {
+    'step', 'party', 'kind', 'state', 'sent_at', 'bounced_at', 'replaced_by',
+    'reminder', 'certificate'}
+
 
 class Mail(metaclass=PoolMeta):
     __name__ = 'training.mail'
@@ -64,6 +69,30 @@ class Mail(metaclass=PoolMeta):
             Index(t, (t.step, Index.Equality()), where=t.step != Null))
 
     @classmethod
+    def on_modification(cls, mode, mails, field_names=None):
+        pool = Pool()
+        Step = pool.get('training.abandon.case.step')
+        super().on_modification(mode, mails, field_names=field_names)
+        if mode == 'create':
+            # The step that is about to be done stores it then
+            Step.store_evidence([
+                    m for m in mails if m.proves and m.step.state == 'done'])
+        elif mode == 'write' and PROVING & field_names:
+            Step.store_evidence([m for m in mails if m.proves])
+
+    @classmethod
+    def on_end(cls, mails):
+        pool = Pool()
+        Step = pool.get('training.abandon.case.step')
+        super().on_end(mails)
+        Step.store_evidence([m for m in mails if m.proves])
+
+    @property
+    def proves(self):
+        "If the evidence of the step depends on the mail"
+        return bool(self.step and not self.reminder)
+
+    @classmethod
     def _get_resources(cls):
         return ['training.abandon.case', *super()._get_resources()]
 
@@ -79,7 +108,7 @@ class Mail(metaclass=PoolMeta):
     @classmethod
     def _claimed_fields(cls):
         return super()._claimed_fields() + [
-            'case', 'letter', 'correction', 'certificate']
+            'case', 'step', 'reminder', 'letter', 'correction', 'certificate']
 
     @classmethod
     def _read_claimed(cls, claimed):

@@ -39,8 +39,12 @@ class Period(metaclass=PoolMeta):
     def _date_decisions(cls):
         """End the periods as the decisions did and give back to the
         enrolments the end that was planned."""
-        for row in cls._decisions():
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        decisions = cls._decisions()
+        for row in decisions:
             cls._date_decision(*row)
+        Enrolment.store_facts({enrolment for _, enrolment, *_ in decisions})
 
     @classmethod
     def _decisions(cls):

@@ -4,11 +4,8 @@ import datetime as dt
 from collections import defaultdict
 
 from sql import Literal, Null
-from sql.aggregate import Count, Min
-from sql.conditionals import Case as SQLCase
-from sql.conditionals import Coalesce
+from sql.aggregate import Min
 
-from trytond import backend
 from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, ModelView, Unique, fields
 from trytond.model.exceptions import AccessError
@@ -21,18 +18,17 @@ from trytond.transaction import Transaction
 from .. import tools
 from ..procedure.states import STEP_KINDS
 from ..rec_name import search_names
+from ..stored import SLICE, of_ids
 from .analysis import CaseCompanyMixin
 from .due_date import DueDateMixin
+from .evidence import EvidenceMixin
 
-# Each id is in several of the conditions of a query
-SLICE = min(backend.MAX_QUERY_PARAMS // 2, 1000)
 # The steps that tell somebody something
 TOLD_KINDS = ['inform', 'ask_reasons', 'follow_up', 'certify']
-# The steps that are proven by what they record on the case itself
-RECORDED_KINDS = ['analyse', 'propose', 'decide']
 
 
-class Step(DueDateMixin, CaseCompanyMixin, ModelSQL, ModelView):
+class Step(
+        EvidenceMixin, DueDateMixin, CaseCompanyMixin, ModelSQL, ModelView):
     __name__ = 'training.abandon.case.step'
 
     case = fields.Many2One(
@@ -48,25 +44,14 @@ class Step(DueDateMixin, CaseCompanyMixin, ModelSQL, ModelView):
             ('done', "Done"),
             ('skipped', "Skipped"),
             ], "State", required=True, sort=False)
-    evidence = fields.Function(fields.Selection([
-                ('none', "None"),
-                ('pending', "Pending"),
-                ('proven', "Proven"),
-                ('failed', "Failed"),
-                ], "Evidence", sort=False,
-            help="A step is proven once its mails are sent, its certificate "
-            "issued, its answers or calls recorded."),
-        'get_evidence', searcher='search_evidence')
-    evidence_string = evidence.translated('evidence')
     done_at = fields.DateTime("Done at")
     done_by = employee_field("Done By", states=['todo', 'done', 'skipped'])
     done_by_user = fields.Many2One(
         'res.user', "Done By User", ondelete='RESTRICT')
     skip_reason = fields.Text("Skip Reason")
-    is_next = fields.Function(fields.Boolean(
-            "Next",
-            help="It is the first step that its case has to do."),
-        'get_is_next', searcher='search_is_next')
+    is_next = fields.Boolean(
+        "Next", readonly=True,
+        help="It is the first step that its case has to do.")
     by_procedure = fields.Boolean(
         "Skipped by the Procedure",
         help="The step did not apply to the case: nobody chose to skip it.")
@@ -126,6 +111,9 @@ class Step(DueDateMixin, CaseCompanyMixin, ModelSQL, ModelView):
                 Index(
                     t, (t.due_date, Index.Range()),
                     where=t.state.in_(['todo'])),
+                Index(
+                    t, (t.due_date, Index.Range()),
+                    where=t.is_next == Literal(True)),
                 })
         cls._order = [
             ('case', 'DESC'),
@@ -259,158 +247,61 @@ class Step(DueDateMixin, CaseCompanyMixin, ModelSQL, ModelView):
             cls.write(*actions)
 
     @classmethod
-    def _first_todo_query(cls, where=None):
-        "Return the query of the first steps to do of the cases and its table"
-        step, other = cls.__table__(), cls.__table__()
-        condition = other.state == 'todo'
-        if where is not None:
-            condition &= where(other)
-        first = other.select(
-            other.case.as_('case'),
-            Min(other.sequence).as_('sequence'),
-            where=condition,
-            group_by=[other.case])
-        query = step.join(first,
-            condition=(first.case == step.case)
-            & (first.sequence == step.sequence))
-        return query, step
+    def stored_queries(cls):
+        return {
+            **super().stored_queries(),
+            ('is_next',): cls._next_query,
+            }
 
     @classmethod
-    def first_todo(cls, case_ids):
-        "Yield the case, id, kind and due date of the first steps to do"
-        cursor = Transaction().connection.cursor()
-        for sub_ids in grouped_slice(
-                case_ids, backend.MAX_QUERY_PARAMS // 2):
-            sub_ids = list(sub_ids)
-            query, step = cls._first_todo_query(
-                lambda t: fields.SQL_OPERATORS['in'](t.case, sub_ids))
-            cursor.execute(*tools.apply_types(query.select(
-                        step.case.as_('case'), step.id.as_('id'),
-                        step.kind.as_('kind'), step.due_date.as_('due_date')),
-                    None, None, None, 'DATE'))
-            yield from cursor
-
-    @classmethod
-    def _next_query(cls):
-        "Return the query of the ids of the first steps to do"
-        query, step = cls._first_todo_query()
-        return query.select(step.id)
-
-    @classmethod
-    def get_is_next(cls, steps, name):
-        first = {id_ for _, id_, _, _ in cls.first_todo(
-                list({s.case.id for s in steps}))}
-        return {s.id: s.id in first for s in steps}
-
-    @classmethod
-    def search_is_next(cls, name, clause):
-        _, operator, value = clause
-        table = cls.__table__()
-        Operator = fields.SQL_OPERATORS[operator]
-        return [('id', 'in', table.select(
-                    table.id, where=Operator(
-                        table.id.in_(cls._next_query()), value)))]
-
-    @classmethod
-    def _evidence_query(cls, of=None):
-        """Return the query of the case, id and evidence of the steps, their
-        table and the expression of the evidence.
-
-        of returns the condition on the column of the step: without it all the
-        mails are read."""
-        pool = Pool()
-        Mail = pool.get('training.mail')
-        FollowUp = pool.get('training.follow_up')
-        Certificate = pool.get('training.abandon.certificate')
-        step = cls.__table__()
-        of = of or (lambda column: column != Null)
-
-        mail = Mail.__table__()
-        refused = (mail.state == 'failed') | (
-            (mail.bounced_at != Null) & (mail.replaced_by == Null))
-        mails = mail.select(
-            mail.step.as_('step'),
-            Count(Literal(1), filter_=refused).as_('failed'),
-            Count(Literal(1), filter_=mail.state.in_(
-                    ['draft', 'queued', 'sending'])).as_('pending'),
-            Count(Literal(1), filter_=(mail.state == 'sent')
-                & (mail.bounced_at == Null)).as_('sent'),
-            Count(Literal(1), filter_=mail.state == 'cancelled'
-                ).as_('cancelled'),
-            # The reminders do not prove what they repeat, and the exchange is
-            # proven by what was heard
-            where=of(mail.step) & (mail.reminder == Null)
-            & (mail.kind != 'exchange') & Certificate.holds_sql(mail),
-            group_by=[mail.step])
-        follow_up = FollowUp.__table__()
-        recorded = follow_up.select(
-            follow_up.step,
-            where=of(follow_up.step) & (follow_up.done_at != Null))
-        certificate = Certificate.__table__()
-        issued = certificate.select(
-            certificate.case, where=certificate.state != 'void')
-
-        evidence = SQLCase(
-            (step.state != 'done', 'none'),
-            (Coalesce(mails.failed, 0) > 0, 'failed'),
-            (Coalesce(mails.pending, 0) > 0, 'pending'),
-            ((Coalesce(mails.sent, 0) > 0)
-                | step.kind.in_(RECORDED_KINDS)
-                | step.id.in_(recorded), 'proven'),
-            (Coalesce(mails.cancelled, 0) > 0, 'failed'),
-            ((step.kind == 'certify') & step.case.in_(issued), 'proven'),
-            else_='none')
-        query = (step
-            .join(mails, 'LEFT', condition=mails.step == step.id)
+    def _next_query(cls, of):
+        """Return the query of the id of the steps and whether it is the first
+        one that its case has to do."""
+        step, other, todo = (cls.__table__() for _ in range(3))
+        first = todo.select(
+            todo.case.as_('case'),
+            Min(todo.sequence).as_('sequence'),
+            where=(todo.state == 'todo')
+            & todo.case.in_(other.select(other.case, where=of(other.id))),
+            group_by=[todo.case])
+        return (step
+            .join(first, 'LEFT',
+                condition=(step.state == 'todo')
+                & (first.case == step.case)
+                & (first.sequence == step.sequence))
             .select(
-                step.case, step.id, evidence.as_('evidence'),
+                step.id.as_('id'), (first.case != Null).as_('is_next'),
                 where=of(step.id)))
-        return query, step, evidence
 
     @classmethod
-    def _of_steps(cls, ids):
-        ids = list(ids)
-        return lambda column: fields.SQL_OPERATORS['in'](column, ids)
+    def on_modification(cls, mode, steps, field_names=None):
+        super().on_modification(mode, steps, field_names=field_names)
+        # What is created to do is proven by nothing
+        changed = field_names or {'sequence', *(
+                'state' for s in steps if s.state == 'done')}
+        if mode == 'delete':
+            return
+        if {'case', 'kind', 'state', 'done_at'} & changed:
+            cls.store_records([s.id for s in steps], ['evidence'])
+        if {'case', 'kind', 'sequence', 'state', 'due_date'} & changed:
+            cls._store_next({s.case.id for s in steps})
 
     @classmethod
-    def _of_cases(cls, case_ids):
+    def _store_next(cls, case_ids):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        for sub_ids in grouped_slice(sorted(case_ids), SLICE):
+            sub_ids = list(sub_ids)
+            cls.store(cls.of_cases(sub_ids), ['is_next'])
+            Case.store(of_ids(sub_ids), ['next_step'])
+
+    @classmethod
+    def of_cases(cls, case_ids):
+        "Return what restricts the queries to the steps of the cases"
         case_ids = list(case_ids)
 
         def of(column):
             step = cls.__table__()
             return column.in_(step.select(
-                    step.id,
-                    where=fields.SQL_OPERATORS['in'](step.case, case_ids)))
+                    step.id, where=of_ids(case_ids)(step.case)))
         return of
-
-    @classmethod
-    def get_evidence(cls, steps, name):
-        cursor = Transaction().connection.cursor()
-        evidences = {}
-        for sub_steps in grouped_slice(steps, SLICE):
-            query, _, _ = cls._evidence_query(
-                cls._of_steps(s.id for s in sub_steps))
-            cursor.execute(*query)
-            evidences.update((id_, evidence) for _, id_, evidence in cursor)
-        return evidences
-
-    @classmethod
-    def evidence_by_case(cls, case_ids):
-        "Return the set of the evidences of the steps, by case id"
-        cursor = Transaction().connection.cursor()
-        evidences = defaultdict(set)
-        for sub_ids in grouped_slice(case_ids, SLICE):
-            query, _, _ = cls._evidence_query(cls._of_cases(sub_ids))
-            cursor.execute(*query)
-            for case, _, evidence in cursor:
-                evidences[case].add(evidence)
-        return evidences
-
-    @classmethod
-    def search_evidence(cls, name, clause):
-        _, operator, value = clause
-        query, step, evidence = cls._evidence_query()
-        Operator = fields.SQL_OPERATORS[operator]
-        query.columns = [step.id]
-        query.where &= Operator(evidence, value)
-        return [('id', 'in', query)]

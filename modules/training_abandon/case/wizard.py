@@ -482,11 +482,14 @@ class Decide(StepWizard):
         'case_decide_start_view_form')
 
     def default_start(self, fields):
+        pool = Pool()
+        Attendance = pool.get('training.attendance')
         resume = any(c.next_kind != 'decide' for c in self.records)
         defaults = {'resume': resume, **outcome_defaults(self.records)}
         if len(self.records) == 1:
             enrolment = self.records[0].enrolment
-            defaults['last_presence'] = enrolment.last_presence
+            facts = Attendance.facts([enrolment.id])[enrolment.id]
+            defaults['last_presence'] = facts['last_presence']
             defaults['start_date'] = max(filter(None, [
                         enrolment.start_date, enrolment.session.start_date]))
         if resume:

@@ -431,7 +431,7 @@ class Certify(TraineeStepWizard):
             if start.channel != 'paper':
                 self.get_lines()
             Case.take(cases, self._kind)
-            with Transaction().set_context(queue_batch=PREVIEW):
+            with Transaction().set_context(queue_batch=tools.BATCH):
                 Case.__queue__.certify_all(
                     cases, start.channel, start.kind)
             return 'end'

@@ -54,7 +54,8 @@ class StepBatchMixin:
             if ids := cls.lock_free(ids):
                 process(ids)
             transaction.commit()
-        except (CaseBusyError, backend.DatabaseOperationalError):
+        except (CaseBusyError, tools.OutdatedError,
+                backend.DatabaseOperationalError):
             transaction.rollback()
         except UserError:
             transaction.rollback()

@@ -4,7 +4,7 @@
 import datetime as dt
 from collections import defaultdict
 
-from sql import Null
+from sql import Literal, Null
 from sql.operators import Exists
 
 from trytond import backend
@@ -100,8 +100,8 @@ class StepEscalationMixin:
                     | ((step.escalation == 'owner')
                         & ((procedure_step.escalation_delay != Null)
                             | ~has_owner)))
-                & (step.id.in_(cls._next_query())
-                    | step.id.in_(cls._failed_query())))
+                & ((step.is_next == Literal(True))
+                    | (step.evidence == 'failed')))
             if sub_ids is not None:
                 where &= fields.SQL_OPERATORS['in'](step.id, list(sub_ids))
             cursor.execute(*step
@@ -116,13 +116,6 @@ class StepEscalationMixin:
                     # The cases of an owner are told of together
                     order_by=[case.owner, step.id]))
             yield from cursor.fetchall()
-
-    @classmethod
-    def _failed_query(cls):
-        query, step, evidence = cls._evidence_query()
-        query.columns = [step.id]
-        query.where = evidence == 'failed'
-        return query
 
 
 class CaseEscalationMixin:

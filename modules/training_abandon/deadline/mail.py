@@ -14,10 +14,6 @@ class Mail(metaclass=PoolMeta):
         super().on_failed(mails)
         Step.restart_escalation(list({m.step for m in mails if m.step}))
 
-    @classmethod
-    def _claimed_fields(cls):
-        return super()._claimed_fields() + ['reminder']
-
     def _get_outdated(self):
         pool = Pool()
         Step = pool.get('training.abandon.case.step')

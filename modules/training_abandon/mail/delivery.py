@@ -361,13 +361,23 @@ class DeliveryMixin:
             parameters.update(
                 following_id=following.id,
                 following_attempts=following.attempts)
+        has_ended = values['state'] not in WAITING
+        if has_ended:
+            tools.begin()
         self._store_query(
             tuple(values), values['state'] == 'sent', bool(following)
             ).execute(cursor, **parameters)
         rows = cursor.fetchall() if following else []
+        if has_ended:
+            self.on_end([self])
         transaction.commit()
         for row in rows:
             following._set_claimed(*row)
+
+    @classmethod
+    def on_end(cls, mails):
+        """Hook called in the transaction that stores that the server has
+        accepted or refused the mails, or that they do not leave"""
 
     @classmethod
     @cache

@@ -78,8 +78,8 @@ _ADDRESS_WORDS = [
     r'mailbox unavailable', r'nullmx', r'null mx',
     r'(destinataire|utilisateur|adresse|boite|compte|domaine|hote|bal)s?\b'
     r' (\S+ ){0,4}?(inconnue?|invalides?|inexistante?|introuvable|pleine'
-    r'|saturee|archivee?|bloquee?|desactivee?|fermee?|suspendue?|indisponible|supprimee?'
-    r'|cloturee?)\b',
+    r'|saturee|archivee?|bloquee?|desactivee?|fermee?|suspendue?|indisponible'
+    r'|supprimee?|cloturee?)\b',
     r'n.existe (pas|plus)', r'quota (est )?(depasse|atteint)',
     r'adresse d.au moins un destinataire', r'plus (en service|valide)',
     ]

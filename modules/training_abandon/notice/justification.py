@@ -427,6 +427,8 @@ class Justification(Workflow, ModelSQL, ModelView):
     def _release(cls, justifications):
         """Have absent, or late without excuse, again those whom only these
         justifications excuse"""
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
         attendances = cls._excused_by(justifications)
         lines = defaultdict(list)
         for attendance in attendances:
@@ -436,13 +438,14 @@ class Justification(Workflow, ModelSQL, ModelView):
             lines[attendance.source, state, None, None].append(
                 attendance.id)
         enrolments = sorted({a.enrolment.id for a in attendances})
-        cls._write_lines(lines)
-        for sub_enrolments in grouped_slice(enrolments, BATCH):
-            cls._excuse(cls.search([
-                        ('enrolment', 'in', list(sub_enrolments)),
-                        ('state', '=', 'accepted'),
-                        ('id', 'not in', [j.id for j in justifications]),
-                        ]))
+        with Enrolment.store_facts_once():
+            cls._write_lines(lines)
+            for sub_enrolments in grouped_slice(enrolments, BATCH):
+                cls._excuse(cls.search([
+                            ('enrolment', 'in', list(sub_enrolments)),
+                            ('state', '=', 'accepted'),
+                            ('id', 'not in', [j.id for j in justifications]),
+                            ]))
         cls._correct_notices(attendances)
 
     @classmethod
@@ -454,6 +457,7 @@ class Justification(Workflow, ModelSQL, ModelView):
         the state of a lateness."""
         pool = Pool()
         Attendance = pool.get('training.attendance')
+        Enrolment = pool.get('training.enrolment')
         names = ['source', 'state', 'justified_by', 'justification']
         excused, justified = [], []
         for values, ids in lines.items():
@@ -463,7 +467,8 @@ class Justification(Workflow, ModelSQL, ModelView):
                 actions = justified
             for sub_ids in grouped_slice(ids, BATCH):
                 actions += [Attendance.browse(list(sub_ids)), values]
-        with without_check_access(), Transaction().set_context(_log=True):
+        with without_check_access(), Transaction().set_context(_log=True), \
+                Enrolment.store_facts_once():
             # The lines written together are computed again together
             for actions in filter(None, [excused, justified]):
                 Attendance.write(*actions)

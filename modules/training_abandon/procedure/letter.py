@@ -3,6 +3,7 @@
 "The letters: their texts in the procedure and how they are rendered"
 import logging
 import re
+from collections.abc import MutableMapping
 from io import BytesIO
 from itertools import groupby
 
@@ -222,21 +223,62 @@ class ProcedureLetter(ProcedureStateMixin, ModelSQL, ModelView):
     def render(self, **context):
         """Return the subject and the text in the language of the
         transaction, with the names of context replaced."""
+        templates = self._templates
         try:
             subject, text = (
-                template.render(context) for template in self._templates)
+                template.render(context) for template in templates)
         except Exception as exception:
-            raise LetterError(gettext(
-                    'training_abandon.msg_letter_not_rendered',
-                    letter=self.rec_name,
-                    error=exception)) from exception
+            raise self._not_rendered(exception) from exception
         return ' '.join(subject.split()), text.strip() + '\n'
+
+    @property
+    def names(self):
+        "The names that the letter tells"
+        return set().union(*(t.names for t in self._templates))
 
     @cached_property
     def _templates(self):
         palette = self.palette()
-        return [
-            LetterTemplate(t, palette) for t in [self.subject, self.text]]
+        try:
+            return [
+                LetterTemplate(t, palette) for t in [self.subject, self.text]]
+        except TemplateError as exception:
+            raise self._not_rendered(exception) from exception
+
+    def _not_rendered(self, exception):
+        return LetterError(gettext(
+                'training_abandon.msg_letter_not_rendered',
+                letter=self.rec_name,
+                error=exception))
+
+
+class LetterContext(MutableMapping):
+    """The values of a letter by name
+
+    Those that are functions are called when the letter tells them: no letter
+    tells all the names."""
+
+    def __init__(self, values):
+        self._values = dict(values)
+
+    def __getitem__(self, name):
+        value = self._values[name]
+        return value() if callable(value) else value
+
+    def __setitem__(self, name, value):
+        self._values[name] = value
+
+    def __delitem__(self, name):
+        del self._values[name]
+
+    def __iter__(self):
+        return iter(self._values)
+
+    def __len__(self):
+        return len(self._values)
+
+    def __repr__(self):
+        return repr(dict(self))
 
 
 class CorrespondenceMixin:
@@ -258,24 +300,31 @@ class CorrespondenceMixin:
         Lang = pool.get('ir.lang')
         lang = Lang.get()
         enrolment, procedure = self.letter_enrolment(), self.procedure
-        session, employee = enrolment.session, self.signatory()
-        address = session.location
-        return {
-            'company': self.company.party.name,
-            'course': session.course.name,
-            'employee': employee.party.name if employee else '',
-            'end_date': lang.strftime(session.end_date),
-            'location': address.city or '' if address else '',
-            'place': procedure.place or '',
-            'procedure': procedure.name,
-            'procedure_code': procedure.code,
-            'procedure_revision': procedure.revision,
-            'recipient': party.name,
-            'session': session.number,
-            'start_date': lang.strftime(
-                enrolment.start_date or session.start_date),
-            'trainee': enrolment.trainee.party.name,
-            }
+        session = enrolment.session
+
+        def employee():
+            signatory = self.signatory()
+            return signatory.party.name if signatory else ''
+
+        def location():
+            return session.location.city or '' if session.location else ''
+
+        return LetterContext({
+                'company': lambda: self.company.party.name,
+                'course': lambda: session.course.name,
+                'employee': employee,
+                'end_date': lambda: lang.strftime(session.end_date),
+                'location': location,
+                'place': lambda: procedure.place or '',
+                'procedure': lambda: procedure.name,
+                'procedure_code': lambda: procedure.code,
+                'procedure_revision': lambda: procedure.revision,
+                'recipient': lambda: party.name,
+                'session': lambda: session.number,
+                'start_date': lambda: lang.strftime(
+                    enrolment.start_date or session.start_date),
+                'trainee': lambda: enrolment.trainee.party.name,
+                })
 
     def letter_enrolment(self):
         "Return the enrolment that the letters are about"
@@ -315,8 +364,10 @@ class Renderer:
         language of the party."""
         language = party.lang or self._default_language
         with Transaction().set_context(language=language.code):
-            subject, text = self._letter(letter, language).render(
-                **get_context(self._record(record, language)))
+            letter_ = self._letter(letter, language)
+            context = get_context(self._record(record, language))
+            subject, text = letter_.render(
+                **{n: context[n] for n in letter_.names if n in context})
         return {
             'party': party,
             'letter': letter,

@@ -15,6 +15,7 @@ from trytond.pyson import Bool, Eval
 from trytond.transaction import Transaction
 
 from ..exceptions import ProcedureError
+from .added_delay import AddedDelayMixin, ToldAddedDelayMixin
 from .child import CHILD_STATES, ProcedureChildMixin, ProcedureStateMixin
 from .states import ANSWERED_KINDS, STEP_KINDS, STEP_ORDER
 
@@ -23,7 +24,7 @@ _draft_states = {
     }
 
 
-class Procedure(Workflow, ModelSQL, ModelView):
+class Procedure(ToldAddedDelayMixin, Workflow, ModelSQL, ModelView):
     __name__ = 'training.abandon.procedure'
 
     code = fields.Char("Code", required=True, states=_draft_states)
@@ -315,7 +316,8 @@ class Procedure(Workflow, ModelSQL, ModelView):
 
 
 class ProcedureStep(
-        ProcedureStateMixin, sequence_ordered(), ModelSQL, ModelView):
+        AddedDelayMixin, ProcedureStateMixin, sequence_ordered(), ModelSQL,
+        ModelView):
     __name__ = 'training.abandon.procedure.step'
 
     procedure = fields.Many2One(

@@ -65,6 +65,7 @@ class LetterTemplate(OldTextTemplate):
                 line=max(getattr(exception, 'lineno', 1), 1),
                 error=exception) from exception
         self._letter, self._read = source, 0
+        self.names = set()
         self._check(self._stream, palette, NESTING)
 
     def _check_directives(self, source):
@@ -119,6 +120,7 @@ class LetterTemplate(OldTextTemplate):
             raise TemplateError(
                 'msg_letter_for', line=line,
                 names=', '.join(sorted(n for n in palette if palette[n])))
+        self.names.add(name)
         return {**palette, item: False}
 
     def _check_expression(self, source, palette, line):
@@ -138,10 +140,12 @@ class LetterTemplate(OldTextTemplate):
                     expression=source.strip())
             if isinstance(node, ast.Call):
                 self._check_call(node, source, palette, line)
-            elif isinstance(node, ast.Name) and node.id not in known:
-                raise TemplateError(
-                    'msg_letter_name', line=line, name=node.id,
-                    names=', '.join(sorted(palette)))
+            elif isinstance(node, ast.Name):
+                if node.id not in known:
+                    raise TemplateError(
+                        'msg_letter_name', line=line, name=node.id,
+                        names=', '.join(sorted(palette)))
+                self.names.add(node.id)
 
     def _check_call(self, node, source, palette, line):
         "Check that a function of ours is given one name of its kind"

@@ -2,7 +2,12 @@
 # this repository contains the full copyright notices and license terms.
 import datetime as dt
 import hashlib
+from contextlib import contextmanager
+from io import BytesIO
 from unittest.mock import Mock, patch
+from zipfile import ZipFile
+
+from pypdf import PdfReader, PdfWriter
 
 from trytond.model.exceptions import AccessError
 from trytond.modules.training_abandon.exceptions import (
@@ -13,7 +18,7 @@ from trytond.transaction import Transaction
 
 from .common import (
     DATE, DAY, DatabaseTestCase, add_contact, create_enrolments, create_party,
-    decide, get_to_decision, mail_server, run_wizard, set_up, today)
+    decide, get_to_decision, mail_server, run_wizard, set_email, set_up, today)
 
 
 class CaseCertificateTestCase(DatabaseTestCase):
@@ -33,48 +38,194 @@ class CaseCertificateTestCase(DatabaseTestCase):
                 run_wizard('training.abandon.case.certify', [case])
             self.assertFalse(Certificate.search([]))
 
+    def decided(self, session, count):
+        "Return cases of which the certificate is the next step"
+        cases = []
+        for enrolment in create_enrolments(session, count):
+            cases.append(get_to_decision(enrolment))
+            decide(cases[-1])
+        return cases
+
+    @contextmanager
+    def counted(self, refused=()):
+        """Yield the list of the numbers of documents that are converted at
+        once, where those with the words refused cannot be"""
+        Report = Pool().get('training.abandon.certificate', type='report')
+        convert, counts = Report.convert, []
+
+        def count(report, data, **kwargs):
+            content = ZipFile(BytesIO(data)).read('content.xml').decode()
+            counts.append(content.count('<text:variable-set'))
+            if any(word in content for word in refused):
+                return 'odt', data
+            return convert(report, data, **kwargs)
+
+        with patch.object(Report, 'convert', count):
+            yield counts
+
+    def texts(self, certificate):
+        "Return the texts of the pages of the certificate"
+        return [
+            page.extract_text()
+            for page in PdfReader(BytesIO(certificate.document)).pages]
+
     @with_transaction()
     def test_certify_many(self):
-        "Test the certificates of many cases: one by one, told if refused"
+        "Test the certificates of many cases: together, told if refused"
         pool = Pool()
         Certificate = pool.get('training.abandon.certificate')
-        Report = pool.get('training.abandon.certificate', type='report')
         with set_up() as (company, session, _):
-            cases = []
-            for enrolment in create_enrolments(session, 3):
-                cases.append(get_to_decision(enrolment))
-                decide(cases[-1])
+            cases = self.decided(session, 5)
+            good = [cases[0], *cases[3:]]
+            set_email(cases[2].enrolment.trainee.party, None)
             Transaction().tasks.clear()
             Case = type(cases[0])
             ends = Mock()
             with patch.object(Transaction(), 'commit', ends.commit), \
-                    patch.object(Transaction(), 'rollback', ends.rollback), \
-                    patch.object(Report, 'convert') as convert:
-                convert.side_effect = [
-                    ('pdf', b'%PDF 1'), ('odt', b'no'), ('pdf', b'%PDF 3'),
-                    ('pdf', b'%PDF 2')]
-                Case.certify_all(cases, 'email')
-                self.assertEqual(
-                    [c.state for c in Case.browse(cases)],
-                    ['certified', 'validated', 'certified'])
+                    patch.object(Transaction(), 'rollback', ends.rollback):
+                with self.counted([cases[1].number]) as counts:
+                    Case.certify_all(cases, 'email')
                 # Who is refused takes nobody's certificate away
                 self.assertEqual(
-                    [name for name, _, _ in ends.method_calls],
-                    ['commit', 'rollback', 'commit'])
+                    [c.state for c in Case.browse(cases)], [
+                        'certified', 'validated', 'validated', 'certified',
+                        'certified'])
+                self.assertEqual(ends.commit.call_count, 2)
+                # Nothing is converted for who has no address
+                self.assertEqual(counts, [2, 1, 1, 1, 2])
                 notification, = Transaction().user_notifications
-                self.assertIn("LibreOffice", notification.description)
+                for name in [
+                        cases[1].number,
+                        cases[2].enrolment.trainee.party.name]:
+                    self.assertIn(name, notification.description)
+                for case in good:
+                    self.assertNotIn(case.number, notification.description)
                 # One task delivers the mails of all
                 self.assertEqual(len(Transaction().tasks), 1)
-                Case.certify_all(cases, 'email')
+                set_email(cases[2].enrolment.trainee.party, 'x@example.com')
+                with self.counted() as counts:
+                    Case.certify_all(cases, 'email')
+                self.assertEqual(counts, [2])
             self.assertEqual(
-                [c.state for c in Case.browse(cases)], ['certified'] * 3)
+                [c.state for c in Case.browse(cases)], ['certified'] * 5)
             self.assertEqual(len(Transaction().user_notifications), 1)
             self.assertEqual(
-                sorted(c.document for c in Certificate.search([])),
-                [b'%PDF 1', b'%PDF 2', b'%PDF 3'])
-            self.assertEqual(
-                [len(c.mails) for c in Case.browse(cases)], [1, 1, 1])
+                len({c.sha256 for c in Certificate.search([])}), 5)
+            for case in Case.browse(cases):
+                text, = self.texts(case.certificate)
+                self.assertIn(case.number, text)
+                mail, = case.mails
+                self.assertEqual(mail.certificate, case.certificate)
             Transaction().user_notifications.clear()
+
+    def write_text(self, kind, text):
+        "Write the text of the certificates of that kind"
+        Letter = Pool().get('training.abandon.procedure.letter')
+        Letter.write(Letter.search([
+                    ('step_kind', '=', 'certify'),
+                    ('variant', '=', kind),
+                    ]), {'text': text})
+
+    @with_transaction()
+    def test_issue_together(self):
+        "Test that each case has its pages of what is converted together"
+        pool = Pool()
+        Certificate = pool.get('training.abandon.certificate')
+        with set_up() as (company, session, _):
+            self.write_text(
+                'statement', "${trainee} tells:\n\n" + "So it is.\n\n" * 60)
+            self.write_text('record', "See https://example.com/ ${trainee}")
+            cases = self.decided(session, 5)
+            kinds = dict(zip(cases, [
+                        'record', 'statement', 'statement', 'record',
+                        'statement']))
+            with self.counted() as counts:
+                certificates = Certificate.issue(cases, kinds.get)
+                alone, = Certificate.issue(cases[1:2], kinds.get)
+            self.assertEqual(counts, [5, 1])
+            self.assertEqual([c.case for c in certificates], cases)
+            names = {c: c.enrolment.trainee.party.name for c in cases}
+            for certificate in certificates:
+                case = certificate.case
+                with self.subTest(case=case.number):
+                    texts = self.texts(certificate)
+                    self.assertEqual(
+                        len(texts), 4 if kinds[case] == 'statement' else 1)
+                    self.assertIn(names[case], texts[0])
+                    for text in texts:
+                        self.assertIn(case.number, text)
+                    for other in set(cases) - {case}:
+                        self.assertNotIn(other.number, ''.join(texts))
+                        self.assertNotIn(names[other], ''.join(texts))
+                    reader = PdfReader(BytesIO(certificate.document))
+                    self.assertFalse(reader.outline)
+                    self.assertFalse(
+                        [p for p in reader.pages if p.get('/Annots')])
+                    self.assertEqual(
+                        certificate.sha256,
+                        hashlib.sha256(certificate.document).hexdigest())
+                    self.assertLess(len(certificate.document), 60000)
+            self.assertEqual(*(
+                    [t.strip() for t in self.texts(c)]
+                    for c in [alone, certificates[1]]))
+            self.assertEqual(*(
+                    PdfReader(BytesIO(c.document)).metadata.title
+                    for c in [alone, certificates[1]]))
+
+    @with_transaction()
+    def test_issue_other_template(self):
+        "Test the templates whose documents cannot be converted together"
+        pool = Pool()
+        Action = pool.get('ir.action.report')
+        Certificate = pool.get('training.abandon.certificate')
+        with set_up() as (company, session, _):
+            cases = self.decided(session, 2)
+            action, = Action.search([
+                    ('report_name', '=', 'training.abandon.certificate')])
+            template = action.report_content.decode()
+            for name, changed in [
+                    ('one document', template
+                        .replace('document in documents',
+                            'document in documents[:1]')),
+                    ('page numbers', template
+                        .replace('<text:variable-get',
+                            '<text:page-number/><text:variable-get')),
+                    ('no start', template
+                        .replace('text:p text:style-name="Start"',
+                            'text:p text:style-name="Standard"')),
+                    ]:
+                with self.subTest(name=name):
+                    self.assertNotEqual(changed, template)
+                    Action.write(
+                        [action], {'report_content': changed.encode()})
+                    with self.counted() as counts, \
+                            self.assertLogs('trytond', 'WARNING'):
+                        certificates = Certificate.issue(
+                            cases, lambda case: 'record')
+                    self.assertEqual(counts, [1, 1])
+                    for certificate in certificates:
+                        text, = self.texts(certificate)
+                        self.assertIn(certificate.case.number, text)
+
+    @with_transaction()
+    def test_issue_not_split(self):
+        "Test that what does not tell whose pages they are is not used"
+        pool = Pool()
+        Certificate = pool.get('training.abandon.certificate')
+        with set_up() as (company, session, _):
+            cases = self.decided(session, 2)
+            one = BytesIO()
+            writer = PdfWriter()
+            writer.add_blank_page(100, 100)
+            writer.write(one)
+            for document in [b'%PDF', one.getvalue()]:
+                with self.subTest(document=document[:10]), \
+                        self.converted(document), \
+                        self.assertLogs('trytond', 'WARNING'):
+                    certificates = Certificate.issue(
+                        cases, lambda case: 'record')
+                    self.assertEqual(
+                        [c.document for c in certificates], [document] * 2)
 
     @with_transaction()
     def test_certificate_record(self):

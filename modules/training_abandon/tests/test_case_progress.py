@@ -1,9 +1,14 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
+from unittest.mock import patch
 
+from trytond import backend
 from trytond.model.exceptions import AccessError
-from trytond.modules.training_abandon.exceptions import CaseStepError
+from trytond.modules.training_abandon import tools
+from trytond.modules.training_abandon.exceptions import (
+    CaseBusyError, CaseStepError)
 from trytond.tests.test_tryton import with_transaction
+from trytond.transaction import Transaction
 
 from .common import (
     DATE, DAY, DatabaseTestCase, analyse, as_user, create_enrolments,
@@ -74,3 +79,22 @@ class CaseProgressTestCase(DatabaseTestCase):
                 type(case).close([case])
             self.assertEqual(
                 (case.state, case.closed_at), ('closed', closed_at))
+
+    @with_transaction()
+    def test_lock(self):
+        """Test that a transaction starts again when another one has changed
+        the case, and that it is refused while another one has it"""
+        with set_up() as (company, session, _):
+            case, = open_cases(create_enrolments(session))
+            database = type(Transaction().database)
+            for sqlstate, expected in [
+                    ('40001', tools.OutdatedError),
+                    ('55P03', CaseBusyError)]:
+                error = backend.DatabaseOperationalError()
+                error.sqlstate = sqlstate
+                with patch.object(
+                        database, 'has_select_for', return_value=True), \
+                        patch.object(
+                            database, 'lock_records', side_effect=error), \
+                        self.assertRaises(expected):
+                    type(case).lock_cases([case])

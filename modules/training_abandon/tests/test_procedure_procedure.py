@@ -5,6 +5,7 @@ from trytond.model.exceptions import AccessError
 from trytond.modules.training_abandon.exceptions import ProcedureError
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
+from trytond.transaction import Transaction
 
 from .common import (
     DatabaseTestCase, as_user, create_enrolments, create_user, open_cases,
@@ -45,6 +46,39 @@ class ProcedureTestCase(DatabaseTestCase):
             self.assertEqual(case.procedure, procedure)
             other, = open_cases(create_enrolments(session))
             self.assertEqual(other.procedure, revision)
+
+    @with_transaction()
+    def test_added_delays(self):
+        "Test that the administrators are told of the delays of an update"
+        pool = Pool()
+        Configuration = pool.get('ir.configuration')
+        Procedure = pool.get('training.abandon.procedure')
+        Step = pool.get('training.abandon.procedure.step')
+        with set_up() as (company, session, prescriber):
+            create_user('employee', company, 'training')
+            admin = create_user('admin2', company, 'training_admin')
+            procedure, = Procedure.search([])
+            draft, = Procedure.copy([procedure])
+            for Model, name in [
+                    (Procedure, 'silence_delay'),
+                    (Step, 'escalation_delay')]:
+                Model.__table_handler__('training_abandon').drop_column(name)
+                Model.__register__('training_abandon')
+            Transaction().user_notifications.clear()
+            with self.assertLogs(
+                    'trytond.modules.training_abandon', 'WARNING') as logs:
+                Configuration(1).check()
+            self.assertEqual(len(logs.output), 1)
+            told, = Transaction().user_notifications
+            self.assertEqual(told.user, admin)
+            self.assertEqual(
+                told.description,
+                f"{procedure.rec_name}: Silence Delay, Escalation Delay")
+
+            # The next time nothing is added
+            Procedure.__register__('training_abandon')
+            Configuration(1).check()
+            self.assertEqual(Transaction().user_notifications, [told])
 
     @with_transaction()
     def test_procedure_incomplete(self):

@@ -2,14 +2,15 @@
 # this repository contains the full copyright notices and license terms.
 import datetime as dt
 
-import holidays
-
 from trytond.cache import Cache
 from trytond.model import ModelSingleton, ModelSQL, ModelView, fields
 from trytond.modules.company.model import (
     CompanyMultiValueMixin, CompanyValueMixin)
 from trytond.pool import Pool
 from trytond.pyson import Eval, Id
+from trytond.transaction import Transaction
+
+from .working_day import FORMER_HOLIDAY_REGIONS, HOLIDAY_REGIONS
 
 # As long as most mail servers do
 MAIL_RETRY_TIME = dt.timedelta(days=5)
@@ -204,13 +205,20 @@ class ConfigurationCalendar(CompanyValueMixin, ModelSQL):
         'get_holiday_regions', "Public Holidays")
 
     @classmethod
+    def __register__(cls, module):
+        super().__register__(module)
+        # Migration from 8.0.0: the code was that of the library
+        cursor = Transaction().connection.cursor()
+        table = cls.__table__()
+        for former, region in FORMER_HOLIDAY_REGIONS.items():
+            cursor.execute(*table.update(
+                    [table.holiday_region], [region],
+                    where=table.holiday_region == former))
+
+    @classmethod
     def get_holiday_regions(cls):
-        names = {}
-        for name, code in holidays.France.subdivisions_aliases.items():
-            # The full name comes before its abbreviations or after them
-            if code not in names or len(name) > len(names[code]):
-                names[code] = name
-        return [(None, "")] + sorted(names.items(), key=lambda i: i[1])
+        regions = [(c, name) for c, (name, _) in HOLIDAY_REGIONS.items()]
+        return [(None, "")] + sorted(regions, key=lambda r: r[1])
 
 
 class ConfigurationMail(CompanyValueMixin, ModelSQL):

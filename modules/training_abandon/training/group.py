@@ -14,6 +14,7 @@ from trytond.pyson import Eval
 
 from .. import tools
 from ..exceptions import GroupWarning, TrainingValidationError
+from .expectation import ExpectationMixin
 
 
 class Group(ModelSQL, ModelView):
@@ -48,8 +49,9 @@ class Group(ModelSQL, ModelView):
         cls._order.insert(0, ('name', 'ASC'))
 
 
-class Slot_Group(ModelSQL):
+class Slot_Group(ExpectationMixin, ModelSQL):
     __name__ = 'training.session.slot-training.session.group'
+    _expectation_of = 'slot'
 
     slot = fields.Many2One(
         'training.session.slot', "Slot", required=True, ondelete='CASCADE')
@@ -83,7 +85,7 @@ class Slot_Group(ModelSQL):
                         slot=record.slot.rec_name))
 
 
-class Enrolment_Group(ModelSQL):
+class Enrolment_Group(ExpectationMixin, ModelSQL):
     __name__ = 'training.enrolment-training.session.group'
 
     enrolment = fields.Many2One(
@@ -174,7 +176,7 @@ class Subject(ModelSQL, ModelView):
         cls._order.insert(0, ('name', 'ASC'))
 
 
-class Exemption(ModelSQL, ModelView):
+class Exemption(ExpectationMixin, ModelSQL, ModelView):
     __name__ = 'training.enrolment.exemption'
 
     enrolment = fields.Many2One(

@@ -23,6 +23,7 @@ from .. import tools
 from ..exceptions import PeriodError, PeriodWarning
 from ..rec_name import search_names
 from ..tools import BATCH
+from .expectation import ExpectationMixin
 from .half_day import (
     HALVES, NEVER, WEEKDAYS, clip, date_half, end_of, half_day, order,
     overlapping, splice, stretch)
@@ -94,7 +95,7 @@ class SpanMixin:
             for day in WEEKDAYS for half, _ in HALVES]
 
 
-class Period(SpanMixin, ModelSQL, ModelView):
+class Period(ExpectationMixin, SpanMixin, ModelSQL, ModelView):
     __name__ = 'training.enrolment.period'
 
     enrolment = fields.Many2One(
@@ -322,6 +323,11 @@ class Period(SpanMixin, ModelSQL, ModelView):
         return callback
 
     @classmethod
+    def _on_expectation(cls, enrolments):
+        if not cls._is_followed():
+            super()._on_expectation(enrolments)
+
+    @classmethod
     def _is_followed(cls):
         "If the change follows that of an enrolment, which records it"
         return Transaction().context.get('_training_periods_followed')
@@ -427,6 +433,11 @@ class PeriodsMixin:
         if groups:
             expected &= cls._grouped_sql(enrolment_id, slot_id)
         return expected
+
+    @classmethod
+    def on_expectation(cls, enrolments):
+        """Hook called once it has changed when the trainees of the enrolments
+        are expected"""
 
     @classmethod
     def last_official_half_days(cls, enrolments):
@@ -693,12 +704,15 @@ class PeriodsMixin:
         pool = Pool()
         Period = pool.get('training.enrolment.period')
         to_create, to_delete, to_write = [], [], defaultdict(list)
+        changed = []
         # What is written has no other origin than its own
         unknown = dict.fromkeys(
             set(Period._origin_names()) - {'user', 'known_since'})
         for enrolment, wanted in spans.items():
             periods = list(enrolment.periods)
             wanted = order(wanted)
+            if [p.span for p in periods] != wanted:
+                changed.append(enrolment)
             for period, span in zip(periods, wanted):
                 if period.span != span:
                     to_write[dump([span])].append(period)
@@ -718,6 +732,8 @@ class PeriodsMixin:
                             for dumped, periods in to_write.items())))
             for sub_values in grouped_slice(to_create, BATCH):
                 Period.create(list(sub_values))
+        if changed:
+            cls.on_expectation(changed)
 
 
 class ChangePeriod(Wizard):

@@ -390,6 +390,10 @@ class Slot(
         return callback
 
     @classmethod
+    def on_expectation(cls, slots):
+        "Hook called once it has changed who is expected at the slots"
+
+    @classmethod
     def update_parallel(cls, session_ids):
         "Note which slots of the sessions take place at the same time"
         cursor = Transaction().connection.cursor()

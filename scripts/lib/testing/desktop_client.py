@@ -6,14 +6,15 @@ import shutil
 
 from ..environment import SYSTEM_PYTHON, VAR, Missing, pip, run, say
 
-REQUIREMENT = 'tryton >= 8.0, < 8.1'
+REQUIREMENT = 'tryton[calendar] >= 8.0, < 8.1'
 DIRECTORY = VAR / 'desktop'
 
 
 def ensure():
     "Install the desktop client when it is not there, return its command"
     command = DIRECTORY / 'bin' / 'tryton'
-    if (DIRECTORY / 'complete').exists():
+    complete = DIRECTORY / 'complete'
+    if complete.exists() and complete.read_text() == REQUIREMENT:
         return command
     if not SYSTEM_PYTHON.exists():
         raise Missing(f"{SYSTEM_PYTHON} not found: apt-get install python3")
@@ -22,5 +23,5 @@ def ensure():
     run([SYSTEM_PYTHON, '-m', 'venv', '--system-site-packages', DIRECTORY],
         'desktop')
     pip('install', REQUIREMENT, python=DIRECTORY / 'bin' / 'python')
-    (DIRECTORY / 'complete').touch()
+    complete.write_text(REQUIREMENT)
     return command

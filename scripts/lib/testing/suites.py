@@ -20,7 +20,7 @@ from xml.etree import ElementTree
 from .. import web_client
 from ..environment import (
     MODULE, PYTHON, ROOT, VAR, Missing, chromium_binary, clean_environ, say)
-from . import desktop_client
+from . import desktop_client, oldest
 from .cluster import cluster
 from .jobs import LOGS, Job
 
@@ -29,11 +29,14 @@ MODULE_NAME = MODULE.name
 REPORT = ['libreoffice', 'poppler', 'fonts']
 DATABASES = ['sqlite.databases', 'postgresql.databases']
 # Number of lines of the tests that are worth a process
-LINES = 1_200
+LINES = 2_400
 # The heaviest jobs of the databases weigh their lines
 FIRST = 100_000
-# What gives the same with each database is tested with the first one
-WITHOUT_POSTGRESQL = {'test_mail_message'}
+# What needs no database is tested once
+WITHOUT_POSTGRESQL = {
+    'test_documentation', 'test_ical_reader', 'test_layers',
+    'test_mail_bounce', 'test_mail_corpus', 'test_mail_headers',
+    'test_mail_message'}
 
 
 def _counts(passed=0, failed=0, skipped=0):
@@ -61,8 +64,8 @@ def _call(command, env, cwd=ROOT):
     return process.wait(), ''.join(lines)
 
 
-def unittest(names, env):
-    code, output = _call([PYTHON, '-m', 'unittest', '-v', *names], env)
+def unittest(names, env, python=PYTHON):
+    code, output = _call([python, '-m', 'unittest', '-v', *names], env)
     if not (ran := re.findall(r'^Ran (\d+) tests?', output, re.M)):
         return _counts(failed=1)
     result = {'failures': 0, 'errors': 0, 'skipped': 0}
@@ -386,6 +389,13 @@ def _activate(admin, directory, env):
         connection.close()
 
 
+def oldest_versions(shared, full):
+    python = oldest.ensure()
+    tests = f'trytond.modules.{MODULE_NAME}.tests'
+    with _environ('sqlite://', full) as env:
+        return unittest([f'{tests}.{n}' for n in oldest.TESTS], env, python)
+
+
 # name: (jobs, system parts)
 SUITES = {
     'postgresql': (postgresql, ['postgresql', *REPORT]),
@@ -393,6 +403,8 @@ SUITES = {
     'browser': (browser, ['chromium', 'npm', *REPORT]),
     'package': (
         lambda full: [Job('package', '', package, 5 * FIRST)], []),
+    'oldest': (
+        lambda full: [Job('oldest', '', oldest_versions, 4 * FIRST)], []),
     'faults': (faults, ['postgresql', *REPORT]),
     'flake8': (lambda full: [Job('flake8', '', flake8, 0)], []),
     'desktop': (desktop, ['gtk', 'display', *REPORT]),
