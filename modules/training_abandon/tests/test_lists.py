@@ -29,6 +29,7 @@ CASE = "it is opened on a case only"
 # What is asked by list, or tab, and column: why it may do otherwise
 EXCEPTIONS = {
     'act_case_conversation': CASE,
+    'act_case_conversation at': CASE,
     'act_case_conversation rec_name': CASE,
     }
 FEW = 10
