@@ -61,12 +61,16 @@ class Volume:
         self.insert_mails()
         self.insert_others()
         self.set_sequences()
+        for name in ['volume_name', 'volume_day', 'volume']:
+            self._execute(f'DROP TABLE {name}')
         if backend.name == 'postgresql':
-            self.cursor.execute('DROP TABLE volume_name')
-            self.cursor.execute('DROP TABLE volume_day')
-            self.cursor.execute('DROP TABLE volume')
             self._execute('SET LOCAL session_replication_role TO DEFAULT')
-        self.cursor.execute('ANALYZE')
+            # What autovacuum would do
+            self._execute(
+                'SELECT gin_clean_pending_list(indexrelid) FROM pg_index '
+                'JOIN pg_class ON pg_class.oid = indexrelid '
+                "JOIN pg_am ON pg_am.oid = relam WHERE amname = 'gin'")
+        self._execute('ANALYZE')
         for _, Model in Pool().iterobject():
             if hasattr(Model, '_count_cache'):
                 Model._count_cache.clear()
@@ -185,7 +189,7 @@ class Volume:
         self.copy('training.trainee', self.enrolment.trainee.id,
             f'volume v WHERE v.i < {self.trainees}',
             id=f"{self.next_id('training.trainee')} + v.i",
-            party=f'{base} + v.i', code="'T' || v.i")
+            party=f'{base} + v.i', code=f"'T' || ({base} + v.i)")
         mechanism = party.contact_mechanisms[0]
         self.copy('party.contact_mechanism', mechanism.id,
             f'volume v WHERE v.i < {self.trainees}',
@@ -211,7 +215,7 @@ class Volume:
             JOIN volume_day d ON d.d = {start}
             JOIN volume_day e ON e.d = {start} + {SESSION_DAYS - 1}
             WHERE v.i < {self.sessions}''',
-            id=f'{base} + v.i', number="'S' || v.i",
+            id=f'{base} + v.i', number=f"'S' || ({base} + v.i)",
             course=f'{self.courses} + v.i % {COURSES}',
             start_date='d.day', end_date='e.day',
             location=f'{self.locations} + v.i % {LOCATIONS}',
@@ -261,7 +265,8 @@ class Volume:
             f'''volume v JOIN training_session s
             ON s.id = {sessions} + v.i / {TRAINEES}
             WHERE v.i < {self.enrolments}''',
-            id=f'{base} + v.i', number="'E' || v.i", session='s.id',
+            id=f'{base} + v.i', number=f"'E' || ({base} + v.i)",
+            session='s.id',
             trainee=f"""{self.base['training.trainee']}
             + v.i % {self.trainees}""",
             prescriber=f'{self.organisations} + v.i % {ORGANISATIONS}',
@@ -288,7 +293,7 @@ class Volume:
             f'volume v WHERE v.i < {self.enrolments}',
             company=str(self.company.id), model="'training.enrolment'",
             record=f"'training.enrolment,' || ({base} + v.i)",
-            code="'X' || v.i", source="'erp'",
+            code=f"'X' || ({base} + v.i)", source="'erp'",
             scope=f"'{self.company.id}'")
 
     def insert_attendances(self):
@@ -321,7 +326,7 @@ class Volume:
         self.copy('training.abandon.case', self.case.id,
             f'''volume v JOIN volume_day d ON d.d = {start}
             WHERE v.i < {self.cases} AND {start} <= {PAST}''',
-            id=f'{base} + v.i', number="'C' || v.i",
+            id=f'{base} + v.i', number=f"'C' || ({base} + v.i)",
             enrolment=f'{enrolments} + v.i * 5', opening_date='d.day',
             state=f'''CASE WHEN v.i % 40 = 3 THEN 'cancelled'
             WHEN NOT {is_open} THEN 'closed'
@@ -449,7 +454,7 @@ class Volume:
                 f'volume v WHERE v.i < {ids}',
                 company=str(self.company.id), kind=f"'{kind}'",
                 name=f"'{kind}' || v.i",
-                token_hash=f"'{kind}hash' || v.i",
+                token_hash=f"'{kind}hash' || ({self.base[name]} + v.i)",
                 **{kind: f'{self.base[name]} + v.i'})
 
     def set_sequences(self):

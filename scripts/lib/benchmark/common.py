@@ -19,6 +19,7 @@ from statistics import median
 BENCHMARKS = {
     'facts': 'facts',
     'import': 'importing',
+    'lists': 'lists',
     'mail': 'mails',
     }
 

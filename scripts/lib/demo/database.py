@@ -24,6 +24,9 @@ def main(uri):
                 parts._replace(path='/postgres').geturl(), autocommit=True,
                 connect_timeout=10) as connection:
             create(connection, name)
+        with psycopg.connect(
+                uri, autocommit=True, connect_timeout=10) as connection:
+            set_up(connection)
     except psycopg.OperationalError as exc:
         refuse("The PostgreSQL server does not answer: start it, or correct "
             f"the URI of --database ({exc})")
@@ -46,6 +49,18 @@ def create(connection, name):
             ).format(name))
     connection.execute(sql.SQL('COMMENT ON DATABASE {} IS {}').format(
             name, sql.Literal(MARK)))
+    # As the documentation says to set it up
+    connection.execute(
+        sql.SQL('ALTER DATABASE {} SET jit = off').format(name))
+
+
+def set_up(connection):
+    "Have the names indexed by their parts"
+    available = connection.execute(
+        "SELECT 1 FROM pg_available_extensions "
+        "WHERE name = 'pg_trgm'").fetchone()
+    if available:
+        connection.execute('CREATE EXTENSION IF NOT EXISTS pg_trgm')
 
 
 if __name__ == '__main__':
