@@ -6,10 +6,11 @@ import re
 from functools import partial
 
 from sql import Column, Null
+from sql.functions import Lower
 from sql.operators import Concat, Like, Or
 
 from trytond.i18n import ngettext
-from trytond.model import ModelView, fields
+from trytond.model import Index, ModelView, fields
 from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Bool, Eval, If
 from trytond.tools import escape_wildcard, grouped_slice
@@ -84,9 +85,19 @@ class ContactMechanism(metaclass=PoolMeta):
             'invisible': ~Eval('bounced_at'),
             })
 
+    mailbox = fields.Function(fields.Char(
+            "Mailbox",
+            help="The email address whatever its case."),
+        'get_mailbox', searcher='search_mailbox')
+
     @classmethod
     def __setup__(cls):
         super().__setup__()
+        t = cls.__table__()
+        cls._sql_indexes.add(
+            Index(
+                t, (Lower(t.value_compact), Index.Equality()),
+                where=t.type == 'email'))
         cls._buttons.update(
             trust={
                 'invisible': ~Eval('bounced_at'),
@@ -98,6 +109,24 @@ class ContactMechanism(metaclass=PoolMeta):
         return super().view_attributes() + [
             ('/tree', 'visual', If(Bool(Eval('bounced_at')), 'danger', '')),
             ]
+
+    @classmethod
+    def get_mailbox(cls, mechanisms, name):
+        return {
+            m.id: m.value_compact.lower()
+            if m.type == 'email' and m.value_compact else None
+            for m in mechanisms}
+
+    @classmethod
+    def search_mailbox(cls, name, clause):
+        _, operator, value = clause
+        table = cls.__table__()
+        Operator = fields.SQL_OPERATORS[operator]
+        # As it is in the index
+        return [('id', 'in', table.select(
+                    table.id,
+                    where=(table.type == 'email')
+                    & Operator(Lower(table.value_compact), value)))]
 
     @classmethod
     def preprocess_values(cls, mode, values):
@@ -124,10 +153,7 @@ class ContactMechanism(metaclass=PoolMeta):
         "Return the contact mechanisms of the email address"
         if not address:
             return []
-        return cls.search([
-                ('type', '=', 'email'),
-                ('value_compact', 'ilike', escape_wildcard(address)),
-                ])
+        return cls.search([('mailbox', '=', address.lower())])
 
     @classmethod
     def bounce(cls, address, at, reason):
