@@ -95,9 +95,7 @@ class ContactMechanism(metaclass=PoolMeta):
         super().__setup__()
         t = cls.__table__()
         cls._sql_indexes.add(
-            Index(
-                t, (Lower(t.value_compact), Index.Equality()),
-                where=t.type == 'email'))
+            Index(t, (Lower(t.value_compact), Index.Equality())))
         cls._buttons.update(
             trust={
                 'invisible': ~Eval('bounced_at'),
