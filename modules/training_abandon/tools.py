@@ -16,6 +16,8 @@ from trytond.transaction import Transaction, TransactionError
 # The most records that are browsed or written at once: the time of a list is
 # the square of its length
 BATCH = 200
+# The same for the records of which the lines are read too
+SET = 50
 SERIALIZATION_FAILURE = '40001'
 
 
@@ -89,9 +91,14 @@ def resized_logo(company, width, height):
 
 def browse_by_id(Model, ids):
     "Return the records by id"
-    return {
-        r.id: r for sub_ids in grouped_slice(list(ids), BATCH)
-        for r in Model.browse(list(sub_ids))}
+    return {r.id: r for r in browse_sets(Model, ids, BATCH)}
+
+
+def browse_sets(Model, records, size=SET):
+    "Return the list of the records, that are read so many at once"
+    return [
+        r for sub_records in grouped_slice(list(map(int, records)), size)
+        for r in Model.browse(list(sub_records))]
 
 
 def not_sortable(*fields_):

@@ -127,10 +127,14 @@ class CaseCompanyMixin:
 
     company = fields.Function(fields.Many2One(
             'company.company', "Company"),
-        'on_change_with_company')
+        'get_company')
+
+    @classmethod
+    def get_company(cls, records, name):
+        return {r.id: r.case.company.id for r in records}
 
     @fields.depends('case', '_parent_case.company')
-    def on_change_with_company(self, name=None):
+    def on_change_with_company(self):
         return self.case.company if self.case else None
 
 

@@ -603,7 +603,7 @@ class CertificationMixin:
         Mail = pool.get('training.mail')
         # The task may be run again after some of the cases
         cases = [
-            c for c in cls.browse(cases)
+            c for c in tools.browse_sets(cls, cases)
             if any(s.kind == 'certify' and s.state == 'todo'
                 for s in c.steps)]
         certified, refused = [], []
@@ -629,7 +629,7 @@ class CertificationMixin:
 
         Return the cases and the messages for those refused."""
         transaction = Transaction()
-        cases = cls.browse(cases)
+        cases = tools.browse_sets(cls, cases)
         try:
             lines = []
             if channel != 'paper':

@@ -80,43 +80,56 @@ class CaseCorrespondenceMixin(CorrespondenceMixin):
         parties = tools.browse_by_id(
             Party, {party.id for _, _, party in recipients})
         renderer = Renderer(cls, {case.id for case, _, _ in recipients})
-        procedures, rendered = {}, []
+        rendered = []
+        for case, audience, party, letter in cls.choose_letters(
+                recipients, step_kind, get_variant):
+            party, missed = parties[party.id], absences[case.enrolment.id]
+            counted = facts[case.enrolment.id]
+            addressee = (
+                case.enrolment.trainee.party if audience == 'trainee'
+                else party)
+            line = {
+                'case': case,
+                'audience': audience,
+                **renderer.render(
+                    case, party, letter,
+                    lambda case: ChainMap(names, case.letter_context(
+                            addressee, missed, counted))),
+                }
+            cls._address(line)
+            rendered.append(line)
+        return rendered
+
+    @classmethod
+    def choose_letters(cls, recipients, step_kind, get_variant):
+        """Return the list of (case, audience, party, letter) for the
+        recipients for whom the procedure has a letter."""
+        procedures, chosen = {}, []
         for case, audience, party in recipients:
-            party = parties[party.id]
             # One instance keeps its letters
             procedure = procedures.setdefault(case.procedure, case.procedure)
             letter = procedure.get_letter(
                 step_kind, get_variant(case), audience)
             if letter:
-                missed = absences[case.enrolment.id]
-                counted = facts[case.enrolment.id]
-                addressee = (
-                    case.enrolment.trainee.party if audience == 'trainee'
-                    else party)
-                line = {
-                    'case': case,
-                    'audience': audience,
-                    **renderer.render(
-                        case, party, letter,
-                        lambda case: ChainMap(names, case.letter_context(
-                                addressee, missed, counted))),
-                    }
-                cls._address(line)
-                rendered.append(line)
-        return rendered
+                chosen.append((case, audience, party, letter))
+        return chosen
 
     @classmethod
     def _address(cls, line):
         "Tell the guardian whose letter it is, and write to nobody archived"
-        party, enrolment = line['party'], line['case'].enrolment
-        trainee = enrolment.trainee.party
+        party, case = line['party'], line['case']
+        trainee = case.enrolment.trainee.party
         if line['audience'] == 'trainee' and party != trainee:
             with Transaction().set_context(language=line['language'].code):
                 line['text'] = gettext(
                     'training_abandon.msg_letter_guardian',
                     trainee=trainee.name, text=line['text'])
-        if enrolment.is_archived(party):
-            line['to'] = None
+        line['to'] = case.email_of(party)
+
+    def email_of(self, party):
+        "Return the address at which the party reads what is about the case"
+        if not self.enrolment.is_archived(party):
+            return party.reachable_email
 
     def letter_context(self, party, absences=(), facts=None):
         """Return the names that the letters may use, in the language in which

@@ -86,7 +86,7 @@ class DueDateMixin:
         pool = Pool()
         Case = pool.get('training.abandon.case')
         calendars, steps = {}, defaultdict(list)
-        for case in Case.browse(cases):
+        for case in tools.browse_sets(Case, cases):
             company = case.company
             if company not in calendars:
                 calendars[company] = WorkingCalendar(company)

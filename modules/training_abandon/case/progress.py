@@ -75,14 +75,14 @@ class ProgressMixin:
         busy = gettext(
             'training_abandon.msg_case_busy', cases=tools.names(cases))
         ids = [c.id for c in cases]
-        step_ids = [s.id for c in cases for s in c.steps]
+        step_ids = Step.ids_of_cases(ids)
         try:
             tools.lock_records(cls, ids)
             tools.lock_records(Step, step_ids)
         except backend.DatabaseOperationalError as exception:
             raise CaseBusyError(busy) from exception
         tools.forget_read()
-        return cls.browse(ids)
+        return tools.browse_sets(cls, ids)
 
     @classmethod
     def take(cls, cases, kind):

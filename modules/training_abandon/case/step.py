@@ -239,10 +239,15 @@ class Step(
     @classmethod
     def write_groups(cls, groups):
         "Write the values of each (steps, values) in slices"
-        actions = []
+        actions, count = [], 0
         for steps, values in groups:
             for sub_steps in grouped_slice(steps, tools.BATCH):
-                actions += [list(sub_steps), values]
+                sub_steps = list(sub_steps)
+                if count + len(sub_steps) > tools.BATCH:
+                    cls.write(*actions)
+                    actions, count = [], 0
+                actions += [sub_steps, values]
+                count += len(sub_steps)
         if actions:
             cls.write(*actions)
 
@@ -252,6 +257,20 @@ class Step(
             **super().stored_queries(),
             ('is_next',): cls._next_query,
             }
+
+    @classmethod
+    def ids_of_cases(cls, case_ids):
+        "Return the ids of the steps of the cases"
+        cursor = Transaction().connection.cursor()
+        table = cls.__table__()
+        ids = []
+        for sub_ids in grouped_slice(case_ids, SLICE):
+            cursor.execute(*table.select(
+                    table.id,
+                    where=fields.SQL_OPERATORS['in'](
+                        table.case, list(sub_ids))))
+            ids += [id_ for id_, in cursor]
+        return ids
 
     @classmethod
     def _next_query(cls, of):

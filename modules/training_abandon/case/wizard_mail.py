@@ -38,20 +38,22 @@ class MailStepWizard(StepWizard):
         "Return the variant of the letter for the case"
         return 'standard'
 
-    def _letters(self, cases):
+    def _letters(self, recipients):
         pool = Pool()
         Case = pool.get('training.abandon.case')
         Mail = pool.get('training.mail')
         return Mail.merge_lines(Case.render_letters(
-                self._get_recipients(cases), self._kind, self._get_variant))
+                recipients, self._kind, self._get_variant))
 
     def default_start(self, fields):
         pool = Pool()
         Preview = pool.get('training.abandon.case.step.mail')
+        recipients = self._get_recipients(self.records)
         if len(self.records) > PREVIEW:
-            previews = Preview.summarize(self._letters(self.records))
+            previews = Preview.summarize(
+                recipients, self._kind, self._get_variant)
         else:
-            previews = map(Preview.from_letter, self._letters(self.records))
+            previews = map(Preview.from_letter, self._letters(recipients))
         return {'mails': list(previews)}
 
     def transition_apply(self):
@@ -69,18 +71,11 @@ class MailStepWizard(StepWizard):
     def get_lines(self):
         "Return what goes by mail and what was told by phone or letter"
         lines, contacts = [], []
-        previews = complete_lines(
-            self.start.mails,
-            'case', 'party', 'also_for', 'audience', 'send', 'channel', 'to',
-            'subject', 'text')
         if len(self.cases) > PREVIEW:
-            audiences = {p.audience for p in previews if p.send}
-            lines = [
-                line for line in self._letters(self.cases)
-                if line['audience'] in audiences]
+            lines = self._letters(self._told())
             self._check_addresses(lines)
         else:
-            for preview in self._prepare([p for p in previews if p.send]):
+            for preview in self._prepare(self._previews()):
                 line = preview.to_line(
                     self._kind, self._get_variant(preview.case))
                 if preview.channel in {None, 'email'}:
@@ -90,6 +85,34 @@ class MailStepWizard(StepWizard):
                     contacts.append({**line, 'kind': preview.channel})
         self._check_recipients(lines + contacts)
         return lines, contacts
+
+    def _previews(self):
+        "Return the lines of the form that are to leave"
+        return [
+            preview for preview in complete_lines(
+                self.start.mails,
+                'case', 'party', 'also_for', 'audience', 'send', 'channel',
+                'to', 'subject', 'text')
+            if preview.send]
+
+    def _told(self):
+        "Return the recipients of the letters that are to leave"
+        audiences = {p.audience for p in self._previews()}
+        return [
+            r for r in self._get_recipients(self.cases) if r[1] in audiences]
+
+    def _check_told(self):
+        "Check as get_lines does, for the letters that are rendered later"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        lines = [{
+                'case': case,
+                'party': party,
+                'to': case.email_of(party),
+                } for case, _, party, _ in Case.choose_letters(
+                self._told(), self._kind, self._get_variant)]
+        self._check_addresses(lines)
+        self._check_recipients(lines)
 
     def _prepare(self, previews):
         """Check that the lines are about the cases and their parties, and
@@ -119,7 +142,8 @@ class MailStepWizard(StepWizard):
     def _get_recipients(self, cases):
         pool = Pool()
         Case = pool.get('training.abandon.case')
-        return Case.recipients(cases, self._audiences())
+        return Case.recipients(
+            tools.browse_sets(Case, cases), self._audiences())
 
     def _check_recipients(self, lines):
         "Check that someone is told for each case"
@@ -220,16 +244,21 @@ class MailPreview(ModelView):
             }
 
     @classmethod
-    def summarize(cls, letters):
+    def summarize(cls, recipients, step_kind, get_variant):
         """Return the default values of one line per letter, as it is written
         in the procedure, for the cases too many to be previewed."""
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        letters = dict.fromkeys(
+            letter for *_, letter in Case.choose_letters(
+                recipients, step_kind, get_variant))
         return [{
                 'audience': letter.audience,
                 'send': True,
                 'channel': 'email',
                 'subject': letter.subject,
                 'text': letter.text,
-                } for letter in dict.fromkeys(x['letter'] for x in letters)]
+                } for letter in letters]
 
     @classmethod
     def render_again(cls, previews, cases, step_kind, get_variant):
@@ -243,9 +272,10 @@ class MailPreview(ModelView):
         if len(cases) > PREVIEW:
             return [
                 cls(**values) for values in cls.summarize(
-                    Case.render_letters(
-                        Case.recipients(cases, ['trainee', 'guardian']),
-                        step_kind, get_variant))]
+                    Case.recipients(
+                        tools.browse_sets(Case, cases),
+                        ['trainee', 'guardian']),
+                    step_kind, get_variant)]
         rendered = [p for p in previews if p.case and p.party]
         letters = {
             (letter['case'], letter['party']): letter
@@ -429,7 +459,7 @@ class Certify(TraineeStepWizard):
         self._check_guardians()
         if len(cases) > PREVIEW:
             if start.channel != 'paper':
-                self.get_lines()
+                self._check_told()
             Case.take(cases, self._kind)
             with Transaction().set_context(queue_batch=tools.BATCH):
                 Case.__queue__.certify_all(

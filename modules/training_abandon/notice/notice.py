@@ -273,14 +273,31 @@ class Notice(ModelSQL, ModelView):
         only are the keys of the notices to send, by default all of them."""
         pool = Pool()
         Mail = pool.get('training.mail')
-        days = cls._get_days(attendances)
+        mails, refused = [], []
+        # The mails of a trainee are those of a day
+        for days in grouped_slice(
+                list(cls._get_days(attendances).items()), tools.BATCH):
+            day_mails, day_refused = cls._tell_days(dict(days), only)
+            mails += day_mails
+            refused += day_refused
+        Mail.queue(mails)
+        if slots:
+            cls._notify_refused(slots, refused)
+
+    @classmethod
+    def _tell_days(cls, days, only):
+        """Tell of the days and return the mails to queue and the messages
+        that cannot be written."""
+        pool = Pool()
+        Mail = pool.get('training.mail')
         notices = {
-            n._key: n for n in cls._search('slot', {
-                    a.slot.id for day in days.values() for a in day})}
+            n._key: n for n in cls._search(
+                'slot', {a.slot.id for day in days.values() for a in day},
+                ('enrolment', 'in', list({e.id for e, _ in days})))}
         messages = cls._get_messages(days, notices, only)
         messages, announced = cls._split_announced(messages)
         lines, refused = cls._render(messages)
-        mails = Mail.create_letters([x for _, x in lines])
+        mails = Mail.create_letters([x for _, x in lines], queue=False)
         for (message, _), mail in zip(lines, mails):
             cls._add_notices(message, notices, mail=mail)
         actions = []
@@ -298,9 +315,10 @@ class Notice(ModelSQL, ModelView):
             cls._add_notices(message, notices, reason=reason)
         for message in announced:
             cls._add_notices(message, notices, reason='announced')
-        cls.save([n for n in notices.values() if n._values])
-        if slots:
-            cls._notify_refused(slots, [m for m, _ in refused])
+        changed = [n for n in notices.values() if n._values]
+        for sub_notices in grouped_slice(changed, tools.BATCH):
+            cls.save(list(sub_notices))
+        return mails, [m for m, _ in refused]
 
     @classmethod
     def _add_notices(cls, message, notices, mail=None, reason=None):
@@ -424,7 +442,7 @@ class Notice(ModelSQL, ModelView):
         pool = Pool()
         Attendance = pool.get('training.attendance')
         result = []
-        for sub_ids in grouped_slice(sorted(slot_ids), tools.BATCH):
+        for sub_ids in grouped_slice(sorted(slot_ids), tools.SET):
             result += Attendance.search([
                     ('slot', 'in', list(sub_ids)),
                     ('slot.state', '=', 'held'),
@@ -502,9 +520,8 @@ class Notice(ModelSQL, ModelView):
         Enrolment = pool.get('training.enrolment')
         now = tools.now()
         # One instance keeps what is read together
-        enrolments = {
-            e.id: e for e in Enrolment.browse(
-                sorted({a.enrolment.id for a in attendances}))}
+        enrolments = tools.browse_by_id(
+            Enrolment, sorted({a.enrolment.id for a in attendances}))
         days = defaultdict(list)
         for attendance in sorted(
                 attendances, key=lambda a: (a.slot.start_at, a.id)):

@@ -265,6 +265,9 @@ class LetterContext(MutableMapping):
         value = self._values[name]
         return value() if callable(value) else value
 
+    def __contains__(self, name):
+        return name in self._values
+
     def __setitem__(self, name, value):
         self._values[name] = value
 

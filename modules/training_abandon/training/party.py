@@ -7,6 +7,7 @@ from functools import partial
 
 from sql import Column, Null
 from sql.conditionals import Coalesce
+from sql.functions import Lower
 from sql.operators import Concat, Like, Or
 
 from trytond.i18n import ngettext
@@ -85,15 +86,22 @@ class ContactMechanism(metaclass=PoolMeta):
             'invisible': ~Eval('bounced_at'),
             })
 
+    mailbox = fields.Function(fields.Char(
+            "Mailbox",
+            help="The email address whatever its case."),
+        'get_mailbox', searcher='search_mailbox')
+
     @classmethod
     def __setup__(cls):
         super().__setup__()
         t = cls.__table__()
-        # What is searched of a Char that may be empty
-        cls._sql_indexes.add(
-            Index(t, (
-                    Index.Unaccent(Coalesce(t.value_compact, '')),
-                    Index.Similarity())))
+        cls._sql_indexes.update({
+                Index(t, (Lower(t.value_compact), Index.Equality())),
+                # What is searched of a Char that may be empty
+                Index(t, (
+                        Index.Unaccent(Coalesce(t.value_compact, '')),
+                        Index.Similarity())),
+                })
         cls._buttons.update(
             trust={
                 'invisible': ~Eval('bounced_at'),
@@ -105,6 +113,24 @@ class ContactMechanism(metaclass=PoolMeta):
         return super().view_attributes() + [
             ('/tree', 'visual', If(Bool(Eval('bounced_at')), 'danger', '')),
             ]
+
+    @classmethod
+    def get_mailbox(cls, mechanisms, name):
+        return {
+            m.id: m.value_compact.lower()
+            if m.type == 'email' and m.value_compact else None
+            for m in mechanisms}
+
+    @classmethod
+    def search_mailbox(cls, name, clause):
+        _, operator, value = clause
+        table = cls.__table__()
+        Operator = fields.SQL_OPERATORS[operator]
+        # As it is in the index
+        return [('id', 'in', table.select(
+                    table.id,
+                    where=(table.type == 'email')
+                    & Operator(Lower(table.value_compact), value)))]
 
     @classmethod
     def preprocess_values(cls, mode, values):
@@ -131,10 +157,7 @@ class ContactMechanism(metaclass=PoolMeta):
         "Return the contact mechanisms of the email address"
         if not address:
             return []
-        return cls.search([
-                ('type', '=', 'email'),
-                ('value_compact', 'ilike', escape_wildcard(address)),
-                ])
+        return cls.search([('mailbox', '=', address.lower())])
 
     @classmethod
     def bounce(cls, address, at, reason):

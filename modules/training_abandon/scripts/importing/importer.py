@@ -4,8 +4,6 @@
 
 from collections import Counter
 
-from trytond.tools import escape_wildcard
-
 from .cells import CONTROL, REPLACEMENT, check_text
 from .client import BATCH, Refused, grouped
 from .table import Rejected
@@ -240,13 +238,9 @@ class Importer:
     def find_emails(self, emails, names):
         "Return the e-mail addresses of parties, whatever their case"
         found = []
-        for part in grouped({email.lower() for email in emails}, 50):
+        for part in grouped({email.lower() for email in emails}, 200):
             found += self.client.search_read(
-                MECHANISM, [
-                    ('type', '=', 'email'),
-                    ['OR', *(('value', 'ilike', escape_wildcard(e))
-                            for e in part)],
-                    ],
+                MECHANISM, [('mailbox', 'in', list(part))],
                 ['party', 'value', *names], active_test=False)
         return found
 
