@@ -36,16 +36,16 @@ def parse_arguments(arguments=None):
 def recompute(database, fix=False):
     "Print the differences in the database and return their number"
     # The database is chosen before anything of trytond is imported
-    from trytond.modules.training_abandon.stored import differences, store_all
+    from trytond.modules.training_abandon import stored
     from trytond.transaction import Transaction
     count = 0
     with Transaction().start(database, 0) as transaction:
-        for Model, id_, name, stored, right in differences():
+        for record, name, value, right in stored.differences():
             count += 1
-            print(f"{Model.__name__} {id_}, {Model(id_).rec_name}: "
-                f"{name} is {stored} in the place of {right}")
+            print(f"{record.__name__} {record.id}, {record.rec_name}: "
+                f"{name} is {value} in the place of {right}")
         if fix and count:
-            store_all()
+            stored.recompute()
             transaction.commit()
     return count
 

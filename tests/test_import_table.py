@@ -118,6 +118,15 @@ class TableTestCase(unittest.TestCase):
                 with self.assertRaisesRegex(Rejected, r"U\+FFFD"):
                     cells.check_text(found[2])
 
+    def test_valid_by_chance(self):
+        "The apostrophe of Mac Roman and a capital are not a letter"
+        rows = self.rows(
+            'code;name\n1;'.encode() + "d’Évry".encode('mac_roman')
+            + '\n2;Côté\n3;5 μm\n'.encode())
+        with self.assertRaisesRegex(Rejected, r"U\+FFFD"):
+            cells.check_text(rows[0]['name'])
+        self.assertEqual([r['name'] for r in rows[1:]], ["Côté", "5 μm"])
+
     def test_delimiters(self):
         for delimiter in [';', ',', '\t', '|']:
             with self.subTest(delimiter=delimiter):
@@ -310,6 +319,7 @@ class CellTestCase(unittest.TestCase):
                 (cells.check_text, 'Zo\ufffd'),
                 (cells.check_text, 'ZoÃ©'),
                 (cells.check_text, 'Lâ€™Évry'),
+                (cells.check_text, 'Beno√Æt'),
                 (cells.date, '01/09/0026'),
                 (cells.date, '0026-09-01'),
                 (cells.date, '31/12/1989'),

@@ -81,8 +81,13 @@ class StoredMixin:
                 for n in names])
 
     @classmethod
+    def recompute(cls):
+        "Store the right values on all the records"
+        cls.store()
+
+    @classmethod
     def stored_differences(cls):
-        "Yield the id, field, stored value and right one where they differ"
+        "Yield the record, field, stored value and right one that differ"
         cursor = Transaction().connection.cursor()
         for names, get_query in cls.stored_queries().items():
             table, right = cls.__table__(), get_query(of_all)
@@ -99,7 +104,7 @@ class StoredMixin:
                 stored, values = values[:len(names)], values[len(names):]
                 for name, value, right in zip(names, stored, values):
                     if value != right:
-                        yield id_, name, value, right
+                        yield cls(id_), name, value, right
 
 
 def stored_models():
@@ -107,21 +112,18 @@ def stored_models():
     pool = Pool()
     return [
         Model for _, Model in pool.iterobject()
-        if issubclass(Model, StoredMixin)]
+        if hasattr(Model, 'stored_differences')]
 
 
 def differences():
-    """Yield the model, id, field, stored value and right one of all that
-    differs."""
+    "Yield the record, field, stored value and right one of all that differs"
     for Model in stored_models():
-        for difference in Model.stored_differences():
-            yield Model, *difference
+        yield from Model.stored_differences()
 
 
-def store_all():
-    "Store the right values of all the models"
-    models = stored_models()
+def recompute():
+    "Store the right values of all that differs"
     # Some of them follow from those of another model
-    for _ in models:
-        for Model in models:
-            Model.store()
+    for _ in stored_models():
+        for Model in {type(record) for record, *_ in differences()}:
+            Model.recompute()

@@ -157,7 +157,7 @@ class DesktopTestCase(unittest.TestCase):
             training.case("Paul Rousseau")
         with self.provider.connect('admin'):
             plan = list(self.plan())
-        self.assertGreater(len(plan), 100)
+        self.assertGreater(len(plan), 80)
         plan_file = self.directory / 'plan.json'
         plan_file.write_text(json.dumps(plan))
         result_file = Path(os.environ['TEST_SCREENS']) / 'desktop.json'

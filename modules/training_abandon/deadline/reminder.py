@@ -82,15 +82,12 @@ class StepReminderMixin:
     @classmethod
     def search_waiting(cls, name, clause):
         _, operator, value = clause
-        Operator = fields.SQL_OPERATORS[operator]
-        step = cls.__table__()
         waiting, told = cls._waiting_query()
         waiting.columns = [told.step]
         waiting.order_by = None
         waiting.where &= (told.last != Null) & (told.refused == 0)
-        return [('id', 'in', step.select(
-                    step.id,
-                    where=Operator(step.id.in_(waiting), value)))]
+        is_waiting = (operator == '=') == bool(value)
+        return [('id', 'in' if is_waiting else 'not in', waiting)]
 
     @classmethod
     def get_reminders(cls, steps, names):
@@ -154,8 +151,12 @@ class StepReminderMixin:
         party = Party.__table__()
         told = cls._told_query()
         where = cls._is_waiting(step, case, told.party, trainee.party)
-        # Who is archived, or erased, is not written to
-        where &= (party.active == Literal(True))
+        # Who is archived, or erased, is not written to; those are few, and a
+        # join would read all the others for each of those that were told
+        where &= (told.party != Null) & ~told.party.in_(party.select(
+                party.id,
+                where=(party.active == Literal(False))
+                | (party.active == Null)))
         if step_ids is not None:
             where &= fields.SQL_OPERATORS['in'](told.step, step_ids)
         query = (told
@@ -163,7 +164,6 @@ class StepReminderMixin:
             .join(case, condition=case.id == step.case)
             .join(enrolment, condition=enrolment.id == case.enrolment)
             .join(trainee, condition=trainee.id == enrolment.trainee)
-            .join(party, condition=party.id == told.party)
             .select(
                 step.id.as_('step'), case.id.as_('case'),
                 case.company.as_('company'), case.state.as_('case_state'),

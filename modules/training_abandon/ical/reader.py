@@ -43,6 +43,8 @@ _LESSON = r'((cours|seance|lecon|formation|session|reunion|evenement) )?'
 _AFTER = r'( ?[:\-–—|]|$)'
 CANCELLED = re.compile(
     rf'{_LESSON}{_GONE}{_AFTER}|[\[(]{_LESSON}{_GONE}[\])]')
+CANCELLED_END = re.compile(
+    rf'.*([\[(]{_LESSON}{_GONE}[\])]| [\-–—:|] {_LESSON}{_GONE})$')
 CANCELLED_CATEGORY = re.compile(rf'(^|- ){_LESSON}{_GONE}$')
 # Why Index Education says that a lesson does not take place
 ABSENT = re.compile(
@@ -54,7 +56,7 @@ HOLIDAY_CATEGORY = re.compile(
     r'|conges?')
 _OFF = (
     r"((jours? )?feries?|vacances|(public |bank |school )?holidays?)"
-    r"( scolaires?)?( ?[:\-–—|(].*| (de |d'|du |des ).*)?"
+    r"( scolaires?)?( zones? [a-c])?( ?[:\-–—|(].*| (de |d'|du |des ).*)?"
     r"|conges?( annuels?| payes)?|fermeture( annuelle)?"
     r"( (du |de |de l')(centre|site|etablissement|organisme))?"
     r"|pont de l'ascension")
@@ -395,6 +397,7 @@ class Event:
         summary = fold(self.summary)
         categories = [fold(c) for c in self.categories_]
         return bool(CANCELLED.match(summary)
+            or CANCELLED_END.match(summary)
             or any(map(CANCELLED_CATEGORY.search, categories))
             or 'index-education' in self.uid.casefold() and (
                 ABSENT.match(summary)

@@ -29,7 +29,9 @@ _SUBJECTS = re.compile(
     r'|mail failed|failure notice|returned (mail|message)'
     r'|returning (message|mail)? ?to sender|failed mail|unzustellbar'
     r'|message (not delivered|undelivered|could not be delivered)'
-    r'|non[ -]?(remi[st]|distribue|delivre|livre)|non[ -]remise'
+    r'|notice: mail delivery status'
+    r'|((votre )?(message|mail|e-?mail|courriel|courrier) )?'
+    r'non[ -]?(remis|distribue|delivre|livre)'
     r'|echec (de |d.)(la |l.)?(remise|livraison|distribution|envoi)'
     r'|(remise|livraison|distribution) (impossible|echouee)'
     r'|impossible de (remettre|distribuer|delivrer|livrer)'
@@ -38,6 +40,7 @@ _SUBJECTS = re.compile(
 _DELAYS = re.compile(
     r'\(delay\)|delayed|warning: (message|could not send)|still being retried'
     r'|(remise|livraison|distribution) (differee|retardee)'
+    r'|retard (de|dans) (la )?(remise|livraison|distribution)'
     r'|will (be retried|continue to be|keep trying|retry)'
     r'|do not need to resend|not yet been delivered'
     r'|transient non-fatal|differe|retarde'
@@ -52,7 +55,8 @@ _FAILURES = re.compile(
     r'|following address(es)? failed|user unknown|no such user'
     r'|n.a (pas )?pu etre (remis|distribue|delivre|livre)'
     r'|n.ont (pas )?pu etre (remis|distribue|delivre|livre)s?'
-    r'|n.existe (pas|plus)|(adresse|destinataire|utilisateur|boite) '
+    r'|n.existe (pas|plus)|n.est pas repertorie'
+    r'|(adresse|destinataire|utilisateur|boite) '
     r'(inconnue?|introuvable|inexistante?|invalide)'
     r'|impossible de (remettre|distribuer|delivrer|livrer)')
 # What no server says of a mail that it still tries to deliver
@@ -62,9 +66,11 @@ _FINAL = re.compile(
     r'|(erreur|echec) (permanente?|definitive?)|abandon definitif'
     r'|(?<![\d.])5\d\d[ -]#?5\.\d{1,3}\.\d')
 _DELIVERED = re.compile(
-    r'successful mail delivery|successfully (delivered|relayed|sent)'
+    r'^(delivered|relayed|remis|relaye)\s*:'
+    r'|successful mail delivery|successfully (delivered|relayed|sent)'
     r'|delivery (has been |was )?successful|remis avec succes'
     r'|(distribue|delivre|transmis|livre) avec succes')
+_ANSWERS = re.compile(r'\s*(re|rep|aw)\s*:')
 _QMAIL = re.compile(r'\s*hi\. this is the [\w-]+ program at ')
 _REASON = re.compile(r'\b(reason|raison)\s*:\s*\S')
 # Where the message begins that is returned
@@ -205,8 +211,11 @@ def _from_text(message, sender, subject, text, words):
     "Return the Bounce that only words make"
     failed = message.get('X-Failed-Recipients')
     folded = fold(words)
-    server = is_server(sender)
-    nobody = _field(message, 'Return-Path') == '<>'
+    path = _field(message, 'Return-Path')
+    nobody = path == '<>'
+    # The administrators are also persons, who answer
+    server = is_server(sender) and not (
+        _ANSWERS.match(subject) and '@' in path)
     returns = _returns(message, text)
     told = _SUBJECTS.search(subject) or _DELAYS.search(subject)
     is_report = (

@@ -45,13 +45,14 @@ _AUTO_HEADERS = ['X-Autoreply', 'X-Autorespond', 'X-Autoresponder']
 # The patterns below match what is folded: no capitals and no accents
 _AUTO_SUBJECT = re.compile(
     r'\s*(?:\[?(?:reponse automatique'
-    r'|absence du bureau|absente? du bureau|message d.absence'
-    r'|notification d.absence|avis d.absence|repondeur automatique'
+    r'|absence du bureau|absente? du bureau|repondeur automatique'
     r'|message automatique|reponse d.absence'
     r'|automatic reply|auto(?:mat(?:ic|ed))?[- ]?(?:reply|response|responder)'
     r'|out[- ]of[- ](?:the[- ])?office|automatische antwort'
     r'|abwesenheitsnotiz|respuesta automatica|risposta automatica)\b'
     r'|absent\(e\) du bureau|auto\s*:|vacation\s*:|ooo\s*:)')
+# A person also writes so
+_ABSENCE_SUBJECT = re.compile(r'\s*(?:avis|message|notification) d.absence\b')
 _FORWARD_SUBJECT = re.compile(r'\s*(?:tr|fwd?|wg|i)\s*:', re.IGNORECASE)
 _RECEIPT_SUBJECT = re.compile(r'\s*(?:non )?lu\s*:|\s*(?:not )?read\s*:')
 _RECEIPT = re.compile(
@@ -78,7 +79,8 @@ _CHALLENGE_SUBJECT = re.compile(
     r'(?:en attente|bloque|waiting|awaiting|on hold|requires verification)'
     r'|please (?:confirm|verify) (?:your (?:e-?mail|message|address)'
     r'|you are)|(?:sender|message) (?:address )?verification'
-    r'|demande d.authentification|authentification de (?:l.)?expediteur'
+    r'|demande d.authentification|authentification (?:requise|necessaire)'
+    r'|authentification de (?:l.)?expediteur'
     r'|verification (?:de (?:votre|l.)|required|requise)'
     r'|mail ?in ?black|boxbe|spam ?arrest|anti-?spam')
 _CHALLENGE_TEXT = re.compile(
@@ -87,6 +89,7 @@ _CHALLENGE_TEXT = re.compile(
     r'|not a robot|you are (?:a )?(?:human|real person)|prove you'
     r'|anti-?spam|protege(?:e)? par|protected by|waiting list'
     r'|liste (?:blanche|d.attente)|en attente|held|quarantaine'
+    r'|soit (?:bien )?(?:remis|delivre|distribue|transmis)|parvienne'
     r'|(?:has |been )?not (?:yet )?(?:been )?delivered')
 _CHALLENGE_ACT = re.compile(
     r'cli(?:c|que)|click|https?://|captcha|repond(?:re|ez)|reply to this')
@@ -318,6 +321,7 @@ def _may_be_automatic(message, result):
         submitted and not submitted.startswith('no')
         or 'all' in suppress.replace(',', ' ').split()
         or _header(message, 'Precedence').lower() in {'bulk', 'junk'}
+        or _ABSENCE_SUBJECT.match(fold(result.subject))
         or _AUTO_TEXT.search(fold(result.text[:_AUTO_SIZE]))
         # The calendar accepts or declines by itself
         or not result.text and any(
@@ -334,6 +338,9 @@ def _is_challenge(message, result):
                     _header(message, 'X-Mailer')])))
     if not _CHALLENGE_ACT.search(text):
         return False
+    if _header(message, 'Return-Path') == '<>':
+        # A person may be protected by it too, and says so
+        sender += f' {text}'
     return [
         bool(_CHALLENGE_SENDER.search(sender)),
         bool(_CHALLENGE_SUBJECT.search(fold(result.subject))),

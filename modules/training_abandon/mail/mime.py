@@ -58,7 +58,8 @@ def raw_text(data, charset=None):
     try:
         return data.decode('utf-8')
     except UnicodeError:
-        return to_text(data, charset)
+        # The programs put together words of several encodings
+        return ' '.join(to_text(w, charset) for w in data.split(b' '))
 
 
 def to_text(data, charset=None):

@@ -47,7 +47,24 @@ _SPAM_WORDS = [
     r'domain of (the )?sender', r'mail from', r'envelope[- ]from',
     r'(expediteur|emetteur).{0,40}(refus|rejet|bloqu|inconnu|invalide|interdit'
     r'|non autorise)',
-    r'(adresse|domaine) (de |d.)(l.)?expediteur',
+    r'(adresse|domaine) (de |d.)(l.)?expediteur', r'cet expediteur',
+    r'(blocked|bloque) (by (the )?recipient|you|your|votre|vos)\b',
+    r'\byour (account|address) (has|is|was)\b', r'sending from\b',
+    r'votre (adresse|compte|domaine) (est|a ete|n.est)\b', r'from header',
+    r'(domaine|serveur|compte) (de |d.)?(l.)?(emetteur|expediteur)',
+    r'(domain|name|account) of (your|(the )?sender)\b', r'server name',
+    r'(return|reply) (address|path)', r'adresse de (retour|reponse)',
+    # What is too large, even for a mailbox
+    r'message (size )?(exceeds|is larger|larger|too large)',
+    r'(?<!not )listed (at|by)\b', r'permission to receive',
+    ]
+# What passes, whatever else is said of the address
+_PASSING_WORDS = [
+    r'temporar', r'temporaire', r'(grey|gray)-?list', r'liste grise',
+    r'at a rate', r'verification in progress', r'\bbusy\b',
+    r'(sending|hourly|daily|outgoing) (\S+ )?(limit|quota)',
+    r'quota (d.envoi|horaire|journalier)', r'trop de destinataires',
+    r'\bloop', r'hop count', r'too many hops', r'boucle',
     ]
 _ADDRESS_WORDS = [
     r'(user|recipient|mailbox|address|account|alias|inbox)\S? '
@@ -74,23 +91,24 @@ _ADDRESS_WORDS = [
     r'(host|domain|name)\S? (\S+ )?(unknown|not found|does not exist'
     r'|is not known)',
     r'name or service not known', r'unrout(e)?able', r'has moved',
+    r'indicated no smtp service',
     r'no longer (available|valid|exists|in use|active|works)',
     r'mailbox unavailable', r'nullmx', r'null mx',
     r'(destinataire|utilisateur|adresse|boite|compte|domaine|hote|bal)s?\b'
-    r' (\S+ ){0,4}?(inconnue?|invalides?|inexistante?|introuvable|pleine'
+    r' (\S+ ){0,7}?(inconnue?|invalides?|inexistante?|introuvable|pleine'
     r'|saturee|archivee?|bloquee?|desactivee?|fermee?|suspendue?|indisponible'
     r'|supprimee?|cloturee?)\b',
-    r'n.existe (pas|plus)', r'quota (est )?(depasse|atteint)',
+    r'n.existe (pas|plus)', r'quota.{0,40} (depasse|atteint)',
+    r'pas repertorie',
     r'adresse d.au moins un destinataire', r'plus (en service|valide)',
     ]
 _TEMPORARY_WORDS = [
     r'too many', r'trop de', r'rate.?limit', r'throttl', r'too quickly',
-    r'(grey|gray)-?list', r'liste grise', r'try (again|later)',
-    r'temporar', r'temporaire', r'reessay', r'ulterieurement',
+    r'try (again|later)', r'reessay', r'ulterieurement',
     r'(essayer|essayez|try|attempt).{0,20}(plus tard|later)',
     r'insufficient (system|storage|resource)', r'overload', r'surcharge',
     r'(system|internal|server|local) (error|failure|problem)',
-    r'disk full', r'resources? ', r'out of memory', r'too busy',
+    r'disk full', r'resources? ', r'out of memory',
     ]
 _MESSAGE_WORDS = [
     r'(message|mail|e-?mail|courriel|courrier|transaction|data|connection)'
@@ -108,15 +126,19 @@ _MESSAGE_WORDS = [
     r'attachment', r'piece jointe', r'forbidden',
     ]
 # What tells without any doubt, the first that matches
-_SURE = [
-    (kind, re.compile('|'.join(words))) for kind, words in [
-        ('message', _SPAM_WORDS),
-        ('address', _ADDRESS_WORDS),
-        ('temporary', _TEMPORARY_WORDS),
-        ]]
-_LIKELY = [('message', re.compile('|'.join(_MESSAGE_WORDS)))]
-# The status of RFC 3463 that leave no doubt
-_CLEAR = [(re.compile(r'5\.(1\.(1|2|3|6|10)|2\.[12]|4\.4)$'), 'address')]
+_KINDS = {
+    'spam': ('message', re.compile('|'.join(_SPAM_WORDS))),
+    'passing': ('temporary', re.compile('|'.join(_PASSING_WORDS))),
+    'address': ('address', re.compile('|'.join(_ADDRESS_WORDS))),
+    'temporary': ('temporary', re.compile('|'.join(_TEMPORARY_WORDS))),
+    # The status of RFC 3463 that leave no doubt
+    'status': ('address', re.compile(
+            r'(?<![\d.])5\.(1\.(1|2|3|6|10)|2\.[12]|4\.4)(?![\d.])')),
+    'message': ('message', re.compile('|'.join(_MESSAGE_WORDS))),
+    }
+_TOLD = ['spam', 'passing', 'address', 'temporary', 'status', 'message']
+# The advice of a text is for many cases
+_WORDS = ['spam', 'address', 'passing', 'temporary', 'message']
 # What the others are about, the first that matches
 _STATUSES = [
     (re.compile(r'[45]\.1\.[78]$'), 'message'),
@@ -134,13 +156,11 @@ def refused(status, reason, words):
 
     A good address is worth more than a mail that comes back again: the
     doubt is for the address."""
-    told, words = _plain(f'{status} {reason}'), _plain(words)
+    told = _plain(f'{status} {reason}')
     return (
-        _by_words(told, _SURE)
-        or _by_status(status, _CLEAR)
-        or _by_words(told, _LIKELY)
-        or _by_words(words, _SURE + _LIKELY)
-        or _by_status(status, _STATUSES))
+        _by_words(told, _TOLD)
+        or _by_words(_plain(words), _WORDS)
+        or next((kind for p, kind in _STATUSES if p.match(status)), None))
 
 
 def _plain(text):
@@ -151,9 +171,6 @@ def _plain(text):
     return ' '.join(_ADDRESS.sub(' ', text).split())
 
 
-def _by_words(text, words):
-    return next((kind for kind, p in words if p.search(text)), None)
-
-
-def _by_status(status, kinds):
-    return next((kind for p, kind in kinds if p.match(status)), None)
+def _by_words(text, names):
+    return next(
+        (kind for kind, p in map(_KINDS.get, names) if p.search(text)), None)

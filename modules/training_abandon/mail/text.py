@@ -23,7 +23,7 @@ _DAY = r'(?:\d{4}-\d\d-\d\d|\d\d?[/.]\d\d?[/.]\d{2,4})'
 _WROTE_BEGIN = re.compile(
     rf'\s*{_DASH}(?:(?:on|le|am|el|em|op)\s+\S*\s*\d'
     rf'|(?:on|le|am|el|em|op)\s+\w{{2,9}}[.,]?\s'
-    rf'|[\w .-]{{1,60}}{_EMAIL})')
+    rf'|[\w ."-]{{1,60}}{_EMAIL})')
 # The older program of Gmail has the same line in all languages
 _DATED_BEGIN = re.compile(rf'\s*{_DASH}{_DAY},? +(?:a +)?\d\d?[:h]\d\d')
 _DATED = re.compile(rf'.*{_EMAIL}\s*:$')
@@ -37,15 +37,15 @@ _HEADERS = [
     (_DASHED_BEGIN, '--', _DASHED),
     ]
 _SEPARATOR = re.compile(
-    r'\s*(?:-{2,}|_{2,})\s*(?:original message|original appointment'
+    r'\s*(?:-{2,}|_{2,}|={2,})\s*(?:original message|original appointment'
     r'|message d.origine|message original|message transfere'
     r'|(?:transfer|reexpedi|forward)ed message|message (?:initial|reexpedie)'
     r'|(?:e?-?mail|courriel|courrier) (?:original|d.origine|transfere)'
     r'|forwarded (?:e-?mail|by .{1,80})|reply message'
-    r'|message de .{1,80})\s*:?\s*(?:-{2,}|_{2,})\s*$'
+    r'|message de .{1,80})\s*:?\s*(?:-{2,}|_{2,}|={2,})\s*$'
     r'|\s*_{20,}\s*$'
     # Orange and SFR
-    r'|\s*(?:>\s*)?message du\s*:?\s*\d.*$'
+    rf'|\s*(?:>\s*)?message du\s*:?\s*{_DAY}[\d\sh:,a]*(?:\bde\s*:.*)?$'
     r'|\s*begin forwarded message\s*:\s*$'
     r'|\s*debut du message (?:transfere|reexpedie)\s*:\s*$')
 _FORWARD = re.compile(
@@ -56,21 +56,29 @@ _FIELD = re.compile(
     r'|destinataires?|pour|cc|copie a|subject|objet|sujet'
     r'|reply-to|repondre a)\W{0,2}\s*:')
 _FROM = {'from', 'de', 'expediteur'}
-_OTHER_FIELDS = {
-    'sent', 'envoye', 'envoye le', 'date', 'to', 'a', 'destinataire',
-    'destinataires', 'pour', 'subject', 'objet', 'sujet'}
+_DATES = {'sent', 'envoye', 'envoye le', 'date'}
+_OTHER_FIELDS = _DATES | {
+    'to', 'a', 'destinataire', 'destinataires', 'pour', 'subject', 'objet',
+    'sujet'}
 _PROGRAMS = (
     r'(?:messagerie|outlook|yahoo|i(?:phone|pad)|android|samsung'
     r'|galaxy|mobile|telephone|smartphone|appli(?:cation)?|proton|gmx|orange'
     r'|sfr|free|zoho|zimbra|webmail|blackberry|windows|thunderbird'
     r'|bluemail|laposte|bouygues|huawei|xiaomi|oppo)')
+# What a person tells is no signature
+_PERSON = r"(?:j|je|nous|il|elle|ne|i|we)"
 _MOBILE = re.compile(
-    r'\s*(?:envoye (?:de|depuis|a partir de?|a l.aide de|avec)\b.*'
-    r'|sent (?:from|with)\b.*'
+    rf"(?!.*\b{_PERSON}\b['\s])\s*"
+    r'(?:(?:envoye (?:(?:a partir |a l.aide )?(?:de |d.)|depuis |avec )'
+    r'|sent (?:from|with) )(?:'
+    r"(?:d?un |mon |ma |my |l.appli).{0,80}|\S+(?: \S+){0,2}"
+    rf'|.{{0,60}}\b{_PROGRAMS}\b.{{0,80}})'
     r'|(?:envoye|sent|ecrit|redige) (?:par|via|du|sur|sous|en utilisant|by'
-    rf'|using|on|through)\b.{{0,60}}\b{_PROGRAMS}\b.*'
-    rf'|(?:get|obten(?:ez|ir)|telecharge[rz]?) .{{0,30}}\b{_PROGRAMS}\b.*'
-    r'|yahoo mail\s*:.*|provenance\s*:\s*courrier.*)')
+    rf'|using|on|through)\b.{{0,60}}\b{_PROGRAMS}\b.{{0,80}}'
+    r'|(?:get|obten(?:ez|ir)|telecharge[rz]?) \S.{0,30} (?:for|on|pour|sur) '
+    r'(?:android|i(?:os|phone|pad)|mac|mobile|windows)\b.{0,80}'
+    r'|yahoo mail\s*: ?(?:search|recherche|organi).*'
+    r'|provenance\s*:\s*courrier.*)')
 _SIGNATURE = re.compile(r'-- ?$')
 _SIGNS = str.maketrans({
         '\u2019': "'", '\u2018': "'", '\u2013': '-', '\u2014': '-',
@@ -78,9 +86,10 @@ _SIGNS = str.maketrans({
 
 
 def fold(text):
-    "Return the text without capitals, accents and typographic signs"
+    "Return the text without capitals, accents and signs of typography"
     text = unicodedata.normalize('NFKD', text.lower())
-    text = ''.join(c for c in text if not unicodedata.combining(c))
+    text = ''.join(
+        c for c in text if unicodedata.category(c) not in {'Mn', 'Me', 'Cf'})
     return text.translate(_SIGNS)
 
 
@@ -183,8 +192,10 @@ def _is_fields(folded, position):
         elif not found or found[0] not in _FROM and len(found) < 2:
             # The lines of the senders may be long
             return False
-    return bool(_FROM.intersection(found)) and len(
-        _OTHER_FIELDS.intersection(found)) >= 2
+    # Without date it is the head of a letter
+    return (
+        bool(_FROM.intersection(found) and _DATES.intersection(found))
+        and len(_OTHER_FIELDS.intersection(found)) >= 2)
 
 
 def _unquote(line):

@@ -27,9 +27,11 @@ DAY = dt.timedelta(days=1)
 
 _savepoints = count()
 
-# The connection with which trytond looks at the caches of the other processes
-# makes SQLite commit the test that runs
-config.set('cache', 'clean_timeout', str(DAY // dt.timedelta(seconds=1)))
+# Once in that time, trytond looks at the caches of the other processes when a
+# transaction starts, with a connection that commits by itself: it is the same
+# one on SQLite, which would commit that test however long the others took, and
+# show its records to the next ones
+config.set('cache', 'clean_timeout', str(10 ** 9))
 
 
 class DatabaseTestCase(unittest.TestCase):

@@ -19,7 +19,8 @@ from trytond.transaction import Transaction
 
 from .common import (
     DATE, DAY, NoticeTestCase, as_user, count_statements, create_enrolments,
-    create_session, create_user, savepoint, set_up, today)
+    create_session, create_user, get_to_decision, open_wizard, savepoint,
+    set_up, today)
 
 DAYS = 4
 EVENTS = 1000 if os.environ.get('TEST_FULL') else 100
@@ -518,6 +519,38 @@ class StoredFactsTestCase(NoticeTestCase):
                     or 'training_session_slot' in s])
 
     @with_transaction()
+    def test_decisions(self):
+        "Test that what decides or is written does not read what is stored"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        with set_up() as (company, session, _):
+            enrolment, = create_enrolments(session)
+            self.fill(session.slots[:1], {})
+            case = get_to_decision(enrolment)
+            self.forget([enrolment])
+            enrolment, case = Enrolment(enrolment.id), type(case)(case.id)
+            self.assertIsNone(enrolment.last_presence)
+            self.assertEqual(enrolment.time_attended, dt.timedelta(hours=3))
+            _, start = open_wizard('training.abandon.case.decide', [case])
+            self.assertEqual(start['last_presence'], DATE)
+            context = case.letter_context(enrolment.trainee.party)
+            self.assertEqual(
+                (context['hours_planned'], context['hours_attended']),
+                ('12:00', '03:00'))
+
+    def forget(self, enrolments):
+        "Store no facts with the enrolments"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        table = Enrolment.__table__()
+        Transaction().connection.cursor().execute(*table.update(
+                [getattr(table, name) for name in FACTS],
+                [None] * len(FACTS),
+                where=table.id.in_([e.id for e in enrolments])))
+        for cache in Transaction().cache.values():
+            cache.clear()
+
+    @with_transaction()
     def test_protected(self):
         "Test that nobody writes the facts and that a copy has none"
         pool = Pool()
@@ -548,12 +581,7 @@ class StoredFactsTestCase(NoticeTestCase):
         with set_up() as (company, session, _):
             enrolments = create_enrolments(session, 2)
             self.fill(session.slots[:2], {enrolments[0]: 'absent'})
-            table = Enrolment.__table__()
-            Transaction().connection.cursor().execute(*table.update(
-                    [getattr(table, name) for name in FACTS],
-                    [None] * len(FACTS)))
-            for cache in Transaction().cache.values():
-                cache.clear()
+            self.forget(enrolments)
             self.assertTrue(list(Enrolment.stored_differences()))
             with count_statements() as statements, \
                     patch('trytond.backend.TableHandler.column_exist',

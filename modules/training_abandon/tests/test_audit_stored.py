@@ -11,7 +11,7 @@ from sql import Column
 
 from trytond.exceptions import UserError
 from trytond.modules.training_abandon.stored import (
-    differences, store_all, stored_models)
+    StoredMixin, differences, recompute, stored_models)
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
@@ -41,9 +41,7 @@ class StoredTestCase(DatabaseTestCase):
             self.addCleanup(patcher.stop)
 
     def assertStored(self):
-        self.assertEqual([
-                (Model.__name__, *difference)
-                for Model, *difference in differences()], [])
+        self.assertEqual(list(differences()), [])
 
     def deliver(self, mails, *replies):
         pool = Pool()
@@ -252,10 +250,7 @@ class LifeTestCase(StoredTestCase):
                     self, random.Random(seed), [c.id for c in cases],
                     prescribers, seen)
                 for name in life.live(50):
-                    found = [
-                        (Model.__name__, *difference)
-                        for Model, *difference in differences()]
-                    self.assertFalse(found, name)
+                    self.assertEqual(list(differences()), [], name)
         self.assertEqual(sorted(seen), Life.names())
 
 
@@ -298,7 +293,9 @@ class ColumnsTestCase(StoredTestCase):
             self.assertEqual(case.next_kind, 'certify')
             cursor = Transaction().connection.cursor()
             before = {}
-            for Model in stored_models():
+            for Model in filter(
+                    lambda Model: issubclass(Model, StoredMixin),
+                    stored_models()):
                 names = [n for ns in Model.stored_queries() for n in ns]
                 table = Model.__table__()
                 before[Model] = Model.read(
@@ -330,9 +327,9 @@ class ColumnsTestCase(StoredTestCase):
                     [table.evidence], ['failed'],
                     where=table.id == step.id))
             self.assertEqual(
-                [(type(step), step.id, 'evidence', 'failed', 'proven')],
+                [(step, 'evidence', 'failed', 'proven')],
                 list(differences()))
-            store_all()
+            recompute()
             self.assertStored()
             self.assertEqual(self.step(case, 'inform').evidence, 'proven')
 

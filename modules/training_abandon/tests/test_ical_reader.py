@@ -439,6 +439,8 @@ class CalendarTestCase(unittest.TestCase):
                 ('u', "[ANNULÉ] Excel", "", "Excel"),
                 ('u', "Canceled: Excel", "", "Excel"),
                 ('u', "Formation annulée", "", "Formation annulée"),
+                ('u', "Excel (annulé)", "", "Excel (annulé)"),
+                ('u', "Excel - Cours annulé", "", "Excel - Cours annulé"),
                 ]:
             with self.subTest(summary=summary, category=category):
                 content = calendar(event(
@@ -473,6 +475,7 @@ class CalendarTestCase(unittest.TestCase):
                 ("Fête du Travail", "", day),
                 ("Fête du Travail", "", night),
                 ("Férié - Fête du Travail", "Férié", day),
+                ("Vacances scolaires zone B", "", day),
                 ("1er mai", "Jours fériés,Autres", day),
                 ("VACANCES DE PÂQUES", "", day),
                 ("Jeudi de l’Ascension", "", day),

@@ -4,6 +4,7 @@ import unittest
 
 from trytond.modules.training_abandon.mail.bounce import (
     Bounce, is_server, own_words)
+from trytond.modules.training_abandon.mail.message import read_message
 from trytond.modules.training_abandon.mail.refusal import refused
 
 # What the servers say: the status, the diagnostic, what is refused
@@ -33,6 +34,12 @@ REFUSALS = [
     ('5.2.0', "550 Boite du destinataire archivee. OFR_420", 'address'),
     ('', "utilisateur inconnu", 'address'),
     ('4.4.7', "", 'address'),
+    ('5.0.0', "550 5.1.1 unknown or illegal alias", 'address'),
+    ('', "Le quota de la boîte du destinataire est dépassé", 'address'),
+    ('5.0.0', "L'utilisateur n'est pas répertorié dans l'Annuaire Domino",
+        'address'),
+    ('5.0.0', "L'adresse e-mail que vous avez saisie est introuvable",
+        'address'),
     # The message or its sender
     ('5.7.1', "550 5.7.1 User unknown", 'message'),
     ('5.0.0', "smtp; 554 5.7.26 Unauthenticated email from x.example",
@@ -69,7 +76,30 @@ REFUSALS = [
     ('5.0.0', "550 Messages from this network are too many complaints",
         'message'),
     ('4.7.0', "421 4.7.0 unusual rate of mail", 'message'),
+    ('5.0.0', "550 The recipient has blocked your address", 'message'),
+    ('5.0.0', "550 Le destinataire a bloqué votre adresse", 'message'),
+    ('5.0.0', "550 Your account has been suspended", 'message'),
+    ('5.0.0', "550 Votre compte est suspendu", 'message'),
+    ('5.0.0', "550 The account you are sending from is disabled", 'message'),
+    ('5.0.0', "550 Invalid address in From header", 'message'),
+    ('5.0.0', "552 Message size exceeds mailbox limit", 'message'),
+    ('5.0.0', "550 Le compte expéditeur n'existe pas", 'message'),
+    ('5.0.0', "550 Return address does not exist", 'message'),
+    ('5.0.0', "550 The domain of your address does not exist", 'message'),
     # Nothing for ever
+    ('4.2.0', "450 4.2.0 <a@b.example>: Recipient address rejected: "
+        "Greylisted", 'temporary'),
+    ('5.2.1', "550 5.2.1 The user you are trying to contact is receiving mail "
+        "at a rate that prevents additional messages", 'temporary'),
+    ('4.1.1', "450 4.1.1 Recipient address rejected: unverified address: "
+        "Address verification in progress", 'temporary'),
+    ('5.2.1', "450 4.2.1 mailbox temporarily disabled", 'temporary'),
+    ('5.0.0', "450 Boîte temporairement bloquée", 'temporary'),
+    ('5.4.5', "550 5.4.5 Daily user sending limit exceeded", 'temporary'),
+    ('5.0.0', "550 Outgoing quota exceeded for this hour", 'temporary'),
+    ('5.0.0', "550 quota horaire dépassé", 'temporary'),
+    ('5.4.6', "554 5.4.6 Hop count exceeded - possible mail loop",
+        'temporary'),
     ('4.2.0', "450 4.2.0 Greylisted, try again later", 'temporary'),
     ('5.0.0', "550 Too many connections", 'temporary'),
     ('4.3.0', "", 'temporary'),
@@ -98,6 +128,7 @@ class BounceTestCase(unittest.TestCase):
         for words, expected in [
                 ("Your message looks like spam.", 'message'),
                 ("L'adresse n'existe plus.", 'address'),
+                ("Unknown user. It may be a temporary problem.", 'address'),
                 ("Bonjour", None)]:
             with self.subTest(words=words):
                 self.assertEqual(refused('5.0.0', "550", words), expected)
@@ -133,6 +164,34 @@ class BounceTestCase(unittest.TestCase):
                 (None, False)]:
             with self.subTest(sender=sender):
                 self.assertEqual(is_server(sender), expected)
+
+    def test_read(self):
+        "Test the words of servers and of persons who look like them"
+        for headers, text, expected in [
+                ("From: Messagerie <noreply@isp.example>\n"
+                    "Subject: Votre message non distribué\nReturn-Path: <>",
+                    "Raison : boîte pleine", ('failed', 'address')),
+                ('From: "Courier mail server at x" <@isp.example>\n'
+                    "Subject: NOTICE: mail delivery status.\n"
+                    "Return-Path: <>",
+                    "550 User unknown", ('failed', 'address')),
+                ("From: postmaster@isp.example\nSubject: Retard de remise",
+                    "Le serveur essaie encore", ('delayed', 'temporary')),
+                ("From: postmaster@isp.example\nSubject: Remis : Absence",
+                    "", ('delivered', None)),
+                ("From: Mail Admin <admin@school.example>\n"
+                    "Subject: Re: Votre absence\n"
+                    "Return-Path: <admin@school.example>",
+                    "Le compte n'existe plus, je suis malade", None),
+                ("From: postmaster@isp.example\nSubject: Re: Votre absence\n"
+                    "Return-Path: <>",
+                    "L'adresse n'existe pas", ('failed', 'address')),
+                ]:
+            with self.subTest(headers=headers):
+                bounce = read_message(
+                    f"{headers}\n\n{text}".encode()).bounce
+                self.assertEqual(
+                    bounce and (bounce.action, bounce.refusal), expected)
 
     def test_own_words(self):
         "Test that the returned message is not read"

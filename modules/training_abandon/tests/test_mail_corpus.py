@@ -6,6 +6,7 @@ import unittest
 from pathlib import Path
 
 from trytond.modules.training_abandon.mail.message import read_message
+from trytond.modules.training_abandon.mail.text import newest_part
 
 FOREIGN = Path(__file__).parent / 'foreign'
 MESSAGE_ID = '<176000000000.1.mail@provider.example>'
@@ -28,6 +29,54 @@ class MailCorpusTestCase(unittest.TestCase):
                 result = self.describe(read_message(path.read_bytes()))
                 self.assertEqual(
                     {name: result[name] for name in values}, values)
+
+    def test_person(self):
+        "Test that what a person tells is taken for nothing else"
+        for text in [
+                "Envoyé de Lyon à Paris, je ne peux plus venir.",
+                "Envoyé de mon iPhone car je suis malade",
+                "Envoyé de mon bureau, j'arrête",
+                "Sent with love, I am ill",
+                "Obtenir un rendez-vous par téléphone est impossible",
+                "Télécharger avec mon téléphone ne marche pas",
+                "Yahoo mail : plus d'accès",
+                "Message du 3 mars : je ne viens pas.",
+                "De : Camille\nÀ : Formation\nObjet : Abandon\n\nMalade.",
+                ]:
+            with self.subTest(text=text):
+                self.assertEqual(newest_part(text), text)
+                text = f"Bonjour,\n{text}\nMerci"
+                self.assertEqual(newest_part(text), text)
+
+    def test_signature(self):
+        "Test that the signatures of the programs are no words"
+        for signature in [
+                "Envoyé de mon iPad",
+                "Envoyé de mon iPhone, merci d'excuser les fautes",
+                "Envoyé à partir de l’application mobile",
+                "Envoyé à partir d’Outlook pour Android<https://a.example/b>",
+                "Envoyé depuis un mobile Samsung",
+                "Sent from Yahoo Mail on Android",
+                "Sent from Mail<https://mail.example/?id=5> for Windows",
+                "Sent from my Verizon, Samsung Galaxy smartphone",
+                "Sent with Shift",
+                "Yahoo Mail : Recherchez. Organisez. Maîtrisez",
+                # with invisible signs
+                "\u2063Télécharger BlueMail pour Android \u200b",
+                ]:
+            with self.subTest(signature=signature):
+                self.assertEqual(newest_part(f"Oui.\n\n{signature}"), "Oui.")
+
+    def test_header(self):
+        "Test the lines above what the programs quote"
+        for header in [
+                '"Formation Sud" <a@b.example> a écrit :',
+                '============ Forwarded message ============\nDe: A\nA: B',
+                'Message du 02/03/26 à 10:12',
+                ]:
+            with self.subTest(header=header):
+                self.assertEqual(
+                    newest_part(f"Oui.\n\n{header}\n\n> Bonjour"), "Oui.")
 
     def test_damaged(self):
         "Test that no damage stops the reading or leaves what no one stores"

@@ -133,6 +133,41 @@ class ReplyMessageTestCase(unittest.TestCase):
                 self.assertEqual(
                     (result.automatic, result.uncertain), (automatic,) * 2)
 
+    def test_absence(self):
+        "Test that a person sees what a trainee may have written"
+        for headers, uncertain in [
+                ({}, True), ({'X-Autoreply': 'yes'}, False)]:
+            result = read_message(message(
+                    "Je suis malade", Subject="Avis d'absence",
+                    **headers).as_bytes())
+            self.assertEqual(
+                (result.automatic, result.uncertain), (True, uncertain))
+
+    def test_mixed_header(self):
+        "Test that a header may have words of several encodings"
+        subject = 'Réponse automatique : '.encode() + 'Été'.encode('latin-1')
+        result = read_message(b'Subject: ' + subject + b'\n\nx')
+        self.assertEqual(result.subject, "Réponse automatique : Été")
+        self.assertTrue(result.automatic)
+
+    def test_challenge(self):
+        "Test that an anti-spam is not a person who has one"
+        protected = "Protégé par Mailinblack, https://mailinblack.example"
+        for subject, text, path, expected in [
+                ("Votre message", f"Afin qu'il me parvienne, cliquez.\n"
+                    f"{protected}", '<>', True),
+                ("Authentification requise", "Bloqué par notre anti-spam : "
+                    "cliquez sur ce lien.", '<>', True),
+                ("Confirmation de votre message", "Saisissez le captcha afin "
+                    "que le message soit remis.", '<>', True),
+                ("Re: Votre absence", f"Malade.\n{protected}",
+                    '<camille@mail.example>', False)]:
+            with self.subTest(subject=subject):
+                result = read_message(message(
+                        text, Subject=subject,
+                        Return_Path=path).as_bytes())
+                self.assertEqual(result.challenge, expected)
+
     def test_charsets(self):
         for charset, data in [
                 ('utf-8', "été".encode()),
@@ -174,7 +209,7 @@ class ReplyMessageTestCase(unittest.TestCase):
         for line, size in [
                 (b'words of a letter\n', 30_000_000),
                 *((line, 1_000_000) for line in [
-                        b'> ', b'Le ', b'<a ', b'<!-- ', b'<div>', b'&',
+                        b' ', b'> ', b'Le ', b'<a ', b'<!-- ', b'<div>', b'&',
                         b'Le 1 mars, a@b.example wrote x:\n', b'x - ',
                         b'\n', b'<!---->', b'a \n'])]:
             for type_ in [b'plain', b'plain; format=flowed', b'html']:

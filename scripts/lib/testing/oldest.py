@@ -86,7 +86,7 @@ def ensure():
         if not stamp.exists() or stamp.read_text() != key:
             say(f"Installing on {path}: {' '.join(requirements)}")
             run([path, '-m', 'venv', '--clear', DIRECTORY], 'oldest')
-            pip('install', *requirements, python=python)
+            pip('install', '--no-compile', *requirements, python=python)
             stamp.write_text(key)
         _link(python)
         return python

@@ -12,6 +12,8 @@ from trytond.tests.test_tryton import (
     DB_NAME, activate_module, backup_db_cache, create_db, drop_db)
 from trytond.transaction import Transaction
 
+from . import catalog
+
 MODULE = 'training_abandon'
 # The languages and the modules of the tests that need others
 EXTRAS = [
@@ -22,6 +24,7 @@ EXTRAS = [
 
 
 def main():
+    catalog.use()
     for lang in ['en', 'fr']:
         create_db(lang=lang)
         set_series()

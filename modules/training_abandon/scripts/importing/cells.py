@@ -19,7 +19,9 @@ CONTROL = re.compile(
     '[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]')
 REPLACEMENT = '\ufffd'
 # UTF-8 that was read as something else
-GARBLED = re.compile('[ÃÂÅ][\xa0-\xbf€‚-„†-‰Š‹ŒŽ‘-”•–—˜™š›œžŸƒ…ˆ]|â€|├|┬')
+GARBLED = re.compile(
+    r'[ÃÂÅ][\xa0-\xbf€‚-„†-‰Š‹ŒŽ‘-”•–—˜™š›œžŸƒ…ˆ]|â€|├|┬'
+    r'|√[^\s\d(]')
 MAX_CODE, MAX_LABEL = 200, 1000
 MAX_NUMBER = 10 ** 9
 # Before, it is a date of another kind or a year that has lost digits

@@ -32,6 +32,9 @@ UTF8 = re.compile(
 LATIN = re.compile('[\xa0-\u024f\u0300-\u036f\u2010-\u20bf]')
 _OTHER = r'(?=[^\W\d_])[^\x00-\u024f\u0300-\u036f\u1e00-\u1eff]'
 MIXED = re.compile(f'[A-Za-z]{_OTHER}|{_OTHER}[A-Za-z]')
+# An apostrophe of Mac Roman and the capital after it, which are valid UTF-8
+CHANCE = re.compile(
+    '(?<=[A-Za-z])[\u0483-\u058f]|[\u0483-\u058f](?=[A-Za-z])')
 HIGH = re.compile(rb'[\x80-\xff]')
 
 
@@ -51,9 +54,10 @@ def decode(content):
     except UnicodeDecodeError:
         pass
     else:
-        if (content.startswith(b'\xef\xbb\xbf') or LATIN.search(text)
-                or not MIXED.search(text)):
+        if content.startswith(b'\xef\xbb\xbf'):
             return text
+        if LATIN.search(text) or not MIXED.search(text):
+            return CHANCE.sub(REPLACEMENT, text)
         # A few letters of another encoding that are valid by chance
         return decode_bytes(content)
     if is_utf8(content):
@@ -99,18 +103,15 @@ def decode_bytes(content):
                     text_of(word, other) != text_of(word, best)
                     for _, word in words)):
             raise EncodingError("how its accents are written is not sure")
-    bad = [
-        word for word, value in scores[best].items()
-        if value < 0 and any(scores[e][word] > 0 for e in ENCODINGS)]
+    bad = {
+        word[1] for word, value in scores[best].items()
+        if value < 0 and any(scores[e][word] > 0 for e in ENCODINGS)}
     if not any(value > 0 for value in scores[best].values()) and bad:
         raise EncodingError("how its accents are written is not sure")
-    text = text_of(content, best)
-    for _, word in bad:
-        text = text.replace(
-            text_of(word, best),
-            text_of(HIGH.sub(b'\x1a', word), best).replace(
-                '\x1a', REPLACEMENT))
-    return text
+    content = WORD.sub(
+        lambda match: HIGH.sub(b'\x1a', match[0]) if match[0] in bad
+        else match[0], content)
+    return text_of(content, best).replace('\x1a', REPLACEMENT)
 
 
 def text_of(content, encoding):
