@@ -19,6 +19,8 @@ logger = logging.getLogger(__name__)
 
 # The mails of which the messages are in memory
 CHUNK = 50
+# How often what follows from the mails sent is tried at once
+END_TRIES = 3
 
 
 class ArchiveMixin:
@@ -42,11 +44,16 @@ class ArchiveMixin:
             cls._archive([m.id for m in mails])
 
     @classmethod
-    def _archive(cls, ids, size=CHUNK):
+    def _archive(cls, ids):
         """Archive the sent mails on ir.email.
 
         The reply of the server is committed before: what is sent stays so
         even if it cannot be archived yet."""
+        if cls._end_sent(ids):
+            cls._archive_slices(ids)
+
+    @classmethod
+    def _archive_slices(cls, ids, size=CHUNK):
         transaction = Transaction()
         for sub_ids in grouped_slice(list(ids), size):
             sub_ids = list(sub_ids)
@@ -59,10 +66,31 @@ class ArchiveMixin:
             except Exception:
                 transaction.rollback()
                 if len(sub_ids) > 1:
-                    cls._archive(sub_ids, size=1)
+                    cls._archive_slices(sub_ids, size=1)
                 else:
                     logger.error(
                         "mail %s not archived", sub_ids[0], exc_info=True)
+
+    @classmethod
+    def _end_sent(cls, ids):
+        """Store what follows from the mails that are sent, commit and return
+        if it is done.
+
+        What is not done is not archived either, until the next time."""
+        transaction = Transaction()
+        for _ in range(END_TRIES):
+            try:
+                for sub_ids in grouped_slice(list(ids), tools.BATCH):
+                    tools.begin()
+                    if sent := cls._not_archived(list(sub_ids)):
+                        cls.on_end(cls.browse(sent))
+                    transaction.commit()
+                return True
+            except Exception:
+                # Somebody may have just changed what they are about
+                transaction.rollback()
+                logger.warning("mails not ended", exc_info=True)
+        return False
 
     @classmethod
     def _not_archived(cls, ids):

@@ -35,6 +35,8 @@ logger = logging.getLogger(__name__)
 DELAYS = [dt.timedelta(minutes=m) for m in [1, 5, 15, 60, 240]]
 # The time after which the scheduled action leaves the rest to the next time
 DURATION = dt.timedelta(minutes=10)
+# The time that what follows from a mail accepted may wait for the other mails
+END_WAIT = dt.timedelta(seconds=5)
 # The seconds to wait for the database to store what has been done
 RECORD_WAITS = [1, 2, 4, 8, 16, 30]
 INLINE = 20
@@ -142,12 +144,15 @@ class DeliveryMixin:
         """Give the claimed mails to the server and return the ids of those
         that failed and of those that wait because of the server."""
         left, failed, unavailable, mails = dict(claimed), [], [], {}
-        kept_at = tools.now()
+        kept_at = ended_at = tools.now()
         while left:
             now = tools.now()
             if until and now >= until:
                 cls._release(left)
                 break
+            if now >= ended_at + END_WAIT:
+                cls._end_sent(claimed)
+                ended_at = now
             if now >= kept_at + LEASE / 3:
                 cls._keep(left)
                 kept_at = now
@@ -361,7 +366,8 @@ class DeliveryMixin:
             parameters.update(
                 following_id=following.id,
                 following_attempts=following.attempts)
-        has_ended = values['state'] not in WAITING
+        # What follows from those sent is stored for many at once
+        has_ended = values['state'] not in {*WAITING, 'sent'}
         if has_ended:
             tools.begin()
         self._store_query(
@@ -376,8 +382,9 @@ class DeliveryMixin:
 
     @classmethod
     def on_end(cls, mails):
-        """Hook called in the transaction that stores that the server has
-        accepted or refused the mails, or that they do not leave"""
+        """Hook called once the server has accepted the mails, or in the
+        transaction that stores that it has refused them or that they do not
+        leave"""
 
     @classmethod
     @cache
