@@ -17,9 +17,12 @@ from statistics import median
 
 # name: module
 BENCHMARKS = {
+    'certificates': 'certificates',
     'facts': 'facts',
     'import': 'importing',
     'mail': 'mails',
+    'parties': 'parties',
+    'steps': 'steps',
     }
 
 
