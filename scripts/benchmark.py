@@ -18,6 +18,7 @@ from lib.benchmark.common import BENCHMARKS
 from lib.environment import (
     PYTHON, ROOT, Missing, clean_environ, ensure_venv, raise_on_sigterm, run,
     say)
+from lib.testing.cluster import DURABLE, cluster
 
 SCRIPTS = ROOT / 'scripts'
 COLUMNS = '{:28} {:>7} {:>8} {:>8} {:>9} {:>6} {:>5} {:>3}'
@@ -30,9 +31,13 @@ def parse_arguments():
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('names', metavar='NAME', nargs='*',
         help=f"benchmark among {', '.join(BENCHMARKS)} (default: all)")
-    parser.add_argument('--database', metavar='URI',
+    database = parser.add_mutually_exclusive_group()
+    database.add_argument('--database', metavar='URI',
         help="like postgresql://user@host/NAME (default: SQLite in a "
         "temporary directory); the database is dropped")
+    database.add_argument('--postgresql', action='store_true',
+        help="measure on a PostgreSQL cluster of its own, with fsync and JIT "
+        "as it is installed")
     parser.add_argument('--json', type=Path, metavar='FILE',
         help="write the measures to this file")
     args = parser.parse_args()
@@ -44,6 +49,16 @@ def parse_arguments():
             parser.error(
                 "the database must be like postgresql://user@host/NAME")
     return args
+
+
+@contextmanager
+def database(args):
+    "Yield the URI of the database, or None for SQLite"
+    if args.postgresql:
+        with cluster(settings=DURABLE) as uri:
+            yield f'{uri}benchmark'
+    else:
+        yield args.database
 
 
 @contextmanager
@@ -107,7 +122,8 @@ def main():
     raise_on_sigterm()
     try:
         ensure_venv({'demo'})
-        result = list(measures(args.names or BENCHMARKS, args.database))
+        with database(args) as uri:
+            result = list(measures(args.names or BENCHMARKS, uri))
         if args.json:
             args.json.write_text(json.dumps(result, indent=2) + '\n')
     except (Missing, OSError) as exc:

@@ -225,16 +225,17 @@ class Step(
             'done_at': tools.now(),
             'done_by_user': Transaction().user,
             }
-        by_employee = defaultdict(list)
+        by_company = defaultdict(list)
         for step in steps:
-            by_employee[tools.current_employee(step.case.company)].append(
-                step)
+            by_company[step.case.company].append(step)
+        employees = {c: tools.current_employee(c) for c in by_company}
         cls.write_groups(
-            (employee_steps, {
+            (company_steps, {
                     **values,
-                    'done_by': employee.id if employee else None,
+                    'done_by': (
+                        employees[company].id if employees[company] else None),
                     })
-            for employee, employee_steps in by_employee.items())
+            for company, company_steps in by_company.items())
 
     @classmethod
     def write_groups(cls, groups):

@@ -145,7 +145,8 @@ class LetterTemplate(OldTextTemplate):
                     raise TemplateError(
                         'msg_letter_name', line=line, name=node.id,
                         names=', '.join(sorted(palette)))
-                self.names.add(node.id)
+                if node.id in palette:
+                    self.names.add(node.id)
 
     def _check_call(self, node, source, palette, line):
         "Check that a function of ours is given one name of its kind"

@@ -10,6 +10,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import trytond.config as config
+from trytond import backend
 from trytond.exceptions import UserError
 from trytond.i18n import gettext
 from trytond.model.exceptions import AccessError
@@ -608,6 +609,41 @@ class ReplyTestCase(DatabaseTestCase):
             ContactMechanism.write(
                 [mechanism], {'value': 'new@mail.example'})
             self.assertIsNone(ContactMechanism(mechanism.id).bounced_at)
+
+    @with_transaction()
+    def test_mailbox(self):
+        "Test that an address is found by its index, whatever its case"
+        pool = Pool()
+        ContactMechanism = pool.get('party.contact_mechanism')
+        with set_up():
+            one = create_party("One", 'One@Example.com')
+            two = create_party("Two", 'one@example.com')
+            create_party("Other", 'someone@example.com')
+            ContactMechanism.create([{
+                        'party': two.id,
+                        'type': 'other',
+                        'value': 'one@example.com',
+                        }])
+            for domain in [
+                    ('mailbox', '=', 'one@example.com'),
+                    ('mailbox', 'in', ['one@example.com', 'x@example.com'])]:
+                with self.subTest(domain=domain):
+                    self.assertEqual(
+                        {m.party for m in ContactMechanism.search([domain])},
+                        {one, two})
+            mechanisms = ContactMechanism.with_address('ONE@example.com')
+            self.assertEqual([m.type for m in mechanisms], ['email'] * 2)
+            self.assertEqual(
+                {m.mailbox for m in mechanisms}, {'one@example.com'})
+            self.assertFalse(ContactMechanism.with_address('on_@example.com'))
+            self.assertFalse(ContactMechanism.with_address(None))
+            if backend.name == 'sqlite':
+                table = ContactMechanism.__table__()
+                cursor = Transaction().connection.cursor()
+                cursor.execute(
+                    f'EXPLAIN QUERY PLAN SELECT id FROM {table._name} '
+                    "WHERE LOWER(value_compact) IN ('a', 'b')")
+                self.assertIn('USING INDEX', str(cursor.fetchall()))
 
     @with_transaction()
     def test_delay(self):

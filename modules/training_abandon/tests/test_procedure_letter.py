@@ -5,7 +5,8 @@ from unittest.mock import patch
 
 from trytond.modules.training_abandon.exceptions import (
     LetterError, LetterValidationError)
-from trytond.modules.training_abandon.procedure.letter import blocks, logger
+from trytond.modules.training_abandon.procedure.letter import (
+    LetterContext, blocks, logger)
 from trytond.modules.training_abandon.procedure.template import (
     LetterTemplate, TemplateError)
 from trytond.modules.training_abandon.tools import forget_read
@@ -17,6 +18,26 @@ from .common import DatabaseTestCase, create_enrolments, open_cases, set_up
 
 class LetterTestCase(unittest.TestCase):
     "Test the frame of the letters"
+
+    def test_context(self):
+        "Test that only the names that a letter tells are read"
+        read = []
+
+        def get(name):
+            return lambda: read.append(name) or name.title()
+
+        context = LetterContext({n: get(n) for n in ['a', 'b']})
+        self.assertIn('b', context)
+        self.assertFalse(read)
+        palette = dict.fromkeys(context, False)
+        template = LetterTemplate("${a}", palette)
+        self.assertEqual(template.names, {'a'})
+        context.update(c='C')
+        self.assertEqual(
+            dict(context), {'a': "A", 'b': "B", 'c': 'C'})
+        self.assertEqual(
+            LetterTemplate(
+                "#if b\n${lower(a)}\n#end", palette).names, {'a', 'b'})
 
     def test_blocks(self):
         "Test the paragraphs and lists of the letters"

@@ -17,10 +17,13 @@ from statistics import median
 
 # name: module
 BENCHMARKS = {
+    'certificates': 'certificates',
     'facts': 'facts',
     'import': 'importing',
     'lists': 'lists',
     'mail': 'mails',
+    'parties': 'parties',
+    'steps': 'steps',
     }
 
 

@@ -20,6 +20,10 @@ SETTINGS = [
     'shared_buffers=256MB', 'timezone=UTC']
 
 
+# As a cluster is installed, with more memory
+DURABLE = ['shared_buffers=256MB', 'timezone=UTC']
+
+
 def _identity():
     "Options to run as postgres, because initdb and postgres refuse root"
     if os.geteuid():
@@ -49,7 +53,7 @@ def _run(name, *arguments, check=True, **options):
 
 
 @contextmanager
-def cluster(source=None, target=None):
+def cluster(source=None, target=None, settings=SETTINGS):
     """Yield the URI, ending by a slash, of a new PostgreSQL cluster.
 
     It starts as a copy of source, and target becomes a copy of it."""
@@ -67,7 +71,7 @@ def cluster(source=None, target=None):
                 '--auth', 'trust', '--encoding', 'UTF8',
                 '--locale', 'C.UTF-8', '--no-sync', **identity)
         port = free_port()
-        settings = SETTINGS + [
+        settings = settings + [
             'listen_addresses=127.0.0.1', f'port={port}',
             f'unix_socket_directories={directory}']
         with open(data / 'postgresql.auto.conf', 'w') as conf:
