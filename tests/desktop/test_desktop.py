@@ -32,6 +32,14 @@ ACTIONS = ['ir.action.act_window', 'ir.action.wizard', 'ir.action.report']
 # An action is tried from so many records, for those that it refuses
 RECORDS = 5
 DRIVE_TIMEOUT = 1_200
+REPLY = '''From: trainee@example.com
+To: training@example.com
+Subject: Absence
+Message-ID: <1@example.com>
+Content-Type: text/plain; charset=utf-8
+
+Le bus était en grève.
+'''.replace('\n', '\r\n').encode()
 
 
 class DesktopTestCase(unittest.TestCase):
@@ -155,6 +163,9 @@ class DesktopTestCase(unittest.TestCase):
             case = training.case_at('certify', "Léa Bonnet", days=9)
             tools.apply('certify', [case], channel='email')
             training.case("Paul Rousseau")
+        with self.provider.connect('administrateur') as config:
+            config.get_proxy('training.mail.reply').receive(
+                REPLY, config.context)
         with self.provider.connect('admin'):
             plan = list(self.plan())
         self.assertGreater(len(plan), 80)

@@ -303,12 +303,21 @@ class Sign(Wizard):
             ])
     apply = StateTransition()
 
+    @property
+    def certificate(self):
+        certificate = self.record.certificate
+        if not certificate or not self.record.case:
+            raise CertificateError(gettext(
+                    'training_abandon.msg_reply_sign_certificate',
+                    reply=self.record.rec_name))
+        return certificate
+
     def default_start(self, fields):
         reply = self.record
         attachments = reply.signatures()
         return {
             'reply': reply.id,
-            'certificate': reply.certificate.id,
+            'certificate': self.certificate.id,
             'signers': [p.id for p in reply.case.trainee_side()],
             'signed_by': reply.party.id if reply.party else None,
             'attachment': (
@@ -324,7 +333,7 @@ class Sign(Wizard):
             raise AccessError(gettext(
                     'training_abandon.msg_reply_sign_attachment',
                     reply=reply.rec_name))
-        certificate, signed_by = reply.certificate, self.start.signed_by
+        certificate, signed_by = self.certificate, self.start.signed_by
         tools.lock(Certificate, [certificate])
         if certificate.state == 'signed':
             raise CertificateError(gettext(

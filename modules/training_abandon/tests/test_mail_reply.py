@@ -693,6 +693,15 @@ class ReplyTestCase(DatabaseTestCase):
                 run_wizard('training.mail.reply.sign', [reply])
 
     @with_transaction()
+    def test_sign_nothing(self):
+        "Test that a reply without certificate has nothing to sign"
+        with self.asked():
+            reply = self.receive(message("Bonjour"))
+            self.assertIsNone(reply.certificate)
+            with self.assertRaises(CertificateError):
+                open_wizard('training.mail.reply.sign', [reply])
+
+    @with_transaction()
     def test_guardian(self):
         "Test that a guardian answers and signs for the trainee"
         pool = Pool()
