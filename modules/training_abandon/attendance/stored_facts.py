@@ -18,6 +18,8 @@ from trytond.pyson import Equal, Eval
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
+from ..tools import apply_types
+
 ZERO = dt.timedelta()
 # The most enrolments in a query, that names them some times
 MOST = 5000
@@ -170,16 +172,21 @@ class StoredFactsMixin:
         pool = Pool()
         Attendance = pool.get('training.attendance')
         cursor = Transaction().connection.cursor()
-        table = cls.__table__()
-        cursor.execute(*table.select(table.id, order_by=table.id))
-        for sub_ids in grouped_slice([id_ for id_, in cursor], MOST):
-            sub_ids = list(sub_ids)
-            facts = Attendance.facts(sub_ids)
-            stored = {r['id']: r for r in cls.read(sub_ids, list(FACTS))}
-            for id_ in sub_ids:
-                for name, value in facts[id_].items():
-                    if stored[id_][name] != value:
-                        yield cls(id_), name, stored[id_][name], value
+        table, facts = cls.__table__(), Attendance.facts_query()
+        types = [type_ for type_, _ in FACTS.values()]
+        cursor.execute(*apply_types(table
+                .join(facts, condition=facts.enrolment == table.id)
+                .select(
+                    *(Column(table, n).as_(f'stored_{n}') for n in FACTS),
+                    *(Column(facts, n).as_(n) for n in FACTS),
+                    table.id.as_('id'),
+                    order_by=[table.id]),
+                *types, *types, None))
+        for *values, id_ in cursor.fetchall():
+            for name, stored, value in zip(
+                    FACTS, values, values[len(FACTS):]):
+                if stored != value:
+                    yield cls(id_), name, stored, value
 
     @classmethod
     def on_expectation(cls, enrolments):
