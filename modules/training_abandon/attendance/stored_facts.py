@@ -18,6 +18,8 @@ from trytond.pyson import Equal, Eval
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
+from ..tools import apply_types
+
 ZERO = dt.timedelta()
 # The most enrolments in a query, that names them some times
 MOST = 5000
@@ -85,13 +87,17 @@ class StoredFactsMixin:
     def __setup__(cls):
         super().__setup__()
         t = cls.__table__()
-        # The hours are left out: to keep an index of each would cost all the
-        # sheets more than to sort by them
+        # In the order in which those to care about come first.  The hours are
+        # left out: an index of each would cost all the sheets more than it
+        # gains
         cls._sql_indexes.update(
-            Index(t, (Column(t, name), Index.Range()))
-            for name in [
-                'attendance_rate', 'absence_count', 'consecutive_absences',
-                'late_count', 'last_presence'])
+            Index(
+                t, (Column(t, name), Index.Range(order=order)),
+                (t.id, Index.Range()))
+            for name, order in [
+                ('attendance_rate', 'ASC'), ('absence_count', 'DESC'),
+                ('consecutive_absences', 'DESC'), ('late_count', 'DESC'),
+                ('last_presence', 'ASC')])
         for name, (_, default) in FACTS.items():
             if default is not None:
                 setattr(
@@ -166,16 +172,21 @@ class StoredFactsMixin:
         pool = Pool()
         Attendance = pool.get('training.attendance')
         cursor = Transaction().connection.cursor()
-        table = cls.__table__()
-        cursor.execute(*table.select(table.id, order_by=table.id))
-        for sub_ids in grouped_slice([id_ for id_, in cursor], MOST):
-            sub_ids = list(sub_ids)
-            facts = Attendance.facts(sub_ids)
-            stored = {r['id']: r for r in cls.read(sub_ids, list(FACTS))}
-            for id_ in sub_ids:
-                for name, value in facts[id_].items():
-                    if stored[id_][name] != value:
-                        yield cls(id_), name, stored[id_][name], value
+        table, facts = cls.__table__(), Attendance.facts_query()
+        types = [type_ for type_, _ in FACTS.values()]
+        cursor.execute(*apply_types(table
+                .join(facts, condition=facts.enrolment == table.id)
+                .select(
+                    *(Column(table, n).as_(f'stored_{n}') for n in FACTS),
+                    *(Column(facts, n).as_(n) for n in FACTS),
+                    table.id.as_('id'),
+                    order_by=[table.id]),
+                *types, *types, None))
+        for *values, id_ in cursor.fetchall():
+            for name, stored, value in zip(
+                    FACTS, values, values[len(FACTS):]):
+                if stored != value:
+                    yield cls(id_), name, stored, value
 
     @classmethod
     def on_expectation(cls, enrolments):
