@@ -396,7 +396,9 @@ class CertificateReport(MergedReport):
     def _render_documents(cls, kinds):
         "Return the kind and what Renderer.render returns, by case"
         pool = Pool()
+        Attendance = pool.get('training.attendance')
         Case = pool.get('training.abandon.case')
+        facts = Attendance.facts({c.enrolment.id for c in kinds})
         renderer = Renderer(Case, [c.id for c in kinds])
         documents = {}
         for case, kind in kinds.items():
@@ -406,11 +408,12 @@ class CertificateReport(MergedReport):
                         'training_abandon.msg_certificate_no_text',
                         procedure=case.procedure.rec_name))
             party = case.enrolment.trainee.party
+            counted = facts[case.enrolment.id]
             documents[case] = {
                 'kind': kind,
                 **renderer.render(
                     case, party, letter,
-                    lambda case: case.letter_context(party)),
+                    lambda case: case.letter_context(party, facts=counted)),
                 }
         return documents
 
