@@ -56,7 +56,7 @@ def packages():
         for path in sorted(source.rglob('__init__.py'))]
 
 
-# Each bound is the oldest version that the tests have passed on
+# The suite oldest runs with these versions, the tools of the tests apart
 postgresql = ['psycopg[binary,pool] >= 3.2']
 importing = [
     pin('proteus'),

@@ -17,7 +17,7 @@ DISTRIBUTION = f'trytond_{MODULE.name}'
 # What the tests below do not import
 TOOLS = {
     'aiosmtpd', 'build', 'flake8', 'isort', 'pillow', 'playwright', 'psycopg',
-    'pypdf', 'pytest', 'tqdm'}
+    'pytest', 'tqdm'}
 # The modules of the tests that depend on the libraries
 TESTS = [
     'test_module', 'test_training_working_day', 'test_ical_reader',
