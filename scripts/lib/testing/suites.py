@@ -398,7 +398,7 @@ def _activate(admin, directory, env):
 def oldest_versions(shared, full):
     python = oldest.ensure()
     tests = f'trytond.modules.{MODULE_NAME}.tests'
-    with _environ('sqlite://', full) as env:
+    with _sqlite(shared, full) as env:
         return unittest([f'{tests}.{n}' for n in oldest.TESTS], env, python)
 
 
@@ -410,7 +410,9 @@ SUITES = {
     'package': (
         lambda full: [Job('package', '', package, 5 * FIRST)], []),
     'oldest': (
-        lambda full: [Job('oldest', '', oldest_versions, 4 * FIRST)], []),
+        lambda full: [Job(
+                'oldest', '', oldest_versions, FIRST, DATABASES[:1])],
+        []),
     'faults': (faults, ['postgresql', *REPORT]),
     'flake8': (lambda full: [Job('flake8', '', flake8, 0)], []),
     'desktop': (desktop, ['gtk', 'display', *REPORT]),
