@@ -56,7 +56,8 @@ def packages():
         for path in sorted(source.rglob('__init__.py'))]
 
 
-# The suite oldest runs with these versions, the tools of the tests apart
+# The suite oldest runs with the oldest of install_requires and of what its
+# tests import; the others are not tried
 postgresql = ['psycopg[binary,pool] >= 3.2']
 importing = [
     pin('proteus'),
@@ -113,7 +114,7 @@ setup(
         'holidays >= 0.80',
         'html2text >= 2020.1.16',
         'icalendar >= 7.3',
-        'lxml >= 4.9',
+        'lxml >= 5.3',
         'pypdf >= 5.0',
         'python-dateutil >= 2.8.2',
         'python-sql >= 1.8',

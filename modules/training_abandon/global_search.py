@@ -28,6 +28,9 @@ class GlobalSearchMixin:
 
     @classmethod
     def search_global(cls, text):
-        for record in cls.search(
-                [('rec_name', 'ilike', likify(text))], limit=FOUND):
+        # The one of that name may not be among the first ones found
+        records = [r for operator, value in [
+                ('=', text), ('ilike', likify(text))]
+            for r in cls.search([('rec_name', operator, value)], limit=FOUND)]
+        for record in dict.fromkeys(records):
             yield record, record.rec_name, None

@@ -1,14 +1,16 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 import logging
+import re
 from io import BytesIO
 from itertools import pairwise
 from zipfile import ZipFile
 
+from genshi.template import TemplateError
 from lxml import etree
 from pypdf import PdfReader, PdfWriter
 from pypdf.errors import PyPdfError
-from pypdf.generic import ArrayObject, NameObject
+from pypdf.generic import ArrayObject, DictionaryObject, NameObject
 
 from trytond.i18n import gettext
 from trytond.modules.company import CompanyReport
@@ -24,6 +26,8 @@ LOGO_SIZE = (600, 200)
 START_STYLE = 'Start'
 # What tells in the PDF whose page it is
 _MARK = 'urn:training-abandon:document:'
+# What the PDF of a record keeps of the properties of the PDF of all
+_PROPERTIES = ['/Creator', '/Producer', '/CreationDate']
 _NAMESPACES = {
     name: f'urn:oasis:names:tc:opendocument:xmlns:{urn}:1.0'
     for name, urn in [
@@ -54,7 +58,8 @@ class MergedReport(PDFReport):
 
     Its template loops over the records and begins each of them with a
     paragraph of the style Start.  The documents of another template, or of one
-    that numbers the pages, are converted one by one."""
+    whose numbers, notes or links go on from one to the next, are converted one
+    by one."""
 
     @classmethod
     def execute_many(cls, titles, data):
@@ -87,11 +92,15 @@ class MergedReport(PDFReport):
 
     @classmethod
     def render(cls, report, report_context):
-        document = super().render(report, report_context)
         records = report_context['records']
-        if len(records) > 1:
-            document = mark(document, [r.id for r in records])
-        return document
+        if len(records) == 1:
+            return super().render(report, report_context)
+        try:
+            document = super().render(report, report_context)
+        except TemplateError as exception:
+            # The template knows one document only
+            raise _SplitError(exception) from exception
+        return mark(document, [r.id for r in records])
 
 
 class _SplitError(Exception):
@@ -122,9 +131,9 @@ def _name(prefix, name):
 
 def _check_numbers(tree):
     # They would go on from one record to the next
-    for name in ['page-number', 'page-count']:
+    for name in ['page-number', 'page-count', 'note', 'sequence']:
         if next(tree.iter(_name('text', name)), None) is not None:
-            raise _SplitError("its pages are numbered")
+            raise _SplitError(f"its {name} goes on")
 
 
 def _mark_starts(tree, ids):
@@ -182,23 +191,50 @@ def _pop_marks(page):
     "Remove the marks from the page and return the ids of the records"
     ids, others = [], ArrayObject()
     for annotation in page.get('/Annots', []):
-        action = annotation.get_object().get('/A', {}).get_object()
-        uri = str(action.get('/URI', ''))
+        action = annotation.get_object().get('/A')
+        uri = str(action.get_object().get('/URI', '')) if action else ''
         if uri.startswith(_MARK):
             ids.append(int(uri[len(_MARK):]))
-        else:
+        elif uri:
             others.append(annotation)
+        else:
+            # It may lead to the pages of another record
+            raise _SplitError("its pages refer to others")
     if ids:
         page[NameObject('/Annots')] = others
     return ids
+
+
+def _keep_own_images(page):
+    "LibreOffice gives to each page the images of all of them"
+    resources = page['/Resources'].get_object()
+    if '/XObject' not in resources:
+        return
+    images = resources['/XObject'].get_object()
+    if any(i.get_object().get('/Subtype') != '/Image'
+            for i in images.values()):
+        # A form has again the resources of all
+        raise _SplitError("a page draws more than images")
+    drawn = set(re.findall(
+            rb'/(\w+)\s+Do\b', page.get_contents().get_data()))
+    page[NameObject('/Resources')] = DictionaryObject({
+            **resources,
+            NameObject('/XObject'): DictionaryObject({
+                    name: image for name, image in images.items()
+                    if name[1:].encode() in drawn}),
+            })
 
 
 def _write(reader, pages, title):
     "Return the PDF of the pages"
     writer = PdfWriter()
     for page in pages:
+        _keep_own_images(page)
         writer.add_page(page)
-    writer.add_metadata({**(reader.metadata or {}), '/Title': title})
+    metadata = reader.metadata or {}
+    writer.add_metadata({
+            **{n: metadata[n] for n in _PROPERTIES if n in metadata},
+            '/Title': title})
     for name in ['/Lang', '/ViewerPreferences']:
         if name in reader.root_object:
             writer.root_object[NameObject(name)] = (

@@ -62,11 +62,11 @@ def _queries(Model, clause):
         local, _, nested = name.partition('.')
         field = Model._fields[local]
         if nested == 'rec_name':
-            Target, table = field.get_target(), Model.__table__()
+            Target = field.get_target()
             found = _find(Target, *clause[1:])
             if isinstance(field, fields.Many2One):
-                return [table.select(
-                        table.id, where=Column(table, local).in_(found))]
+                return [Model.search(
+                        [(local, 'in', found)], order=[], query=True)]
             elif isinstance(field, fields.One2Many):
                 target = Target.__table__()
                 return [target.select(

@@ -100,11 +100,15 @@ class StoredMixin:
                     order_by=[table.id]))
             types = [cls._fields[n].sql_type().base for n in names]
             cursor.execute(*tools.apply_types(query, None, *types, *types))
-            for id_, *values in cursor.fetchall():
-                stored, values = values[:len(names)], values[len(names):]
-                for name, value, right in zip(names, stored, values):
-                    if value != right:
-                        yield cls(id_), name, value, right
+            for rows in grouped_slice(cursor.fetchall(), tools.BATCH):
+                rows = list(rows)
+                records = cls.browse([id_ for id_, *_ in rows])
+                for record, (_, *values) in zip(records, rows):
+                    stored = values[:len(names)]
+                    for name, value, other in zip(
+                            names, stored, values[len(names):]):
+                        if value != other:
+                            yield record, name, value, other
 
 
 def stored_models():

@@ -207,6 +207,8 @@ def begin():
 
 def forget(Model, ids=None):
     "Forget what was read of the records, or of all, that SQL has changed"
+    if ids is not None and not ids:
+        return
     transaction = Transaction()
     transaction.counter += 1
     for cache in transaction.cache.values():

@@ -131,7 +131,7 @@ class Imap:
             .upper().split())
 
     def _check_folder(self):
-        if self.move_to == self.name:
+        if _folded(self.move_to) == _folded(self.name):
             raise MailboxError(
                 f"The recorded messages must go to another folder than "
                 f"{self.name}: change --move-to")
@@ -209,6 +209,11 @@ class Imap:
                 self._check(
                     self._uid('EXPUNGE', uid),
                     "a message can not be deleted")
+
+
+def _folded(name):
+    "The case of no other name than INBOX means nothing"
+    return name.upper() if name.upper() == '"INBOX"' else name
 
 
 def _quote(name):

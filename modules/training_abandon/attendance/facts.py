@@ -368,11 +368,12 @@ class Enrolment(
         facts = Attendance.facts([e.id for e in enrolments])
         return {e: facts[e.id]['hours_planned'] for e in enrolments}
 
-    @property
-    def time_attended(self):
+    @classmethod
+    def times_attended(cls, enrolments):
         pool = Pool()
         Attendance = pool.get('training.attendance')
-        return Attendance.facts([self.id])[self.id]['hours_attended']
+        facts = Attendance.facts([e.id for e in enrolments])
+        return {e: facts[e.id]['hours_attended'] for e in enrolments}
 
     @classmethod
     def view_attributes(cls):

@@ -18,7 +18,7 @@ from trytond.pyson import Equal, Eval
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
-from ..tools import apply_types
+from ..tools import apply_types, forget
 
 ZERO = dt.timedelta()
 # The most enrolments in a query, that names them some times
@@ -112,6 +112,12 @@ class StoredFactsMixin:
             cls._write_facts()
 
     @classmethod
+    def preprocess_values(cls, mode, values):
+        # SQL alone stores them: nothing that is sent, not even empty
+        values = super().preprocess_values(mode, values)
+        return {n: v for n, v in values.items() if n not in FACTS}
+
+    @classmethod
     def store_facts(cls, enrolment_ids):
         "Store the facts of the enrolments, by one statement"
         enrolment_ids = set(enrolment_ids)
@@ -153,9 +159,7 @@ class StoredFactsMixin:
                 [Column(facts, name) for name in FACTS],
                 from_=[facts],
                 where=table.id == facts.enrolment))
-        for cache in Transaction().cache.values():
-            if cls.__name__ in cache:
-                cache[cls.__name__].clear()
+        forget(cls, enrolment_ids)
 
     @classmethod
     def recompute(cls, enrolments=None):

@@ -348,8 +348,12 @@ class CertificateReport(MergedReport):
         address = company.party.address_get()
         context['documents'] = documents = [
             cls._get_document(r, data['documents'][r.id]) for r in records]
-        # The templates of one document know no other
-        context.update(documents[0])
+        if len(documents) == 1:
+            # The templates of one document know no other
+            context.update(documents[0])
+        else:
+            # Nothing of one of them goes to all
+            del context['record']
         context['today'] = tools.today(company)
         context['address_lines'] = (
             address.full_address.splitlines() if address else [])
@@ -406,7 +410,9 @@ class CertificateReport(MergedReport):
             if not letter:
                 raise CertificateError(gettext(
                         'training_abandon.msg_certificate_no_text',
-                        procedure=case.procedure.rec_name))
+                        procedure=case.procedure.rec_name),
+                    cases=[
+                        c for c in kinds if c.procedure == case.procedure])
             party = case.enrolment.trainee.party
             counted = facts[case.enrolment.id]
             documents[case] = {

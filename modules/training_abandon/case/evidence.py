@@ -63,19 +63,19 @@ class EvidenceMixin(StoredMixin):
         """Store the evidence of the steps of the mails or follow-ups, whose
         cases are kept for this transaction alone."""
         steps = {p.step.id: p.case.id for p in proofs if p.step}
-        cls._keep_cases(steps.values())
+        cls.keep_cases(steps.values())
         cls.store_records(steps, ['evidence'])
 
     @classmethod
     def store_certified(cls, cases):
         "Store the evidence of the steps of the cases with a certificate"
         ids = {c.id for c in cases}
-        cls._keep_cases(ids)
+        cls.keep_cases(ids)
         for sub_ids in grouped_slice(sorted(ids), SLICE):
             cls.store(cls.of_cases(sub_ids), ['evidence'])
 
     @classmethod
-    def _keep_cases(cls, case_ids):
+    def keep_cases(cls, case_ids):
         """Keep the cases for this transaction alone: each of two events that
         do not know of each other would miss the other one."""
         pool = Pool()

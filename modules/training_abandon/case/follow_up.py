@@ -203,7 +203,10 @@ class FollowUp(ModelSQL, ModelView):
         if mode != 'delete' and (
                 field_names is None
                 or {'step', 'done_at', 'party'} & field_names):
-            Step.store_evidence(follow_ups)
+            # The step that is about to be done stores it then
+            Step.store_evidence([
+                    f for f in follow_ups
+                    if f.step and f.step.state == 'done'])
         if mode != 'delete':
             Case.on_answer([
                     c for f in follow_ups if f.outcome in HEARD_OUTCOMES

@@ -14,10 +14,8 @@ from .. import tools
 from ..mail.archive import sql_reference
 from ..mail.claim import WAITING
 
-# What the evidence of a step depends on
-PROVING = {
-    'step', 'party', 'kind', 'state', 'sent_at', 'bounced_at', 'replaced_by',
-    'reminder', 'certificate'}
+# What the evidence of a step depends on and changes once the mail is written
+PROVING = {'party', 'state', 'sent_at', 'bounced_at', 'replaced_by'}
 
 
 class Mail(metaclass=PoolMeta):
@@ -79,6 +77,14 @@ class Mail(metaclass=PoolMeta):
                     m for m in mails if m.proves and m.step.state == 'done'])
         elif mode == 'write' and PROVING & field_names:
             Step.store_evidence([m for m in mails if m.proves])
+
+    @classmethod
+    def before_end(cls, mails):
+        pool = Pool()
+        Step = pool.get('training.abandon.case.step')
+        super().before_end(mails)
+        # In the order of those who take the case
+        Step.keep_cases({m.case.id for m in mails if m.proves})
 
     @classmethod
     def on_end(cls, mails):

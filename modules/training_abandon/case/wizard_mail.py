@@ -91,15 +91,20 @@ class MailStepWizard(StepWizard):
         return [
             preview for preview in complete_lines(
                 self.start.mails,
-                'case', 'party', 'also_for', 'audience', 'send', 'channel',
-                'to', 'subject', 'text')
+                'case', 'party', 'also_for', 'letter', 'audience', 'send',
+                'channel', 'to', 'subject', 'text')
             if preview.send]
 
     def _told(self):
         "Return the recipients of the letters that are to leave"
-        audiences = {p.audience for p in self._previews()}
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        letters = {p.letter for p in self._previews()}
         return [
-            r for r in self._get_recipients(self.cases) if r[1] in audiences]
+            recipient for *recipient, letter in Case.choose_letters(
+                self._get_recipients(self.cases), self._kind,
+                self._get_variant)
+            if letter in letters]
 
     def _check_told(self):
         "Check as get_lines does, for the letters that are rendered later"
@@ -175,6 +180,11 @@ class MailPreview(ModelView):
             'invisible': ~Eval('also_for'),
             },
         help="The other parties to write to who have the same mailbox.")
+    letter = fields.Many2One(
+        'training.abandon.procedure.letter', "Letter", readonly=True,
+        states={
+            'invisible': True,
+            })
     audience = fields.Selection(
         'get_audiences', "Audience", readonly=True,
         states={
@@ -253,6 +263,7 @@ class MailPreview(ModelView):
             letter for *_, letter in Case.choose_letters(
                 recipients, step_kind, get_variant))
         return [{
+                'letter': letter.id,
                 'audience': letter.audience,
                 'send': True,
                 'channel': 'email',

@@ -51,6 +51,10 @@ class ArchiveMixin:
         even if it cannot be archived yet."""
         if cls._end_sent(ids):
             cls._archive_slices(ids)
+        elif len(ids) > 1:
+            # One of them does not keep the others
+            for id_ in ids:
+                cls._archive([id_])
 
     @classmethod
     def _archive_slices(cls, ids, size=CHUNK):
@@ -80,16 +84,18 @@ class ArchiveMixin:
         transaction = Transaction()
         for _ in range(END_TRIES):
             try:
-                for sub_ids in grouped_slice(list(ids), tools.BATCH):
-                    tools.begin()
-                    if sent := cls._not_archived(list(sub_ids)):
-                        cls.on_end(cls.browse(sent))
-                    transaction.commit()
+                tools.begin()
+                # Whoever reads before it writes does not wait for the others
+                tools.lock_database(cls)
+                if sent := cls._not_archived(list(ids)):
+                    cls.on_end(cls.browse(sent))
+                transaction.commit()
                 return True
             except Exception:
                 # Somebody may have just changed what they are about
                 transaction.rollback()
-                logger.warning("mails not ended", exc_info=True)
+                logger.warning(
+                    "mails %s not ended", list(ids), exc_info=True)
         return False
 
     @classmethod

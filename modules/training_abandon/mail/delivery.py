@@ -152,7 +152,10 @@ class DeliveryMixin:
                 break
             if now >= ended_at + END_WAIT:
                 cls._end_sent(claimed)
-                ended_at = now
+                ended_at = now = tools.now()
+                # It may have waited: what was read of the others is old
+                for mail in mails.values():
+                    mail.state = None
             if now >= kept_at + LEASE / 3:
                 cls._keep(left)
                 kept_at = now
@@ -370,6 +373,7 @@ class DeliveryMixin:
         has_ended = values['state'] not in {*WAITING, 'sent'}
         if has_ended:
             tools.begin()
+            self.before_end([self])
         self._store_query(
             tuple(values), values['state'] == 'sent', bool(following)
             ).execute(cursor, **parameters)
@@ -379,6 +383,11 @@ class DeliveryMixin:
         transaction.commit()
         for row in rows:
             following._set_claimed(*row)
+
+    @classmethod
+    def before_end(cls, mails):
+        """Hook called in the transaction that is about to store that the mails
+        do not leave"""
 
     @classmethod
     def on_end(cls, mails):

@@ -55,17 +55,19 @@ class Enrolment(metaclass=PoolMeta):
         def describe(slot):
             return describe_slot(lang, slot.date, slot.start, slot.end)
 
-        return {
-            **self.letter_context(party),
-            'absences': [
-                describe(a.slot) for a in attendances if a.state == 'absent'],
-            'date': lang.strftime(attendances[0].slot.date),
-            'lateness': [
-                gettext('training_abandon.msg_notice_lateness',
-                    slot=describe(a.slot),
-                    missed=a.describe_missed())
-                for a in attendances if a.state in LATE_STATES],
-            }
+        context = self.letter_context(party)
+        context.update({
+                'absences': lambda: [
+                    describe(a.slot) for a in attendances
+                    if a.state == 'absent'],
+                'date': lang.strftime(attendances[0].slot.date),
+                'lateness': lambda: [
+                    gettext('training_abandon.msg_notice_lateness',
+                        slot=describe(a.slot),
+                        missed=a.describe_missed())
+                    for a in attendances if a.state in LATE_STATES],
+                })
+        return context
 
     def correction_context(self, party, notices, attendances):
         """Return the names that the letters that correct the notices may use,
@@ -86,13 +88,14 @@ class Enrolment(metaclass=PoolMeta):
                 state = 'not_expected'
             return gettext(f'training_abandon.msg_notice_correction_{state}')
 
-        return {
-            **self.letter_context(party),
-            'corrections': [
-                gettext('training_abandon.msg_notice_correction',
-                    slot=describe_slot(lang, s.date, s.start, s.end),
-                    state=describe(s))
-                for s in sorted(
-                    {n.slot for n in notices}, key=lambda s: s.start_at)],
-            'date': lang.strftime(min(n.slot.date for n in notices)),
-            }
+        context = self.letter_context(party)
+        context.update({
+                'corrections': lambda: [
+                    gettext('training_abandon.msg_notice_correction',
+                        slot=describe_slot(lang, s.date, s.start, s.end),
+                        state=describe(s))
+                    for s in sorted(
+                        {n.slot for n in notices}, key=lambda s: s.start_at)],
+                'date': lang.strftime(min(n.slot.date for n in notices)),
+                })
+        return context

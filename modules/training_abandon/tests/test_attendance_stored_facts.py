@@ -530,7 +530,9 @@ class StoredFactsTestCase(NoticeTestCase):
             self.forget([enrolment])
             enrolment, case = Enrolment(enrolment.id), type(case)(case.id)
             self.assertIsNone(enrolment.last_presence)
-            self.assertEqual(enrolment.time_attended, dt.timedelta(hours=3))
+            self.assertEqual(
+                Enrolment.times_attended([enrolment]),
+                {enrolment: dt.timedelta(hours=3)})
             _, start = open_wizard('training.abandon.case.decide', [case])
             self.assertEqual(start['last_presence'], DATE)
             context = case.letter_context(enrolment.trainee.party)

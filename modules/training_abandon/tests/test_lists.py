@@ -205,7 +205,8 @@ class ListsTestCase(DatabaseTestCase):
                 (Reply, 'message_id', '=', '<a@example.com>'),
                 (Reply, 'party', '=', 7),
                 (Feed, 'token_hash', '=', 'hash'),
-                (Email, 'value_compact', 'ilike', 'trainee.7@example.com'),
+                (Email, 'mailbox', '=', 'trainee.7@example.com'),
+                (Email, 'mailbox', 'in', ['a@example.com', 'b@example.com']),
                 ]:
             self.check(f'{Model.__name__} {name}', Model.search(
                     [(name, operator, value)], query=True))

@@ -654,8 +654,10 @@ class Enrolment(
     def change_agreed_hours(cls, enrolments, hours, reason):
         "Agree on other hours, for the reason"
         previous = defaultdict(list)
+        attended = cls.times_attended(enrolments)
         for enrolment in enrolments:
-            cls._warn_agreed_hours(enrolment, hours)
+            cls._warn_agreed_hours(
+                enrolment, hours, attended.get(enrolment, ZERO))
             previous[enrolment.agreed_hours].append(enrolment)
         cls.write(list(enrolments), {'agreed_hours': hours})
         for agreed, group in previous.items():
@@ -664,22 +666,22 @@ class Enrolment(
                 description=f'{hours_name(agreed)} → {hours_name(hours)}')
 
     @classmethod
-    def _warn_agreed_hours(cls, enrolment, hours):
+    def _warn_agreed_hours(cls, enrolment, hours, attended):
         pool = Pool()
         Warning = pool.get('res.user.warning')
-        if hours and hours < enrolment.time_attended:
+        if hours and hours < attended:
             key = Warning.format('training_agreed_hours', [enrolment])
             if Warning.check(key):
                 raise AgreedHoursWarning(key, gettext(
                         'training_abandon.msg_agreed_hours_attended',
                         enrolment=enrolment.rec_name,
                         hours=hours_name(hours),
-                        attended=hours_name(enrolment.time_attended)))
+                        attended=hours_name(attended)))
 
-    @property
-    def time_attended(self):
-        "The time that the trainee has attended"
-        return ZERO
+    @classmethod
+    def times_attended(cls, enrolments):
+        "Hook that returns, by enrolment, the time that the trainee attended"
+        return {}
 
     @classmethod
     @ModelView.button

@@ -126,11 +126,14 @@ class ContactMechanism(metaclass=PoolMeta):
         _, operator, value = clause
         table = cls.__table__()
         Operator = fields.SQL_OPERATORS[operator]
-        # As it is in the index
+        # One lower case, as it is in the index
+        lowered = (
+            [Lower(v) for v in value] if isinstance(value, (list, tuple))
+            else Lower(value))
         return [('id', 'in', table.select(
                     table.id,
                     where=(table.type == 'email')
-                    & Operator(Lower(table.value_compact), value)))]
+                    & Operator(Lower(table.value_compact), lowered)))]
 
     @classmethod
     def preprocess_values(cls, mode, values):
@@ -157,7 +160,7 @@ class ContactMechanism(metaclass=PoolMeta):
         "Return the contact mechanisms of the email address"
         if not address:
             return []
-        return cls.search([('mailbox', '=', address.lower())])
+        return cls.search([('mailbox', '=', address)])
 
     @classmethod
     def bounce(cls, address, at, reason):

@@ -102,7 +102,8 @@ class Slot(
     mine = fields.Function(fields.Boolean(
             "Mine",
             help="You are the trainer of the slot, or one of those of its "
-            "session when the slot has none of its own."),
+            "session when the slot has none of its own, or you have created "
+            "its session."),
         'get_mine', searcher='search_mine')
     trainees = fields.Function(fields.Many2Many(
             'training.trainee', None, None, "Trainees",
@@ -241,7 +242,7 @@ class Slot(
 
     @classmethod
     def _mine_query(cls):
-        "Return the query of the ids of the slots that the user gives"
+        "Return the query of the ids of the slots that the user gives or plans"
         pool = Pool()
         Employee = pool.get('company.employee')
         trainer = -1
@@ -253,6 +254,7 @@ class Slot(
                     ('trainer', '=', None),
                     ('session.trainers', '=', trainer),
                     ],
+                ('session.create_uid', '=', Transaction().user),
                 ], order=[], query=True)
 
     @classmethod

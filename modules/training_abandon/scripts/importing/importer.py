@@ -238,7 +238,7 @@ class Importer:
     def find_emails(self, emails, names):
         "Return the e-mail addresses of parties, whatever their case"
         found = []
-        for part in grouped({email.lower() for email in emails}, 200):
+        for part in grouped(set(emails), 200):
             found += self.client.search_read(
                 MECHANISM, [('mailbox', 'in', list(part))],
                 ['party', 'value', *names], active_test=False)
