@@ -15,7 +15,7 @@ from trytond.pyson import Date, DateTime, Eval, If
 from trytond.transaction import Transaction
 
 from .. import tools
-from ..global_search import GlobalSearchMixin
+from ..global_search import GlobalSearchMixin, enable
 from ..procedure.states import CASE_STATES, GROUNDS, OPEN_STATES, ORIGINS
 from ..rec_name import search_names
 from ..stored import StoredMixin
@@ -127,6 +127,15 @@ class Case(
         CASE_STATES, "State", readonly=True, required=True, sort=False)
     state_string = state.translated('state')
     closed_at = fields.DateTime("Closed at", readonly=True)
+
+    @classmethod
+    def __register__(cls, module):
+        table_h = cls.__table_handler__(module)
+        # Later updates keep what the administrators have chosen
+        is_searched = table_h.column_exist('next_step')
+        super().__register__(module)
+        if not is_searched:
+            enable('training.trainee', 'training.session', cls.__name__)
 
     @classmethod
     def __setup__(cls):

@@ -403,17 +403,17 @@ class ReminderTestCase(DeadlineTestCase):
     def test_remind_letter_error(self):
         "Test that a letter that cannot be written does not stop the others"
         pool = Pool()
-        Letter = pool.get('training.abandon.procedure.letter')
+        Case = pool.get('training.abandon.case')
         with set_up() as (company, session, _):
             cases = self.ask(session, 3)
-            render = Letter.render
+            letter_context = Case.letter_context
 
-            def fail(self, **context):
-                if context['case'] == cases[1].number:
+            def fail(self, *args, **kwargs):
+                if self == cases[1]:
                     raise LetterError("Broken")
-                return render(self, **context)
+                return letter_context(self, *args, **kwargs)
 
-            with patch.object(Letter, 'render', fail):
+            with patch.object(Case, 'letter_context', fail):
                 mails = self.remind(DATE + 3 * DAY)
             self.assertEqual([m.case for m in mails], [cases[0], cases[2]])
             (_, _, description, records), = self.notified()

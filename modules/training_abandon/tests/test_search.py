@@ -139,11 +139,11 @@ class SearchTestCase(DatabaseTestCase):
         "Test that an update keeps what an administrator has chosen"
         pool = Pool()
         Model = pool.get('ir.model')
-        Trainee = pool.get('training.trainee')
+        Case = pool.get('training.abandon.case')
         model, = Model.search([('name', '=', 'training.trainee')])
         self.assertTrue(model.global_search_p)
         Model.write([model], {'global_search_p': False})
-        Trainee.__register__('training_abandon')
+        Case.__register__('training_abandon')
         self.assertFalse(Model(model.id).global_search_p)
 
     @with_transaction()
