@@ -576,6 +576,40 @@ class StoredFactsTestCase(NoticeTestCase):
                 {n: default for n, (_, default) in FACTS.items()})
 
     @with_transaction()
+    def test_protected_empty(self):
+        "Test that nobody empties the facts, which no form counts as a change"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        with set_up() as (company, session, _):
+            enrolment, = create_enrolments(session)
+            other = create_session(company)
+            with as_user(create_user('manager', company, 'training_admin')):
+                Enrolment.write([enrolment], {'absence_count': None})
+                Enrolment.write([enrolment], {'attendance_rate': 0.0})
+                created, = Enrolment.create([{
+                            'company': company.id,
+                            'session': other.id,
+                            'trainee': enrolment.trainee.id,
+                            'currency': company.currency.id,
+                            **dict.fromkeys(FACTS),
+                            }])
+            self.check()
+            self.assertEqual(
+                {n: getattr(created, n) for n in FACTS},
+                {n: default for n, (_, default) in FACTS.items()})
+
+    @with_transaction()
+    def test_read_again(self):
+        "Test that what was read of an enrolment follows what is stored"
+        with set_up() as (_, session, _):
+            enrolment, = create_enrolments(session)
+            self.forget([enrolment])
+            enrolment = type(enrolment)(enrolment.id)
+            self.assertIsNone(enrolment.absence_count)
+            enrolment._write_facts([enrolment.id])
+            self.assertEqual(enrolment.absence_count, 0)
+
+    @with_transaction()
     def test_migration(self):
         "Test the facts of a database whose enrolments had none"
         pool = Pool()

@@ -9,6 +9,7 @@ from unittest.mock import patch
 from sql import Column
 
 from trytond.exceptions import UserError
+from trytond.modules.training_abandon import tools
 from trytond.modules.training_abandon.stored import (
     StoredMixin, differences, recompute, stored_models)
 from trytond.pool import Pool
@@ -467,6 +468,18 @@ class ColumnsTestCase(StoredTestCase):
                             'evidence', 'proven_at', 'is_next', 'conformity'])
                 counts.append(len(statements))
             self.assertEqual(*counts)
+
+    @with_transaction()
+    def test_nothing_stored(self):
+        "Test that what has changed nothing has nothing read again"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        with set_up() as (_, session, _):
+            open_cases(create_enrolments(session))
+            counter = Transaction().counter
+            tools.forget(Case, [])
+            Case.recompute()
+            self.assertEqual(Transaction().counter, counter)
 
     @with_transaction()
     def test_searches(self):

@@ -3,7 +3,9 @@
 import datetime as dt
 
 from trytond.model.exceptions import AccessError
+from trytond.modules.training_abandon import tools
 from trytond.modules.training_abandon.exceptions import CaseStepError
+from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
 
 from .common import (
@@ -91,6 +93,37 @@ class CaseWizardTestCase(DatabaseTestCase):
             with as_user(user), self.assertRaises(AccessError):
                 type(case.follow_ups[0]).write(
                     list(case.follow_ups), {'outcome': 'no_answer'})
+
+    @with_transaction()
+    def test_exchange_statements(self):
+        "Test that the evidence is stored at once for all the cases"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        FollowUp = pool.get('training.follow_up')
+        with set_up() as (company, session, _):
+            counts = []
+            for number in [2, 10]:
+                cases = open_cases(create_enrolments(session, number))
+                while cases[0].next_kind != 'exchange':
+                    Case.skip_step(cases, "Not needed")
+                FollowUp.create([{
+                            'company': company.id,
+                            'enrolment': case.enrolment.id,
+                            'case': case.id,
+                            'party': case.trainee.party.id,
+                            'done_at': tools.now(),
+                            'outcome': 'reached',
+                            } for case in cases])
+                with count_statements() as statements:
+                    run_wizard('training.abandon.case.exchange', cases)
+                counts.append(sum(
+                        s.startswith('UPDATE "training_abandon_case_step" ')
+                        and '"evidence" =' in s for s in statements))
+                self.assertEqual(
+                    {c.get_step('exchange').evidence for c in cases},
+                    {'proven'})
+            self.assertEqual(*counts)
+            self.assertTrue(counts[0])
 
     @with_transaction()
     def test_exchange_after_midnight(self):

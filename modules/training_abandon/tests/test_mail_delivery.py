@@ -3,7 +3,7 @@
 import datetime as dt
 import smtplib
 from contextlib import contextmanager
-from unittest.mock import patch
+from unittest.mock import Mock, call, patch
 
 from trytond import backend
 from trytond.filestore import filestore
@@ -676,6 +676,85 @@ class MailDeliveryTestCase(DatabaseTestCase):
             self.assertEqual([bool(m.email) for m in mails], [False, True])
             Mail.deliver_due()
             self.assertTrue(mails[0].email)
+
+    @with_transaction()
+    def test_end_locks(self):
+        "Test that the end reads the mails once it has the database"
+        with self.queued() as (mail,), mail_server():
+            Mail, calls = type(mail), Mock()
+            with patch.object(tools, 'lock_database') as lock, \
+                    patch.object(
+                        Mail, '_not_archived', return_value=[]) as read:
+                calls.attach_mock(lock, 'lock')
+                calls.attach_mock(read, 'read')
+                self.assertTrue(Mail._end_sent([mail.id]))
+            self.assertEqual(
+                calls.mock_calls, [call.lock(Mail), call.read([mail.id])])
+
+    @with_transaction()
+    def test_end_waits(self):
+        "Test that a mail is read again after the end of the others"
+        with self.queued(2) as (first, second), mail_server() as server:
+            Mail = type(first)
+            end_sent = Mail._end_sent
+
+            def wait(ids):
+                if Mail.search([('state', '=', 'sent')]):
+                    # Somebody cancels the other one meanwhile
+                    table = Mail.__table__()
+                    Transaction().connection.cursor().execute(*table.update(
+                            [table.state], ['cancelled'],
+                            where=table.id == second.id))
+                return end_sent(ids)
+
+            with patch.object(Mail, '_end_sent', wait), \
+                    patch.object(mail_delivery, 'END_WAIT', dt.timedelta()):
+                Mail.deliver_due()
+            self.assertEqual(
+                [m.state for m in Mail.browse([first, second])],
+                ['sent', 'cancelled'])
+            self.assertEqual(server.data.call_count, 1)
+
+    @with_transaction()
+    def test_end_one_breaks(self):
+        "Test that a mail that cannot be ended does not keep the others"
+        with self.queued(2) as mails, mail_server():
+            Mail = type(mails[0])
+            on_end = Mail.on_end
+
+            def fail(ended):
+                if mails[0] in ended:
+                    raise ValueError("broken")
+                on_end(ended)
+
+            with patch.object(Mail, 'on_end', fail), \
+                    patch.object(Transaction(), 'rollback'), \
+                    self.assertLogs(
+                        'trytond.modules.training_abandon.mail.archive'):
+                Mail.deliver_due()
+            self.assertEqual({m.state for m in mails}, {'sent'})
+            self.assertEqual([bool(m.email) for m in mails], [False, True])
+            self.assertEqual(
+                [m.step.evidence for m in mails], ['pending', 'proven'])
+            Mail.deliver_due()
+            self.assertTrue(mails[0].email)
+            self.assertEqual(mails[0].step.evidence, 'proven')
+
+    @with_transaction()
+    def test_end_keeps_case(self):
+        "Test that the case is kept before the mail that does not leave"
+        with self.queued() as (mail,), mail_server(rcpt=(550, b'No')):
+            Mail, Step, kept = type(mail), type(mail.step), []
+
+            def keep(case_ids):
+                kept.append((
+                        set(case_ids), Mail.search([('state', '=', 'failed')])
+                        ))
+
+            with patch.object(Step, 'keep_cases', keep):
+                Mail.deliver_due()
+            case_ids = {mail.case.id}
+            self.assertEqual(kept, [(case_ids, []), (case_ids, [mail])])
 
     @with_transaction()
     def test_held(self):

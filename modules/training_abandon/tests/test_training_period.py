@@ -17,8 +17,9 @@ from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
 from .common import (
-    DATE, DAY, DatabaseTestCase, create_enrolments, create_session, decide,
-    examples, get_to_decision, run_wizard, savepoint, set_up, today)
+    DATE, DAY, DatabaseTestCase, count_statements, create_enrolments,
+    create_session, decide, examples, get_to_decision, run_wizard, savepoint,
+    set_up, today)
 
 HOURS = dt.timedelta(hours=3)
 DAYS = 6
@@ -770,6 +771,23 @@ class PeriodTestCase(DatabaseTestCase):
                 run_wizard(
                     'training.enrolment.change_agreed_hours', [enrolment],
                     agreed_hours=HOURS, reason="Amendment")
+
+    @with_transaction()
+    def test_agreed_hours_statements(self):
+        "Test that what many have attended takes as many statements as one"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        with set_up() as (_, session, _):
+            counts = []
+            for number in [2, 20]:
+                enrolments = create_enrolments(session, number)
+                with count_statements() as statements:
+                    Enrolment.change_agreed_hours(
+                        enrolments, HOURS, "Amendment")
+                counts.append(sum(
+                        '"training_attendance"' in s for s in statements))
+            self.assertEqual(*counts)
+            self.assertTrue(counts[0])
 
     @with_transaction()
     def test_copy(self):
