@@ -310,7 +310,7 @@ class ColumnsTestCase(StoredTestCase):
 
             self.assertStored()
             for Model, rows in before.items():
-                self.assertEqual(
+                self.assertCountEqual(
                     Model.read([r['id'] for r in rows], list(rows[0])), rows)
 
     @with_transaction()
