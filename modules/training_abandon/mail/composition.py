@@ -229,9 +229,10 @@ class CompositionMixin:
 
 def printable(text):
     "Return the text on one line, without the characters that no one reads"
-    return ''.join(
-        c for c in ' '.join((text or '').split())
-        if c.isprintable() and not '\ud800' <= c <= '\udfff')
+    return ' '.join(''.join(
+            c for c in text or ''
+            if c.isspace()
+            or (c.isprintable() and not '\ud800' <= c <= '\udfff')).split())
 
 
 class Stationery:
