@@ -9,7 +9,8 @@ from sql import Column, Query, Union
 
 from trytond.model import fields
 from trytond.model.modelstorage import is_leaf
-from trytond.transaction import inactive_records
+from trytond.pool import Pool
+from trytond.transaction import check_access, inactive_records
 
 
 def search_names(Model, clause, *names):
@@ -65,11 +66,19 @@ def _queries(Model, clause):
             Target = field.get_target()
             found = _find(Target, *clause[1:])
             if isinstance(field, fields.Many2One):
-                return [Model.search(
-                        [(local, 'in', found)], order=[], query=True)]
+                return [_search(Model, (local, 'in', found))]
             elif isinstance(field, fields.One2Many):
                 target = Target.__table__()
                 return [target.select(
                         Column(target, field.field),
                         where=target.id.in_(found))]
-    return [Model.search([clause], order=[], query=True)]
+    return [_search(Model, clause)]
+
+
+def _search(Model, clause):
+    pool = Pool()
+    Rule = pool.get('ir.rule')
+    # Tryton calls the searchers without the access of the user
+    with check_access():
+        rule = Rule.domain_get(Model.__name__, mode='read')
+    return Model.search([clause, rule], order=[], query=True)
