@@ -352,8 +352,9 @@ class CertificateReport(MergedReport):
             # The templates of one document know no other
             context.update(documents[0])
         else:
-            # Nothing of one of them goes to all
+            # Nothing of one of them goes to all: each PDF gets its title after
             del context['record']
+            context['title'] = ''
         context['today'] = tools.today(company)
         context['address_lines'] = (
             address.full_address.splitlines() if address else [])
