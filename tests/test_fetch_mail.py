@@ -276,6 +276,7 @@ class FetchMailTestCase(unittest.TestCase):
         for folder, words in [
                 ('Missing', '"Missing", the server has INBOX, Done'),
                 ('INBOX', "another folder than"),
+                ('inbox', "another folder than"),
                 ]:
             server = self.imap()
             with self.subTest(folder=folder), \

@@ -1,5 +1,6 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
+import base64
 import datetime as dt
 import hashlib
 from contextlib import contextmanager
@@ -7,6 +8,7 @@ from io import BytesIO
 from unittest.mock import Mock, patch
 from zipfile import ZipFile
 
+from PIL import Image
 from pypdf import PdfReader, PdfWriter
 
 from trytond.model.exceptions import AccessError
@@ -172,6 +174,58 @@ class CaseCertificateTestCase(DatabaseTestCase):
                     PdfReader(BytesIO(c.document)).metadata.title
                     for c in [alone, certificates[1]]))
 
+    def image_of(self, number):
+        "Return what shows an image in the document of the record only"
+        image = BytesIO()
+        Image.new('RGB', (10 + number, 10), 'red').save(image, 'PNG')
+        data = base64.b64encode(image.getvalue()).decode()
+        return (
+            self.tag(f'if test="document.record == records[{number}]"')
+            + '<text:p><draw:frame text:anchor-type="as-char" '
+            'svg:width="1cm" svg:height="1cm"><draw:image>'
+            f'<office:binary-data>{data}</office:binary-data>'
+            '</draw:image></draw:frame></text:p>'
+            + self.tag('/if'))
+
+    def tag(self, directive):
+        return f'<text:p>{self.placeholder(directive)}</text:p>'
+
+    def placeholder(self, words):
+        return (
+            '<text:placeholder text:placeholder-type="text">'
+            f'&lt;{words}&gt;</text:placeholder>')
+
+    @with_transaction()
+    def test_issue_images(self):
+        "Test that no document has the image or the properties of another"
+        pool = Pool()
+        Action = pool.get('ir.action.report')
+        Certificate = pool.get('training.abandon.certificate')
+        with set_up() as (company, session, _):
+            cases = self.decided(session, 2)
+            action, = Action.search([
+                    ('report_name', '=', 'training.abandon.certificate')])
+            end = '<text:p text:style-name="End"/>'
+            Action.write([action], {
+                    'report_content': action.report_content.decode()
+                    .replace(end, self.image_of(0) + self.image_of(1) + end)
+                    .replace(
+                        '</office:meta>',
+                        '<dc:subject>relatorio://records[0].number'
+                        '</dc:subject></office:meta>')
+                    .encode()})
+            with self.counted() as counts:
+                certificates = Certificate.issue(cases, lambda case: 'record')
+            self.assertEqual(counts, [2])
+            for number, certificate in enumerate(certificates):
+                with self.subTest(number=number):
+                    reader = PdfReader(BytesIO(certificate.document))
+                    page, = reader.pages
+                    self.assertEqual(
+                        [i.image.size for i in page.images],
+                        [(10 + number, 10)])
+                    self.assertIsNone(reader.metadata.subject)
+
     @with_transaction()
     def test_issue_other_template(self):
         "Test the templates whose documents cannot be converted together"
@@ -183,16 +237,30 @@ class CaseCertificateTestCase(DatabaseTestCase):
             action, = Action.search([
                     ('report_name', '=', 'training.abandon.certificate')])
             template = action.report_content.decode()
-            for name, changed in [
+            end = '<text:p text:style-name="End"/>'
+            for name, changed, counted in [
                     ('one document', template
                         .replace('document in documents',
-                            'document in documents[:1]')),
+                            'document in documents[:1]'), [1, 1]),
                     ('page numbers', template
                         .replace('<text:variable-get',
-                            '<text:page-number/><text:variable-get')),
+                            '<text:page-number/><text:variable-get'), [1, 1]),
                     ('no start', template
                         .replace('text:p text:style-name="Start"',
-                            'text:p text:style-name="Standard"')),
+                            'text:p text:style-name="Standard"'), [1, 1]),
+                    ('footnote', template
+                        .replace(end, '<text:p><text:note text:note-class='
+                            '"footnote"><text:note-citation/><text:note-body>'
+                            '<text:p>Note</text:p></text:note-body>'
+                            '</text:note></text:p>' + end), [1, 1]),
+                    # Only the PDF tells it
+                    ('link', template
+                        .replace(end, '<text:p><text:bookmark text:name="a"/>'
+                            '<text:a xlink:type="simple" xlink:href="#a">here'
+                            '</text:a></text:p>' + end), [2, 1, 1]),
+                    ('footer of one', template
+                        .replace('<text:variable-get text:name="identity"/>',
+                            self.placeholder('record.number')), [1, 1]),
                     ]:
                 with self.subTest(name=name):
                     self.assertNotEqual(changed, template)
@@ -202,10 +270,34 @@ class CaseCertificateTestCase(DatabaseTestCase):
                             self.assertLogs('trytond', 'WARNING'):
                         certificates = Certificate.issue(
                             cases, lambda case: 'record')
-                    self.assertEqual(counts, [1, 1])
+                    self.assertEqual(counts, counted)
                     for certificate in certificates:
                         text, = self.texts(certificate)
-                        self.assertIn(certificate.case.number, text)
+                        for case in cases:
+                            self.assertEqual(
+                                case.number in text, case == certificate.case)
+
+    @with_transaction()
+    def test_issue_no_text(self):
+        "Test that the refused cases are those of the procedure without text"
+        pool = Pool()
+        Certificate = pool.get('training.abandon.certificate')
+        Letter = pool.get('training.abandon.procedure.letter')
+        Procedure = pool.get('training.abandon.procedure')
+        with set_up() as (company, session, _):
+            other, = self.decided(session, 1)
+            procedure, = Procedure.copy([other.procedure], {'state': 'draft'})
+            Procedure.activate([procedure])
+            cases = self.decided(session, 2)
+            Letter.delete(Letter.search([
+                        ('procedure', '=', procedure.id),
+                        ('step_kind', '=', 'certify'),
+                        ]))
+            with self.assertRaisesRegex(
+                    CertificateError, procedure.rec_name) as cm:
+                Certificate.issue(
+                    [cases[0], other, cases[1]], lambda case: 'record')
+            self.assertEqual(cm.exception.cases, cases)
 
     @with_transaction()
     def test_issue_not_split(self):

@@ -236,3 +236,41 @@ class CaseWizardMailTestCase(DatabaseTestCase):
                 [(m.party, m.letter.audience) for c in cases
                     for m in c.mails],
                 [(c.trainee.party, 'trainee') for c in cases])
+
+    @with_transaction()
+    def test_letters_of_procedures(self):
+        "Test that a letter that is left out leaves those of others"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Procedure = pool.get('training.abandon.procedure')
+        with set_up() as (company, session, prescriber), \
+                patch.object(wizard_mail, 'PREVIEW', 1):
+            cases = []
+            for enrolment in create_enrolments(
+                    session, 2, prescriber=prescriber):
+                case, = open_cases([enrolment])
+                while case.next_kind != 'follow_up':
+                    Case.skip_step([case], "Not needed")
+                cases.append(case)
+                procedure, = Procedure.copy(
+                    [case.procedure], {'state': 'draft'})
+                Procedure.activate([procedure])
+            letters = {m.id for m in cases[0].procedure.letters}
+            wizard, start = open_wizard(
+                'training.abandon.case.follow_up', cases)
+            self.assertEqual(
+                [m['letter'] in letters for m in start['mails']],
+                [True, True, False, False])
+            for mail in start['mails']:
+                mail['send'] = mail['letter'] not in letters
+            with self.assertRaisesRegex(RecipientError, cases[0].number):
+                apply_wizard(wizard, cases, start)
+            for mail in start['mails']:
+                mail['send'] = (
+                    mail['letter'] not in letters
+                    or mail['audience'] == 'trainee')
+            apply_wizard(wizard, cases, start)
+            self.assertEqual(
+                [{m.letter.audience for m in c.mails}
+                    for c in Case.browse(cases)],
+                [{'trainee'}, {'trainee', 'stakeholder'}])

@@ -626,7 +626,8 @@ class ReplyTestCase(DatabaseTestCase):
                         }])
             for domain in [
                     ('mailbox', '=', 'one@example.com'),
-                    ('mailbox', 'in', ['one@example.com', 'x@example.com'])]:
+                    ('mailbox', '=', 'ONE@Example.com'),
+                    ('mailbox', 'in', ['ONE@example.com', 'x@example.com'])]:
                 with self.subTest(domain=domain):
                     self.assertEqual(
                         {m.party for m in ContactMechanism.search([domain])},
@@ -637,6 +638,13 @@ class ReplyTestCase(DatabaseTestCase):
                 {m.mailbox for m in mechanisms}, {'one@example.com'})
             self.assertFalse(ContactMechanism.with_address('on_@example.com'))
             self.assertFalse(ContactMechanism.with_address(None))
+            # The lower case of the database may leave it
+            accented = 'Élodie@example.com'
+            party = create_party("Élodie", accented)
+            for mechanisms in [
+                    ContactMechanism.with_address(accented),
+                    ContactMechanism.search([('mailbox', 'in', [accented])])]:
+                self.assertEqual([m.party for m in mechanisms], [party])
             if backend.name == 'sqlite':
                 table = ContactMechanism.__table__()
                 cursor = Transaction().connection.cursor()

@@ -6,6 +6,9 @@ from unittest.mock import patch
 from trytond.model.exceptions import AccessError
 from trytond.modules.training_abandon.exceptions import (
     ProcedureError, RecipientError)
+from trytond.modules.training_abandon.notice import \
+    enrolment as notice_enrolment
+from trytond.modules.training_abandon.procedure.letter import LetterContext
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
@@ -80,6 +83,45 @@ class AbsenceNoticeTestCase(NoticeTestCase):
             self.assertEqual(
                 [m.state for m in self.mails()],
                 ['sent'] * 2 + ['cancelled'] * 2 + ['sent'] * 5)
+
+    @with_transaction()
+    def test_context(self):
+        "Test that only what a letter tells is described"
+        pool = Pool()
+        Notice = pool.get('training.attendance.notice')
+        with set_up() as (company, session, _):
+            enrolment, = create_enrolments(session)
+            slots = list(session.slots[:2])
+            self.fill(slots[:1], {enrolment: 'absent'})
+            self.fill(slots[1:], {enrolment: ('late', 75)})
+            party = enrolment.trainee.party
+            attendances = [s.attendances[0] for s in slots]
+            notices = Notice.search([])
+            absent = "03/02/2026, from 09:00 to 12:00"
+            for names, get_context in [
+                    ({
+                            'absences': [absent],
+                            'lateness': [
+                                "03/02/2026, from 14:00 to 17:00: "
+                                "arrived 1 h 15 late"],
+                            'date': "03/02/2026",
+                            },
+                        lambda: enrolment.notice_context(party, attendances)),
+                    ({
+                            'corrections': [f"{absent}: absent"],
+                            'date': "03/02/2026",
+                            },
+                        lambda: enrolment.correction_context(
+                            party, notices[:1],
+                            {(enrolment, a.slot): a for a in attendances})),
+                    ]:
+                with patch.object(
+                        notice_enrolment, 'describe_slot',
+                        side_effect=Exception):
+                    context = get_context()
+                self.assertIsInstance(context, LetterContext)
+                self.assertEqual({n: context[n] for n in names}, names)
+                self.assertEqual(context['trainee'], party.name)
 
     @with_transaction()
     def test_correct(self):

@@ -6,7 +6,7 @@ from trytond.modules.training_abandon.tests.common import (
     DATE, DatabaseTestCase, as_user, create_enrolments, create_party,
     create_session, create_user, open_cases, set_up)
 from trytond.pool import Pool
-from trytond.pyson import PYSONDecoder
+from trytond.pyson import PYSONDecoder, PYSONEncoder
 from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
@@ -106,9 +106,36 @@ class SearchTestCase(DatabaseTestCase):
                             count=True), count)
 
     @with_transaction()
+    def test_rule(self):
+        "Test that a name is looked for where the rules let the user read"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        RuleGroup = pool.get('ir.rule.group')
+        with set_up() as (company, session, _):
+            enrolments, _, other = self.create(company, session)
+            others = create_enrolments(other)
+            user = create_user('user', company, 'training')
+            domain = [('rec_name', 'ilike', "%bookkeeping%")]
+            with as_user(user):
+                self.assertEqual(
+                    set(Enrolment.search(domain)), {*enrolments, *others})
+            RuleGroup.create([{
+                        'name': "One session",
+                        'model': 'training.session',
+                        'rules': [('create', [{
+                                        'domain': PYSONEncoder().encode([
+                                                ('number', '=', other.number),
+                                                ]),
+                                        }])],
+                        }])
+            with as_user(user):
+                self.assertEqual(Enrolment.search(domain), others)
+
+    @with_transaction()
     def test_global_search(self):
         "Test that trainees, sessions and cases are found beside the menu"
         pool = Pool()
+        Case = pool.get('training.abandon.case')
         Model = pool.get('ir.model')
         Session = pool.get('training.session')
         with set_up() as (company, session, _):
@@ -131,6 +158,11 @@ class SearchTestCase(DatabaseTestCase):
             try:
                 self.assertEqual(
                     len(list(Session.search_global("Bookkeeping"))), 1)
+                # The one of that number, whichever is found first
+                Case.write(cases[:1], {'number': f'{cases[1].number}0'})
+                Case.write(cases[2:], {'number': f'{cases[1].number}1'})
+                first, *_ = Case.search_global(cases[1].number)
+                self.assertEqual(first[0], cases[1])
             finally:
                 global_search.FOUND = previous
 
@@ -170,7 +202,12 @@ class SearchTestCase(DatabaseTestCase):
                     set(Slot.search([('mine', '=', False)])), {slots[1]})
                 self.assertEqual(
                     {s for s in Slot.browse(slots) if s.mine}, mine)
+            # Who plans them gives none
             with Transaction().set_context(employee=None):
+                self.assertEqual(
+                    set(Slot.search([('mine', '=', True)])), set(slots))
+                self.assertTrue(all(s.mine for s in Slot.browse(slots)))
+            with as_user(create_user('stranger', company, 'training')):
                 self.assertEqual(Slot.search([('mine', '=', True)]), [])
 
     @with_transaction()
