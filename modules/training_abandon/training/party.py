@@ -5,7 +5,7 @@ import json
 import re
 from functools import partial
 
-from sql import Column, Null
+from sql import Column, Literal, Null
 from sql.conditionals import Coalesce
 from sql.functions import Lower
 from sql.operators import Concat, Like, Or
@@ -125,15 +125,18 @@ class ContactMechanism(metaclass=PoolMeta):
     def search_mailbox(cls, name, clause):
         _, operator, value = clause
         table = cls.__table__()
-        Operator = fields.SQL_OPERATORS[operator]
         # One lower case, as it is in the index
-        lowered = (
-            [Lower(v) for v in value] if isinstance(value, (list, tuple))
-            else Lower(value))
+        mailbox = Lower(table.value_compact)
+        if operator in {'in', 'not in'}:
+            # The list of PostgreSQL takes no expression
+            where = Or([mailbox == Lower(v) for v in value]
+                or [Literal(False)])
+            if operator == 'not in':
+                where = ~where
+        else:
+            where = fields.SQL_OPERATORS[operator](mailbox, Lower(value))
         return [('id', 'in', table.select(
-                    table.id,
-                    where=(table.type == 'email')
-                    & Operator(Lower(table.value_compact), lowered)))]
+                    table.id, where=(table.type == 'email') & where))]
 
     @classmethod
     def preprocess_values(cls, mode, values):
