@@ -8,7 +8,7 @@ from functools import partial
 from sql import Column, Null
 from sql.conditionals import Coalesce
 from sql.functions import Lower
-from sql.operators import Concat, Like, Or
+from sql.operators import Concat, In, Like, NotIn, Or
 
 from trytond.i18n import ngettext
 from trytond.model import Index, ModelView, fields
@@ -125,7 +125,9 @@ class ContactMechanism(metaclass=PoolMeta):
     def search_mailbox(cls, name, clause):
         _, operator, value = clause
         table = cls.__table__()
-        Operator = fields.SQL_OPERATORS[operator]
+        # PostgreSQL has no array of expressions
+        Operator = {'in': In, 'not in': NotIn}.get(
+            operator, fields.SQL_OPERATORS[operator])
         # One lower case, as it is in the index
         lowered = (
             [Lower(v) for v in value] if isinstance(value, (list, tuple))
