@@ -96,7 +96,7 @@ class AbsenceNoticeTestCase(NoticeTestCase):
             self.fill(slots[1:], {enrolment: ('late', 75)})
             party = enrolment.trainee.party
             attendances = [s.attendances[0] for s in slots]
-            notices = Notice.search([])
+            notices = Notice.search([('slot', '=', slots[0].id)])
             absent = "03/02/2026, from 09:00 to 12:00"
             for names, get_context in [
                     ({
@@ -112,7 +112,7 @@ class AbsenceNoticeTestCase(NoticeTestCase):
                             'date': "03/02/2026",
                             },
                         lambda: enrolment.correction_context(
-                            party, notices[:1],
+                            party, notices,
                             {(enrolment, a.slot): a for a in attendances})),
                     ]:
                 with patch.object(
