@@ -65,12 +65,17 @@ class StoredMixin:
                 [Column(table, n) for n in names],
                 [Column(right, n) for n in names],
                 from_=[right],
-                where=cls._differs(table, right, names),
+                where=cls._stores(table, right, names),
                 returning=[table.id] if has_returning else None))
         if has_returning:
             tools.forget(cls, [id_ for id_, in cursor])
         elif cursor.rowcount:
             tools.forget(cls)
+
+    @classmethod
+    def _stores(cls, table, right, names):
+        "Return the condition on the records that are written"
+        return cls._differs(table, right, names)
 
     @classmethod
     def _differs(cls, table, right, names):
@@ -79,11 +84,6 @@ class StoredMixin:
                 (Column(table, n) != Column(right, n))
                 | ((Column(table, n) == Null) != (Column(right, n) == Null))
                 for n in names])
-
-    @classmethod
-    def recompute(cls):
-        "Store the right values on all the records"
-        cls.store()
 
     @classmethod
     def stored_differences(cls):
@@ -116,7 +116,7 @@ def stored_models():
     pool = Pool()
     return [
         Model for _, Model in pool.iterobject()
-        if hasattr(Model, 'stored_differences')]
+        if issubclass(Model, StoredMixin)]
 
 
 def differences():
@@ -130,4 +130,4 @@ def recompute():
     # Some of them follow from those of another model
     for _ in stored_models():
         for Model in {type(record) for record, *_ in differences()}:
-            Model.recompute()
+            Model.store()

@@ -14,6 +14,7 @@ from trytond.pyson import Eval, If
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
+from ..stored import of_all, of_ids
 from ..tools import BATCH, apply_types
 from ..training.half_day import half_day
 from .evidence import ATTENDED, EnrolmentEvidenceMixin
@@ -30,9 +31,10 @@ class FactsMixin(LineFactsMixin):
     __slots__ = ()
 
     @classmethod
-    def _held_query(cls, enrolment_ids=None):
-        """Return the query of the lines of the official sheets that count, of
-        the enrolments or of all of them."""
+    def _held_query(cls, of=of_all):
+        """Return the query of the lines of the official sheets that count.
+
+        of returns the condition on the column of the enrolment."""
         pool = Pool()
         Slot = pool.get('training.session.slot')
         attendance, slot = cls.__table__(), Slot.__table__()
@@ -57,7 +59,7 @@ class FactsMixin(LineFactsMixin):
                     filter_=attendance.state.in_(ATTENDED),
                     window=Window([attendance.enrolment]))
                 .as_('last_start_at'),
-                where=_among(attendance.enrolment, enrolment_ids)
+                where=of(attendance.enrolment)
                 & cls.counts_sql(attendance, slot)))
 
     @classmethod
@@ -127,7 +129,7 @@ class FactsMixin(LineFactsMixin):
             .select(Literal(1), where=where))
 
     @classmethod
-    def _planned_query(cls, enrolment_ids=None):
+    def _planned_query(cls, of=of_all):
         """Return the query of the time for which the trainees are expected,
         held or not, one row per enrolment."""
         pool = Pool()
@@ -140,7 +142,7 @@ class FactsMixin(LineFactsMixin):
             & Enrolment.expected_sql(enrolment, slot)
             & (~Coalesce(slot.parallel, Literal(False))
                 | ~cls._parallel_planned_sql(enrolment, slot))
-            & _among(enrolment.id, enrolment_ids))
+            & of(enrolment.id))
         return (enrolment
             .join(slot, condition=slot.session == enrolment.session)
             .select(
@@ -167,9 +169,9 @@ class FactsMixin(LineFactsMixin):
         return Exists(other.select(Literal(1), where=where))
 
     @classmethod
-    def _recorded_query(cls, enrolment_ids=None):
+    def _recorded_query(cls, of=of_all):
         "Return the query of the facts of the held slots, by enrolment"
-        held = cls._held_query(enrolment_ids)
+        held = cls._held_query(of)
         is_absent = held.state == 'absent'
         held_time, missed_time = Sum(held.duration), Sum(held.missed)
         attended_time = held_time - missed_time
@@ -197,14 +199,15 @@ class FactsMixin(LineFactsMixin):
             group_by=[held.enrolment])
 
     @classmethod
-    def facts_query(cls, enrolment_ids=None):
-        """Return the query of the facts, one row per enrolment, of the
-        enrolments or of all of them."""
+    def facts_query(cls, of=of_all):
+        """Return the query of the facts, one row per enrolment.
+
+        of returns the condition on the column of the enrolment."""
         pool = Pool()
         Enrolment = pool.get('training.enrolment')
         enrolment = Enrolment.__table__()
-        planned = cls._planned_query(enrolment_ids)
-        recorded = cls._recorded_query(enrolment_ids)
+        planned = cls._planned_query(of)
+        recorded = cls._recorded_query(of)
 
         def fact(name, default):
             query = recorded if name in RECORDED else planned
@@ -221,8 +224,8 @@ class FactsMixin(LineFactsMixin):
                 condition=recorded.enrolment == enrolment.id)
             .select(
                 *(fact(name, default) for name, (_, default) in FACTS.items()),
-                enrolment.id.as_('enrolment'),
-                where=_among(enrolment.id, enrolment_ids)))
+                enrolment.id.as_('id'),
+                where=of(enrolment.id)))
 
     @classmethod
     def facts(cls, enrolment_ids):
@@ -231,7 +234,7 @@ class FactsMixin(LineFactsMixin):
         cursor = Transaction().connection.cursor()
         facts = {}
         for sub_ids in grouped_slice(list(enrolment_ids), MOST):
-            query = cls.facts_query(list(sub_ids))
+            query = cls.facts_query(of_ids(sub_ids))
             cursor.execute(*apply_types(
                     query, *(type_ for type_, _ in FACTS.values()), None))
             for *values, enrolment in cursor:
@@ -246,7 +249,7 @@ class FactsMixin(LineFactsMixin):
         missed = defaultdict(list)
         for sub_ids in grouped_slice(
                 list(enrolment_ids), MOST):
-            held = cls._held_query(list(sub_ids))
+            held = cls._held_query(of_ids(sub_ids))
             query = held.select(
                 held.date.as_('date'), held.start.as_('start'),
                 held.end.as_('end'), held.enrolment, held.state,
@@ -310,7 +313,7 @@ class Enrolment(
         by_id = {e.id: e for e in enrolments}
         for sub_ids in grouped_slice(list(by_id), BATCH):
             condition = (
-                _among(attendance.enrolment, list(sub_ids))
+                of_ids(sub_ids)(attendance.enrolment)
                 & (slot.state == 'held')
                 & (attendance.catches_up == Null))
             if where:
@@ -343,7 +346,7 @@ class Enrolment(
                         slot.session.as_('session'),
                         slot.date.as_('date'),
                         Min(slot.half).as_('half'),
-                        where=_among(slot.session, list(sub_ids))
+                        where=of_ids(sub_ids)(slot.session)
                         & slot.state.in_(['open', 'held'])
                         & Exists(event.select(
                                 Literal(1),
@@ -388,9 +391,3 @@ class Enrolment(
         default = default.copy() if default is not None else {}
         default.setdefault('attendances')
         return super().copy(enrolments, default=default)
-
-
-def _among(column, enrolment_ids):
-    if enrolment_ids is None:
-        return Literal(True)
-    return column.in_(enrolment_ids)

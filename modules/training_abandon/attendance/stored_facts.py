@@ -18,7 +18,7 @@ from trytond.pyson import Equal, Eval
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
-from ..tools import apply_types, forget
+from ..stored import StoredMixin, of_ids
 
 ZERO = dt.timedelta()
 # The most enrolments in a query, that names them some times
@@ -48,7 +48,7 @@ _OF_SLOT = {
 _waiting = WeakKeyDictionary()
 
 
-class StoredFactsMixin:
+class StoredFactsMixin(StoredMixin):
     "Enrolments with their facts"
     __slots__ = ()
 
@@ -109,7 +109,7 @@ class StoredFactsMixin:
         is_stored = table_h.column_exist('consecutive_absences')
         super().__register__(module)
         if not is_stored:
-            cls._write_facts()
+            cls.store()
 
     @classmethod
     def preprocess_values(cls, mode, values):
@@ -126,7 +126,7 @@ class StoredFactsMixin:
             waiting |= enrolment_ids
             return
         for sub_ids in grouped_slice(sorted(enrolment_ids), MOST):
-            cls._write_facts(list(sub_ids))
+            cls.store(of_ids(sub_ids))
 
     @classmethod
     @contextmanager
@@ -144,53 +144,19 @@ class StoredFactsMixin:
         cls.store_facts(enrolment_ids)
 
     @classmethod
-    def _write_facts(cls, enrolment_ids=None):
-        """Write the facts of the enrolments, or of all of them, as they are
-        defined
-
-        All of them are written, changed or not: of two transactions that
-        make the same facts change, the second one starts again."""
+    def stored_queries(cls):
         pool = Pool()
         Attendance = pool.get('training.attendance')
-        table = cls.__table__()
-        facts = Attendance.facts_query(enrolment_ids)
-        Transaction().connection.cursor().execute(*table.update(
-                [Column(table, name) for name in FACTS],
-                [Column(facts, name) for name in FACTS],
-                from_=[facts],
-                where=table.id == facts.enrolment))
-        forget(cls, enrolment_ids)
+        return {
+            **super().stored_queries(),
+            tuple(FACTS): Attendance.facts_query,
+            }
 
     @classmethod
-    def recompute(cls, enrolments=None):
-        "Store again the facts of the enrolments, or of all of them"
-        if enrolments is None:
-            cls._write_facts()
-        else:
-            cls.store_facts(e.id for e in enrolments)
-
-    @classmethod
-    def stored_differences(cls):
-        """Yield the enrolment, the name of the fact, its stored value and its
-        value of each one that is not stored as it is defined"""
-        pool = Pool()
-        Attendance = pool.get('training.attendance')
-        cursor = Transaction().connection.cursor()
-        table, facts = cls.__table__(), Attendance.facts_query()
-        types = [type_ for type_, _ in FACTS.values()]
-        cursor.execute(*apply_types(table
-                .join(facts, condition=facts.enrolment == table.id)
-                .select(
-                    *(Column(table, n).as_(f'stored_{n}') for n in FACTS),
-                    *(Column(facts, n).as_(n) for n in FACTS),
-                    table.id.as_('id'),
-                    order_by=[table.id]),
-                *types, *types, None))
-        for *values, id_ in cursor.fetchall():
-            for name, stored, value in zip(
-                    FACTS, values, values[len(FACTS):]):
-                if stored != value:
-                    yield cls(id_), name, stored, value
+    def _stores(cls, table, right, names):
+        # Of two transactions that make the same facts change, the second one
+        # starts again
+        return table.id == right.id
 
     @classmethod
     def on_expectation(cls, enrolments):

@@ -18,6 +18,7 @@ from ..mail.address import check_address
 from ..procedure.states import (
     ABSENT_GROUNDS, BEFORE_SESSION_GROUNDS, GROUND_STATES, INVALID_GROUNDS,
     OPEN_STATES, TRAINEE_KINDS)
+from ..stored import of_ids
 from ..training.enrolment import CURRENT_STATES
 from ..training.res import HOURS_CONVERTER
 from .undo import DECISION_KINDS
@@ -185,7 +186,8 @@ class DecisionMixin:
         cursor = Transaction().connection.cursor()
         result = {}
         for sub_cases in grouped_slice(cases, tools.BATCH):
-            held = Attendance._held_query([c.enrolment.id for c in sub_cases])
+            held = Attendance._held_query(
+                of_ids(c.enrolment.id for c in sub_cases))
             where = held.state.in_(ATTENDED)
             if after:
                 where &= held.date > after

@@ -19,6 +19,7 @@ from trytond.transaction import Transaction
 from .. import tools
 from ..attendance.facts import ATTENDED
 from ..procedure.states import PROGRESS_STATES
+from ..stored import of_ids
 from .agenda import Agenda
 
 # The states of the enrolments whose trainee is expected
@@ -327,7 +328,7 @@ class SilenceMixin:
         Attendance = pool.get('training.attendance')
         cursor = Transaction().connection.cursor()
         held = Attendance._held_query(
-            [c.enrolment.id for c in cases.values()])
+            of_ids(c.enrolment.id for c in cases.values()))
         query = held.select(
             held.enrolment.as_('enrolment'),
             Max(SQLCase((held.state != 'absent', held.date))).as_('last'),

@@ -443,7 +443,7 @@ class StoredFactsTestCase(NoticeTestCase):
                         happened = sum(life.happen(event) for _ in range(12))
                     self.assertTrue(happened)
                     self.assertTrue(list(Enrolment.stored_differences()))
-                    Enrolment.recompute()
+                    Enrolment.store()
                     self.check()
 
     @with_transaction()
@@ -606,7 +606,7 @@ class StoredFactsTestCase(NoticeTestCase):
             self.forget([enrolment])
             enrolment = type(enrolment)(enrolment.id)
             self.assertIsNone(enrolment.absence_count)
-            enrolment._write_facts([enrolment.id])
+            enrolment.store_facts([enrolment.id])
             self.assertEqual(enrolment.absence_count, 0)
 
     @with_transaction()

@@ -225,7 +225,7 @@ class Bench:
         "Store what the product stores when it changes the rows itself"
         from trytond.pool import Pool
 
-        Pool().get('training.enrolment').recompute()
+        Pool().get('training.enrolment').store()
 
     def middle(self, cursor):
         "Return the ids of the enrolments to read"
@@ -281,11 +281,12 @@ class Bench:
                     planned.enrolment))
 
     def plan(self):
+        from trytond.modules.training_abandon.stored import of_ids
         from trytond.pool import Pool
 
         with self.transaction() as transaction:
             Attendance = Pool().get('training.attendance')
-            planned = Attendance._planned_query(self.enrolments)
+            planned = Attendance._planned_query(of_ids(self.enrolments))
             return fetch(transaction, planned.select(
                     planned.hours_planned.as_('hours_planned'),
                     planned.enrolment))
