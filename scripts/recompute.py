@@ -5,7 +5,7 @@
 
 Nothing is changed without --fix.
 The exit status is 1 when there are differences, even once they are put right,
-and 2 when the database can not be used."""
+and 2 when the database can not be used, or is changed meanwhile."""
 
 import argparse
 import sys
@@ -57,7 +57,13 @@ def main(arguments=None):
     except ConnectionFailed as exc:
         print(exc, file=sys.stderr)
         return USAGE
-    count = recompute(client.config.database_name, args.fix)
+    from trytond.backend import DatabaseOperationalError
+    try:
+        count = recompute(client.config.database_name, args.fix)
+    except DatabaseOperationalError as exc:
+        print("Nothing is changed, because others change it: start again "
+            f"({exc})", file=sys.stderr)
+        return USAGE
     print(f"{count} differences" + (", put right" if args.fix else ''))
     return DIFFERENT if count else OK
 

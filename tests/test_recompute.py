@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import patch
 
+from trytond import backend
 from trytond.modules.training_abandon.tests.common import (
     DatabaseTestCase, create_enrolments, open_cases, set_up)
 from trytond.pool import Pool
@@ -76,6 +77,16 @@ class RecomputeTestCase(DatabaseTestCase):
             self.assertEqual(
                 recompute.main(['--database', 'sqlite:///x']), 2)
         self.assertEqual(error.getvalue(), "No database\n")
+
+    def test_busy(self):
+        "Test that a database that others change is to be fixed again"
+        errors = io.StringIO()
+        with patch.object(recompute, 'recompute',
+                side_effect=backend.DatabaseOperationalError("busy")), \
+                contextlib.redirect_stderr(errors):
+            status, _ = self.run_command('--fix')
+        self.assertEqual(status, 2)
+        self.assertIn("start again (busy)", errors.getvalue())
 
 
 if __name__ == '__main__':
