@@ -13,7 +13,7 @@ from trytond.model.exceptions import AccessError
 from trytond.modules.training_abandon import tools
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
-from trytond.transaction import Transaction
+from trytond.transaction import Transaction, without_check_access
 
 from .common import (
     DATE, DatabaseTestCase, analyse, as_user, create_enrolments, create_party,
@@ -38,6 +38,7 @@ PRIVATE = {
             'analysis', 'decision_note', 'note', 'reason_comment'],
         'abandon.case.cause': ['note'],
         'abandon.case.correction': ['note'],
+        'attendance': ['comment'],
         'follow_up': ['note'],
         'justification': [
             'document', 'document_file_id', 'filename', 'kind', 'note',
@@ -50,8 +51,9 @@ PRIVATE_BUTTONS = {
     ('training.justification', 'accept'),
     ('training.justification', 'refuse'),
     ('training.justification', 'reset'),
-    ('training.mail.reply', 'justify'),
-    ('training.mail.reply', 'sign'),
+    *(('training.mail.reply', name) for name in [
+            'attach', 'confirm', 'handle', 'ignore', 'justify', 'reopen',
+            'sign']),
     }
 
 
@@ -438,12 +440,13 @@ class RightsTestCase(DatabaseTestCase):
             users = [
                 create_user('reader', company, 'training'),
                 create_user('head', company, 'training', 'training_admin'),
+                create_user('accountant', company, 'accounting'),
                 create_user('nobody', company)]
             rights = [self.rights(user) for user in users]
         documented = {
             model: tuple(columns.replace(' - ', '').split())
             for model, columns in re.findall(
-                r'\* - ``(training[\w.]+)``\n((?: +- [RWCD–]+\n){3})',
+                r'\* - ``(training[\w.]+)``\n((?: +- [RWCD–]+\n){4})',
                 (DOC / 'security.rst').read_text())}
         self.assertEqual(documented, {
                 model: tuple(r[model] for r in rights)
@@ -465,6 +468,37 @@ class RightsTestCase(DatabaseTestCase):
                     'read', 'write', 'create', 'delete']
                 if access[model][name]) or '–'
             for model in models}
+
+    @with_transaction()
+    def test_reading(self):
+        "Test that the accountants and the auditors run and change nothing"
+        pool = Pool()
+        Button = pool.get('ir.model.button')
+        User = pool.get('res.user')
+        Wizard_ = pool.get('ir.action.wizard')
+        with set_up() as (company, _, _):
+            for group in ['accounting', 'auditor']:
+                user = create_user(group, company, group)
+                with self.subTest(group=group), as_user(user):
+                    self.assertLessEqual(
+                        set(self.rights(user).values()), {'R', '–'})
+                    mine = set(User.get_groups())
+                    self.assertEqual({
+                            (name, button)
+                            for name, Model in pool.iterobject()
+                            if name.startswith('training.')
+                            and issubclass(Model, ModelView)
+                            for button in Model._buttons
+                            if mine.intersection(
+                                Button.get_groups(name, button))},
+                        {('training.abandon.case.event', 'open_origin')})
+                with without_check_access():
+                    self.assertEqual({
+                            w.wiz_name for w in Wizard_.search([
+                                    ('wiz_name', 'like', 'training.%')])
+                            if mine.intersection(
+                                g.id for g in w.groups)},
+                        {'training.abandon.case.conversation'})
 
     @with_transaction()
     def test_private(self):

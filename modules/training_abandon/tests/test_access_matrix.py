@@ -260,6 +260,7 @@ class AccessTestCase(DatabaseTestCase):
             'sensitive': create_user(
                 'sensitive', a, 'training', 'sensitive_reason'),
             'only sensitive': create_user('only', a, 'sensitive_reason'),
+            'accounting': create_user('accounting', a, 'accounting'),
             'nobody': create_user('nobody', a),
             'other': create_user('other', b, 'training'),
             'other sensitive': create_user(
@@ -337,13 +338,14 @@ class AccessTestCase(DatabaseTestCase):
     @classmethod
     def mark_attached(cls, Model, company):
         marks = {'PUB': [], 'SEC': []}
+        name = Model.__name__
         if 'resource' in Model._fields:
-            for record in Model.browse(cls.owned[company][Model.__name__]):
-                private = record.resource.__name__ in {
+            for record in Model.browse(cls.owned[company][name]):
+                private = name == 'ir.note' or record.resource.__name__ in {
                     'training.mail.reply', 'training.justification'}
                 marks['SEC' if private else 'PUB'].append(record.id)
         else:
-            marks['PUB'] = cls.owned[company][Model.__name__]
+            marks['PUB'] = cls.owned[company][name]
         return marks
 
     @classmethod

@@ -15,12 +15,14 @@ from proteus import Model
 from proteus import config as pconfig
 
 COMPANY = "Azur Talents"
-# login, name, groups beside the one of the training users
+# login, name, groups
 USERS = [
-    ('assistant', "Camille Fontaine", ['group_sensitive_reason']),
+    ('assistant', "Camille Fontaine",
+        ['group_training', 'group_sensitive_reason']),
     ('administrateur', "Dominique Leroy",
         ['group_training_admin', 'group_sensitive_reason']),
-    ('comptable', "Pascale Morin", []),
+    ('comptable', "Pascale Morin", ['group_accounting']),
+    ('auditeur', "Claude Vasseur", ['group_auditor']),
     ]
 
 
@@ -32,7 +34,7 @@ def main(database, config_file, password_file):
     for login, name, groups in USERS:
         create_user(
             company, french, login, name, password,
-            map(get_group, ['group_training', *groups]))
+            map(get_group, groups))
     set_admin(company, french)
     finish_configuration()
 
