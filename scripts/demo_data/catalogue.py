@@ -49,6 +49,9 @@ COURSES = [
     Course('SEC-SST', "Sauveteur secouriste du travail",
         'continuing', 'présentiel', 2, (0, 1), FULL_DAY, 520, (9, 11),
         ['agreement']),
+    Course('CAP-PAT', "CAP Pâtissier, le week-end",
+        'continuing', 'présentiel', 16, (5, 6), FULL_DAY, 2900, (8, 10),
+        ['cpf', 'contract']),
     ]
 CLOSURES = [
     # name, first and last (month, day)

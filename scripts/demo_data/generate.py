@@ -85,25 +85,31 @@ class Export:
 
     def parties(self):
         sirens = Sirens(self.seed)
+        lines = numbers('4 65 71', self.seed)
+        mobiles = numbers('6 39 98', self.seed)
         rows = [
             organisation(
-                f'E{i:03}', company.name, company.host, next(sirens),
-                company.street, company.postal_code, company.city)
+                f'E{i:03}', company.name, company.host, next(lines),
+                next(sirens), company.street, company.postal_code,
+                company.city)
             for i, company in enumerate(COMPANIES, 1)]
         rows += [
-            organisation(code, name, host, next(sirens))
+            organisation(code, name, host, next(lines), next(sirens))
             for code, name, host, *_ in FUNDERS + PRESCRIBERS]
         rows += [
-            person(code, name, f'{host}.example.org')
+            person(code, name, f'{host}.example.org', next(lines))
             for _, _, host, code, name in PRESCRIBERS]
         rows += [
-            person(f'T{i:03}', name, f'{company.host}.example.org')
+            person(
+                f'T{i:03}', name, f'{company.host}.example.org', next(lines))
             for i, (name, company) in enumerate(zip(TUTORS, COMPANIES), 1)]
         rows += [
-            person(f'X{i:03}', name, 'formateurs.example.org')
+            person(
+                f'X{i:03}', name, 'formateurs.example.org', next(mobiles))
             for i, name in enumerate(TRAINERS, 1)]
         return rows + [
-            person(code, *values) for code, values in self.persons.items()]
+            person(code, *values, next(mobiles))
+            for code, values in self.persons.items()]
 
     def sessions(self):
         rows = []
@@ -138,6 +144,8 @@ class Export:
                 enrolment['_story'], enrolment['_slots'],
                 Random(f"{self.seed} {enrolment['enrolment']}"))
             for i, (date, (start, _)) in enumerate(enrolment['_slots']):
+                if self._is_left(enrolment['_session'], date):
+                    continue
                 status, minutes, comment = presence[i]
                 rows.append({
                         'enrolment': enrolment['enrolment'],
@@ -148,6 +156,13 @@ class Export:
                         'comment': comment,
                         })
         return rows
+
+    def _is_left(self, session, date):
+        "Return if nobody has filled the sheets of the session on that day"
+        past = [d for d, _ in session['slots'] if d < self.day]
+        return (
+            date == past[-1] and past != [d for d, _ in session['slots']]
+            and session['index'] % 6 == 3)
 
     def courses(self):
         return [
@@ -207,7 +222,7 @@ class Export:
                 weeks = range((last - date) // WEEK + 1)
                 yield session, [
                     d for d in (date + WEEK * i for i in weeks)
-                    if is_training_day(d)]
+                    if d.weekday() < 5 and is_training_day(d)]
 
     def _plan(self, count):
         "The sessions in the order of their start"
@@ -227,7 +242,7 @@ class Export:
         done = {0: max(1, course.days // 2), 1: course.days, 2: 0}[turn % 3]
         before, after = {
             0: (self.day, self.day),
-            1: (self.day - gap, None),
+            1: (self.day - 5 * gap, None),
             2: (None, self.day + gap),
             }[turn % 3]
         dates = training_days(before, done, course.weekdays, -1)
@@ -256,6 +271,8 @@ class Export:
         for i in range(self.random.randint(*session['course'].sizes)):
             story = stories[i] if i < len(stories) else 'regular'
             followed = not session['index'] and not i
+            if followed:
+                story = 'leaves early'
             agreement = self._agreement(session['course'], followed)
             start = None
             if story == 'regular' and self.random.random() < .03:
@@ -282,7 +299,7 @@ class Export:
         if len(past) < TOLD:
             return []
         elif past == session['slots']:
-            return ['leaves'] if session['index'] % 4 == 1 else []
+            return ['leaves'] if session['index'] % 2 else []
         return [
             STORIES[(TOLD_BY_SESSION * session['index'] + i) % len(STORIES)]
             for i in range(TOLD_BY_SESSION)]
@@ -314,8 +331,7 @@ class Export:
         if story == 'unreachable':
             host = CLOSED_HOST
         code = f'{len(self.persons) + 1:05}'
-        phone = ' '.join(f'{self.random.randrange(100):02}' for _ in range(2))
-        self.persons[code] = name, host, f'+33 6 39 98 {phone}'
+        self.persons[code] = name, host
         return code
 
     def _agreement(self, course, followed):
@@ -348,7 +364,9 @@ class Presence:
         self.slots = slots
         self.random = random
         # From where the absences do not stop any more
-        self.left = max(2, len(slots) - random.choice([4, 5, 6, 8, 12]))
+        self.left = max(2, len(slots) - random.choice([4, 5, 6, 8, 12, 20]))
+        if story == 'leaves early':
+            self.left = 4
         self.absent_days = {
             date for date in sorted({date for date, _ in slots})
             if random.random() < (.35 if story == 'irregular' else .01)}
@@ -357,7 +375,8 @@ class Presence:
         date, _ = self.slots[index]
         chance = self.random.random()
         last = index == len(self.slots) - 1
-        if self.story in {'leaves', 'unreachable'} and index >= self.left:
+        if (self.story in {'leaves', 'leaves early', 'unreachable'}
+                and index >= self.left):
             return 'A', '', "Injoignable" if last else ''
         elif self.story == 'no_show':
             return 'A', '', "Jamais venu" if last else ''
@@ -388,14 +407,20 @@ class Sirens:
         return siret(checked(f'0000{next(self.numbers):04}'))
 
 
+def numbers(prefix, seed):
+    "Yield phone numbers that are given to nobody"
+    for number in Random(seed).sample(range(10 ** 4), 10 ** 4):
+        yield f'+33 {prefix} {number // 100:02} {number % 100:02}'
+
+
 def organisation(
-        code, name, host, siret, street='', postal_code='', city=''):
+        code, name, host, phone, siret, street='', postal_code='', city=''):
     return {
         'code': code,
         'name': name,
         'kind': 'organisation',
         'email': f'contact@{host}.example.org',
-        'phone': '',
+        'phone': phone,
         'lang': 'fr',
         'street': street,
         'postal_code': postal_code,
@@ -405,7 +430,7 @@ def organisation(
         }
 
 
-def person(code, name, host, phone=''):
+def person(code, name, host, phone):
     return {
         'code': code,
         'name': name,
@@ -444,8 +469,7 @@ def siret(siren):
 
 
 def is_training_day(date):
-    return (date.weekday() < 5
-        and date not in BANK_HOLIDAYS
+    return (date not in BANK_HOLIDAYS
         and not any(
             start <= (date.month, date.day) <= end
             for _, start, end in CLOSURES))

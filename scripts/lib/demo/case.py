@@ -5,6 +5,7 @@ and the others that the day brings
 
 python -m lib.demo.case DATABASE CONFIG DIRECTORY"""
 
+import datetime as dt
 import sys
 import time
 from email import message_from_bytes, policy
@@ -17,15 +18,19 @@ from proteus import Model, Wizard
 from proteus import config as pconfig
 
 from ..environment import refuse
+from .clock import Clock, schedule
 from .expectation import Expectation
 from .replies import Replies
 from .sheets import Sheets
-from .training import ABSENCES
-from .work import CASE, ENROLMENT, Work
+from .work import CASE, ENROLMENT, Work, opening_date
 
+# From how many absences in a row somebody is worth a case
+ABSENCES = 3
+# After how many days a session that is over is done
+DONE_AFTER = dt.timedelta(days=5)
 FACTS = [
     'prescriber', 'consecutive_absences', 'last_presence', 'late_count',
-    'attendance_rate', 'session.state', 'session.start_date',
+    'attendance_rate', 'session.start_date', 'session.end_date',
     'trainee.party.name', 'trainee.party.email']
 
 
@@ -37,6 +42,7 @@ class Demo:
             login: pconfig.set_trytond(
                 database, user=login, config_file=config_file)
             for login in ['assistant', 'administrateur']}
+        self.clock = Clock(self.configs['assistant'].database_name)
 
     def model(self, name, login='assistant'):
         return Model.get(name, config=self.configs[login])
@@ -55,18 +61,28 @@ class Demo:
         enrolments = self.search_read(
             ENROLMENT, [('state', 'in', ['confirmed', 'started'])], *FACTS)
         followed, = [e for e in enrolments if is_followed(e)]
-        self.case = self.open(followed['id'])
-        self.eight_steps()
+        self.eight_steps(followed)
         self.case.reload()
         self.save_certificate()
         work = Work(self, [e for e in enrolments if not is_followed(e)])
         work.run()
+        self.end_sessions()
         self.sheets = Sheets(self)
         self.sheets.run()
         Expectation(self).run()
         self.wait_for_mails()
         Replies(self, work.cases, self.files()).run()
         return self.summary()
+
+    def end_sessions(self):
+        "End what is over and complete those who have stayed"
+        Session = self.model('training.session')
+        for session in Session.find([
+                    ('state', '=', 'running'),
+                    ('end_date', '<', dt.date.today()),
+                    ]):
+            with self.clock.at(session.end_date + DONE_AFTER):
+                session.click('do')
 
     def is_absent(self, enrolment):
         return (enrolment['consecutive_absences'] or 0) >= ABSENCES
@@ -79,24 +95,25 @@ class Demo:
         wizard.execute('apply')
         return wizard.actions[0][0]
 
-    def eight_steps(self):
-        self.wizard('inform').execute('apply')
-        self.wizard('ask_reasons').execute('apply')
-        self.analyse()
-        self.propose()
-        self.exchange()
-        self.wizard('follow_up').execute('apply')
-        self.decide()
-        certify = self.wizard('certify')
-        certify.form.channel = 'email'
-        certify.execute('apply')
-        Case = self.model(CASE)
-        case = Case(self.case.id)
-        case.certificate.click('sign')
-        Case(case.id).click('close')
+    def eight_steps(self, enrolment):
+        opening = opening_date(enrolment, 'followed')
+        with self.clock.at(opening):
+            self.case = self.open(enrolment['id'])
+        for place, (kind, date) in enumerate(schedule(opening, 'end'), 1):
+            with self.clock.at(date, place):
+                getattr(self, kind, self.write)(kind)
 
-    def analyse(self):
-        wizard = self.wizard('analyse', 'administrateur')
+    def write(self, kind):
+        "Apply a step that writes to people"
+        self.wizard(kind).execute('apply')
+
+    def end(self, kind):
+        Case = self.model(CASE)
+        Case(self.case.id).certificate.click('sign')
+        Case(self.case.id).click('close')
+
+    def analyse(self, kind):
+        wizard = self.wizard(kind, 'administrateur')
         wizard.form.reasons.append(self.reason('reason_time_lack'))
         wizard.form.causes.new(
             cause=self.reason('reason_employment'), responsible='trainee')
@@ -111,8 +128,8 @@ class Demo:
             ModelData.get_id(
                 'training_abandon', name, self.configs[login].context))
 
-    def propose(self):
-        wizard = self.wizard('propose', 'administrateur')
+    def propose(self, kind):
+        wizard = self.wizard(kind, 'administrateur')
         Solution = self.model('training.abandon.solution', 'administrateur')
         solution = (wizard.form.suggestions or Solution.find([], limit=1))[0]
         wizard.form.proposals.new(
@@ -120,8 +137,8 @@ class Demo:
             description="Reprise sur la prochaine session, en soirée.")
         wizard.execute('apply')
 
-    def exchange(self):
-        wizard = self.wizard('exchange')
+    def exchange(self, kind):
+        wizard = self.wizard(kind)
         for exchange in wizard.form.exchanges:
             exchange.outcome = 'reached'
             exchange.note = "Proposition expliquée par téléphone."
@@ -129,8 +146,13 @@ class Demo:
             response.answer = 'refused'
         wizard.execute('apply')
 
-    def decide(self):
-        wizard = self.wizard('decide', 'administrateur')
+    def certify(self, kind):
+        wizard = self.wizard(kind)
+        wizard.form.channel = 'email'
+        wizard.execute('apply')
+
+    def decide(self, kind):
+        wizard = self.wizard(kind, 'administrateur')
         wizard.form.decision = 'validated'
         wizard.form.ground = 'abandonment'
         wizard.execute('apply')

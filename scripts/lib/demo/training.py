@@ -14,8 +14,6 @@ from proteus import config as pconfig
 from trytond.modules.training_abandon.scripts.importing import cells
 
 SOURCE = 'demo'
-# From how many absences in a row somebody is worth a case
-ABSENCES = 3
 BATCH = 200
 # Attendance sheets of the day already being filled
 SHEETS = 2
@@ -32,7 +30,6 @@ class Training:
         self.add_closures()
         self.add_contacts()
         self.set_clients()
-        self.end_sessions()
         self.open_sheets()
 
     def call(self, model, method, *args):
@@ -99,21 +96,6 @@ class Training:
                     ], 'employer'):
             ids[enrolment['employer']].append(enrolment['id'])
         self.write('training.enrolment', 'client', ids)
-
-    def end_sessions(self):
-        "End what is over, but for those whose absence nobody has handled"
-        sessions = [s['id'] for s in self.search_read('training.session', [
-                    ('state', '=', 'running'),
-                    ('end_date', '<', dt.date.today()),
-                    ], 'id')]
-        self.in_batches('training.enrolment', 'complete', [
-                enrolment['id']
-                for enrolment in self.search_read('training.enrolment', [
-                        ('session', 'in', sessions),
-                        ('state', '=', 'started'),
-                        ], 'consecutive_absences')
-                if enrolment['consecutive_absences'] < ABSENCES])
-        self.in_batches('training.session', 'do', sessions)
 
     def open_sheets(self):
         slots = self.search_read('training.session.slot', [

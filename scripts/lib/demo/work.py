@@ -9,6 +9,8 @@ from demo_data.catalogue import CLOSED_HOST
 
 from proteus import Wizard
 
+from .clock import next_working_day, schedule
+
 CASE = 'training.abandon.case'
 ENROLMENT = 'training.enrolment'
 FOLLOW_UP = 'training.follow_up'
@@ -33,7 +35,11 @@ PLAN = [
     ('new', None),
     ]
 # The same, with those whose mail is refused or whose session is over
-LAST = {**dict(PLAN), 'unreachable': 'ask_reasons', 'closed': 'certify'}
+LAST = {**dict(PLAN), 'unreachable': 'ask_reasons', 'closed': 'end'}
+# Those of whom the prescriber plays a part
+PRESCRIBED = {'overdue', 'informed', 'skipped'}
+# How many times slower than usual the steps of some are done
+SLOW = {'followed up': 3, 'certified': 2}
 # Days after the last presence on which a case is opened
 PATIENCE = 3
 # What the analyses find: declared reason, cause, responsible, analysis,
@@ -70,6 +76,7 @@ class Work:
     def __init__(self, demo, enrolments):
         self.demo = demo
         self.cases = defaultdict(list)
+        self.by_enrolment = {}
         self.analyses = {}
         absent = [e for e in enrolments if demo.is_absent(e)]
         self.chosen = list(choose(absent))
@@ -77,18 +84,35 @@ class Work:
             e for e in enrolments if e not in absent and needs_call(e)]
 
     def run(self):
-        self.open()
+        for (date, position), chosen in sorted(self.agenda().items()):
+            with self.demo.clock.at(date, position):
+                if position:
+                    self.apply(
+                        [*STEPS, 'end'][position - 1],
+                        [self.by_enrolment[e['id']] for e, _ in chosen])
+                else:
+                    self.open(date, chosen)
         self.skip(self.cases['skipped'])
-        for kind in STEPS:
-            self.apply(kind, self.next(kind, [
-                        case for name, last in LAST.items()
-                        if last and STEPS.index(kind) <= STEPS.index(last)
-                        for case in self.cases[name]]))
         self.resume(self.cases['resumed'])
         self.click('cancel', self.cases['cancelled'])
-        self.sign(self.cases['closed'])
-        self.click('close', self.cases['closed'])
         self.call(self.others)
+
+    def agenda(self):
+        """Return what is done, the enrolments and the names of their cases by
+        day and place in the day: 0 to open, then the place of the step"""
+        agenda = defaultdict(list)
+        for i, (enrolment, name) in enumerate(self.chosen):
+            opening = opening_date(enrolment, name)
+            agenda[opening, 0].append((enrolment, name))
+            if not (last := LAST[name]):
+                continue
+            # One of four of the past was not done in time
+            factor = SLOW.get(name) or (
+                3 if name == 'closed' and i % 4 == 0 else 1)
+            for place, (_, date) in enumerate(
+                    schedule(opening, last, factor), 1):
+                agenda[date, place].append((enrolment, name))
+        return agenda
 
     def wizard(self, name, ids, login='assistant', model=CASE):
         Model = self.demo.model(model, login)
@@ -96,23 +120,20 @@ class Work:
             f'{CASE}.{name}', [Model(id) for id in ids],
             config=self.demo.configs[login])
 
-    def open(self):
-        "Open the cases, those of the same day together"
-        by_day = defaultdict(list)
-        for enrolment, name in self.chosen:
-            by_day[opening_date(enrolment, name)].append((enrolment, name))
-        for day, chosen in sorted(by_day.items()):
-            wizard = self.wizard(
-                'open', [e['id'] for e, _ in chosen], model=ENROLMENT)
-            wizard.form.origin = 'absence'
-            wizard.form.date = day
-            wizard.execute('apply')
-            for (_, name), case in zip(chosen, wizard.actions[0]):
-                self.cases[name].append(case.id)
-                # Only who has answered has something to sign
-                self.analyses[case.id] = ANALYSES[
-                    1 if name == 'certified'
-                    else len(self.analyses) % len(ANALYSES)]
+    def open(self, date, chosen):
+        "Open the cases of the same day together"
+        wizard = self.wizard(
+            'open', [e['id'] for e, _ in chosen], model=ENROLMENT)
+        wizard.form.origin = 'absence'
+        wizard.form.date = date
+        wizard.execute('apply')
+        for (enrolment, name), case in zip(chosen, wizard.actions[0]):
+            self.cases[name].append(case.id)
+            self.by_enrolment[enrolment['id']] = case.id
+            # Only who has answered has something to sign
+            self.analyses[case.id] = ANALYSES[
+                1 if name == 'certified'
+                else len(self.analyses) % len(ANALYSES)]
 
     def next(self, kind, ids):
         "The cases among ids whose next step is of that kind"
@@ -122,7 +143,10 @@ class Work:
             if case['next_kind'] == kind]
 
     def apply(self, kind, ids):
-        if ids:
+        if kind == 'end':
+            self.sign(ids)
+            self.click('close', ids)
+        elif ids := self.next(kind, ids):
             getattr(self, kind, self.write)(kind, ids)
 
     def write(self, kind, ids):
@@ -215,17 +239,20 @@ class Work:
 
 
 def choose(enrolments):
-    "Yield the enrolments, those of a prescriber first, and their kind of case"
+    "Yield the enrolments, who left first first, and their kind of case"
     names = [name for name, _ in PLAN]
-    for enrolment in sorted(enrolments, key=lambda e: (
-                not e['prescriber'], last_presence(e), e['id'])):
+    for enrolment in sorted(
+            enrolments, key=lambda e: (last_presence(e), e['id'])):
         email = enrolment['trainee.']['party.']['email']
-        if enrolment['session.']['state'] == 'done':
+        if enrolment['session.']['end_date'] < dt.date.today():
             yield enrolment, 'closed'
         elif email.endswith(CLOSED_HOST):
             yield enrolment, 'unreachable'
-        elif names:
-            yield enrolment, names.pop(0)
+        elif name := next((
+                    n for n in names
+                    if enrolment['prescriber'] or n not in PRESCRIBED), None):
+            names.remove(name)
+            yield enrolment, name
 
 
 def working_day(count):
@@ -240,7 +267,7 @@ def working_day(count):
 
 
 def needs_call(enrolment):
-    return (enrolment['session.']['state'] == 'running'
+    return (enrolment['session.']['end_date'] >= dt.date.today()
         and (enrolment['late_count'] >= 3
             or (enrolment['attendance_rate'] or 1) < .8))
 
@@ -254,5 +281,5 @@ def opening_date(enrolment, name):
     today = dt.date.today()
     if name == 'new':
         return today
-    return min(
-        today, last_presence(enrolment) + dt.timedelta(days=PATIENCE))
+    return min(today, next_working_day(
+            last_presence(enrolment) + dt.timedelta(days=PATIENCE)))
