@@ -8,10 +8,11 @@ class Trainee(metaclass=PoolMeta):
     __name__ = 'training.trainee'
 
     cases = fields.Function(
-        fields.One2Many('training.abandon.case', None, "Cases"), 'get_cases')
+        fields.Many2Many('training.abandon.case', None, None, "Cases"),
+        'get_cases')
     follow_ups = fields.Function(
-        fields.One2Many(
-            'training.follow_up', None, "Calls and Follow-Ups"),
+        fields.Many2Many(
+            'training.follow_up', None, None, "Calls and Follow-Ups"),
         'get_follow_ups')
 
     @classmethod

@@ -8,7 +8,7 @@ class Trainee(metaclass=PoolMeta):
     __name__ = 'training.trainee'
 
     mails = fields.Function(
-        fields.One2Many('training.mail', None, "Mails"), 'get_mails')
+        fields.Many2Many('training.mail', None, None, "Mails"), 'get_mails')
 
     @classmethod
     def get_mails(cls, trainees, name):

@@ -8,8 +8,8 @@ class Trainee(metaclass=PoolMeta):
     __name__ = 'training.trainee'
 
     justifications = fields.Function(
-        fields.One2Many(
-            'training.justification', None, "Justifications"),
+        fields.Many2Many(
+            'training.justification', None, None, "Justifications"),
         'get_justifications')
 
     @classmethod

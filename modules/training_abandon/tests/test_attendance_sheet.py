@@ -43,7 +43,8 @@ class AttendanceSheetTestCase(DatabaseTestCase):
         "Test that the function warns, then do it"
         pool = Pool()
         Warning = pool.get('res.user.warning')
-        with Transaction().set_context(_skip_warnings=False):
+        with Transaction().set_context(
+                _skip_warnings=False, skip_sheet_notices=True):
             with self.assertRaisesRegex(warning, regex) as error:
                 func(*args)
             Warning.create([{
@@ -179,7 +180,8 @@ class AttendanceSheetTestCase(DatabaseTestCase):
             self.assertEqual(slot.unchecked_count, 0)
             self.assertEqual(attendances[1].source, 'import')
             self.assertEqual(slot.absent_count, 1)
-            with Transaction().set_context(_skip_warnings=False):
+            with Transaction().set_context(
+                    _skip_warnings=False, skip_sheet_notices=True):
                 Slot.close([slot])
             events = Event.search([('slot', '=', slot.id)])
             self.assertEqual(
