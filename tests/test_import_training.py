@@ -571,6 +571,25 @@ class ImportTestCase(unittest.TestCase):
         self.assertEqual(counts, {})
         self.assertRejected(rejected, ('2', 'funder'))
 
+    def test_family_name(self):
+        self.load_until('enrolments')
+        for value in ["D'Arcy-N'Guyen", "D'Arcy"]:
+            counts, rejected = self.load('enrolments', (
+                    "enrolment;session;trainee;agreement;family_name\n"
+                    f"I1;S1;P1;convention;{value}\n"
+                    "I2;S1;P2;cpf;\n"
+                    "I3;S1;X1;cpf;Trainer\n"))
+            self.assertEqual(rejected, [])
+            self.assertEqual(counts['updated'], 1)
+            self.assertEqual(
+                [e.trainee.family_name
+                    for e in self.find('training.enrolment')],
+                [value, None, "Trainer"])
+        counts, rejected = self.load('enrolments', (
+                "enrolment;session;trainee;agreement;family_name\n"
+                "I1;S1;P1;convention;\n"))
+        self.assertEqual((counts, rejected), ({'unchanged': 1}, []))
+
     def test_enrolments_rejected(self):
         self.load_until('enrolments')
         counts, rejected = self.load('enrolments', (

@@ -60,6 +60,10 @@ class SlotWarning(UserWarning):
     pass
 
 
+class SlotCalendarWarning(UserWarning):
+    pass
+
+
 class ProcedureError(UserError):
     pass
 
@@ -153,6 +157,10 @@ class SheetCancelWarning(UserWarning):
 
 
 class SheetUncheckedWarning(UserWarning):
+    pass
+
+
+class SheetNoticeWarning(UserWarning):
     pass
 
 

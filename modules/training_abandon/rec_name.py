@@ -66,16 +66,17 @@ def _queries(Model, clause):
             Target = field.get_target()
             found = _find(Target, *clause[1:])
             if isinstance(field, fields.Many2One):
-                return [_search(Model, (local, 'in', found))]
+                return [search_allowed(Model, (local, 'in', found))]
             elif isinstance(field, fields.One2Many):
                 target = Target.__table__()
                 return [target.select(
                         Column(target, field.field),
                         where=target.id.in_(found))]
-    return [_search(Model, clause)]
+    return [search_allowed(Model, clause)]
 
 
-def _search(Model, clause):
+def search_allowed(Model, clause):
+    "Return the query of the ids of the records that the user may read"
     pool = Pool()
     Rule = pool.get('ir.rule')
     # Tryton calls the searchers without the access of the user

@@ -1,6 +1,8 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
-"The attendance of a day, filled with the keyboard"
+"""The attendance of a day, filled with the keyboard, and what follows from it
+
+The keys and the clicks are counted: each path has its most."""
 
 import datetime as dt
 from pathlib import Path
@@ -13,41 +15,55 @@ NAMES = [
     "Adèle Faure", "Basile Noël", "Chloé Marin", "Damien Roy", "Élise Petit",
     "Fabien Colas", "Gaëlle Morel", "Hugo Blanc", "Inès Garnier",
     "Jean-Baptiste de La Tour", "Karim Saïdi", "Léna Dubois"]
+# From the focus that the form gives to the state of the first line
+TO_FIRST_CELL = ['Tab', 'Tab', 'Tab', 'Enter']
+
+
+def create_session(name, training, names=NAMES):
+    "Return the session of yesterday with its enrolments"
+    session = tools.create_session(
+        name, training.today - dt.timedelta(days=1))
+    return session, [
+        tools.create_enrolment(session, tools.create_party(
+                name, email=f'{i}@example.org', lang='fr'))
+        for i, name in enumerate(names)]
 
 
 def test_sheet(client, training):
     "Test that a sheet of twelve is filled, closed, corrected and printed"
-    session = tools.create_session(
-        "Comptabilité", training.today - dt.timedelta(days=1))
-    for name in NAMES:
-        tools.create_enrolment(session, tools.create_party(name))
+    session, _ = create_session("Comptabilité", training)
     slot = session.slots[0]
 
     client.login('assistant')
     client.open_menu("Formation", "Stagiaires", "Feuilles d'émargement")
-    client.filter("En retard")
+    client.screenshot('60-sheets')
     client.open_row(session.number)
     client.press('open')
     expect(client.rows("Non vérifié")).to_have_count(len(NAMES))
-    cell = client.rows(NAMES[0]).locator('.column-selection').first
-    cell.click()
-    client.ready()
-    cell.click()
-    client.ready()
+    client.pane.locator('.treeview thead input[type=checkbox]').first.focus()
     # The state by its first letter, the minutes by their figures
-    keys(client, 'a', 'Enter', 'Tab', '1', '5', 'Enter', 'Escape')
-    client.screenshot('60-sheet')
+    pressed = keys(
+        client, *TO_FIRST_CELL, 'a', 'Enter', 'Tab', '1', '5', 'Enter',
+        'Escape')
+    assert pressed <= 11
+    client.screenshot('61-sheet')
     client.press('close')
-    client.answer("Valider")
     expect(client.dialog).to_contain_text("10 lignes")
-    client.screenshot('61-unchecked')
+    client.screenshot('62-unchecked')
     client.answer("Non")
     client.press('others_present')
     client.press('close')
-    client.answer("Valider")
+    expect(client.dialog).to_contain_text("Adèle Faure")
+    expect(client.dialog).to_contain_text("Tout de suite (2)")
+    client.screenshot('63-notices')
+    client.answer("Oui")
     expect(client.field('state')).to_have_value('"held"')
     assert states(slot) == {
         'absent': 1, 'late': 1, 'present': len(NAMES) - 2}
+    client.notebook("Avis d'absence")
+    expect(client.rows("Adèle Faure").first).to_contain_text("Envoyé")
+    client.screenshot('64-told')
+    client.notebook("Présences")
 
     client.press('open')
     client.answer("Oui")
@@ -58,10 +74,11 @@ def test_sheet(client, training):
     client.ready()
     keys(client, 'p', 'Enter', 'Escape')
     client.press('close')
-    client.answer("Valider")
+    expect(client.dialog).to_contain_text("rectification")
+    client.answer("Oui")
     client.notebook("Historique")
     expect(client.rows()).to_have_count(4)
-    client.screenshot('62-history')
+    client.screenshot('65-history')
     assert states(slot) == {'late': 1, 'present': len(NAMES) - 1}
     with client.page.expect_download() as download:
         client.toolbar('print')
@@ -70,10 +87,81 @@ def test_sheet(client, training):
     assert Path(download.value.path()).read_bytes().startswith(b'%PDF')
 
 
+def test_open_case(client, training):
+    "Test that two clicks open a case from an absent line of a sheet"
+    session, (absent, _) = create_session(
+        "Paie", training, ["Noé Aubert", "Ola Bernard"])
+    slot = session.slots[0]
+    tools.hold_slot(slot, absent=[absent])
+
+    client.login('assistant')
+    client.open_menu("Formation", "Stagiaires", "Absents")
+    client.screenshot('66-absentees')
+    expect(client.rows("Noé Aubert")).to_have_count(1)
+    client.open_menu("Formation", "Stagiaires", "Feuilles d'émargement")
+    client.filter("Tenue")
+    client.open_row(session.number)
+    row = client.rows("Noé Aubert").first
+    row.get_by_role('button', name="Ouvrir un dossier").click()
+    client.ready()
+    client.answer("Ouvrir")
+    expect(client.pane).to_contain_text("Noé Aubert")
+    client.screenshot('67-case')
+    absent.reload()
+    case, = absent.cases
+    assert case.state == 'draft'
+
+    client.open_menu("Formation", "Stagiaires", "Absents")
+    expect(client.rows("Noé Aubert")).to_have_count(0)
+    client.filter("Tous")
+    expect(client.rows("Noé Aubert").first).to_contain_text(case.number)
+
+
+def test_trainee(client, training):
+    "Test that the page of a trainee is found without the accents"
+    session, (enrolment, _) = create_session(
+        "Droit", training, ["Zoé Çelik-Ébène", "Omar Petit"])
+    tools.hold_slot(session.slots[0], absent=[enrolment])
+
+    client.login('assistant')
+    entry = client.page.locator('#global-search-entry')
+    entry.fill("celik-ebene")
+    client.ready()
+    client.page.locator('.dropdown-menu:visible, .completion:visible').locator(
+        'text=Zoé Çelik-Ébène').first.click()
+    client.ready()
+    expect(client.rows(session.number).first).to_contain_text('○')
+    client.screenshot('68-trainee')
+
+
+def test_week(client, training):
+    "Test that the grid of a week tells its dates and is opened on purpose"
+    session, (enrolment, _) = create_session(
+        "Anglais", training, ["Una Vidal", "Yvan Zola"])
+    slot = session.slots[0]
+    slot.click('open')
+
+    client.login('assistant')
+    client.open_menu("Formation", "Sessions", "Sessions")
+    client.filter("Tous")
+    client.open_row(session.number)
+    client.toolbar('relate')
+    client.pane.locator('.btn-toolbar .dropdown-menu:visible a').filter(
+        has_text="Émargements par semaine").first.click()
+    client.ready()
+    client.screenshot('69-week-choice')
+    client.answer("Ouvrir")
+    monday = slot.date - dt.timedelta(days=slot.date.weekday())
+    expect(client.pane.locator('.treeview thead').first).to_contain_text(
+        f'{monday:%d/%m}')
+    client.screenshot('69-week')
+
+
 def keys(client, *names):
     for name in names:
         client.page.keyboard.press(name)
         client.ready()
+    return len(names)
 
 
 def states(slot):

@@ -40,7 +40,7 @@ def test_justify(client, provider, training):
         line, = slot.attendances
         line.state = 'absent'
         slot.save()
-    type(slots[0]).click(slots, 'close')
+    tools.close_sheets(slots)
     mail, = provider.received(ADDRESS)
     assert f"Absence du {slots[0].date:%d/%m/%Y}" in mail['Subject']
     with provider.connect('administrateur') as config:

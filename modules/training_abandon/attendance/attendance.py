@@ -75,6 +75,12 @@ class Attendance(
             },
         help="The time between the departure and the end of the slot.")
     missed = fields.TimeDelta("Missed", readonly=True)
+    consecutive_absences = fields.Function(
+        fields.Integer(
+            "Consecutive Absences",
+            help="The number of absences since the last presence, on the "
+            "official sheets."),
+        'on_change_with_consecutive_absences')
     catches_up = fields.Many2One(
         'training.session.slot', "Catches up", ondelete='RESTRICT',
         domain=[
@@ -176,6 +182,10 @@ class Attendance(
     @fields.depends('slot', '_parent_slot.date')
     def on_change_with_date(self, name=None):
         return self.slot.date if self.slot else None
+
+    @fields.depends('enrolment', '_parent_enrolment.consecutive_absences')
+    def on_change_with_consecutive_absences(self, name=None):
+        return self.enrolment.consecutive_absences if self.enrolment else None
 
     @classmethod
     def search_date(cls, name, clause):

@@ -18,6 +18,7 @@ from ..stored import of_all, of_ids
 from ..tools import BATCH, apply_types
 from ..training.half_day import half_day
 from .evidence import ATTENDED, EnrolmentEvidenceMixin
+from .picture import PictureMixin
 from .stored_facts import (
     FACTS, MOST, RECORDED, LineFactsMixin, StoredFactsMixin)
 
@@ -266,7 +267,8 @@ class FactsMixin(LineFactsMixin):
 
 
 class Enrolment(
-        StoredFactsMixin, EnrolmentEvidenceMixin, metaclass=PoolMeta):
+        StoredFactsMixin, EnrolmentEvidenceMixin, PictureMixin,
+        metaclass=PoolMeta):
     __name__ = 'training.enrolment'
 
     attendances = fields.One2Many(

@@ -34,7 +34,7 @@ class Slot(SlotFactsMixin, SlotEvidenceMixin, metaclass=PoolMeta):
 
     attendances = fields.One2Many(
         'training.attendance', 'slot', "Attendances",
-        order=[('enrolment.trainee', 'ASC'), ('id', None)],
+        order=[('enrolment.trainee.family_name', 'ASC'), ('id', None)],
         states={
             'readonly': Eval('state') != 'open',
             })
@@ -50,6 +50,16 @@ class Slot(SlotFactsMixin, SlotEvidenceMixin, metaclass=PoolMeta):
     attendance_count = fields.Function(
         fields.Integer(
             "Trainees", help="The number of lines of the attendance sheet."),
+        'get_attendance_counts')
+    expected_count = fields.Function(
+        fields.Integer(
+            "Expected",
+            help="The number of trainees expected, or of the lines of the "
+            "attendance sheet once it has been opened."),
+        'get_expected_count')
+    filled_count = fields.Function(
+        fields.Integer(
+            "Filled", help="The number of lines that have been checked."),
         'get_attendance_counts')
     absent_count = fields.Function(
         fields.Integer("Absent"), 'get_attendance_counts')
@@ -83,6 +93,13 @@ class Slot(SlotFactsMixin, SlotEvidenceMixin, metaclass=PoolMeta):
     @classmethod
     def __setup__(cls):
         super().__setup__()
+        t = cls.__table__()
+        # The sheets to fill
+        cls._sql_indexes.add(
+            Index(
+                t, (t.date, Index.Range()), (t.start, Index.Range()),
+                (t.id, Index.Range()),
+                where=t.state.in_(['planned', 'open'])))
         cls._transitions |= {
             ('planned', 'open'),
             ('open', 'held'),
@@ -110,6 +127,15 @@ class Slot(SlotFactsMixin, SlotEvidenceMixin, metaclass=PoolMeta):
                 })
 
     @classmethod
+    def view_attributes(cls):
+        is_late = (
+            Eval('state').in_(['planned', 'open']) & (Eval('day') == 'past'))
+        return super().view_attributes() + [
+            ('/tree/field[@name="date"]', 'visual',
+                If(is_late, 'danger', ''), ['state', 'day']),
+            ]
+
+    @classmethod
     def get_day(cls, slots, name):
         pool = Pool()
         Date = pool.get('ir.date')
@@ -132,8 +158,10 @@ class Slot(SlotFactsMixin, SlotEvidenceMixin, metaclass=PoolMeta):
         if operator in {'!=', 'not in'}:
             days = [d for d in operators if d not in values]
         today = Date.today()
-        return ['OR', ('id', '=', -1)] + [
-            ('date', operators[d], today) for d in days]
+        clauses = [('date', operators[d], today) for d in days]
+        if len(clauses) == 1:
+            return clauses
+        return ['OR', ('id', '=', -1)] + clauses
 
     @classmethod
     def get_attendance_counts(cls, slots, names):
@@ -146,6 +174,8 @@ class Slot(SlotFactsMixin, SlotEvidenceMixin, metaclass=PoolMeta):
                     ['absent', 'excused'])),
             'unchecked_count': Count(
                 Literal(1), filter_=attendance.source == 'default'),
+            'filled_count': Count(
+                Literal(1), filter_=attendance.source != 'default'),
             }
         counts = {name: dict.fromkeys(map(int, slots), 0) for name in names}
         cursor = Transaction().connection.cursor()
@@ -158,6 +188,19 @@ class Slot(SlotFactsMixin, SlotEvidenceMixin, metaclass=PoolMeta):
             for slot, *values in cursor:
                 for name, value in zip(names, values):
                     counts[name][slot] = value
+        return counts
+
+    @classmethod
+    def get_expected_count(cls, slots, name):
+        pool = Pool()
+        Attendance = pool.get('training.attendance')
+        counts = cls.get_attendance_counts(
+            slots, ['attendance_count'])['attendance_count']
+        planned = [s for s in slots if s.state == 'planned']
+        for slot in planned:
+            counts[slot.id] = 0
+        for _, slot_id in Attendance.expected_at(planned):
+            counts[slot_id] += 1
         return counts
 
     @classmethod
@@ -250,6 +293,12 @@ class Slot(SlotFactsMixin, SlotEvidenceMixin, metaclass=PoolMeta):
         Attendance.create_expected(slots)
         Event.record(reopened, 'reopened', lambda slot: reason)
         Event.record([s for s in slots if s not in reopened], 'opened')
+        if reopened:
+            cls.on_reopen(reopened)
+
+    @classmethod
+    def on_reopen(cls, slots):
+        "Hook called once the sheets are not official any more"
 
     @classmethod
     @ModelView.button

@@ -133,6 +133,7 @@ class Page:
                     for slot in self.slots])
             for enrolment in sorted(
                 enrolments, key=lambda e: (
+                    slugify(e.trainee.family_name or trainees[e]).casefold(),
                     slugify(trainees[e]).casefold(), e.id))]
 
     def _cell(self, slot, enrolment, rows):

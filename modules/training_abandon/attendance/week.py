@@ -12,12 +12,15 @@ from trytond.i18n import gettext
 from trytond.model import ModelSQL, ModelView, fields
 from trytond.model.exceptions import AccessError
 from trytond.pool import Pool
+from trytond.pyson import PYSONEncoder
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
+from trytond.wizard import Button, StateAction, StateView, Wizard
 
 from .. import tools
 from ..exceptions import SheetError
 from ..tools import BATCH
+from ..training.half_day import HALVES, WEEKDAYS
 from .minutes import MINUTES
 
 STATES = ['present', 'late', 'left_early', 'absent', 'excused']
@@ -61,7 +64,7 @@ class AttendanceWeek(ModelSQL, ModelView):
     def __setup__(cls):
         super().__setup__()
         cls._order = [
-            ('trainee', 'ASC'),
+            ('trainee.family_name', 'ASC'),
             ('id', None),
             ]
 
@@ -106,6 +109,35 @@ class AttendanceWeek(ModelSQL, ModelView):
         Date = pool.get('ir.date')
         return week_dates(
             Transaction().context.get('date') or Date.today())
+
+    @classmethod
+    def fields_view_get(cls, view_id=None, view_type='form', level=None):
+        result = super().fields_view_get(
+            view_id=view_id, view_type=view_type, level=level)
+        if Transaction().context.get('date'):
+            result = {**result, 'fields': cls._dated(result['fields'])}
+        return result
+
+    @classmethod
+    def _dated(cls, definitions):
+        "Return the definitions of the fields with the dates of their cells"
+        pool = Pool()
+        Lang = pool.get('ir.lang')
+        lang = Lang.get()
+        monday, _ = cls.dates()
+        dated = dict(definitions)
+        for i, weekday in enumerate(WEEKDAYS):
+            date = lang.strftime(monday + dt.timedelta(days=i), '%d/%m')
+            for half, _ in HALVES:
+                name = f'{weekday}_{half}'
+                if name in dated:
+                    dated[name] = {
+                        **dated[name],
+                        'string': gettext(
+                            'training_abandon.msg_attendance_week_cell',
+                            cell=dated[name]['string'], date=date),
+                        }
+        return dated
 
     def get_rec_name(self, name):
         return self.trainee.rec_name
@@ -198,6 +230,10 @@ class AttendanceWeek(ModelSQL, ModelView):
     def set_cell(cls, weeks, name, value):
         "Write on the sheets what has been typed in the cell"
         pool = Pool()
+        if not Transaction().context.get('date'):
+            # Only who has chosen the week knows of which one the cell is
+            raise SheetError(gettext(
+                    'training_abandon.msg_attendance_week_no_date'))
         Attendance = pool.get('training.attendance')
         Slot = pool.get('training.session.slot')
         cells = cls._slots(weeks)
@@ -254,6 +290,58 @@ class AttendanceWeek(ModelSQL, ModelView):
         return values
 
 
+class OpenWeek(Wizard):
+    "Open the grid of the week that is chosen, another one in another tab"
+    __name__ = 'training.attendance.week.open'
+
+    start = StateView(
+        'training.attendance.week.context',
+        'training_abandon.attendance_week_context_view_form', [
+            Button("Cancel", 'end', 'tryton-cancel'),
+            Button("Open", 'open_', 'tryton-ok', default=True),
+            ])
+    open_ = StateAction('training_abandon.act_attendance_week_form')
+
+    def default_start(self, fields):
+        pool = Pool()
+        Context = pool.get('training.attendance.week.context')
+        if (self.model and self.model.__name__ == 'training.session'
+                and self.record):
+            date = Context.nearest_date(self.record)
+            monday, sunday = week_dates(date)
+            return {
+                'session': self.record.id,
+                'date': date,
+                'from_date': monday,
+                'to_date': sunday,
+                }
+        return {}
+
+    def do_open_(self, action):
+        pool = Pool()
+        Lang = pool.get('ir.lang')
+        lang = Lang.get()
+        session, date = self.start.session, self.start.date
+        if not session or not date:
+            raise SheetError(gettext(
+                    'training_abandon.msg_attendance_week_no_date'))
+        monday, sunday = week_dates(date)
+        action['pyson_context'] = PYSONEncoder().encode({
+                'session': session.id,
+                'date': monday,
+                'from_date': monday,
+                'to_date': sunday,
+                })
+        action['name'] = gettext(
+            'training_abandon.msg_attendance_week_name',
+            session=session.rec_name,
+            from_date=lang.strftime(monday), to_date=lang.strftime(sunday))
+        return action, {}
+
+    def transition_open_(self):
+        return 'end'
+
+
 class AttendanceWeekContext(ModelView):
     __name__ = 'training.attendance.week.context'
 
@@ -273,13 +361,24 @@ class AttendanceWeekContext(ModelView):
     def default_date(cls):
         "Return today, or the nearest day of the session"
         pool = Pool()
-        Date = pool.get('ir.date')
         Session = pool.get('training.session')
+        session = cls.default_session()
+        return cls.nearest_date(Session(session) if session else None)
+
+    @classmethod
+    def nearest_date(cls, session):
+        pool = Pool()
+        Date = pool.get('ir.date')
         date = Date.today()
-        if session := cls.default_session():
-            session = Session(session)
+        if session and session.start_date and session.end_date:
             date = min(max(date, session.start_date), session.end_date)
         return date
+
+    @fields.depends(
+        'session', '_parent_session.start_date', '_parent_session.end_date')
+    def on_change_session(self):
+        self.date = self.nearest_date(self.session)
+        self.from_date, self.to_date = week_dates(self.date)
 
     @fields.depends('date')
     def on_change_with_from_date(self, name=None):

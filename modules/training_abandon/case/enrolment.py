@@ -4,7 +4,8 @@ from trytond.i18n import gettext
 from trytond.model import ModelView, fields
 from trytond.model.exceptions import AccessError
 from trytond.pool import Pool, PoolMeta
-from trytond.pyson import Eval
+from trytond.pyson import Bool, Eval
+from trytond.tools import grouped_slice
 
 from .. import tools
 from ..exceptions import CaseOpenWarning
@@ -21,6 +22,9 @@ class Enrolment(metaclass=PoolMeta):
             ])
     cases = fields.One2Many(
         'training.abandon.case', 'enrolment', "Cases", readonly=True)
+    current_case = fields.Function(
+        fields.Many2One('training.abandon.case', "Open Case"),
+        'get_current_case', searcher='search_current_case')
     transferred_from = fields.Many2One(
         'training.enrolment', "Transferred from", readonly=True,
         ondelete='RESTRICT',
@@ -34,8 +38,10 @@ class Enrolment(metaclass=PoolMeta):
         super().__setup__()
         cls._buttons.update(
             open_case={
-                'invisible': ~Eval('state').in_(CURRENT_STATES),
-                'depends': ['state'],
+                'invisible': (
+                    ~Eval('state').in_(CURRENT_STATES)
+                    | Bool(Eval('current_case'))),
+                'depends': ['state', 'current_case'],
                 })
 
     @classmethod
@@ -45,6 +51,45 @@ class Enrolment(metaclass=PoolMeta):
         default.setdefault('cases')
         default.setdefault('transferred_from')
         return super().copy(enrolments, default=default)
+
+    @classmethod
+    def get_current_case(cls, enrolments, name):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        cases = dict.fromkeys(map(int, enrolments))
+        for sub_ids in grouped_slice(sorted(cases), tools.BATCH):
+            for case in Case.search([
+                        ('enrolment', 'in', list(sub_ids)),
+                        ('closed_at', '=', None),
+                        ], order=[]):
+                cases[case.enrolment.id] = case.id
+        return cases
+
+    @classmethod
+    def search_current_case(cls, name, clause):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        _, operator, value = clause[:3]
+        domain = [('closed_at', '=', None)]
+        if value is None and '.' not in clause[0]:
+            # Those who have none, or any
+            return [('id', 'not in' if operator == '=' else 'in',
+                    cls._with_case(Case.search(
+                            domain, order=[], query=True)))]
+        nested = clause[0][len(name) + 1:]
+        if not nested:
+            nested = 'rec_name' if isinstance(value, str) else 'id'
+        return [('id', 'in', cls._with_case(Case.search(
+                        [*domain, (nested, *clause[1:])],
+                        order=[], query=True)))]
+
+    @classmethod
+    def _with_case(cls, cases):
+        "Return the query of the ids of the enrolments of the cases"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        case = Case.__table__()
+        return case.select(case.enrolment, where=case.id.in_(cases))
 
     @classmethod
     def kept_open(cls, enrolments):

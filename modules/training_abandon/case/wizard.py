@@ -68,19 +68,26 @@ class Open(Wizard):
     def do_apply(self, action):
         pool = Pool()
         Case = pool.get('training.abandon.case')
-        if not self.records:
+        enrolments = self._enrolments()
+        if not enrolments:
             raise CaseStepError(gettext(
                     'training_abandon.msg_step_no_enrolment'))
         if not self.start.date:
             raise CaseStepError(gettext(
                     'training_abandon.msg_step_no_date'))
         cases = Case.open_cases(
-            self.records, self.start.origin or 'other', self.start.date,
+            enrolments, self.start.origin or 'other', self.start.date,
             note=self.start.note)
         action['domains'] = []
         if len(cases) == 1:
             action['views'].reverse()
         return action, {'res_id': [c.id for c in cases]}
+
+    def _enrolments(self):
+        "Return those that are selected, or those of the lines of the sheets"
+        if self.model and self.model.__name__ == 'training.attendance':
+            return list(dict.fromkeys(a.enrolment for a in self.records))
+        return self.records
 
 
 class OpenStart(ModelView):

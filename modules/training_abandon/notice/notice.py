@@ -1,6 +1,7 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 "The notices of what was missed at the slots whose sheet is closed"
+import hashlib
 from collections import defaultdict, namedtuple
 from contextlib import suppress
 
@@ -12,10 +13,10 @@ from trytond.model.exceptions import AccessError
 from trytond.pool import Pool
 from trytond.pyson import Bool, Eval, If
 from trytond.tools import grouped_slice
-from trytond.transaction import without_check_access
+from trytond.transaction import Transaction, without_check_access
 
 from .. import tools
-from ..exceptions import LetterError, RecipientError
+from ..exceptions import LetterError, RecipientError, SheetNoticeWarning
 from ..mail.address import check_address, mailbox
 from ..notify import one_line
 from ..procedure.letter import Renderer
@@ -32,6 +33,8 @@ SILENT_STATES = ['draft', 'withdrawn', 'cancelled']
 # parties are the attendances of which each of them is told
 Message = namedtuple('Message', [
         'enrolment', 'audience', 'parties', 'attendances', 'mail'])
+# The most names of those who are about to be written to that are shown
+ANNOUNCED = 20
 # Why a party is not told, until it can be written to
 WAITING_REASONS = ['no_address', 'archived', 'letter']
 
@@ -75,6 +78,11 @@ class Notice(ModelSQL, ModelView):
         'on_change_with_mail_state')
     sent_at = fields.Function(
         fields.DateTime("Sent at"), 'on_change_with_sent_at')
+    leaves_at = fields.Function(
+        fields.DateTime(
+            "Leaves at",
+            help="The time before which the mail does not leave."),
+        'on_change_with_leaves_at')
     corrected_at = fields.DateTime(
         "Corrected at", readonly=True,
         help="When the sheet was closed again with another state.")
@@ -131,6 +139,12 @@ class Notice(ModelSQL, ModelView):
     def on_change_with_sent_at(self, name=None):
         return self.mail.sent_at if self.mail else None
 
+    @fields.depends(
+        'mail', '_parent_mail.state', '_parent_mail.next_attempt')
+    def on_change_with_leaves_at(self, name=None):
+        if self.mail and self.mail.state == 'queued':
+            return self.mail.next_attempt
+
     def get_rec_name(self, name):
         return f'{self.party.rec_name} - {self.slot.rec_name}'
 
@@ -185,8 +199,134 @@ class Notice(ModelSQL, ModelView):
     def send(cls, slots):
         "Tell what was missed at the slots whose sheet has just been closed"
         ids = [s.id for s in slots]
-        cls._tell(slots, {*cls._missed(ids), *cls._correct(ids)})
+        attendances = {*cls._missed(ids), *cls._correct(ids)}
+        cls._warn(slots, attendances)
+        cls._tell(slots, attendances)
         cls._tell_corrected(slots)
+
+    @classmethod
+    def _warn(cls, slots, attendances):
+        """Tell the user who is about to be written to and when.
+
+        The sheets are closed again once the user has agreed."""
+        pool = Pool()
+        Mail = pool.get('training.mail')
+        Warning = pool.get('res.user.warning')
+        transaction = Transaction()
+        context = transaction.context
+        if (not slots or not transaction.user
+                or context.get('_skip_warnings')
+                or context.get('skip_sheet_notices')):
+            return
+        lines = cls._announce(slots, attendances)
+        if not lines:
+            return
+        # Who agrees has seen who is written to
+        digest = hashlib.md5(
+            '\n'.join(lines).encode('utf-8'),
+            usedforsecurity=False).hexdigest()
+        key = Warning.format(f'training_sheet_notice.{digest}', slots)
+        if Warning.check(key):
+            if notice := Mail.preview_notice():
+                lines.append(notice)
+            raise SheetNoticeWarning(
+                key,
+                gettext('training_abandon.msg_sheet_notice',
+                    slots=type(slots[0]).sheet_names(slots)),
+                '\n'.join(lines))
+
+    @classmethod
+    def _announce(cls, slots, attendances):
+        "Return the lines that tell who is written to about the slots"
+        told, unreached = defaultdict(list), []
+        for days in grouped_slice(
+                list(cls._get_days(attendances).items()), tools.BATCH):
+            days = dict(days)
+            messages = cls._get_messages(days, cls._day_notices(days))
+            messages, _ = cls._split_announced(messages)
+            for message in messages:
+                procedure = message.enrolment.procedure
+                if message.mail or not procedure.get_notice(
+                        message.audience, message.attendances):
+                    continue
+                names = [
+                    cls._recipient_name(message.enrolment, p)
+                    for p in message.parties]
+                if all(
+                        p.reachable_email and not
+                        message.enrolment.is_archived(p)
+                        for p in message.parties):
+                    at = procedure.notices_leave_at(
+                        [a.slot for a in message.attendances])
+                    told[at] += names
+                else:
+                    unreached += names
+        corrected = [
+            cls._recipient_name(e, p) for e, p in cls._corrections(
+                cls._search('slot', {s.id for s in slots}))[0]]
+        return cls._announce_lines(slots, told, corrected, unreached)
+
+    @classmethod
+    def _announce_lines(cls, slots, told, corrected, unreached):
+        pool = Pool()
+        Lang = pool.get('ir.lang')
+        lang = Lang.get()
+        company = slots[0].session.company
+        lines = []
+        for at in sorted(told, key=lambda at: (at is not None, at)):
+            message, when = 'msg_sheet_notice_now', ''
+            if at:
+                message = 'msg_sheet_notice_at'
+                when = lang.strftime(
+                    tools.local_datetime(at, company), f'{lang.date} %H:%M')
+            lines.append((message, told[at], when))
+        lines += [
+            ('msg_sheet_notice_corrected', corrected, ''),
+            ('msg_sheet_notice_unreached', unreached, ''),
+            ]
+        return [
+            gettext(f'training_abandon.{message}',
+                names=', '.join(tools.first(dict.fromkeys(names), ANNOUNCED)),
+                count=len(dict.fromkeys(names)), at=when)
+            for message, names, when in lines if names]
+
+    @classmethod
+    def _recipient_name(cls, enrolment, party):
+        "Return the name of the party and, if another one, of the trainee"
+        trainee = enrolment.trainee.party
+        if party == trainee:
+            return party.rec_name
+        return f'{party.rec_name} ({trainee.rec_name})'
+
+    @classmethod
+    @without_check_access
+    def keep_back(cls, slots):
+        """Cancel the mails that still wait of the slots whose official sheet
+        is open again, and tell the rest of what they told."""
+        pool = Pool()
+        Mail = pool.get('training.mail')
+        now = tools.now()
+        waiting = {
+            n.mail for n in cls._search(
+                'slot', {s.id for s in slots},
+                ('mail.state', '=', 'queued'),
+                ('mail.next_attempt', '>', now))
+            if not n.mail.attempts}
+        if not waiting:
+            return
+        Mail.write(list(waiting), {
+                'state': 'cancelled',
+                'next_attempt': None,
+                'smtp_reply': gettext(
+                    'training_abandon.msg_notice_mail_reopened'),
+                })
+        others = cls._search('mail', {m.id for m in waiting})
+        # The slots are not open yet
+        told = {
+            (n.enrolment, n.slot) for n in others if n.slot not in slots}
+        cls._tell([], [
+                a for a in cls._missed({s.id for _, s in told})
+                if (a.enrolment, a.slot) in told])
 
     @classmethod
     @without_check_access
@@ -280,7 +420,8 @@ class Notice(ModelSQL, ModelView):
             day_mails, day_refused = cls._tell_days(dict(days), only)
             mails += day_mails
             refused += day_refused
-        Mail.queue(mails)
+        # The scheduled action sends the others when it is time
+        Mail.queue([m for m in mails if not m.next_attempt])
         if slots:
             cls._notify_refused(slots, refused)
 
@@ -290,10 +431,7 @@ class Notice(ModelSQL, ModelView):
         that cannot be written."""
         pool = Pool()
         Mail = pool.get('training.mail')
-        notices = {
-            n._key: n for n in cls._search(
-                'slot', {a.slot.id for day in days.values() for a in day},
-                ('enrolment', 'in', list({e.id for e, _ in days})))}
+        notices = cls._day_notices(days)
         messages = cls._get_messages(days, notices, only)
         messages, announced = cls._split_announced(messages)
         lines, refused = cls._render(messages)
@@ -319,6 +457,14 @@ class Notice(ModelSQL, ModelView):
         for sub_notices in grouped_slice(changed, tools.BATCH):
             cls.save(list(sub_notices))
         return mails, [m for m, _ in refused]
+
+    @classmethod
+    def _day_notices(cls, days):
+        "Return by key the notices that exist about the days"
+        return {
+            n._key: n for n in cls._search(
+                'slot', {a.slot.id for day in days.values() for a in day},
+                ('enrolment', 'in', list({e.id for e, _ in days})))}
 
     @classmethod
     def _add_notices(cls, message, notices, mail=None, reason=None):
@@ -354,13 +500,7 @@ class Notice(ModelSQL, ModelView):
         the list of the messages that cannot be written."""
         pool = Pool()
         Mail = pool.get('training.mail')
-        notices = [n for n in notices if n.is_correction_due]
-        attendances = cls._by_enrolment_slot(notices)
-        told = defaultdict(list)
-        for notice in notices:
-            attendance = attendances.get((notice.enrolment, notice.slot))
-            if not attendance or attendance.told_state != notice.state:
-                told[notice.enrolment, notice.party].append(notice)
+        told, attendances = cls._corrections(notices)
         lines, refused = cls._render_corrections(told, attendances)
         # One mail may be for several parties
         mails = {
@@ -373,6 +513,19 @@ class Notice(ModelSQL, ModelView):
         if actions:
             cls.write(*actions)
         return refused
+
+    @classmethod
+    def _corrections(cls, notices):
+        """Return those of the notices that are wrong and to correct, by
+        enrolment and party, and the attendances by enrolment and slot."""
+        notices = [n for n in notices if n.is_correction_due]
+        attendances = cls._by_enrolment_slot(notices)
+        told = defaultdict(list)
+        for notice in notices:
+            attendance = attendances.get((notice.enrolment, notice.slot))
+            if not attendance or attendance.told_state != notice.state:
+                told[notice.enrolment, notice.party].append(notice)
+        return told, attendances
 
     @classmethod
     def _render_corrections(cls, told, attendances):
@@ -625,6 +778,11 @@ class Notice(ModelSQL, ModelView):
                         'about': message.enrolment,
                         'key': message.attendances[0].slot.date,
                         'also_for': others,
+                        'values': {
+                            'next_attempt':
+                            message.enrolment.procedure.notices_leave_at(
+                                [a.slot for a in message.attendances]),
+                            },
                         }))
         return lines, refused
 

@@ -6,11 +6,15 @@ import datetime as dt
 from trytond.model import fields
 from trytond.pool import PoolMeta
 from trytond.pyson import Eval
+from trytond.transaction import Transaction
 
+from .. import tools
 from .notice import LETTER_KIND
 
 # The days during which the absences of a slot are told
 DELAY = 7
+# The most minutes that the notices may wait: a day
+WAIT_MAX = 24 * 60
 
 
 class Procedure(metaclass=PoolMeta):
@@ -41,12 +45,42 @@ class Procedure(metaclass=PoolMeta):
             },
         help="The number of days after a slot during which its absences and "
         "lateness are told: nobody is told of the sheets closed later.")
+    notice_wait = fields.Integer(
+        "Notice Wait",
+        domain=['OR',
+            ('notice_wait', '=', None),
+            [
+                ('notice_wait', '>=', 0),
+                ('notice_wait', '<=', WAIT_MAX),
+                ],
+            ],
+        states={
+            **_states,
+            'invisible': ~Eval('notify_absences') & ~Eval('notify_lateness'),
+            'required': Eval('notify_absences') | Eval('notify_lateness'),
+            },
+        help="The number of minutes after the end of a slot before which no "
+        "notice leaves: until then the sheet may be corrected.")
 
     del _states
 
     @classmethod
     def default_notice_delay(cls):
         return DELAY
+
+    @classmethod
+    def default_notice_wait(cls):
+        return 0
+
+    @classmethod
+    def __register__(cls, module):
+        table_h = cls.__table_handler__(module)
+        has_wait = table_h.column_exist('notice_wait')
+        super().__register__(module)
+        if not has_wait:
+            table = cls.__table__()
+            Transaction().connection.cursor().execute(*table.update(
+                    [table.notice_wait], [0]))
 
     def notifies(self, state):
         "Return if somebody is told of an attendance in that state"
@@ -56,6 +90,13 @@ class Procedure(metaclass=PoolMeta):
     @property
     def notice_period(self):
         return dt.timedelta(days=self.notice_delay or 0)
+
+    def notices_leave_at(self, slots):
+        """Return the time before which the notices of the slots do not leave,
+        or None if it has passed"""
+        at = max(s.end_at for s in slots) + dt.timedelta(
+            minutes=self.notice_wait or 0)
+        return at if at > tools.now() else None
 
     def get_notice(self, audience, attendances):
         "Return the letter that tells of the attendances, or None"

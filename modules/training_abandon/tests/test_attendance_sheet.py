@@ -9,6 +9,7 @@ from lxml import etree
 
 from trytond.model.exceptions import AccessError
 from trytond.pool import Pool
+from trytond.pyson import PYSONDecoder
 from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
@@ -17,7 +18,8 @@ from ..exceptions import (
     SheetUncheckedWarning, TrainingValidationError)
 from .common import (
     DATE, DAY, DatabaseTestCase, as_user, at, count_statements,
-    create_enrolments, create_session, create_user, run_wizard, set_up, today)
+    create_enrolments, create_session, create_user, open_wizard, run_wizard,
+    set_up, today, wizard_context)
 
 
 def minutes(value):
@@ -41,7 +43,8 @@ class AttendanceSheetTestCase(DatabaseTestCase):
         "Test that the function warns, then do it"
         pool = Pool()
         Warning = pool.get('res.user.warning')
-        with Transaction().set_context(_skip_warnings=False):
+        with Transaction().set_context(
+                _skip_warnings=False, skip_sheet_notices=True):
             with self.assertRaisesRegex(warning, regex) as error:
                 func(*args)
             Warning.create([{
@@ -177,7 +180,8 @@ class AttendanceSheetTestCase(DatabaseTestCase):
             self.assertEqual(slot.unchecked_count, 0)
             self.assertEqual(attendances[1].source, 'import')
             self.assertEqual(slot.absent_count, 1)
-            with Transaction().set_context(_skip_warnings=False):
+            with Transaction().set_context(
+                    _skip_warnings=False, skip_sheet_notices=True):
                 Slot.close([slot])
             events = Event.search([('slot', '=', slot.id)])
             self.assertEqual(
@@ -410,7 +414,8 @@ class AttendanceSheetTestCase(DatabaseTestCase):
                 with count_statements() as statements:
                     Slot.read([s.id for s in session.slots], [
                             'attendance_count', 'unchecked_count',
-                            'closed_at', 'closed_by', 'reopened_count'])
+                            'expected_count', 'filled_count', 'closed_at',
+                            'closed_by', 'reopened_count'])
                 count.append(len(statements))
                 with self.week(session, DATE) as Week:
                     with count_statements() as statements:
@@ -510,6 +515,101 @@ class AttendanceSheetTestCase(DatabaseTestCase):
                     context.on_change_with_to_date(), DATE + 13 * DAY)
                 self.assertEqual(Context.default_session(), session.id)
                 self.assertEqual(Context.default_date(), DATE + DAY)
+
+    @with_transaction()
+    def test_week_opening(self):
+        "Test that the grid is of the week chosen, which its titles tell"
+        pool = Pool()
+        Attendance = pool.get('training.attendance')
+        Week = pool.get('training.attendance.week')
+        with set_up() as (company, session, _):
+            (slot,), (attendance, *_) = self.open(session)
+            wizard, start = open_wizard(
+                'training.attendance.week.open', [session])
+            self.assertEqual(start['session'], session.id)
+            self.assertEqual(
+                (start['date'], start['from_date'], start['to_date']),
+                (DATE + DAY, DATE, DATE + 6 * DAY))
+            for date, monday, title in [
+                    (DATE + DAY, DATE, "Mon AM 02/03"),
+                    (DATE + 9 * DAY, DATE + 7 * DAY, "Mon AM 09/03"),
+                    ]:
+                Wizard, session_id = wizard
+                with wizard_context([session]):
+                    (action, _), = Wizard.execute(session_id, {'start': {
+                                'session': session.id, 'date': date,
+                                }}, 'open_')['actions']
+                context = PYSONDecoder().decode(action['pyson_context'])
+                self.assertEqual(
+                    context, {
+                        'session': session.id,
+                        'date': monday,
+                        'from_date': monday,
+                        'to_date': monday + 6 * DAY,
+                        })
+                with Transaction().set_context(context):
+                    for type_ in ['tree', 'form']:
+                        view = Week.fields_view_get(view_type=type_)
+                        self.assertEqual(
+                            view['fields']['monday_morning']['string'],
+                            title)
+            # Nobody has chosen a week
+            week = Week(attendance.enrolment.id)
+            with Transaction().set_context(session=session.id), \
+                    self.assertRaisesRegex(SheetError, "Choose"):
+                Week.write([week], {'monday_morning': 'A'})
+            self.assertEqual(Attendance(attendance.id).state, 'present')
+
+    @with_transaction()
+    def test_family_names(self):
+        "Test that the lines are in the order of the family names"
+        pool = Pool()
+        Party = pool.get('party.party')
+        Slot = pool.get('training.session.slot')
+        Trainee = pool.get('training.trainee')
+        Week = pool.get('training.attendance.week')
+        with set_up() as (_, session, _):
+            (slot,), attendances = self.open(session, count=4)
+            names = ["Zoe Adam", "Bruno Martin", "Chloe", "Anne Roy"]
+            for attendance, name in zip(attendances, names):
+                Party.write([attendance.enrolment.trainee.party], {
+                        'name': name})
+            for i, name in [(0, "Adam"), (3, "Roy"), (1, "")]:
+                Trainee.write([attendances[i].enrolment.trainee], {
+                        'family_name': name})
+            expected = ["Zoe Adam", "Bruno Martin", "Chloe", "Anne Roy"]
+            self.assertEqual(
+                [a.trainee.rec_name for a in Slot(slot.id).attendances],
+                expected)
+            with self.week(session, DATE) as Week:
+                self.assertEqual(
+                    [w.trainee.rec_name for w in Week.search([])], expected)
+            table, = self.print('training.session.slot.sign_in_sheet', [slot])
+            said = [row[0] for row in table if row[0] in expected]
+            self.assertEqual(said, expected)
+
+    @with_transaction()
+    def test_day(self):
+        "Test the counts of the sheets of the day, the late ones first"
+        pool = Pool()
+        ActionDomain = pool.get('ir.action.act_window.domain')
+        Attendance = pool.get('training.attendance')
+        Data = pool.get('ir.model.data')
+        Slot = pool.get('training.session.slot')
+        with set_up() as (_, session, _):
+            slots, attendances = self.open(session, count=3, slots=2)
+            Attendance.write(attendances[:1], {'state': 'absent'})
+            Slot.close(slots[1:])
+            domain = PYSONDecoder().decode(ActionDomain(Data.get_id(
+                        'training_abandon',
+                        'act_sheet_form_domain_today')).domain)
+            self.assertEqual([
+                    (s.date, s.state, s.expected_count, s.filled_count,
+                        s.absent_count) for s in Slot.search(domain)], [
+                    (DATE, 'open', 3, 1, 1),
+                    (DATE + DAY, 'planned', 3, 0, 0),
+                    (DATE + DAY, 'planned', 3, 0, 0),
+                    ])
 
     def print(self, name, records):
         "Return the rows of the tables, as lists of texts of the cells"

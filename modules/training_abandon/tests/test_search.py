@@ -167,6 +167,30 @@ class SearchTestCase(DatabaseTestCase):
                 global_search.FOUND = previous
 
     @with_transaction()
+    def test_global_search_accents(self):
+        "Test that the trainees are found with or without accents"
+        pool = Pool()
+        Model = pool.get('ir.model')
+        Party = pool.get('party.party')
+        with set_up() as (company, session, _):
+            enrolments, _, _ = self.create(company, session)
+            trainee = enrolments[1].trainee
+            Party.write([trainee.party], {'name': "Éloïse Le Cœur-Noël"})
+            user = create_user('user', company, 'training')
+            with as_user(user):
+                for text in [
+                        "Éloïse", "eloise", "ÉLOISE", "noel", "NOËL",
+                        "élöïsé le"]:
+                    with self.subTest(text=text):
+                        found = [
+                            (name, id_) for _, name, _, id_, _, _
+                            in Model.global_search(text, 50)]
+                        self.assertIn((trainee.__name__, trainee.id), found)
+                for text in ["%", "_lo", "elo%e"]:
+                    with self.subTest(text=text):
+                        self.assertEqual(trainee.search_folded(text), [])
+
+    @with_transaction()
     def test_global_search_chosen(self):
         "Test that an update keeps what an administrator has chosen"
         pool = Pool()

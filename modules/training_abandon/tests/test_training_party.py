@@ -8,14 +8,16 @@ from sql import Column
 
 from trytond.filestore import filestore
 from trytond.model import ModelSQL, fields
+from trytond.modules.party.exceptions import InvalidPhoneNumber
 from trytond.modules.training_abandon import tools
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
 from .common import (
-    DATE, DatabaseTestCase, analyse, create_enrolments, create_session,
-    get_reason, mail_server, open_cases, run_wizard, set_email, set_up)
+    DATE, DatabaseTestCase, analyse, create_enrolments, create_party,
+    create_session, get_reason, mail_server, open_cases, run_wizard, set_email,
+    set_up)
 
 # What is the same for all the trainees
 OTHERS = (
@@ -44,6 +46,36 @@ KEPT = {
 
 class PartyTestCase(DatabaseTestCase):
     "Test the parties that are erased or replaced"
+
+    @with_transaction()
+    def test_phone(self):
+        "Test that a phone number has digits and no words"
+        pool = Pool()
+        ContactMechanism = pool.get('party.contact_mechanism')
+        party = create_party("Party")
+
+        def create(value, type_='phone'):
+            mechanism, = ContactMechanism.create([{
+                        'party': party.id,
+                        'type': type_,
+                        'value': value,
+                        }])
+            return mechanism
+
+        for value in [
+                "04 93 00 00 00", "+33 (0)4.93.00.00.00", "39-49",
+                "04 93 00 00 00 poste 12", "0493000000 ext. 3"]:
+            with self.subTest(value=value):
+                create(value)
+        for value in ["04 93 AB", "bureau", "06 00 00 00 00 le soir"]:
+            for type_ in ['phone', 'mobile']:
+                with self.subTest(value=value, type=type_), \
+                        self.assertRaisesRegex(InvalidPhoneNumber, value):
+                    create(value, type_)
+        create("who@example.com", 'email')
+        mechanism = create("04 93 00 00 01")
+        with self.assertRaises(InvalidPhoneNumber):
+            ContactMechanism.write([mechanism], {'value': "x"})
 
     @with_transaction()
     def test_party_erase(self):

@@ -138,7 +138,17 @@ def hold_slot(slot, absent=()):
             attendance.state = 'absent'
     slot.save()
     slot.click('others_present')
-    slot.click('close')
+    close_sheets([slot])
+
+
+def close_sheets(slots):
+    "Close the attendance sheets, knowing who is written to"
+    config = get_config()
+    config.get_proxy('training.session.slot').close(
+        [s.id for s in slots],
+        dict(config.context, skip_sheet_notices=True))
+    for slot in slots:
+        slot.reload()
 
 
 def open_case(enrolment, origin='absence', **values):

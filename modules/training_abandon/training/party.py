@@ -10,8 +10,9 @@ from sql.conditionals import Coalesce
 from sql.functions import Lower
 from sql.operators import Concat, Like, Or
 
-from trytond.i18n import ngettext
+from trytond.i18n import gettext, ngettext
 from trytond.model import Index, ModelView, fields
+from trytond.modules.party.exceptions import InvalidPhoneNumber
 from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Bool, Eval, If
 from trytond.tools import escape_wildcard, grouped_slice
@@ -20,6 +21,11 @@ from trytond.wizard import Button, StateView
 
 from .. import tools
 from .enrolment import CURRENT_STATES
+
+PHONE_TYPES = {'phone', 'mobile', 'fax'}
+# With the number of the extension, if any
+PHONE = re.compile(
+    r'[\s(+]*\d[\d\s()./+-]*((ext|x|poste|p)\.?\s*\d+\s*)?', re.IGNORECASE)
 
 
 class Party(metaclass=PoolMeta):
@@ -113,6 +119,24 @@ class ContactMechanism(metaclass=PoolMeta):
         return super().view_attributes() + [
             ('/tree', 'visual', If(Bool(Eval('bounced_at')), 'danger', '')),
             ]
+
+    @classmethod
+    def validate_fields(cls, mechanisms, field_names):
+        super().validate_fields(mechanisms, field_names)
+        cls.check_phone(mechanisms, field_names)
+
+    @classmethod
+    def check_phone(cls, mechanisms, field_names=None):
+        "Check that a telephone can call the numbers"
+        if field_names and not field_names & {'type', 'value'}:
+            return
+        for mechanism in mechanisms:
+            if (mechanism.type in PHONE_TYPES and mechanism.value
+                    and not PHONE.fullmatch(mechanism.value)):
+                raise InvalidPhoneNumber(gettext(
+                        'training_abandon.msg_party_phone',
+                        phone=mechanism.value,
+                        party=mechanism.party.rec_name))
 
     @classmethod
     def get_mailbox(cls, mechanisms, name):
@@ -369,8 +393,8 @@ class Erase(metaclass=PoolMeta):
                 [lambda code: Concat(
                         'erased-', code.table.id.cast('VARCHAR'))]),
             (Trainee, [('party', '=', party_id)], True,
-                ['birth_date'],
-                [None]),
+                ['birth_date', 'family_name'],
+                [None, None]),
             (Period, enrolment, True,
                 ['reason'],
                 [None]),

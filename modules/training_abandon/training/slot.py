@@ -22,6 +22,7 @@ from ..rec_name import search_names
 from ..tools import BATCH
 from .configuration import TIMES as SCHEDULE
 from .half_day import HALVES, WEEKDAYS, half_of
+from .slot_calendar import CalendarMixin
 from .slot_clock import ClockMixin
 from .slot_conflict import ConflictMixin
 from .slot_move import MoveMixin
@@ -37,7 +38,8 @@ CONFLICT_COLOR = '#cc0000'
 
 
 class Slot(
-        ConflictMixin, MoveMixin, ClockMixin, Workflow, ModelSQL, ModelView):
+        ConflictMixin, MoveMixin, ClockMixin, CalendarMixin, Workflow,
+        ModelSQL, ModelView):
     __name__ = 'training.session.slot'
     _computed_fields = {
         'start_at', 'end_at', 'duration', 'weekday', 'half', 'parallel'}

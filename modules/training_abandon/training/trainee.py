@@ -2,18 +2,19 @@
 # this repository contains the full copyright notices and license terms.
 import datetime as dt
 
-from sql.conditionals import Coalesce
+from sql.conditionals import Coalesce, NullIf
 
 from trytond.i18n import gettext
 from trytond.model import (
     DeactivableMixin, Index, ModelSQL, ModelView, Unique, fields)
 from trytond.pool import Pool
-from trytond.transaction import Transaction
+from trytond.tools import grouped_slice
+from trytond.transaction import Transaction, check_access
 
 from .. import tools
 from ..exceptions import TrainingValidationError
-from ..global_search import GlobalSearchMixin
-from ..rec_name import search_names
+from ..global_search import FOUND, GlobalSearchMixin, contains_folded
+from ..rec_name import search_allowed, search_names
 
 # The age of the majority: article 414 of the civil code
 MAJORITY = 18
@@ -34,6 +35,10 @@ class Trainee(GlobalSearchMixin, DeactivableMixin, ModelSQL, ModelView):
 
     party = fields.Many2One(
         'party.party', "Party", required=True, ondelete='RESTRICT')
+    family_name = fields.Char(
+        "Family Name",
+        help="The attendance sheets are in the order of the family names, "
+        "or of the names of those without.")
     code = fields.Char("Code", readonly=True)
     birth_date = fields.Date(
         "Birth Date",
@@ -46,6 +51,9 @@ class Trainee(GlobalSearchMixin, DeactivableMixin, ModelSQL, ModelView):
             ('individual', "Individual"),
             ('other', "Other"),
             ], "Kind", required=True, sort=False)
+    phone = fields.Function(fields.Char("Phone"), 'get_contact')
+    mobile = fields.Function(fields.Char("Mobile"), 'get_contact')
+    email = fields.Function(fields.Char("Email"), 'get_contact')
     enrolments = fields.One2Many(
         'training.enrolment', 'trainee', "Enrolments", readonly=True)
 
@@ -70,8 +78,50 @@ class Trainee(GlobalSearchMixin, DeactivableMixin, ModelSQL, ModelView):
         return self.party.rec_name
 
     @classmethod
+    def get_contact(cls, trainees, names):
+        return {
+            name: {t.id: getattr(t.party, name) for t in trainees}
+            for name in names}
+
+    @classmethod
+    def of_enrolments(cls, trainees, Model):
+        """Return by trainee the ids of the records of the enrolments, those
+        that the user may read"""
+        result = {t.id: [] for t in trainees}
+        for sub_trainees in grouped_slice(trainees, tools.BATCH):
+            # Tryton calls the getters without the access of the user
+            with check_access():
+                records = Model.search([
+                        ('enrolment.trainee', 'in',
+                            [t.id for t in sub_trainees]),
+                        ])
+            for record in records:
+                result[record.enrolment.trainee.id].append(record.id)
+        return result
+
+    @classmethod
+    def search_folded(cls, text):
+        pool = Pool()
+        Party = pool.get('party.party')
+        if not text.strip():
+            return []
+        party = Party.__table__()
+        found = party.select(
+            party.id, where=contains_folded(party.name, text))
+        return cls.search([
+                ('party', 'in', search_allowed(Party, ('id', 'in', found))),
+                ], limit=FOUND)
+
+    @classmethod
     def order_rec_name(cls, tables):
         return cls.party.convert_order('party', tables, cls)
+
+    @classmethod
+    def order_family_name(cls, tables):
+        table, _ = tables[None]
+        # Those who have one stand among those who have none
+        name, = cls.party.convert_order('party.name', tables, cls)
+        return [Coalesce(NullIf(table.family_name, ''), name), name]
 
     @classmethod
     def search_rec_name(cls, name, clause):
@@ -127,8 +177,9 @@ class Trainee(GlobalSearchMixin, DeactivableMixin, ModelSQL, ModelView):
     def replace_by(self, trainee):
         "Give what refers to it to the trainee of another party"
         pool = Pool()
-        if self.birth_date and not trainee.birth_date:
-            self.write([trainee], {'birth_date': self.birth_date})
+        for name in ['birth_date', 'family_name']:
+            if (value := getattr(self, name)) and not getattr(trainee, name):
+                self.write([trainee], {name: value})
         for model_name, field_name in self.fields_to_replace():
             Model = pool.get(model_name)
             source, destination = self.id, trainee.id

@@ -50,17 +50,21 @@ class Sheets:
         yield f"Feuille d'émargement de {session} : {SHEET}"
         yield f"Calendrier de {session} : {self.url}"
 
-    def call(self, model, method, *args):
+    def call(self, model, method, *args, **context):
         proxy = self.config.get_proxy(model)
-        return getattr(proxy, method)(*args, self.config.context)
+        return getattr(proxy, method)(
+            *args, dict(self.config.context, **context))
 
     def close_sheet(self):
         "Close a sheet of the day, with an absence and a lateness"
         now = dt.datetime.now(dt.timezone.utc).replace(tzinfo=None)
         slots = self.demo.search_read(
             SLOT, [('state', '=', 'open'), ('start_at', '<=', now)],
-            'attendances')
-        slots = [s for s in slots if len(s['attendances']) > 2]
+            'attendances', 'end_at')
+        # The notices of the others leave once they have ended
+        slots = sorted(
+            (s for s in slots if len(s['attendances']) > 2),
+            key=lambda s: s['end_at'] > now)
         if not slots:
             # Nobody has come yet on that day
             return
@@ -71,7 +75,7 @@ class Sheets:
                 'state': 'late',
                 'late_by': LATE_BY,
                 })
-        self.call(SLOT, 'close', [slots[0]['id']])
+        self.call(SLOT, 'close', [slots[0]['id']], skip_sheet_notices=True)
 
     def justify(self):
         "Record what arrived for some of the absences, the latest first"

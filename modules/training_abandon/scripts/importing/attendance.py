@@ -279,7 +279,9 @@ class Attendance(Importer):
         slots = sorted({
                 mark.slot['id'] for row in rows for mark in row['marks']
                 if mark.slot['state'] == 'held' and mark.changes})
-        self.click(SLOT, 'open', slots)
+        self.click(
+            SLOT, 'open', slots,
+            training_abandon_notices=self.options.notify)
         return slots
 
     def open_sheets(self, rows):

@@ -72,7 +72,9 @@ class Client:
         self._close = close
         # No warning can be answered here
         config.skip_warning = True
-        self.context = dict(config.context, skip_slot_conflicts=True)
+        self.context = dict(
+            config.context, skip_slot_conflicts=True,
+            skip_sheet_notices=True)
         self._proxies = {}
         self._refusals, self._failures = _exceptions()
 

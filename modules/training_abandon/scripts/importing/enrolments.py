@@ -18,6 +18,10 @@ ENDED = {
     'cancelled': "The session is cancelled: set it back to draft first.",
     'done': "The session is done: set it back to running first.",
     }
+TRAINEE_FIELDS = {
+    'trainee_kind': 'kind',
+    'family_name': 'family_name',
+    }
 FIELDS = {
     'agreement': 'agreement_kind',
     'prescriber': 'prescriber',
@@ -33,6 +37,7 @@ class Enrolments(Importer):
         'session': cells.code,
         'trainee': cells.code,
         'trainee_kind': cells.trainee_kind,
+        'family_name': cells.label,
         'agreement': cells.agreement,
         'prescriber': cells.code,
         'employer': cells.code,
@@ -45,7 +50,8 @@ class Enrolments(Importer):
 
     def load(self, rows):
         rows = list(self.without_doubles(rows, 'enrolment'))
-        rows = list(self.consistent(rows, 'trainee', 'trainee_kind'))
+        for name in TRAINEE_FIELDS:
+            rows = list(self.consistent(rows, 'trainee', name))
         rows = self.set_parties(rows)
         rows = self.set_sessions(rows)
         rows = self.set_trainees(rows)
@@ -88,23 +94,23 @@ class Enrolments(Importer):
 
     def set_trainees(self, rows):
         "Replace the parties by their trainees, created when missing"
-        kinds = {}
+        said = {}
         for row in rows:
-            kinds.setdefault(row['trainee'], row['trainee_kind'])
-            kinds[row['trainee']] = (
-                kinds[row['trainee']] or row['trainee_kind'])
+            said.setdefault(row['trainee'], {}).update(trainee_values(row))
         ids = {
             trainee['party']: trainee for trainee in self.client.read_in(
-                TRAINEE, 'party', kinds, ['party', 'kind'])}
+                TRAINEE, 'party', said,
+                ['party', *TRAINEE_FIELDS.values()])}
         for row in rows:
-            trainee, kind = ids.get(row['trainee']), kinds[row['trainee']]
-            if trainee and kind and kind != trainee['kind']:
-                row.also['kind', trainee['id']] = request(
-                    TRAINEE, 'write', [trainee['id']], {'kind': kind})
+            if trainee := ids.get(row['trainee']):
+                for name, value in said[row['trainee']].items():
+                    if value != trainee[name]:
+                        row.also[name, trainee['id']] = request(
+                            TRAINEE, 'write', [trainee['id']], {name: value})
         ids = {party: trainee['id'] for party, trainee in ids.items()}
-        for party, kind in kinds.items():
+        for party, values in said.items():
             if party not in ids:
-                ids[party] = self.later(TRAINEE, trainee_values(party, kind))
+                ids[party] = self.later(TRAINEE, {'party': party, **values})
         for row in rows:
             row.values['trainee'] = ids[row['trainee']]
         return rows
@@ -183,7 +189,7 @@ class Enrolments(Importer):
                 if enrolment[name] != value}
             if fundings := funding_changes(row, enrolment):
                 values['fundings'] = fundings
-            changed.append((row, bool(values)))
+            changed.append((row, bool(values or row.also)))
             if row['enrolment'] in matched:
                 values['external_codes'] = self.code(row['enrolment'])
             if values:
@@ -216,11 +222,10 @@ def conflict(row, enrolment):
             'funder')
 
 
-def trainee_values(party, kind):
-    values = {'party': party}
-    if kind:
-        values['kind'] = kind
-    return values
+def trainee_values(row):
+    return {
+        field: row[name] for name, field in TRAINEE_FIELDS.items()
+        if row[name]}
 
 
 def enrolment_values(row):
