@@ -1,0 +1,338 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+"The numbers beside the tasks, each of which opens the records it counts"
+import datetime as dt
+
+from dateutil.relativedelta import relativedelta
+from sql import Literal, Null, Union, With
+from sql.aggregate import Count, Min, Sum
+from sql.conditionals import Case as SQLCase
+from sql.conditionals import Coalesce
+from sql.functions import Extract, Round
+
+from trytond.i18n import gettext
+from trytond.model import ModelSQL, ModelView, fields
+from trytond.pool import Pool
+from trytond.transaction import Transaction
+
+from ..procedure.states import OPEN_STATES, STEP_ORDER
+
+# Fewer cases would tell whose reasons they are
+FEWEST = 5
+# More than there are months and reasons
+NUMBERS = 100_000
+MONTHS = 12
+RETAINED_GROUNDS = ['resumed', 'postponed', 'transfer']
+
+
+def last_months(months=MONTHS):
+    "Return the first day of the months that end with the present one"
+    pool = Pool()
+    Date = pool.get('ir.date')
+    return Date.today() + relativedelta(day=1, months=1 - months)
+
+
+def readable(model, domain):
+    "Return the query of the ids of the domain that the user may read"
+    pool = Pool()
+    ModelAccess = pool.get('ir.model.access')
+    if not ModelAccess.check(model, 'read', raise_exception=False):
+        domain = [('id', '=', -1)]
+    return pool.get(model).search(domain, order=[], query=True)
+
+
+class FigureMixin:
+    "Numbers of a company"
+    __slots__ = ()
+
+    company = fields.Many2One('company.company', "Company")
+
+    @classmethod
+    def opened(cls, figures):
+        """Return the name of the action and the domain that open what the
+        figures count"""
+        raise NotImplementedError
+
+    def get_rec_name(self, name):
+        return self.label
+
+
+class StepFigure(FigureMixin, ModelSQL, ModelView):
+    "The open cases by the step that they have to do"
+    __name__ = 'training.figure.step'
+
+    step = fields.Integer("Step")
+    label = fields.Function(fields.Char("Step"), 'get_label')
+    on_time = fields.Integer("On Time")
+    late = fields.Integer("Late")
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls._order = [('step', 'ASC'), ('id', None)]
+
+    @classmethod
+    def table_query(cls):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Date = pool.get('ir.date')
+        case = Case.__table__()
+        step = SQLCase(*(
+                (case.next_kind == kind, position)
+                for position, kind in enumerate(STEP_ORDER, 1)))
+        late = Coalesce(case.next_due_date, dt.date.max) < Date.today()
+        return case.select(
+            (case.company * NUMBERS + Min(step)).as_('id'),
+            case.company.as_('company'),
+            cls.step.sql_cast(Min(step)).as_('step'),
+            Count(Literal(1), filter_=~late).as_('on_time'),
+            Count(Literal(1), filter_=late).as_('late'),
+            where=case.id.in_(readable('training.abandon.case', cls._domain()))
+            & case.next_kind.in_(STEP_ORDER),
+            group_by=[case.company, case.next_kind])
+
+    @classmethod
+    def _domain(cls):
+        return [('closed_at', '=', None), ('state', 'in', OPEN_STATES)]
+
+    @classmethod
+    def get_label(cls, figures, name):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        labels = dict(Case.fields_get(['next_kind'])['next_kind']['selection'])
+        # The desktop client puts them in the order of their labels
+        return {
+            f.id: f'{f.step}. {labels[STEP_ORDER[f.step - 1]]}'
+            for f in figures}
+
+    @classmethod
+    def opened(cls, figures):
+        return 'act_case_form', [
+            *cls._domain(),
+            ('company', 'in', [f.company.id for f in figures]),
+            ('next_kind', 'in', [STEP_ORDER[f.step - 1] for f in figures]),
+            ]
+
+
+class MonthFigure(FigureMixin, ModelSQL, ModelView):
+    "What was decided by month"
+    __name__ = 'training.figure.month'
+
+    number = fields.Integer("Number", help="The months since the year 0.")
+    label = fields.Function(fields.Char("Month"), 'get_label')
+    abandoned = fields.Integer("Abandonments")
+    retained = fields.Integer("Retained")
+    other = fields.Integer("Other Ends")
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls._order = [('number', 'ASC'), ('id', None)]
+
+    @classmethod
+    def table_query(cls):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        case = Case.__table__()
+        decided = case.select(
+            case.company.as_('company'),
+            case.ground.as_('ground'),
+            cls.number.sql_cast(
+                Extract('YEAR', case.effective_date) * 12
+                + Extract('MONTH', case.effective_date) - 1).as_('number'),
+            where=case.id.in_(readable(
+                    'training.abandon.case', cls._domain(last_months()))))
+        retained = decided.ground.in_(RETAINED_GROUNDS)
+        abandoned = decided.ground == 'abandonment'
+        return decided.select(
+            (decided.company * NUMBERS + decided.number).as_('id'),
+            decided.company.as_('company'),
+            decided.number.as_('number'),
+            Count(Literal(1), filter_=abandoned).as_('abandoned'),
+            Count(Literal(1), filter_=retained).as_('retained'),
+            Count(Literal(1), filter_=~abandoned & ~retained).as_('other'),
+            group_by=[decided.company, decided.number])
+
+    @classmethod
+    def _domain(cls, start):
+        return [
+            ('decision', '!=', None),
+            ('state', '!=', 'cancelled'),
+            ('ground', '!=', 'unfounded'),
+            ('effective_date', '>=', start),
+            ]
+
+    @classmethod
+    def get_label(cls, figures, name):
+        return {
+            f.id: '{:04}-{:02}'.format(f.number // 12, f.number % 12 + 1)
+            for f in figures}
+
+    @classmethod
+    def opened(cls, figures):
+        def domain(figure):
+            start = dt.date(figure.number // 12, figure.number % 12 + 1, 1)
+            return [
+                *cls._domain(start),
+                ('effective_date', '<', start + relativedelta(months=1)),
+                ('company', '=', figure.company.id),
+                ]
+        return 'act_case_form', ['OR', *map(domain, figures)]
+
+
+class ReasonFigure(FigureMixin, ModelSQL, ModelView):
+    "The cases by the category of their reasons and of their causes"
+    __name__ = 'training.figure.reason'
+
+    category = fields.Many2One('training.abandon.reason', "Category")
+    label = fields.Function(fields.Char("Category"), 'get_label')
+    declared = fields.Integer("Declared Reasons")
+    determined = fields.Integer("Causes")
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls._order = [('determined', 'DESC'), ('id', None)]
+
+    @classmethod
+    def table_query(cls):
+        line = cls._lines()
+
+        def count(side):
+            number = Count(Literal(1), filter_=line.side == side)
+            return SQLCase((number >= FEWEST, number), else_=0)
+
+        declared, determined = count('declared'), count('determined')
+        return line.select(
+            (line.company * NUMBERS + line.category).as_('id'),
+            line.company.as_('company'),
+            SQLCase((line.category > 0, line.category)).as_('category'),
+            declared.as_('declared'),
+            determined.as_('determined'),
+            group_by=[line.company, line.category],
+            having=(declared > 0) | (determined > 0))
+
+    @classmethod
+    def _lines(cls):
+        """Return the query of the company, case, side and category, each once
+
+        The category of what is personal is 0."""
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Reason = pool.get('training.abandon.reason')
+        case, reason = Case.__table__(), Reason.__table__()
+        root, child = Reason.__table__(), Reason.__table__()
+        family = With('id', 'family', recursive=True)
+        family.query = root.select(
+            root.id, root.id, where=root.parent == Null)
+        family.query |= (child
+            .join(family, condition=child.parent == family.id)
+            .select(child.id, family.family))
+        told = Union(*cls._told(), all_=True)
+        category = SQLCase(
+            (reason.sensitive & ~Coalesce(told.told, Literal(False)), 0),
+            else_=family.family)
+        return (told
+            .join(case, condition=case.id == told.case)
+            .join(reason, condition=reason.id == told.reason)
+            .join(family, condition=family.id == told.reason)
+            .select(
+                case.company.as_('company'),
+                case.id.as_('case'),
+                told.side.as_('side'),
+                category.as_('category'),
+                where=case.id.in_(readable('training.abandon.case', [
+                            ('opening_date', '>=', last_months()),
+                            ('state', '!=', 'cancelled'),
+                            ])),
+                distinct=True,
+                with_=[family]))
+
+    @classmethod
+    def _told(cls):
+        pool = Pool()
+        for side, name in [
+                ('declared', 'training.abandon.case-training.abandon.reason'),
+                ('determined', 'training.abandon.case.cause')]:
+            Model = pool.get(name)
+            table = Model.__table__()
+            yield table.select(
+                table.case.as_('case'),
+                getattr(table, Model.reason_name).as_('reason'),
+                table.told.as_('told'),
+                fields.Char('side').sql_cast(Literal(side)).as_('side'))
+
+    @classmethod
+    def get_label(cls, figures, name):
+        return {
+            f.id: f.category.name if f.category
+            else gettext('training_abandon.msg_reason_category_personal')
+            for f in figures}
+
+    @classmethod
+    def opened(cls, figures):
+        line = cls._lines()
+        id_ = line.company * NUMBERS + line.category
+        found = line.select(
+            line.case,
+            where=fields.SQL_OPERATORS['in'](id_, list(map(int, figures))))
+        return 'act_case_form', [('id', 'in', cls._fetch(found))]
+
+    @classmethod
+    def _fetch(cls, query):
+        cursor = Transaction().connection.cursor()
+        cursor.execute(*query)
+        return sorted({id_ for id_, in cursor})
+
+
+class AttendanceFigure(FigureMixin, ModelSQL, ModelView):
+    "The attendance rate of the courses"
+    __name__ = 'training.figure.attendance'
+
+    course = fields.Many2One('training.course', "Course")
+    rate = fields.Integer("Attendance (%)")
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls._order = [('rate', 'ASC'), ('id', None)]
+
+    @classmethod
+    def table_query(cls):
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        Session = pool.get('training.session')
+        enrolment, session = Enrolment.__table__(), Session.__table__()
+
+        def seconds(column):
+            return Sum(Extract('EPOCH', column))
+
+        held = seconds(enrolment.hours_held)
+        return (enrolment
+            .join(session, condition=session.id == enrolment.session)
+            .select(
+                Min(enrolment.id).as_('id'),
+                enrolment.company.as_('company'),
+                session.course.as_('course'),
+                cls.rate.sql_cast(Round(
+                        100 * seconds(enrolment.hours_attended) / held)
+                    ).as_('rate'),
+                where=enrolment.id.in_(readable(
+                        'training.enrolment',
+                        [('hours_held', '>', dt.timedelta())]))
+                & (session.end_date >= last_months())
+                & (session.state != 'cancelled'),
+                group_by=[enrolment.company, session.course]))
+
+    def get_rec_name(self, name):
+        return self.course.rec_name
+
+    @classmethod
+    def opened(cls, figures):
+        return 'act_enrolment_form', [
+            ('company', 'in', [f.company.id for f in figures]),
+            ('session.course', 'in', [f.course.id for f in figures]),
+            ('session.end_date', '>=', last_months()),
+            ('session.state', '!=', 'cancelled'),
+            ('hours_held', '>', dt.timedelta()),
+            ]
