@@ -114,6 +114,14 @@ class OverviewMixin:
                 })
 
     @classmethod
+    def view_attributes(cls):
+        return super().view_attributes() + [
+            ('/form//image[@name="tryton-warning"]', 'states', {
+                    'invisible': ~Eval('alert'),
+                    }),
+            ]
+
+    @classmethod
     def get_contacts(cls, cases, names):
         "Return whom to call and where, for the trainee and the prescriber"
         pool = Pool()
