@@ -23,9 +23,9 @@ def test_timeline(client, training):
     mail, = case.mails
     client.login('assistant')
     open_case(client, "Inès Garnier")
-    client.notebook("Chronologie")
+    client.notebook("Échanges")
     client.screenshot('40-timeline')
-    button = client.rows(re.compile("250 2.0.0")).locator(
+    button = client.rows("Courriel envoyé").first.locator(
         'button[name="open_origin"]')
     # The first click selects the row
     button.click()

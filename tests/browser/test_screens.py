@@ -2,11 +2,26 @@
 # this repository contains the full copyright notices and license terms.
 "Every screen of the module opened in the web client"
 
+import re
+
 from playwright.sync_api import expect
 
 from trytond.modules.training_abandon.tests import tools
 
 from .test_steps import open_case
+
+# What the buttons of the forms say
+LABELS = {
+    'inform': "Envoyer 1 courriel",
+    'ask_reasons': "Envoyer 1 courriel",
+    'analyse': "Enregistrer l'analyse",
+    'propose': "Enregistrer les propositions",
+    'exchange': "Enregistrer l'échange",
+    'follow_up': "Envoyer 2 courriels",
+    'decide': "Valider l'abandon",
+    'certify': "Émettre et envoyer 1 courriel",
+    'skip': "Passer l'étape",
+    }
 
 
 def test_menu(client, training):
@@ -59,7 +74,8 @@ def test_wizards(client, training):
         for button in [kind, 'skip'] if kind != 'decide' else [kind]:
             client.press(button)
             expect(client.dialog.get_by_role(
-                    'button', name="Appliquer", exact=True)).to_be_visible()
+                    'button', name=re.compile(LABELS[button]),
+                    )).to_be_visible()
             client.screenshot(f'wizard-{number}-{button}')
             client.answer("Annuler")
             expect(client.page.locator('.modal.in')).to_have_count(0)

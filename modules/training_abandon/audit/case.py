@@ -5,6 +5,7 @@ from trytond.pool import PoolMeta
 
 from .conformity import ConformityMixin
 from .conversation import ConversationMixin
+from .timeline import MESSAGE_KINDS
 
 
 class Case(ConformityMixin, ConversationMixin, metaclass=PoolMeta):
@@ -12,3 +13,14 @@ class Case(ConformityMixin, ConversationMixin, metaclass=PoolMeta):
 
     events = fields.One2Many(
         'training.abandon.case.event', 'case', "Timeline", readonly=True)
+    messages = fields.One2Many(
+        'training.abandon.case.event', 'case', "Messages", readonly=True,
+        filter=[
+            ('kind', 'in', MESSAGE_KINDS),
+            ],
+        order=[
+            ('party', 'ASC'),
+            ('at', 'ASC'),
+            ('id', 'ASC'),
+            ],
+        help="What was written to each party and heard from it.")

@@ -21,14 +21,14 @@ from trytond.transaction import Transaction
 from .. import tools
 from ..rec_name import search_names
 
-# What is written to a party or heard from it
-MESSAGE_KINDS = [
+# What became of a mail
+MAIL_KINDS = [
     'mail_queued', 'mail_sent', 'mail_failed', 'mail_bounced',
-    'mail_cancelled', 'reply', 'follow_up']
+    'mail_cancelled']
+# What is written to a party or heard from it
+MESSAGE_KINDS = [*MAIL_KINDS, 'reply', 'follow_up']
 # What comes from others, whatever became of the case
 LATE_KINDS = ['mail_bounced', 'reply', 'follow_up']
-# The text of a mail stands once, where it was written
-TEXT_KINDS = ['mail_queued', 'reply', 'follow_up']
 _DATE = re.compile(r'\d{4}-\d{2}-\d{2}')
 # The detail has dates
 DATED_KINDS = ['completion', 'justification']
@@ -47,6 +47,15 @@ def _with_dates(text):
             lang.strftime(dt.date.fromisoformat(word))
             if _DATE.fullmatch(word) else word
             for word in text.split()))
+
+
+def _with_time(at, company):
+    "Return the day and the hour of the company in the format of the language"
+    pool = Pool()
+    Lang = pool.get('ir.lang')
+    lang = Lang.get()
+    return lang.strftime(
+        tools.local_datetime(at, company), f'{lang.date} %H:%M')
 
 
 class Event(ModelSQL, ModelView):
@@ -177,10 +186,6 @@ class Event(ModelSQL, ModelView):
             cls._from_steps,
             cls._from_states,
             cls._from_completions,
-            cls._from_sent_mails,
-            cls._from_failed_mails,
-            cls._from_cancelled_mails,
-            cls._from_bounced_mails,
             cls._from_replies,
             cls._from_corrections,
             ]
@@ -332,7 +337,8 @@ class Event(ModelSQL, ModelView):
                 table.id, fields.Char('id').sql_type().base))
 
     @classmethod
-    def _from_mail(cls, where, **values):
+    def _from_mails(cls):
+        "The mails, once each, when they left or were given up"
         pool = Pool()
         Mail = pool.get('training.mail')
         mail = Mail.__table__()
@@ -340,53 +346,21 @@ class Event(ModelSQL, ModelView):
                 Mail.__name__, mail,
                 case=mail.case,
                 company=mail.company,
+                at=Coalesce(
+                    mail.sent_at, mail.failed_at, _second(mail.create_date)),
+                kind=SQLCase(
+                    (mail.bounced_at != Null, 'mail_bounced'),
+                    (mail.state == 'sent', 'mail_sent'),
+                    (mail.state == 'failed', 'mail_failed'),
+                    (mail.state == 'cancelled', 'mail_cancelled'),
+                    else_='mail_queued'),
                 label=mail.kind,
+                detail=SQLCase(
+                    (mail.bounced_at != Null, mail.bounce_reason),
+                    else_=mail.smtp_reply),
                 party=mail.party,
-                **{name: value(mail) if callable(value) else value
-                    for name, value in values.items()}),
-            where=(mail.case != Null) & where(mail)), mail
-
-    @classmethod
-    def _from_mails(cls):
-        return cls._from_mail(
-            lambda m: Literal(True),
-            at=lambda m: _second(m.create_date),
-            kind='mail_queued',
-            user=lambda m: m.create_uid)
-
-    @classmethod
-    def _from_sent_mails(cls):
-        return cls._from_mail(
-            lambda m: m.sent_at != Null,
-            at=lambda m: m.sent_at,
-            kind='mail_sent',
-            detail=lambda m: m.smtp_reply)
-
-    @classmethod
-    def _from_failed_mails(cls):
-        return cls._from_mail(
-            lambda m: m.failed_at != Null,
-            at=lambda m: m.failed_at,
-            kind='mail_failed',
-            # The words of the last attempt
-            detail=lambda m: SQLCase(
-                (m.state.in_(['failed', 'cancelled']), m.smtp_reply)))
-
-    @classmethod
-    def _from_cancelled_mails(cls):
-        return cls._from_mail(
-            lambda m: m.state == 'cancelled',
-            at=lambda m: _second(Coalesce(m.write_date, m.create_date)),
-            kind='mail_cancelled',
-            detail=lambda m: SQLCase((m.failed_at == Null, m.smtp_reply)))
-
-    @classmethod
-    def _from_bounced_mails(cls):
-        return cls._from_mail(
-            lambda m: m.bounced_at != Null,
-            at=lambda m: m.bounced_at,
-            kind='mail_bounced',
-            detail=lambda m: m.bounce_reason)
+                user=mail.create_uid),
+            where=mail.case != Null), mail
 
     @classmethod
     def _from_replies(cls):
@@ -625,40 +599,74 @@ class Event(ModelSQL, ModelView):
     def get_summary(cls, events, name):
         """Return what happened in words that everybody may read: the words
         of the trainee are those of the origin."""
-        labels, also_for = cls._get_labels(), cls._get_also_for(events)
+        labels = cls._get_labels()
+        mails, proposals = cls._get_mails(events), cls._get_proposals(events)
         return {
             event.id: ' – '.join(filter(None, [
                         event.kind_string,
                         labels['label'](event),
-                        labels['detail'](event),
-                        also_for.get(str(event.origin)),
-                        event._late()]))
+                        proposals.get(str(event.origin)),
+                        *(event._fate(mails[event.origin.id])
+                            if event.kind in MAIL_KINDS
+                            else [labels['detail'](event)]),
+                        event._late(mails)]))
             for event in events}
 
-    def _late(self):
+    def _fate(self, mail):
+        "Return the list of the words for what became of the mail"
+
+        def tell(name, at, **values):
+            return gettext(
+                f'training_abandon.msg_event_mail_{name}',
+                at=_with_time(at, self.company), **values)
+
+        words = []
+        if mail.also_for:
+            words.append(gettext(
+                    'training_abandon.msg_event_also_for',
+                    parties=', '.join(p.rec_name for p in mail.also_for)))
+        if mail.bounced_at:
+            words.append(tell('bounced', mail.bounced_at))
+        if self.detail and self.kind != 'mail_sent':
+            words.append(self.detail)
+        if mail.failed_at and self.kind != 'mail_failed':
+            words.append(tell('failed', mail.failed_at))
+        if self.kind == 'mail_queued' and mail.next_attempt:
+            words.append(tell('attempt', mail.next_attempt))
+        if mail.replaced_by:
+            words.append(gettext(
+                    'training_abandon.msg_event_mail_replaced',
+                    to=mail.replaced_by.to))
+        return words
+
+    def _late(self, mails):
         "Return the words for what comes after the case was closed"
         closed_at = self.case.closed_at
-        if self.kind in LATE_KINDS and closed_at and self.at > closed_at:
+        if self.kind not in LATE_KINDS or not closed_at:
+            return None
+        at = self.at
+        if self.kind == 'mail_bounced':
+            at = mails[self.origin.id].bounced_at
+        if at > closed_at:
             return gettext('training_abandon.msg_event_late')
 
     @classmethod
-    def _get_also_for(cls, events):
-        "Return the words for the other parties of the mails, by mail"
+    def _get_mails(cls, events):
+        "Return the mails of the events, by id"
         pool = Pool()
         Mail = pool.get('training.mail')
-        mails = []
-        for sub_ids in grouped_slice(list({
-                        e.origin.id for e in events
-                        if e.kind.startswith('mail_')}), tools.BATCH):
-            mails += Mail.search([
-                    ('id', 'in', list(sub_ids)),
-                    ('also_for', '!=', None),
-                    ])
+        return tools.browse_by_id(Mail, {
+                e.origin.id for e in events if e.kind in MAIL_KINDS})
+
+    @classmethod
+    def _get_proposals(cls, events):
+        "Return the names of the proposals of the events, by proposal"
+        pool = Pool()
+        Proposal = pool.get('training.abandon.proposal')
         return {
-            str(m): gettext(
-                'training_abandon.msg_event_also_for',
-                parties=', '.join(p.rec_name for p in m.also_for))
-            for m in mails}
+            str(p): p.rec_name for p in tools.browse_by_id(Proposal, {
+                    e.origin.id for e in events
+                    if e.kind in {'proposal', 'response'}}).values()}
 
     @classmethod
     def _get_labels(cls):
@@ -693,8 +701,7 @@ class Event(ModelSQL, ModelView):
                 'justification': selection(
                     'training.justification', 'state'),
                 'reply': selection('training.mail.reply', 'kind'),
-                **{kind: mails for kind in MESSAGE_KINDS
-                    if kind.startswith('mail_')},
+                **dict.fromkeys(MAIL_KINDS, mails),
                 },
             'detail': {
                 'decision': selection('training.abandon.case', 'ground'),
@@ -724,7 +731,7 @@ class Event(ModelSQL, ModelView):
         by_model = defaultdict(list)
         for event in events:
             texts[event.id] = None
-            if event.kind in TEXT_KINDS:
+            if event.kind in MESSAGE_KINDS:
                 by_model[event.origin.__class__].append(event)
         for Model, model_events in by_model.items():
             field = {

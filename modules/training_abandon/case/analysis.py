@@ -12,6 +12,7 @@ from trytond.tools import grouped_slice
 from trytond.transaction import without_check_access
 
 from .. import tools
+from ..procedure.states import RESPONSIBLES
 
 
 class _SensitiveSearchMixin:
@@ -195,12 +196,8 @@ class Cause(
         domain=[
             ('company', 'in', [Eval('company', -1), None]),
             ])
-    responsible = fields.Selection([
-            ('trainee', "Trainee"),
-            ('employer', "Employer"),
-            ('provider', "Training Provider"),
-            ('external', "External"),
-            ], "Responsible", required=True, sort=False)
+    responsible = fields.Selection(
+        RESPONSIBLES, "Responsible", required=True, sort=False)
     responsible_string = responsible.translated('responsible')
     note = fields.Text(
         "Note", help="Read by the group Sensitive Reasons only.")

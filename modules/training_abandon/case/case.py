@@ -29,6 +29,7 @@ from .follow_up import ExchangeMixin
 from .obstacle import ObstacleMixin
 from .opening import OpeningMixin
 from .outcome import OutcomeMixin
+from .overview import OverviewMixin
 from .owner import OwnerMixin
 from .progress import ProgressMixin
 from .revision import RevisionMixin
@@ -39,8 +40,8 @@ class Case(
         OpeningMixin, ProgressMixin, CaseCorrespondenceMixin, AnswerMixin,
         AnalysisMixin, ExchangeMixin, ObstacleMixin, DecisionMixin,
         OutcomeMixin, CertificationMixin, UndoMixin, RevisionMixin,
-        CorrectionMixin, OwnerMixin, GlobalSearchMixin, StoredMixin, Workflow,
-        ModelSQL, ModelView):
+        CorrectionMixin, OwnerMixin, OverviewMixin, GlobalSearchMixin,
+        StoredMixin, Workflow, ModelSQL, ModelView):
     __name__ = 'training.abandon.case'
     _rec_name = 'number'
 

@@ -134,6 +134,10 @@ class Certificate(Workflow, ModelSQL, ModelView):
                 'invisible': Eval('state').in_(['signed', 'void']),
                 'depends': ['state'],
                 },
+            record_signature={
+                'invisible': Eval('state').in_(['signed', 'void']),
+                'depends': ['state'],
+                },
             refuse={
                 'invisible': Eval('state').in_(
                     ['signed', 'refused', 'void']),
@@ -276,6 +280,11 @@ class Certificate(Workflow, ModelSQL, ModelView):
                     and not certificate.signed_by and len(side) == 1):
                 certificate.signed_by, = side
         cls.save(certificates)
+
+    @classmethod
+    @ModelView.button_action('training_abandon.wizard_certificate_sign')
+    def record_signature(cls, certificates):
+        "Ask for the document that is signed, then sign"
 
     @classmethod
     @ModelView.button

@@ -18,9 +18,10 @@ class DueDateMixin:
     "Steps that are due some days after the opening or the previous one"
     __slots__ = ()
 
-    due_date = fields.Date("Due Date")
+    due_date = fields.Date("Due Date", readonly=True)
     late_from = fields.DateTime(
-        "Late from", help="The end of the due date for the company.")
+        "Late from", readonly=True,
+        help="The end of the due date for the company.")
 
     @classmethod
     def _fill_late_from(cls):

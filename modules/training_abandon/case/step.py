@@ -22,38 +22,42 @@ from ..stored import SLICE, of_ids
 from .analysis import CaseCompanyMixin
 from .due_date import DueDateMixin
 from .evidence import EvidenceMixin
+from .proof import ProofMixin
 
 # The steps that tell somebody something
 TOLD_KINDS = ['inform', 'ask_reasons', 'follow_up', 'certify']
 
 
 class Step(
-        EvidenceMixin, DueDateMixin, CaseCompanyMixin, ModelSQL, ModelView):
+        EvidenceMixin, ProofMixin, DueDateMixin, CaseCompanyMixin, ModelSQL,
+        ModelView):
     __name__ = 'training.abandon.case.step'
 
     case = fields.Many2One(
-        'training.abandon.case', "Case", required=True, ondelete='CASCADE')
-    sequence = fields.Integer("Sequence", required=True)
-    kind = fields.Selection(STEP_KINDS, "Step", required=True, sort=False)
+        'training.abandon.case', "Case", required=True, readonly=True,
+        ondelete='CASCADE')
+    sequence = fields.Integer("Sequence", required=True, readonly=True)
+    kind = fields.Selection(
+        STEP_KINDS, "Step", required=True, readonly=True, sort=False)
     kind_string = kind.translated('kind')
     procedure_step = fields.Many2One(
-        'training.abandon.procedure.step', "Procedure Step",
+        'training.abandon.procedure.step', "Procedure Step", readonly=True,
         ondelete='RESTRICT')
     state = fields.Selection([
             ('todo', "To Do"),
             ('done', "Done"),
             ('skipped', "Skipped"),
-            ], "State", required=True, sort=False)
-    done_at = fields.DateTime("Done at")
+            ], "State", required=True, readonly=True, sort=False)
+    done_at = fields.DateTime("Done at", readonly=True)
     done_by = employee_field("Done By", states=['todo', 'done', 'skipped'])
     done_by_user = fields.Many2One(
-        'res.user', "Done By User", ondelete='RESTRICT')
-    skip_reason = fields.Text("Skip Reason")
+        'res.user', "Done By User", readonly=True, ondelete='RESTRICT')
+    skip_reason = fields.Text("Skip Reason", readonly=True)
     is_next = fields.Boolean(
         "Next", readonly=True,
         help="It is the first step that its case has to do.")
     by_procedure = fields.Boolean(
-        "Skipped by the Procedure",
+        "Skipped by the Procedure", readonly=True,
         help="The step did not apply to the case: nobody chose to skip it.")
     mails = fields.One2Many('training.mail', 'step', "Mails", readonly=True)
     follow_ups = fields.One2Many(

@@ -1,7 +1,10 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
+import copy
 import datetime as dt
 from collections import defaultdict
+
+from lxml import etree
 
 from trytond.i18n import gettext
 from trytond.model import ModelView, fields
@@ -17,12 +20,33 @@ from ..mail.hold import HoldNoticeMixin
 from ..procedure.states import GROUND_STATES, INVALID_GROUNDS, ORIGINS
 from .outcome import ENDED_SESSION_STATES
 
+# The most proposals that the exchange shows side by side
+COLUMNS = 6
+ANSWERS = [f'answer_{column}' for column in range(1, COLUMNS + 1)]
+# How the answers come by the exchanges
+_CHANNELS = {
+    'call': 'call',
+    'meeting': 'meeting',
+    'visit': 'meeting',
+    'mediation': 'meeting',
+    'email': 'email',
+    'letter': 'letter',
+    }
 
-def step_view(model, view):
-    return StateView(model, f'training_abandon.{view}', [
-            Button("Cancel", 'end', 'tryton-cancel'),
-            Button("Apply", 'apply', 'tryton-ok', default=True),
-            ])
+
+class StepView(StateView):
+    "The form of a step, whose buttons say what they do"
+
+    def __init__(self, model, view, *buttons):
+        super().__init__(model, f'training_abandon.{view}', [
+                Button("Cancel", 'end', 'tryton-cancel'), *buttons])
+
+    def get_buttons(self, wizard, state_name):
+        buttons = super().get_buttons(wizard, state_name)
+        for button in buttons:
+            # Only one of those that do the same is shown
+            button['default'] = button['state'] != wizard.end_state
+        return buttons
 
 
 def complete_lines(lines, *names):
@@ -36,7 +60,9 @@ def complete_lines(lines, *names):
 
 
 class StepWizard(Wizard):
-    "Base of the wizards of the steps"
+    """Base of the wizards of the steps
+
+    What the other buttons of the form do is what apply does."""
     apply = StateTransition()
 
     @property
@@ -61,7 +87,7 @@ class Open(Wizard):
         'training.abandon.case.open.start',
         'training_abandon.case_open_start_view_form', [
             Button("Cancel", 'end', 'tryton-cancel'),
-            Button("Open", 'apply', 'tryton-ok', default=True),
+            Button("Open the Case", 'apply', 'tryton-ok', default=True),
             ])
     apply = StateAction('training_abandon.act_case_form')
 
@@ -111,30 +137,76 @@ class OpenStart(ModelView):
 class Analyse(StepWizard):
     __name__ = 'training.abandon.case.analyse'
 
-    start = step_view(
+    start = StepView(
         'training.abandon.case.analyse.start',
-        'case_analyse_start_view_form')
+        'case_analyse_start_view_form',
+        Button("Save the Analysis", 'apply', 'tryton-ok', default=True))
 
     def default_start(self, fields):
-        if len(self.records) != 1:
-            return {}
-        with check_access():
-            values, = self.model.read([self.records[0].id], ['reasons'])
-        reasons, comment = self.records[0].answered_reasons()
+        declared, values = [], {}
+        if len(self.records) == 1:
+            with check_access():
+                record, = self.model.read([self.records[0].id], ['reasons'])
+            reasons, comment = self.records[0].answered_reasons()
+            declared = list(record['reasons']) or [r.id for r in reasons]
+            values['reason_comment'] = comment or None
+        printed, others = self._reasons()
         return {
-            'reasons': values['reasons'] or [r.id for r in reasons],
-            'reason_comment': comment or None,
+            **values,
+            'reasons': declared,
+            'printed_choices': self._choices(printed, declared),
+            'other_choices': self._choices(others, declared),
             }
 
-    def transition_apply(self):
+    def _reasons(self):
+        "Return the reasons of the letters and the other ones"
         pool = Pool()
-        Case = pool.get('training.abandon.case')
+        Reason = pool.get('training.abandon.reason')
+        printed = list(dict.fromkeys(
+                r for p in dict.fromkeys(c.procedure for c in self.records)
+                for r in p.reasons))
+        companies = {c.company.id for c in self.records}
+        with check_access():
+            others = Reason.search([
+                    ('company', 'in', [
+                            None,
+                            *(companies if len(companies) == 1 else [])]),
+                    ('id', 'not in', [r.id for r in printed]),
+                    ])
+        parents = {r.parent for r in [*printed, *others]}
+        return printed, [r for r in others if r not in parents]
+
+    def _choices(self, reasons, declared):
+        return [{
+                'reason': reason.id,
+                'name': reason.name,
+                'declared': reason.id in declared,
+                'responsible': reason.usual_responsible,
+                } for reason in reasons]
+
+    def _causes(self):
+        "Return the causes of the form: those ticked and those added"
+        pool = Pool()
         Cause = pool.get('training.abandon.case.cause')
         start = self.start
         causes = [
             c for c in complete_lines(
                 start.causes, 'cause', 'responsible', 'note')
             if c.cause]
+        added = {c.cause for c in causes}
+        choices = complete_lines(
+            [*(start.printed_choices or []), *(start.other_choices or [])],
+            'reason', 'retained', 'responsible')
+        return [
+            Cause(cause=c.reason, responsible=c.responsible, note=None)
+            for c in choices
+            if c.retained and c.reason and c.reason not in added] + causes
+
+    def transition_apply(self):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Cause = pool.get('training.abandon.case.cause')
+        start, causes = self.start, self._causes()
         reasons = list(start.reasons or [])
         if not causes:
             raise CaseStepError(gettext(
@@ -167,8 +239,12 @@ class AnalyseStart(ModelView):
     reasons = fields.Many2Many(
         'training.abandon.reason', None, None, "Declared Reasons",
         help="The reasons that the trainee gives.")
+    printed_choices = fields.One2Many(
+        'training.abandon.case.analyse.choice', None, "Reasons of the Letter")
+    other_choices = fields.One2Many(
+        'training.abandon.case.analyse.choice', None, "Other Reasons")
     reason_comment = fields.Text(
-        "Reason Comment",
+        "Words of the Trainee",
         help="In the words of the trainee.\n"
         "Read by the group Sensitive Reasons only.")
     causes = fields.One2Many(
@@ -177,13 +253,57 @@ class AnalyseStart(ModelView):
     analysis = fields.Text(
         "Analysis", help="Read by the group Sensitive Reasons only.")
 
+    @fields.depends('reasons', 'printed_choices', 'other_choices')
+    def on_change_printed_choices(self):
+        self._declare_choices()
+
+    @fields.depends('reasons', 'printed_choices', 'other_choices')
+    def on_change_other_choices(self):
+        self._declare_choices()
+
+    def _declare_choices(self):
+        choices = [
+            c for c in [
+                *(self.printed_choices or []), *(self.other_choices or [])]
+            if c.reason]
+        offered = {c.reason for c in choices}
+        self.reasons = [
+            *(r for r in self.reasons or [] if r not in offered),
+            *(c.reason for c in choices if c.declared)]
+
+
+class AnalyseChoice(ModelView):
+    "A reason to tick: the trainee gives it, or it is a cause, or both"
+    __name__ = 'training.abandon.case.analyse.choice'
+
+    reason = fields.Many2One(
+        'training.abandon.reason', "Reason", readonly=True)
+    name = fields.Char("Reason", readonly=True)
+    declared = fields.Boolean(
+        "Given", help="Check if the trainee gives the reason.")
+    retained = fields.Boolean(
+        "Cause", help="Check if the analysis determines that it is a cause.")
+    responsible = fields.Selection(
+        'get_responsibles', "Responsible", sort=False,
+        states={
+            'required': Bool(Eval('retained')),
+            'invisible': ~Eval('retained'),
+            })
+
+    @classmethod
+    def get_responsibles(cls):
+        pool = Pool()
+        Cause = pool.get('training.abandon.case.cause')
+        return Cause.fields_get(['responsible'])['responsible']['selection']
+
 
 class Propose(StepWizard):
     __name__ = 'training.abandon.case.propose'
 
-    start = step_view(
+    start = StepView(
         'training.abandon.case.propose.start',
-        'case_propose_start_view_form')
+        'case_propose_start_view_form',
+        Button("Save the Proposals", 'apply', 'tryton-ok', default=True))
 
     def default_start(self, fields):
         pool = Pool()
@@ -202,17 +322,34 @@ class Propose(StepWizard):
                 solutions = fitting
             else:
                 solutions = [s for s in solutions if s in fitting]
-        return {'suggestions': [s.id for s in solutions]}
+        return {
+            'suggestions': [s.id for s in solutions],
+            'choices': [{
+                    'solution': solution.id,
+                    'name': solution.name,
+                    } for solution in solutions],
+            }
+
+    def _proposals(self):
+        "Return the proposals of the form: those ticked and those added"
+        pool = Pool()
+        Proposal = pool.get('training.abandon.proposal')
+        choices = complete_lines(
+            self.start.choices, 'solution', 'proposed', 'description')
+        return [
+            Proposal(
+                solution=c.solution,
+                description=(c.description or '').strip() or None)
+            for c in choices if c.proposed and c.solution] + [
+            p for p in complete_lines(
+                self.start.proposals, 'solution', 'description')
+            if p.solution or (p.description or '').strip()]
 
     def transition_apply(self):
         pool = Pool()
         Case = pool.get('training.abandon.case')
         Proposal = pool.get('training.abandon.proposal')
-        start = self.start
-        proposals = [
-            p for p in complete_lines(
-                start.proposals, 'solution', 'description')
-            if p.solution or (p.description or '').strip()]
+        start, proposals = self.start, self._proposals()
         no_solution_reason = (start.no_solution_reason or '').strip()
         if not proposals and not no_solution_reason:
             raise CaseStepError(gettext(
@@ -239,42 +376,76 @@ class ProposeStart(ModelView):
         'training.abandon.solution', None, None, "Suggested Solutions",
         readonly=True,
         help="The solutions that fit the causes determined.")
+    choices = fields.One2Many(
+        'training.abandon.case.propose.choice', None, "Suggested Solutions",
+        help="The solutions that fit the causes determined: those ticked "
+        "are proposed.")
     proposals = fields.One2Many(
-        'training.abandon.proposal', None, "Proposals")
+        'training.abandon.proposal', None, "Other Proposals")
     no_solution_reason = fields.Text(
         "Why No Solution",
         states={
             'readonly': Bool(Eval('proposals')),
             })
 
-    @classmethod
-    def __setup__(cls):
-        super().__setup__()
-        cls._buttons.update(
-            propose_suggestions={
-                'readonly': ~Eval('suggestions'),
-                'depends': ['suggestions'],
-                })
 
-    @ModelView.button_change('suggestions', 'proposals')
-    def propose_suggestions(self):
-        pool = Pool()
-        Proposal = pool.get('training.abandon.proposal')
-        proposals = list(self.proposals or [])
-        proposed = {p.solution for p in proposals}
-        for solution in self.suggestions or []:
-            if solution not in proposed:
-                proposals.append(Proposal(
-                        solution=solution, state=Proposal.default_state()))
-        self.proposals = proposals
+class ProposeChoice(ModelView):
+    "A suggested solution to tick"
+    __name__ = 'training.abandon.case.propose.choice'
+
+    solution = fields.Many2One(
+        'training.abandon.solution', "Solution", readonly=True)
+    name = fields.Char("Solution", readonly=True)
+    proposed = fields.Boolean("Propose", help="Check to propose it.")
+    description = fields.Char(
+        "Terms",
+        states={
+            'invisible': ~Eval('proposed'),
+            },
+        help="The terms of the solution, as the trainee and the prescriber "
+        "read them.")
+
+
+class ExchangeView(StepView):
+    "The form whose columns are the proposals"
+
+    def get_view(self, wizard, state_name):
+        # The cache keeps the one of all
+        view = copy.deepcopy(super().get_view(wizard, state_name))
+        names = wizard.column_names()
+        for child in view['fields']['exchanges'].get('views', {}).values():
+            arch = etree.fromstring(child['arch'])
+            for element in arch.xpath('//*[starts-with(@name, "answer_")]'):
+                column = int(element.get('name').rpartition('_')[2])
+                if column <= len(names):
+                    element.set('string', names[column - 1])
+                else:
+                    element.getparent().remove(element)
+            child['arch'] = etree.tostring(arch, encoding='unicode')
+        return view
 
 
 class Exchange(StepWizard):
     __name__ = 'training.abandon.case.exchange'
 
-    start = step_view(
+    start = ExchangeView(
         'training.abandon.case.exchange.start',
-        'case_exchange_start_view_form')
+        'case_exchange_start_view_form',
+        Button("Save the Exchange", 'apply', 'tryton-ok', default=True))
+
+    def _columns(self, case):
+        return [
+            p for p in case.proposals if p.state == 'proposed'][:COLUMNS]
+
+    def column_names(self):
+        "Return the titles of the columns of the proposals"
+        columns = [[p.rec_name for p in self._columns(c)]
+            for c in self.records]
+        if len(columns) == 1:
+            return columns[0]
+        return [
+            gettext('training_abandon.msg_exchange_proposal', number=i)
+            for i in range(1, max(map(len, columns), default=0) + 1)]
 
     def default_start(self, fields):
         pool = Pool()
@@ -286,10 +457,13 @@ class Exchange(StepWizard):
                 p for _, _, p in Case.recipients(
                     [case], ['trainee', 'guardian', 'prescriber'])]
             answers = case.answered_proposals()
+            columns = [p.id for p in self._columns(case)]
             for party in dict.fromkeys([*parties, *answers]):
                 exchange = {
                     'case': case.id,
                     'party': party.id,
+                    'phone': case.phone_of(party),
+                    'proposals': columns,
                     'kind': 'call',
                     'at': now,
                     }
@@ -313,16 +487,25 @@ class Exchange(StepWizard):
         pool = Pool()
         Case = pool.get('training.abandon.case')
         FollowUp = pool.get('training.follow_up')
-        exchanges = [
-            e for e in complete_lines(
+        exchanges, answered = [], {}
+        for exchange in complete_lines(
                 self.start.exchanges,
-                'case', 'party', 'kind', 'at', 'outcome', 'note')
-            if e.outcome]
+                'case', 'party', 'kind', 'at', 'outcome', 'note',
+                'proposals', *ANSWERS):
+            answers = list(exchange.answers())
+            for response in answers:
+                answered[response.proposal, response.party] = response
+            if answers and not exchange.outcome:
+                # Who answers was reached
+                exchange.outcome = 'reached'
+            if exchange.outcome:
+                exchanges.append(exchange)
         responses = [
             r for r in complete_lines(
                 self.start.responses,
                 'case', 'proposal', 'party', 'answer', 'at', 'channel')
-            if r.answer]
+            if r.answer and (r.proposal, r.party) not in answered]
+        responses += answered.values()
         self._check(exchanges, responses)
 
         def write(cases, steps):
@@ -412,17 +595,47 @@ class ExchangeStart(ModelView):
         help="The lines without answer are not recorded.")
 
 
+def _answer(column):
+    return fields.Selection(
+        'get_answers', f"Proposal {column}", sort=False,
+        states={
+            'invisible': ~Eval('proposals'),
+            })
+
+
 class ExchangeContact(ModelView):
+    "What one party says of each of the proposals"
     __name__ = 'training.abandon.case.exchange.contact'
 
     case = fields.Many2One('training.abandon.case', "Case", required=True)
     party = fields.Many2One('party.party', "Party", required=True)
+    phone = fields.Char("Phone", readonly=True)
+    proposals = fields.Many2Many(
+        'training.abandon.proposal', None, None, "Proposals", readonly=True,
+        help="Those of the columns, in their order.")
     kind = fields.Selection(
         'get_kinds', "Kind", required=True, sort=False)
     at = fields.DateTime("At", required=True)
     outcome = fields.Selection('get_outcomes', "Outcome", sort=False)
+    answer_1 = _answer(1)
+    answer_2 = _answer(2)
+    answer_3 = _answer(3)
+    answer_4 = _answer(4)
+    answer_5 = _answer(5)
+    answer_6 = _answer(6)
     note = fields.Text(
         "Note", help="What was said.  Do not write any health detail.")
+
+    def answers(self):
+        "Return the responses of the columns that are filled"
+        pool = Pool()
+        Response = pool.get('training.abandon.case.exchange.response')
+        for name, proposal in zip(ANSWERS, self.proposals or []):
+            if answer := getattr(self, name):
+                yield Response(
+                    case=self.case, proposal=proposal, party=self.party,
+                    answer=answer, at=self.at,
+                    channel=_CHANNELS.get(self.kind, 'other'))
 
     @classmethod
     def default_kind(cls):
@@ -443,6 +656,12 @@ class ExchangeContact(ModelView):
         pool = Pool()
         FollowUp = pool.get('training.follow_up')
         return FollowUp.fields_get(['outcome'])['outcome']['selection']
+
+    @classmethod
+    def get_answers(cls):
+        pool = Pool()
+        Response = pool.get('training.abandon.case.exchange.response')
+        return Response.get_answers()
 
 
 class ExchangeResponse(ModelView):
@@ -481,12 +700,42 @@ class ExchangeResponse(ModelView):
         return Response.fields_get(['channel'])['channel']['selection']
 
 
+_invalidated = Eval('decision') == 'invalidated'
+_resumed = Eval('ground') == 'resumed'
+_other_ground = Bool(Eval('ground')) & (Eval('ground') != 'abandonment')
+
+
 class Decide(StepWizard):
     __name__ = 'training.abandon.case.decide'
 
-    start = step_view(
+    start = StepView(
         'training.abandon.case.decide.start',
-        'case_decide_start_view_form')
+        'case_decide_start_view_form',
+        Button(
+            "Validate the Abandonment", 'apply', 'tryton-ok', default=True,
+            states={
+                'invisible': _invalidated | _other_ground,
+                'readonly': ~Eval('decision') | ~Eval('ground'),
+                }),
+        Button(
+            "Validate the Decision", 'validate', 'tryton-ok',
+            states={
+                'invisible': _invalidated | ~_other_ground,
+                }),
+        Button(
+            "Invalidate the Abandonment", 'invalidate', 'tryton-ok',
+            states={
+                'invisible': ~_invalidated | _resumed,
+                'readonly': ~Eval('ground'),
+                }),
+        Button(
+            "Resume the Training", 'resume', 'tryton-ok',
+            states={
+                'invisible': ~_invalidated | ~_resumed,
+                }))
+    validate = StateTransition()
+    invalidate = StateTransition()
+    resume = StateTransition()
 
     def default_start(self, fields):
         pool = Pool()
@@ -515,6 +764,15 @@ class Decide(StepWizard):
             self.cases, start.decision, start.ground, start.effective_date,
             note=start.note, **start.outcome())
         return 'end'
+
+    def transition_validate(self):
+        return self.transition_apply()
+
+    def transition_invalidate(self):
+        return self.transition_apply()
+
+    def transition_resume(self):
+        return self.transition_apply()
 
 
 def outcome_defaults(cases):
@@ -676,9 +934,10 @@ class DecideStart(HoldNoticeMixin, OutcomeStartMixin, ModelView):
 class CompleteDecision(StepWizard):
     __name__ = 'training.abandon.case.complete_decision'
 
-    start = step_view(
+    start = StepView(
         'training.abandon.case.complete_decision.start',
-        'case_complete_decision_start_view_form')
+        'case_complete_decision_start_view_form',
+        Button("Complete the Decision", 'apply', 'tryton-ok', default=True))
 
     def default_start(self, fields):
         grounds = {
@@ -711,8 +970,9 @@ class CompleteDecisionStart(OutcomeStartMixin, ModelView):
 class Skip(StepWizard):
     __name__ = 'training.abandon.case.skip'
 
-    start = step_view(
-        'training.abandon.case.skip.start', 'case_skip_start_view_form')
+    start = StepView(
+        'training.abandon.case.skip.start', 'case_skip_start_view_form',
+        Button("Skip the Step", 'apply', 'tryton-ok', default=True))
 
     def transition_apply(self):
         pool = Pool()

@@ -1,16 +1,19 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
-from trytond.i18n import gettext
+from collections import Counter
+
+from trytond.i18n import gettext, ngettext
 from trytond.model import ModelView, fields
 from trytond.pool import Pool
-from trytond.pyson import Bool, Eval
+from trytond.pyson import Bool, Eval, PYSONEncoder
 from trytond.transaction import Transaction
+from trytond.wizard import Button, StateTransition
 
 from .. import tools
 from ..exceptions import GuardianWarning, RecipientError
 from ..mail.address import check_address
 from ..mail.hold import HoldNoticeMixin
-from .wizard import StepWizard, complete_lines, step_view
+from .wizard import StepView, StepWizard, complete_lines
 
 # The most cases of which each mail is previewed
 PREVIEW = 50
@@ -26,9 +29,46 @@ def selected_cases():
     return Case.browse(context.get('active_ids') or [])
 
 
+class MailView(StepView):
+    "The form of letters, whose button tells how many mails leave"
+
+    def __init__(self, model, view, *buttons):
+        super().__init__(
+            model, view, *buttons or (
+                Button("Send", 'apply', 'tryton-send', default=True),
+                Button("Send the Mails Ticked", 'send', 'tryton-send')))
+
+    def get_buttons(self, wizard, state_name):
+        buttons = super().get_buttons(wizard, state_name)
+        count = wizard.mail_count
+        is_all = Eval('mail_count', 0) == count
+        for button in buttons:
+            if button['state'] == 'apply':
+                button['string'] = self.count_label(count)
+                states = {'invisible': ~is_all}
+            elif button['state'] == 'send':
+                states = {
+                    'invisible': is_all,
+                    }
+            else:
+                continue
+            button['states'] = PYSONEncoder().encode(states)
+        return buttons
+
+    def count_label(self, count):
+        if not count:
+            return gettext('training_abandon.msg_step_send_none')
+        return ngettext(
+            'training_abandon.msg_step_send', count, count=count)
+
+
 class MailStepWizard(StepWizard):
     "Base of the wizards of the steps that write to people"
     _kind = None
+    send = StateTransition()
+
+    # How many mails leave if the form is left as it is opened
+    mail_count = 0
 
     def _audiences(self):
         "Return the audiences to write to, see Case.recipients"
@@ -53,8 +93,16 @@ class MailStepWizard(StepWizard):
             previews = Preview.summarize(
                 recipients, self._kind, self._get_variant)
         else:
-            previews = map(Preview.from_letter, self._letters(recipients))
-        return {'mails': list(previews)}
+            previews = list(
+                map(Preview.from_letter, self._letters(recipients)))
+        self.mail_count = sum(p['count'] for p in previews)
+        return {
+            'mails': previews,
+            'mail_count': self.mail_count,
+            }
+
+    def transition_send(self):
+        return self.transition_apply()
 
     def transition_apply(self):
         pool = Pool()
@@ -190,6 +238,9 @@ class MailPreview(ModelView):
         states={
             'invisible': Bool(Eval('case')),
             })
+    count = fields.Integer("Mails", readonly=True, states={
+            'invisible': Bool(Eval('case')),
+            })
     send = fields.Boolean(
         "Send", help="Uncheck to leave the party out.")
     channel = fields.Selection([
@@ -246,6 +297,7 @@ class MailPreview(ModelView):
             'party': letter['party'].id,
             'also_for': [p.id for p in letter['also_for']],
             'audience': letter['audience'],
+            'count': 1,
             'send': True,
             'channel': 'email',
             'to': letter['to'],
@@ -259,17 +311,18 @@ class MailPreview(ModelView):
         in the procedure, for the cases too many to be previewed."""
         pool = Pool()
         Case = pool.get('training.abandon.case')
-        letters = dict.fromkeys(
+        letters = Counter(
             letter for *_, letter in Case.choose_letters(
                 recipients, step_kind, get_variant))
         return [{
                 'letter': letter.id,
                 'audience': letter.audience,
+                'count': count,
                 'send': True,
                 'channel': 'email',
                 'subject': letter.subject,
                 'text': letter.text,
-                } for letter in letters]
+                } for letter, count in letters.items()]
 
     @classmethod
     def render_again(cls, previews, cases, step_kind, get_variant):
@@ -342,22 +395,36 @@ class MailPreview(ModelView):
         check_address(to, self.party)
 
 
+class MailsStartMixin(HoldNoticeMixin):
+    "Forms of the letters that leave"
+    __slots__ = ()
+
+    mails = fields.One2Many(
+        'training.abandon.case.step.mail', None, "Mails")
+    mail_count = fields.Function(
+        fields.Integer("Mails to Send"), 'on_change_with_mail_count')
+
+    @fields.depends('mails')
+    def on_change_with_mail_count(self, name=None):
+        return sum(
+            m.count or 0
+            for m in complete_lines(self.mails, 'count', 'send', 'channel')
+            if m.send and m.channel in {None, 'email'})
+
+
 class Inform(MailStepWizard):
     __name__ = 'training.abandon.case.inform'
     _kind = 'inform'
 
-    start = step_view(
+    start = MailView(
         'training.abandon.case.inform.start', 'case_inform_start_view_form')
 
     def _audiences(self):
         return ['prescriber']
 
 
-class InformStart(HoldNoticeMixin, ModelView):
+class InformStart(MailsStartMixin, ModelView):
     __name__ = 'training.abandon.case.inform.start'
-
-    mails = fields.One2Many(
-        'training.abandon.case.step.mail', None, "Mails")
 
 
 class TraineeStepWizard(MailStepWizard):
@@ -389,7 +456,7 @@ class AskReasons(TraineeStepWizard):
     __name__ = 'training.abandon.case.ask_reasons'
     _kind = 'ask_reasons'
 
-    start = step_view(
+    start = MailView(
         'training.abandon.case.ask_reasons.start',
         'case_ask_reasons_start_view_form')
 
@@ -402,15 +469,13 @@ class AskReasons(TraineeStepWizard):
         return self.start.variant
 
 
-class AskReasonsStart(HoldNoticeMixin, ModelView):
+class AskReasonsStart(MailsStartMixin, ModelView):
     __name__ = 'training.abandon.case.ask_reasons.start'
 
     declared = fields.Boolean(
         "Announced",
         help="Check if the trainee announced the abandonment: the letter "
         "is then another than for an absence without news.")
-    mails = fields.One2Many(
-        'training.abandon.case.step.mail', None, "Mails")
 
     @property
     def variant(self):
@@ -428,7 +493,7 @@ class FollowUp(MailStepWizard):
     __name__ = 'training.abandon.case.follow_up'
     _kind = 'follow_up'
 
-    start = step_view(
+    start = MailView(
         'training.abandon.case.follow_up.start',
         'case_follow_up_start_view_form')
 
@@ -436,20 +501,49 @@ class FollowUp(MailStepWizard):
         return ['trainee', 'stakeholder']
 
 
-class FollowUpStart(HoldNoticeMixin, ModelView):
+class FollowUpStart(MailsStartMixin, ModelView):
     __name__ = 'training.abandon.case.follow_up.start'
 
-    mails = fields.One2Many(
-        'training.abandon.case.step.mail', None, "Mails")
+
+class CertifyView(MailView):
+    "The form of the letters with the certificates, unless on paper"
+
+    def get_buttons(self, wizard, state_name):
+        buttons = super().get_buttons(wizard, state_name)
+        is_all = Eval('mail_count', 0) == wizard.mail_count
+        is_paper = Eval('channel') == 'paper'
+        for button in buttons:
+            if button['state'] in {'apply', 'send'}:
+                hidden = ~is_all if button['state'] == 'apply' else is_all
+                button['states'] = PYSONEncoder().encode({
+                        'invisible': is_paper | hidden,
+                        })
+        return buttons
+
+    def count_label(self, count):
+        if not count:
+            return gettext('training_abandon.msg_step_issue_none')
+        return ngettext(
+            'training_abandon.msg_step_issue', count, count=count)
 
 
 class Certify(TraineeStepWizard):
     __name__ = 'training.abandon.case.certify'
     _kind = 'certify'
 
-    start = step_view(
+    start = CertifyView(
         'training.abandon.case.certify.start',
-        'case_certify_start_view_form')
+        'case_certify_start_view_form',
+        Button(
+            "Issue and Send", 'apply', 'tryton-send', default=True),
+        Button(
+            "Issue and Send the Mails Ticked", 'send', 'tryton-send'),
+        Button(
+            "Issue to Print", 'issue', 'tryton-print',
+            states={
+                'invisible': Eval('channel') != 'paper',
+                }))
+    issue = StateTransition()
 
     def default_start(self, fields):
         kinds = {c.certificate_kind for c in self.records}
@@ -482,8 +576,11 @@ class Certify(TraineeStepWizard):
         Case.apply_certify(cases, lines, contacts, kind=start.kind)
         return 'end'
 
+    def transition_issue(self):
+        return self.transition_apply()
 
-class CertifyStart(HoldNoticeMixin, ModelView):
+
+class CertifyStart(MailsStartMixin, ModelView):
     __name__ = 'training.abandon.case.certify.start'
 
     channel = fields.Selection([
@@ -495,11 +592,11 @@ class CertifyStart(HoldNoticeMixin, ModelView):
         'get_kinds', "Certificate", sort=False,
         help="Leave empty to have the record of the provider for the "
         "trainees who stay silent and the statement for the others.")
-    mails = fields.One2Many(
-        'training.abandon.case.step.mail', None, "Mails",
-        states={
-            'invisible': Eval('channel') == 'paper',
-            })
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls.mails.states['invisible'] = Eval('channel') == 'paper'
 
     @classmethod
     def default_channel(cls):

@@ -5,10 +5,11 @@ from trytond.i18n import gettext
 from trytond.model import ModelView, fields
 from trytond.pool import Pool
 from trytond.pyson import Eval
+from trytond.wizard import Button
 
 from ..exceptions import CaseUndoError
 from ..mail.hold import HoldNoticeMixin
-from .wizard import StepWizard, step_view
+from .wizard import StepView, StepWizard
 
 
 class ReasonWizard(StepWizard):
@@ -32,12 +33,21 @@ class ReasonStart(HoldNoticeMixin, ModelView):
         "Do not write any health detail.")
 
 
+class BackView(StepView):
+    "The form of what is told by the word of the button that leaves it"
+
+    def __init__(self, model, view, *buttons):
+        super().__init__(model, view, *buttons)
+        self.buttons[0] = Button("Back", 'end', 'tryton-back')
+
+
 class CancelCase(ReasonWizard):
     __name__ = 'training.abandon.case.cancel_case'
 
-    start = step_view(
+    start = BackView(
         'training.abandon.case.cancel_case.start',
-        'case_cancel_case_start_view_form')
+        'case_cancel_case_start_view_form',
+        Button("Cancel the Case", 'apply', 'tryton-delete', default=True))
 
     def transition_apply(self):
         pool = Pool()
@@ -53,9 +63,10 @@ class CancelCaseStart(ReasonStart):
 class TakeBack(ReasonWizard):
     __name__ = 'training.abandon.case.take_back'
 
-    start = step_view(
+    start = StepView(
         'training.abandon.case.take_back.start',
-        'case_take_back_start_view_form')
+        'case_take_back_start_view_form',
+        Button("Take the Decision Back", 'apply', 'tryton-undo', default=True))
 
     def transition_apply(self):
         pool = Pool()
@@ -71,9 +82,10 @@ class TakeBackStart(ReasonStart):
 class UndoStep(ReasonWizard):
     __name__ = 'training.abandon.case.undo_step'
 
-    start = step_view(
+    start = StepView(
         'training.abandon.case.undo_step.start',
-        'case_undo_step_start_view_form')
+        'case_undo_step_start_view_form',
+        Button("Undo the Step", 'apply', 'tryton-undo', default=True))
 
     def default_start(self, fields):
         steps = [c.last_step for c in self.records if c.last_step]
@@ -110,9 +122,12 @@ class UndoStepStart(ReasonStart):
 class ChangeProcedure(ReasonWizard):
     __name__ = 'training.abandon.case.change_procedure'
 
-    start = step_view(
+    start = StepView(
         'training.abandon.case.change_procedure.start',
-        'case_change_procedure_start_view_form')
+        'case_change_procedure_start_view_form',
+        Button(
+            "Follow the Active Revision", 'apply', 'tryton-ok',
+            default=True))
 
     def transition_apply(self):
         pool = Pool()
@@ -128,9 +143,10 @@ class ChangeProcedureStart(ReasonStart):
 class IssueAgain(ReasonWizard):
     __name__ = 'training.abandon.certificate.issue_again'
 
-    start = step_view(
+    start = StepView(
         'training.abandon.certificate.issue_again.start',
-        'certificate_issue_again_start_view_form')
+        'certificate_issue_again_start_view_form',
+        Button("Issue Again", 'apply', 'tryton-ok', default=True))
 
     def transition_apply(self):
         pool = Pool()

@@ -1,13 +1,24 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
+from sql import Null
+from sql.conditionals import Case as SQLCase
+
 from trytond.i18n import gettext
 from trytond.model import DeactivableMixin, ModelSQL, ModelView, fields, tree
 from trytond.pool import Pool
 from trytond.pyson import Eval
-from trytond.transaction import inactive_records
+from trytond.transaction import Transaction, inactive_records
 
 from ..exceptions import TrainingValidationError
+from .states import RESPONSIBLES
 from .used import UsedMixin
+
+# Whose doing the reasons of the module are, for those that had none
+_RESPONSIBLES = {
+    'employer': ['imposed', 'employer'],
+    'provider': ['level', 'digital', 'relations'],
+    'external': ['family', 'health', 'money', 'distance', 'force_majeure'],
+    }
 
 
 class Reason(
@@ -32,9 +43,32 @@ class Reason(
         "Sensitive",
         help="Check to show the reason only to the users of the group "
         "Sensitive Reasons, and never to the prescriber.")
+    responsible = fields.Selection(
+        [(None, "")] + RESPONSIBLES, "Responsible", sort=False,
+        help="Whose doing it usually is when it is a cause.\n"
+        "Leave empty for that of the parent.")
     company = fields.Many2One(
         'company.company', "Company",
         help="Leave empty to share the reason between the companies.")
+
+    @classmethod
+    def __register__(cls, module):
+        table_h = cls.__table_handler__(module)
+        has_responsible = table_h.column_exist('responsible')
+        super().__register__(module)
+        if not has_responsible:
+            cls._fill_responsible()
+
+    @classmethod
+    def _fill_responsible(cls):
+        table = cls.__table__()
+        Transaction().connection.cursor().execute(*table.update(
+                [table.responsible], [SQLCase(*(
+                            (table.code.in_(codes), responsible)
+                            for responsible, codes in _RESPONSIBLES.items())
+                        )],
+                where=(table.company == Null)
+                & table.code.in_(sum(_RESPONSIBLES.values(), []))))
 
     @classmethod
     def __setup__(cls):
@@ -87,6 +121,16 @@ class Reason(
                     ('reason', 'in', [r.id for r in reasons]),
                     ('procedure.state', '!=', 'draft'),
                     ])}
+
+    @property
+    def usual_responsible(self):
+        "Whose doing it is, as a cause, unless the analysis tells otherwise"
+        reason = self
+        while reason:
+            if reason.responsible:
+                return reason.responsible
+            reason = reason.parent
+        return 'trainee'
 
     @property
     def family(self):

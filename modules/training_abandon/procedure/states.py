@@ -77,6 +77,13 @@ GROUNDS = [
     ('resumed', "Training Resumed"),
     ('unfounded', "Unfounded"),
     ]
+# Whose doing a cause is
+RESPONSIBLES = [
+    ('trainee', "Trainee"),
+    ('employer', "Employer"),
+    ('provider', "Training Provider"),
+    ('external', "External"),
+    ]
 ORIGINS = [
     ('absence', "Absence"),
     ('declared', "Declared by the Trainee"),

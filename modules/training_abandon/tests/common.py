@@ -461,11 +461,11 @@ def open_wizard(name, records):
     return (Wizard, session_id), {**view['defaults'], **view['values']}
 
 
-def apply_wizard(wizard, records, start):
+def apply_wizard(wizard, records, start, state='apply'):
     Wizard, session_id = wizard
     start = {k: v for k, v in start.items() if not k.endswith('.')}
     with wizard_context(records):
-        return Wizard.execute(session_id, {'start': start}, 'apply')
+        return Wizard.execute(session_id, {'start': start}, state)
 
 
 def wizard_context(records):

@@ -3,14 +3,15 @@
 import datetime as dt
 
 from trytond.modules.training_abandon import tools
+from trytond.modules.training_abandon.audit.timeline import _with_time
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
 from .common import (
-    DATE, DAY, DatabaseTestCase, as_user, at, count_statements,
+    DATE, DAY, DatabaseTestCase, apply_wizard, as_user, at, count_statements,
     create_enrolments, create_session, create_user, decide, get_to_decision,
-    mail_server, run_wizard, set_up)
+    mail_server, open_wizard, run_wizard, set_up)
 
 PRIVATE = "My back hurts"
 
@@ -89,11 +90,14 @@ class TimelineTestCase(DatabaseTestCase):
             case, other = self.open_cases(session, prescriber, 2)
             self.fill(case)
 
+            bounced_at, = (m.bounced_at for m in case.mails if m.bounced_at)
             events = Event.search([('case', '=', case.id)])
             summaries = [e.summary for e in events]
             for summary in [
                     "Opening – Absence",
                     "Mail Failed – Inform the Prescriber – 550 No such user",
+                    "Mail Bounced – Ask the Reasons – came back on "
+                    f"{_with_time(bounced_at, company)} – Mailbox full",
                     "Reply – Answer – after the case was closed",
                     "Follow-Up – Phone Call – Reached – after the case was "
                     "closed",
@@ -104,10 +108,8 @@ class TimelineTestCase(DatabaseTestCase):
             self.assertEqual(
                 {(e.kind, e.label, e.detail) for e in events
                     if e.kind not in {'opening', 'document'}}, {
-                    ('mail_queued', 'inform', None),
+                    # A line for each mail
                     ('mail_failed', 'inform', '550 No such user'),
-                    ('mail_queued', 'ask_reasons', None),
-                    ('mail_sent', 'ask_reasons', '250 OK'),
                     ('mail_bounced', 'ask_reasons', 'Mailbox full'),
                     ('reply', 'answer', None),
                     ('follow_up_planned', 'call', None),
@@ -132,6 +134,33 @@ class TimelineTestCase(DatabaseTestCase):
             self.assertEqual(
                 Event.search([('case', '=', other.id)], count=True), 1)
             self.assertEqual(case.events, tuple(events))
+
+    @with_transaction()
+    def test_proposals(self):
+        "Test that the timeline tells which proposal and which answer"
+        pool = Pool()
+        Event = pool.get('training.abandon.case.event')
+        with set_up() as (company, session, prescriber):
+            case, = self.open_cases(session, prescriber)
+            while case.next_kind != 'propose':
+                type(case).skip_step([case], "Not needed")
+            run_wizard(
+                'training.abandon.case.propose', [case], proposals=[
+                    {'description': "Evening classes"},
+                    {'description': "Distance learning"}])
+            wizard, start = open_wizard(
+                'training.abandon.case.exchange', [case])
+            for line in start['exchanges']:
+                line['answer_2'] = 'refused'
+            apply_wizard(wizard, [case], start)
+            self.assertEqual(
+                sorted(e.summary for e in Event.search([
+                            ('case', '=', case.id),
+                            ('kind', 'in', ['proposal', 'response'])])), [
+                    "Proposal – Distance learning",
+                    "Proposal – Evening classes",
+                    "Response to the Proposal – Refused – Distance learning",
+                    "Response to the Proposal – Refused – Distance learning"])
 
     def tell(self, case, *kinds):
         "Return the kind, time and detail of the events of the kinds"
@@ -199,8 +228,9 @@ class TimelineTestCase(DatabaseTestCase):
     def test_failed(self):
         "Test that a failure stays in the timeline once the mail is replaced"
         pool = Pool()
+        Event = pool.get('training.abandon.case.event')
         Mail = pool.get('training.mail')
-        kinds = ['mail_failed', 'mail_cancelled', 'mail_sent']
+        kinds = ['mail_failed', 'mail_cancelled', 'mail_sent', 'mail_queued']
         failed_at = dt.datetime.combine(DATE, dt.time(10))
         words = '550 No such user'
         with set_up() as (company, session, prescriber):
@@ -217,16 +247,20 @@ class TimelineTestCase(DatabaseTestCase):
 
                 with mail_server():
                     Mail(mail.id).readdress('other@example.com')
-            failed, cancelled = self.tell(case, *kinds)
-            self.assertEqual(failed, ('mail_failed', failed_at, words))
-            kind, cancelled_at, detail = cancelled
-            self.assertEqual((kind, detail), ('mail_cancelled', None))
-            self.assertIsNotNone(cancelled_at)
+            (cancelled, at_), = (
+                (e, e.at) for e in Event.search([
+                    ('case', '=', case.id),
+                    ('kind', '=', 'mail_cancelled')]))
+            self.assertEqual(at_, failed_at)
+            for told in [words, "had failed on", "to other@example.com"]:
+                self.assertIn(told, cancelled.summary)
+            self.assertEqual(len(self.tell(case, *kinds)), 2)
 
     @with_transaction()
     def test_failed_sent_again(self):
         "Test that a failure stays in the timeline once the mail is sent"
         pool = Pool()
+        Event = pool.get('training.abandon.case.event')
         Mail = pool.get('training.mail')
         first = dt.datetime.combine(DATE, dt.time(10))
         then = first + dt.timedelta(hours=1)
@@ -241,9 +275,12 @@ class TimelineTestCase(DatabaseTestCase):
                     mail_server(data=(250, b'OK')):
                 Mail.deliver(Mail.browse(mails))
             self.assertEqual(
-                self.tell(case, 'mail_failed', 'mail_sent'), [
-                    ('mail_failed', first, None),
-                    ('mail_sent', then, '250 OK')])
+                self.tell(case, 'mail_failed', 'mail_sent'),
+                [('mail_sent', then, '250 OK')])
+            event, = Event.search([
+                    ('case', '=', case.id), ('kind', '=', 'mail_sent')])
+            self.assertIn(
+                f"had failed on {_with_time(first, company)}", event.summary)
 
     @with_transaction()
     def test_bounce(self):
@@ -278,7 +315,10 @@ class TimelineTestCase(DatabaseTestCase):
                 self.assertEqual(
                     ['after the case was closed' in e.summary
                         for e in events],
-                    [e.at > closed_at for e in events])
+                    [
+                        (mail.bounced_at if e.kind == 'mail_bounced'
+                            else e.at) > closed_at
+                        for e in events])
 
     @with_transaction()
     def test_read(self):
@@ -326,8 +366,10 @@ class TimelineTestCase(DatabaseTestCase):
             for kind in ['reply', 'follow_up']:
                 self.assertIsNone(texts[assistant][kind])
                 self.assertEqual(texts[reader][kind], PRIVATE)
-            self.assertTrue(texts[assistant]['mail_queued'])
-            self.assertIsNone(texts[assistant]['mail_sent'])
+            # What the provider writes itself
+            self.assertTrue(texts[assistant]['mail_failed'])
+            self.assertTrue(texts[assistant]['mail_bounced'])
+            self.assertIsNone(texts[assistant]['step'])
             with as_user(assistant):
                 events = Event.read(
                     ids, [n for n in Event._fields if n != 'text'])
@@ -346,7 +388,7 @@ class TimelineTestCase(DatabaseTestCase):
             case, = self.open_cases(session, prescriber)
             self.fill(case)
             events = Event.search([
-                    ('case', '=', case.id), ('kind', '=', 'mail_sent')])
+                    ('case', '=', case.id), ('kind', '=', 'mail_bounced')])
             with as_user(assistant):
                 action = Event.open_origin(Event.browse(events))
             self.assertEqual(action['res_model'], 'training.mail')

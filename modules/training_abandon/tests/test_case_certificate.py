@@ -403,6 +403,39 @@ class CaseCertificateTestCase(DatabaseTestCase):
             self.assertEqual(certificate.state, 'signed')
 
     @with_transaction()
+    def test_record_signature(self):
+        "Test that a signature comes with its document or why there is none"
+        pool = Pool()
+        Certificate = pool.get('training.abandon.certificate')
+        name = 'training.abandon.certificate.sign'
+        with set_up() as (company, session, _):
+            signed, told, other = (
+                self.certify(session, channel='paper', kind='statement'
+                    ).certificate for _ in range(3))
+            with self.assertRaises(CertificateError):
+                run_wizard(name, [signed])
+            self.assertEqual(Certificate(signed.id).state, 'issued')
+            run_wizard(
+                name, [signed], signed_document=b'Signed',
+                filename='scan.pdf')
+            signed = Certificate(signed.id)
+            trainee = signed.case.enrolment.trainee.party
+            self.assertEqual(
+                (signed.state, signed.signed_by, signed.signed_document),
+                ('signed', trainee, b'Signed'))
+            self.assertEqual(signed.signed_filename, signed.filename)
+            run_wizard(name, [told], evidence="Signed before us")
+            told = Certificate(told.id)
+            self.assertEqual(
+                (told.state, told.evidence), ('signed', "Signed before us"))
+            with self.assertRaises(CertificateError):
+                run_wizard(name, [told], evidence="Again")
+            stranger = create_party("Stranger")
+            with self.assertRaises(CertificateError):
+                run_wizard(
+                    name, [other], evidence="Signed", signed_by=stranger.id)
+
+    @with_transaction()
     def test_sign(self):
         "Test when and by whom a certificate is told to be signed"
         pool = Pool()
