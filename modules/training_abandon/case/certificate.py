@@ -607,7 +607,8 @@ class CertificationMixin:
                 return 'corrected'
             return case.certificate_variant(certificates[case].kind)
 
-        lines = cls.render_letters(recipients, 'certify', get_variant)
+        lines = cls.render_letters(
+            recipients, 'certify', get_variant, to_end=True)
         for line in lines:
             certificates[line['case']].attach_to(line)
         cls.send_correction(

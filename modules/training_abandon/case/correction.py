@@ -136,7 +136,7 @@ class CorrectionMixin:
                 (case, 'trainee' if p in side else 'stakeholder', p)
                 for p in told[case]]
         lines = cls.render_letters(
-            recipients, step_kind, lambda case: variant, **names)
+            recipients, step_kind, lambda case: variant, to_end=True, **names)
         cls.send_correction(corrections, recipients, lines)
 
     @classmethod
@@ -148,6 +148,8 @@ class CorrectionMixin:
             try:
                 check_address(line['to'], line['party'])
             except RecipientError:
+                continue
+            if line['error']:
                 continue
             line.setdefault('values', {})['correction'] = (
                 corrections[line['case']])

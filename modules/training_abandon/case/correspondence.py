@@ -1,24 +1,94 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 "The letters about a case"
+import datetime as dt
 from collections import ChainMap
 from functools import partial
 
 from trytond.i18n import gettext
+from trytond.model import ModelView
 from trytond.pool import Pool, PoolMeta
 from trytond.report.report import Report
 from trytond.transaction import Transaction
 
 from .. import tools
 from ..attendance.facts import HOURS
-from ..procedure.letter import CorrespondenceMixin, Renderer, describe_slot
+from ..exceptions import LetterError
+from ..procedure.letter import (
+    CorrespondenceMixin, Name, Renderer, describe_slots, example_of)
 from ..procedure.states import STEP_ORDER
 from ..training.res import HOURS_CONVERTER
 
+_DAY = dt.date(2027, 3, 15)
+
+
+def _grounds():
+    pool = Pool()
+    Case = pool.get('training.abandon.case')
+    return [
+        name for value, name in Case.fields_get(
+            ['ground'])['ground']['selection'] if value]
+
+
+def _some(model, *domain):
+    "Return the function that returns the names of two records as example"
+    def names(lang):
+        pool = Pool()
+        Model = pool.get(model)
+        return [
+            r.name for r in Model.search(
+                [*domain], order=[('id', 'ASC')], limit=2)] or ["…"]
+    return names
+
+
+def _answers(lang):
+    return [
+        describe_answer(lang, name, answer, "Camille Martin", _DAY)
+        for name, answer in zip(
+            _some('training.abandon.solution')(lang),
+            ['accepted', 'refused'])]
+
+
+def _hours(lang):
+    return Report.format_timedelta(
+        dt.timedelta(hours=21), HOURS_CONVERTER, lang)
+
+
 # The names of the letters about a case
-CASE_NAMES = [
-    'case', 'contract_end_date', 'correction', 'effective_date', 'ground',
-    'new_session', 'opening_date', 'reason_category', 'return_date']
+CASE_NAMES = {
+    'absences': Name(
+        lambda lang: describe_slots(lang, [
+                (_DAY, dt.time(9), dt.time(12)),
+                (_DAY, dt.time(14), dt.time(17)),
+                (_DAY + dt.timedelta(days=1), dt.time(9), dt.time(12))]),
+        is_list=True),
+    **dict.fromkeys(
+        ['agreed_hours', *HOURS], Name(_hours, is_optional=False)),
+    'answers': Name(_answers, is_list=True),
+    'case': Name("27", is_optional=False),
+    'contract_end_date': Name(dt.date(2027, 8, 31)),
+    'correction': Name(
+        lambda lang: gettext('training_abandon.msg_letter_correction')),
+    'effective_date': Name(_DAY),
+    'ground': Name(lambda lang: _grounds()[0]),
+    'new_session': Name("2027-18"),
+    'opening_date': Name(_DAY, is_optional=False),
+    'proposals': Name(_some('training.abandon.solution'), is_list=True),
+    'reason_category': Name(
+        lambda lang: _some('training.abandon.reason', ('parent', '=', None))(
+            lang)[0]),
+    'reasons': Name(
+        _some('training.abandon.reason', ('parent', '!=', None)),
+        is_list=True),
+    'return_date': Name(dt.date(2027, 9, 1)),
+    }
+
+
+def describe_answer(lang, proposal, answer, party, date):
+    "Return the words for what a party answered to a proposal"
+    return gettext(
+        f'training_abandon.msg_letter_answer_{answer}',
+        proposal=proposal, party=party, date=lang.strftime(date))
 
 
 class CaseCorrespondenceMixin(CorrespondenceMixin):
@@ -64,13 +134,15 @@ class CaseCorrespondenceMixin(CorrespondenceMixin):
 
     @classmethod
     def render_letters(
-            cls, recipients, step_kind, get_variant, **names):
+            cls, recipients, step_kind, get_variant, to_end=False, **names):
         """Return the list of dictionaries with the case, audience, party,
-        letter, language, to, subject and text for the recipients.
+        letter, language, to, subject, text and error for the recipients.
 
         get_variant returns the variant of the letter for a case.  The
-        recipients for whom the procedure has no letter are left out.  names
-        are those of the letter besides those of the case."""
+        recipients for whom the procedure has no letter are left out.  to_end
+        is if the letters that cannot be written are returned, with their
+        error, for a person to end them.  names are those of the letter
+        besides those of the case."""
         pool = Pool()
         Attendance = pool.get('training.attendance')
         Party = pool.get('party.party')
@@ -94,7 +166,8 @@ class CaseCorrespondenceMixin(CorrespondenceMixin):
                 **renderer.render(
                     case, party, letter,
                     lambda case: ChainMap(names, case.letter_context(
-                            addressee, missed, counted))),
+                            addressee, missed, counted)),
+                    to_end=to_end),
                 }
             cls._address(line)
             rendered.append(line)
@@ -156,8 +229,12 @@ class CaseCorrespondenceMixin(CorrespondenceMixin):
 
         context = super().letter_context(party)
         context.update({
-                'absences': lambda: [
-                    describe_slot(lang, *a) for a in absences],
+                'absences': lambda: describe_slots(lang, absences),
+                'answers': lambda: [
+                    describe_answer(
+                        lang, p.rec_name, r.answer, r.party.name,
+                        self.local_date(r.at))
+                    for p in self.proposals for r in p.last_responses()],
                 'case': self.number,
                 'correction': '',
                 'contract_end_date': lambda: date(self.contract_end_date),
@@ -236,11 +313,62 @@ class ProcedureLetter(metaclass=PoolMeta):
             cls.report.domain,
             ('model', '=', 'training.abandon.case'),
             ]
+        cls._buttons.update(preview={})
 
-    def palette(self):
-        names = super().palette()
+    @classmethod
+    @ModelView.button_action(
+        'training_abandon.wizard_procedure_letter_preview')
+    def preview(cls, letters):
+        pass
+
+    def preview_on(self, case, language):
+        "Return the subject, the text and the error of the letter on the case"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        with Transaction().set_context(language=language.code):
+            letter = self.__class__(self.id)
+            context = letter.preview_context(Case(case.id))
+            try:
+                subject, text = letter.render(**{
+                        n: context[n] for n in letter.names})
+                error = None
+            except LetterError as exception:
+                subject, text = letter.draft(context)
+                error = exception.__cause__
+        return {
+            'subject': subject,
+            'text': text,
+            'error': str(error) if error else None,
+            }
+
+    def preview_context(self, case):
+        "Return what the letter tells of the case"
+        pool = Pool()
+        Attendance = pool.get('training.attendance')
+        enrolment = case.enrolment
+        parties = [enrolment.trainee.party]
+        if self.audience == 'stakeholder':
+            parties = [p for _, p in enrolment.stakeholders()] or parties
+        return case.letter_context(
+            parties[0], Attendance.missed_slots([enrolment.id])[enrolment.id])
+
+    @classmethod
+    def frame_records(cls):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        return super().frame_records() + Case.search(
+            [], order=[('id', 'DESC')], limit=1)
+
+    def known(self):
+        names = super().known()
         if self.step_kind in STEP_ORDER:
-            names.update(
-                dict.fromkeys(['agreed_hours', *HOURS, *CASE_NAMES], False),
-                **dict.fromkeys(['absences', 'proposals', 'reasons'], True))
+            names.update(CASE_NAMES)
         return names
+
+    def samples(self, names):
+        yield from super().samples(names)
+        if 'ground' in names:
+            known = self.known()
+            sample = {n: example_of(known[n]) for n in names}
+            for ground in _grounds():
+                yield [], {**sample, 'ground': ground}

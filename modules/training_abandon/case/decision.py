@@ -13,7 +13,8 @@ from trytond.transaction import Transaction
 
 from .. import tools
 from ..attendance.facts import ATTENDED
-from ..exceptions import CaseStepError, DecisionDateWarning, RecipientError
+from ..exceptions import (
+    CaseStepError, DecisionDateWarning, LetterError, RecipientError)
 from ..mail.address import check_address
 from ..procedure.states import (
     ABSENT_GROUNDS, BEFORE_SESSION_GROUNDS, GROUND_STATES, INVALID_GROUNDS,
@@ -315,12 +316,14 @@ class DecisionMixin:
             recipients += case._to_tell(procedure.get_letter(
                     'decide', case.ground, 'stakeholder'))
         lines = cls.render_letters(
-            recipients, 'decide', lambda case: case.ground)
+            recipients, 'decide', lambda case: case.ground, to_end=True)
         not_told = []
         for line in list(lines):
             try:
                 check_address(line['to'], line['party'])
-            except RecipientError:
+                if line['error']:
+                    raise LetterError(line['error'])
+            except (LetterError, RecipientError):
                 lines.remove(line)
                 not_told.append(line)
         cls.create_mails(steps, lines)

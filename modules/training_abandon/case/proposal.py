@@ -62,9 +62,8 @@ class Proposal(CaseCompanyMixin, CaseRecordMixin, ModelSQL, ModelView):
         is enough to refuse, the trainee is needed to accept."""
         accepted, refused = [], []
         for proposal in cls.browse(proposals):
-            answers = {}
-            for response in proposal.responses:
-                answers[response.party] = response.answer
+            answers = {
+                r.party: r.answer for r in proposal.last_responses()}
             trainee = proposal.case.enrolment.trainee.party
             if 'refused' in answers.values():
                 refused.append(proposal)
@@ -72,6 +71,10 @@ class Proposal(CaseCompanyMixin, CaseRecordMixin, ModelSQL, ModelView):
                 accepted.append(proposal)
         cls.write(accepted, {'state': 'accepted'})
         cls.write(refused, {'state': 'refused'})
+
+    def last_responses(self):
+        "Return the last response of each party"
+        return list({r.party: r for r in self.responses}.values())
 
     @classmethod
     def expire(cls, proposals):

@@ -10,9 +10,10 @@ from trytond.transaction import Transaction
 from trytond.wizard import Button, StateTransition
 
 from .. import tools
-from ..exceptions import GuardianWarning, RecipientError
+from ..exceptions import GuardianWarning, LetterError, RecipientError
 from ..mail.address import check_address
 from ..mail.hold import HoldNoticeMixin
+from ..procedure.template import UNFINISHED_RE
 from .wizard import StepView, StepWizard, complete_lines
 
 # The most cases of which each mail is previewed
@@ -78,12 +79,12 @@ class MailStepWizard(StepWizard):
         "Return the variant of the letter for the case"
         return 'standard'
 
-    def _letters(self, recipients):
+    def _letters(self, recipients, to_end=False):
         pool = Pool()
         Case = pool.get('training.abandon.case')
         Mail = pool.get('training.mail')
         return Mail.merge_lines(Case.render_letters(
-                recipients, self._kind, self._get_variant))
+                recipients, self._kind, self._get_variant, to_end=to_end))
 
     def default_start(self, fields):
         pool = Pool()
@@ -94,7 +95,8 @@ class MailStepWizard(StepWizard):
                 recipients, self._kind, self._get_variant)
         else:
             previews = list(
-                map(Preview.from_letter, self._letters(recipients)))
+                map(Preview.from_letter,
+                    self._letters(recipients, to_end=True)))
         self.mail_count = sum(p['count'] for p in previews)
         return {
             'mails': previews,
@@ -128,6 +130,7 @@ class MailStepWizard(StepWizard):
                     self._kind, self._get_variant(preview.case))
                 if preview.channel in {None, 'email'}:
                     preview.check_address()
+                    preview.check_finished()
                     lines.append(line)
                 else:
                     contacts.append({**line, 'kind': preview.channel})
@@ -273,6 +276,14 @@ class MailPreview(ModelView):
             'required': Bool(Eval('send')),
             'readonly': ~Eval('case'),
             })
+    error = fields.Text(
+        "To End by Hand", readonly=True,
+        states={
+            'invisible': ~Eval('error'),
+            },
+        help="Why the letter of the procedure cannot be written.\n"
+        "Write what is between ${ and } yourself, or tell the party by phone "
+        "or by letter and choose it as channel.")
 
     @classmethod
     def get_audiences(cls):
@@ -303,6 +314,7 @@ class MailPreview(ModelView):
             'to': letter['to'],
             'subject': letter['subject'],
             'text': letter['text'],
+            'error': letter['error'],
             }
 
     @classmethod
@@ -345,11 +357,12 @@ class MailPreview(ModelView):
             (letter['case'], letter['party']): letter
             for letter in Case.render_letters(
                 [(p.case, 'trainee', p.party) for p in rendered],
-                step_kind, get_variant)}
+                step_kind, get_variant, to_end=True)}
         for preview in rendered:
             if letter := letters.get((preview.case, preview.party)):
                 preview.subject = letter['subject']
                 preview.text = letter['text']
+                preview.error = letter['error']
         return previews
 
     def to_line(self, step_kind, variant):
@@ -393,6 +406,16 @@ class MailPreview(ModelView):
                     case=self.case.rec_name,
                     party=self.party.rec_name))
         check_address(to, self.party)
+
+    def check_finished(self):
+        "Check that nothing is left to write of a letter to end by hand"
+        for text in [self.subject, self.text]:
+            if left := UNFINISHED_RE.search(text or ''):
+                raise LetterError(gettext(
+                        'training_abandon.msg_step_mail_unfinished',
+                        case=self.case.rec_name,
+                        party=self.party.rec_name,
+                        left=left[0]))
 
 
 class MailsStartMixin(HoldNoticeMixin):

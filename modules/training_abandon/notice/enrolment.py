@@ -1,11 +1,13 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
+from itertools import groupby
+
 from trytond.i18n import gettext
 from trytond.model import fields
 from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Eval
 
-from ..procedure.letter import describe_slot
+from ..procedure.letter import describe_date, describe_slots
 from .notice import LATE_STATES, MISSED_STATES
 
 
@@ -52,18 +54,15 @@ class Enrolment(metaclass=PoolMeta):
         Lang = pool.get('ir.lang')
         lang = Lang.get()
 
-        def describe(slot):
-            return describe_slot(lang, slot.date, slot.start, slot.end)
-
         context = self.letter_context(party)
         context.update({
-                'absences': lambda: [
-                    describe(a.slot) for a in attendances
-                    if a.state == 'absent'],
-                'date': lang.strftime(attendances[0].slot.date),
+                'absences': lambda: describe_slots(lang, sorted(
+                        _times(a.slot) for a in attendances
+                        if a.state == 'absent')),
+                'date': lambda: describe_date(lang, attendances[0].slot.date),
                 'lateness': lambda: [
                     gettext('training_abandon.msg_notice_lateness',
-                        slot=describe(a.slot),
+                        slot=describe_slots(lang, [_times(a.slot)])[0],
                         missed=a.describe_missed())
                     for a in attendances if a.state in LATE_STATES],
                 })
@@ -88,14 +87,22 @@ class Enrolment(metaclass=PoolMeta):
                 state = 'not_expected'
             return gettext(f'training_abandon.msg_notice_correction_{state}')
 
+        def corrections():
+            slots = sorted({n.slot for n in notices}, key=lambda s: s.start_at)
+            return [
+                gettext('training_abandon.msg_notice_correction',
+                    slot=words, state=state)
+                for state, group in groupby(slots, key=describe)
+                for words in describe_slots(lang, map(_times, group))]
+
         context = self.letter_context(party)
         context.update({
-                'corrections': lambda: [
-                    gettext('training_abandon.msg_notice_correction',
-                        slot=describe_slot(lang, s.date, s.start, s.end),
-                        state=describe(s))
-                    for s in sorted(
-                        {n.slot for n in notices}, key=lambda s: s.start_at)],
-                'date': lang.strftime(min(n.slot.date for n in notices)),
+                'corrections': corrections,
+                'date': lambda: describe_date(
+                    lang, min(n.slot.date for n in notices)),
                 })
         return context
+
+
+def _times(slot):
+    return slot.date, slot.start, slot.end

@@ -2,14 +2,44 @@
 # this repository contains the full copyright notices and license terms.
 "What the procedure says of the notices of absence and lateness"
 import datetime as dt
+from functools import partial
 
+from trytond.i18n import gettext
 from trytond.model import fields
-from trytond.pool import PoolMeta
+from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Eval
 from trytond.transaction import Transaction
 
 from .. import tools
+from ..procedure.letter import Name, describe_date, describe_slots, example_of
 from .notice import LETTER_KIND
+
+_DATE = dt.date(2027, 3, 15)
+_SLOTS = [
+    (_DATE, dt.time(9), dt.time(12)), (_DATE, dt.time(14), dt.time(17))]
+
+# The names of the notices
+NOTICE_NAMES = {
+    'absences': Name(
+        lambda lang: describe_slots(lang, _SLOTS), is_list=True),
+    'corrections': Name(
+        lambda lang: [
+            gettext('training_abandon.msg_notice_correction',
+                slot=slot,
+                state=gettext(
+                    'training_abandon.msg_notice_correction_not_expected'))
+            for slot in describe_slots(lang, _SLOTS)],
+        is_list=True),
+    'date': Name(lambda lang: describe_date(lang, _DATE), is_optional=False),
+    'lateness': Name(
+        lambda lang: [
+            gettext('training_abandon.msg_notice_lateness',
+                slot=describe_slots(lang, [slot])[0],
+                missed=gettext(
+                    'training_abandon.msg_notice_late_by', duration="1 h 15"))
+            for slot in _SLOTS],
+        is_list=True),
+    }
 
 # The days during which the absences of a slot are told
 DELAY = 7
@@ -134,9 +164,24 @@ class ProcedureLetter(metaclass=PoolMeta):
             ('late', "Lateness"),
             ]
 
-    def palette(self):
-        names = super().palette()
+    def preview_context(self, case):
+        context = super().preview_context(case)
         if self.step_kind == LETTER_KIND:
-            names.update(
-                absences=True, corrections=True, date=False, lateness=True)
+            context.update({
+                    n: partial(example_of, name)
+                    for n, name in NOTICE_NAMES.items()})
+        return context
+
+    @classmethod
+    def frame_records(cls):
+        pool = Pool()
+        Notice = pool.get('training.attendance.notice')
+        return super().frame_records() + [
+            n.enrolment for n in Notice.search(
+                [], order=[('id', 'DESC')], limit=1)]
+
+    def known(self):
+        names = super().known()
+        if self.step_kind == LETTER_KIND:
+            names.update(NOTICE_NAMES)
         return names

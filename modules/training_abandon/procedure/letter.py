@@ -1,8 +1,10 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 "The letters: their texts in the procedure and how they are rendered"
+import datetime as dt
 import logging
 import re
+from collections import ChainMap, namedtuple
 from collections.abc import MutableMapping
 from io import BytesIO
 from itertools import groupby
@@ -24,15 +26,34 @@ from .. import tools
 from ..exceptions import LetterError, LetterValidationError
 from .child import CHILD_STATES, ProcedureStateMixin
 from .states import CASE_STATES, GROUNDS, STEP_KINDS, STEP_ORDER
-from .template import LetterTemplate, TemplateError, modernise
+from .template import LetterTemplate, TemplateError, draft, label, modernise
 
 logger = logging.getLogger(__name__)
 
-# The names of all the letters
-NAMES = [
-    'company', 'course', 'employee', 'end_date', 'location', 'place',
-    'procedure', 'procedure_code', 'procedure_revision', 'recipient',
-    'session', 'start_date', 'trainee']
+# What a name of the letters tells: an example, as a text, a date or a function
+# that returns it in the language of the transaction, whether it is a list and
+# whether it may be empty
+Name = namedtuple(
+    'Name', 'example is_list is_optional', defaults=[False, True])
+
+# The names of all the letters; what each tells is the message msg_letter_name_
+# followed by the name
+NAMES = {
+    'company': Name("Active Talents", is_optional=False),
+    'course': Name("Excel", is_optional=False),
+    'employee': Name("Dominique Leroy"),
+    'end_date': Name(dt.date(2027, 3, 26), is_optional=False),
+    'location': Name("Nice"),
+    'phone': Name("+33 4 93 00 00 00"),
+    'place': Name("Nice"),
+    'procedure': Name("DR-AT014", is_optional=False),
+    'procedure_code': Name("DR-AT014", is_optional=False),
+    'procedure_revision': Name("04", is_optional=False),
+    'recipient': Name("Camille Martin", is_optional=False),
+    'session': Name("2027-12", is_optional=False),
+    'start_date': Name(dt.date(2027, 3, 1), is_optional=False),
+    'trainee': Name("Camille Martin", is_optional=False),
+    }
 
 _LIST_ITEM = re.compile(r'\s*[-•*]\s+(.*)')
 
@@ -57,12 +78,16 @@ class ProcedureLetter(ProcedureStateMixin, ModelSQL, ModelView):
             *GROUNDS,
             ('statement', "Document: Statement by the Trainee"),
             ('record', "Document: Record by the Provider"),
-            ], "Variant", required=True, sort=False, states=CHILD_STATES)
+            ], "Variant", required=True, sort=False, states=CHILD_STATES,
+        help="Which of the letters of the step it is: each case gets the one "
+        "that fits it.")
     variant_string = variant.translated('variant')
     audience = fields.Selection([
             ('trainee', "Trainee"),
             ('stakeholder', "Stakeholders"),
-            ], "Audience", required=True, sort=False, states=CHILD_STATES)
+            ], "Audience", required=True, sort=False, states=CHILD_STATES,
+        help="Whom the letter is written to: the trainee with its legal "
+        "guardians, or the other parties.")
     audience_string = audience.translated('audience')
     roles = fields.MultiSelection(
         'get_roles', "Roles", sort=False,
@@ -80,6 +105,11 @@ class ProcedureLetter(ProcedureStateMixin, ModelSQL, ModelView):
         "Text", required=True, translate=True, states=CHILD_STATES,
         help="A plain text in which the names between ${ and } are "
         "replaced.\nLines that begin with a dash make a list.")
+    known_names = fields.Function(fields.Text(
+            "Names",
+            help="What the letter may tell, with what it is and an example.\n"
+            "Copy the names with their braces in the subject or in the text."),
+        'on_change_with_known_names')
     report = fields.Many2One(
         'ir.action.report', "Frame", required=True, ondelete='RESTRICT',
         domain=[
@@ -202,19 +232,74 @@ class ProcedureLetter(ProcedureStateMixin, ModelSQL, ModelView):
         if field_names and not field_names & {
                 'subject', 'text', 'step_kind'}:
             return
-        for letter in letters:
-            for text in [letter.subject, letter.text]:
+        cls.check_rendered(letters)
+
+    @classmethod
+    def check_rendered(cls, letters):
+        """Check that the letters can be written in every language, whatever
+        they have to tell and whatever is missing."""
+        pool = Pool()
+        Lang = pool.get('ir.lang')
+        for language in Lang.search([('translatable', '=', True)]):
+            with Transaction().set_context(language=language.code):
+                translated = cls.browse(letters)
+            for letter, in_language in zip(letters, translated):
                 try:
-                    LetterTemplate(text, letter.palette())
-                except ValueError as exception:
+                    in_language.check_samples(language)
+                except TemplateError as exception:
                     raise LetterValidationError(gettext(
                             'training_abandon.msg_letter_invalid',
                             letter=letter.rec_name,
+                            language=language.rec_name,
                             error=exception)) from exception
+
+    def check_samples(self, language):
+        "Check that the letter can be written with each of its samples"
+        subject, text = templates = self._read_templates()
+        names = set().union(*(t.names for t in templates))
+        with Transaction().set_context(language=language.code):
+            for missing, sample in self.samples(names):
+                text.render(sample)
+                if not subject.render(sample).split():
+                    raise TemplateError(
+                        'msg_letter_no_subject', missing=missing)
+
+    def samples(self, names):
+        "Yield the names that are missing and the values of the letter by name"
+        known = self.known()
+        full = {n: example_of(known[n]) for n in sorted(names)}
+        yield [], full
+        empty = {
+            n: [] if known[n].is_list else '' for n in full
+            if known[n].is_optional}
+        for name, value in empty.items():
+            yield [name], {**full, name: value}
+            if known[name].is_list:
+                yield [], {**full, name: full[name][:1]}
+        yield [*empty], {**full, **empty}
+
+    @classmethod
+    def frame_records(cls):
+        "Return the records about which the frames draw a letter to check them"
+        return []
+
+    def known(self):
+        "Return what the letter may tell, as Name by name"
+        return NAMES.copy()
 
     def palette(self):
         "Return by name that the letter may use if it is a list"
-        return dict.fromkeys(NAMES, False)
+        return {n: name.is_list for n, name in self.known().items()}
+
+    @fields.depends('step_kind')
+    def on_change_with_known_names(self, name=None):
+        lines = []
+        for name, known in sorted(self.known().items()):
+            example = example_of(known)
+            if known.is_list:
+                example = ' | '.join(example)
+            lines.append(f'${{{name}}} – {label(name)} – {example}')
+        return '\n'.join(lines)
 
     def may_leave(self, case_state):
         "Return if the letter may leave in that state of the case"
@@ -228,8 +313,19 @@ class ProcedureLetter(ProcedureStateMixin, ModelSQL, ModelView):
             subject, text = (
                 template.render(context) for template in templates)
         except Exception as exception:
-            raise self._not_rendered(exception) from exception
+            raise self.not_rendered(exception) from exception
         return ' '.join(subject.split()), text.strip() + '\n'
+
+    def draft(self, context):
+        """Return the subject and the text of a letter that cannot be written,
+        with the names of context that are known replaced."""
+        def get_value(name):
+            try:
+                return context[name]
+            except Exception:
+                return None
+
+        return [draft(t or '', get_value) for t in [self.subject, self.text]]
 
     @property
     def names(self):
@@ -238,14 +334,16 @@ class ProcedureLetter(ProcedureStateMixin, ModelSQL, ModelView):
 
     @cached_property
     def _templates(self):
-        palette = self.palette()
         try:
-            return [
-                LetterTemplate(t, palette) for t in [self.subject, self.text]]
+            return self._read_templates()
         except TemplateError as exception:
-            raise self._not_rendered(exception) from exception
+            raise self.not_rendered(exception) from exception
 
-    def _not_rendered(self, exception):
+    def _read_templates(self):
+        palette = self.palette()
+        return [LetterTemplate(t, palette) for t in [self.subject, self.text]]
+
+    def not_rendered(self, exception):
         return LetterError(gettext(
                 'training_abandon.msg_letter_not_rendered',
                 letter=self.rec_name,
@@ -318,6 +416,7 @@ class CorrespondenceMixin:
                 'employee': employee,
                 'end_date': lambda: lang.strftime(session.end_date),
                 'location': location,
+                'phone': self.letter_phone,
                 'place': lambda: procedure.place or '',
                 'procedure': lambda: procedure.name,
                 'procedure_code': lambda: procedure.code,
@@ -329,6 +428,19 @@ class CorrespondenceMixin:
                 'trainee': lambda: enrolment.trainee.party.name,
                 })
 
+    def letter_phone(self):
+        """Return the number to call for the letters, or an empty text
+
+        The mobile phones of the employees are told to nobody."""
+        signatory = self.signatory()
+        for party, types in [
+                (signatory.party if signatory else None, {'phone'}),
+                (self.company.party, {'phone', 'mobile'})]:
+            mechanism = party and party.contact_mechanism_get(types)
+            if mechanism:
+                return mechanism.value
+        return ''
+
     def letter_enrolment(self):
         "Return the enrolment that the letters are about"
         raise NotImplementedError
@@ -338,13 +450,42 @@ class CorrespondenceMixin:
         return {'enrolment': self.letter_enrolment()}
 
 
-def describe_slot(lang, date, start, end):
-    "Return the words for a slot in the letters"
-    return gettext(
-        'training_abandon.msg_letter_absence',
-        date=lang.strftime(date),
-        start=start.strftime('%H:%M'),
-        end=end.strftime('%H:%M'))
+def describe_date(lang, date):
+    "Return the words for a day in the letters, with its name"
+    return lang.strftime(date, f'%A {lang.date}')
+
+
+def describe_slots(lang, slots):
+    """Return the list of the words for the slots in the letters, one for each
+    day.
+
+    slots are tuples (date, start, end) in time order."""
+    days = []
+    for date, group in groupby(slots, key=lambda slot: slot[0]):
+        *others, last = [
+            gettext('training_abandon.msg_letter_times',
+                start=start.strftime('%H:%M'), end=end.strftime('%H:%M'))
+            for _, start, end in group]
+        if others:
+            last = gettext(
+                'training_abandon.msg_letter_and',
+                first=', '.join(others), last=last)
+        days.append(gettext(
+                'training_abandon.msg_letter_absence',
+                date=describe_date(lang, date), times=last))
+    return days
+
+
+def example_of(name):
+    "Return the example of a name in the language of the transaction"
+    pool = Pool()
+    Lang = pool.get('ir.lang')
+    example = name.example
+    if callable(example):
+        return example(Lang.get())
+    elif isinstance(example, dt.date):
+        return Lang.get().strftime(example)
+    return example
 
 
 class Renderer:
@@ -357,20 +498,37 @@ class Renderer:
         Lang = pool.get('ir.lang')
         self._Model, self._ids = Model, ids
         self._default_language = Lang.get()
-        self._records, self._letters = {}, {}
+        self._records, self._letters, self._phones = {}, {}, {}
 
-    def render(self, record, party, letter, get_context):
+    def render(self, record, party, letter, get_context, to_end=False):
         """Return the party, letter, language, to, subject and text as
         dictionary.
 
         get_context returns the names of the letter for the record in the
-        language of the party."""
+        language of the party.
+        to_end is if a letter that cannot be written is returned for a person
+        to end it, with its error."""
         language = party.lang or self._default_language
-        with Transaction().set_context(language=language.code):
-            letter_ = self._letter(letter, language)
-            context = get_context(self._record(record, language))
-            subject, text = letter_.render(
-                **{n: context[n] for n in letter_.names if n in context})
+        error = None
+        try:
+            with Transaction().set_context(language=language.code):
+                letter_ = self._letter(letter, language)
+                record_ = self._record(record, language)
+                context = ChainMap(
+                    LetterContext({'phone': lambda: self._phone(record_)}),
+                    get_context(record_))
+                try:
+                    subject, text = letter_.render(**{
+                            n: context[n] for n in letter_.names
+                            if n in context})
+                except LetterError:
+                    subject, text = letter_.draft(context)
+                    raise
+        except LetterError as exception:
+            # In the language of the user
+            error = letter.not_rendered(exception.__cause__)
+            if not to_end:
+                raise error from exception.__cause__
         return {
             'party': party,
             'letter': letter,
@@ -378,7 +536,14 @@ class Renderer:
             'to': party.reachable_email,
             'subject': subject,
             'text': text,
+            'error': error.message if error else None,
             }
+
+    def _phone(self, record):
+        key = record.company, record.signatory()
+        if key not in self._phones:
+            self._phones[key] = record.letter_phone()
+        return self._phones[key]
 
     def _letter(self, letter, language):
         # One instance keeps its templates

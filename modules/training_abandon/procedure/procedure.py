@@ -17,6 +17,8 @@ from trytond.transaction import Transaction
 from ..exceptions import ProcedureError
 from .added_delay import AddedDelayMixin, ToldAddedDelayMixin
 from .child import CHILD_STATES, ProcedureChildMixin, ProcedureStateMixin
+from .comparison import ComparisonMixin
+from .shipped import ShippedLettersMixin
 from .states import ANSWERED_KINDS, STEP_KINDS, STEP_ORDER
 
 _draft_states = {
@@ -24,15 +26,21 @@ _draft_states = {
     }
 
 
-class Procedure(ToldAddedDelayMixin, Workflow, ModelSQL, ModelView):
+class Procedure(
+        ToldAddedDelayMixin, ComparisonMixin, ShippedLettersMixin, Workflow,
+        ModelSQL, ModelView):
     __name__ = 'training.abandon.procedure'
 
     code = fields.Char("Code", required=True, states=_draft_states)
-    revision = fields.Char("Revision", required=True, states=_draft_states)
+    revision = fields.Char(
+        "Revision", required=True, states=_draft_states,
+        help="The number that the documents tell after the code.")
     name = fields.Char(
         "Name", required=True, translate=True, states=_draft_states)
     date = fields.Date("Date", required=True, states=_draft_states)
-    place = fields.Char("Place", states=_draft_states)
+    place = fields.Char(
+        "Place", states=_draft_states,
+        help="Where the procedure was made, as written at its end.")
     company = fields.Many2One(
         'company.company', "Company", states=_draft_states,
         help="Leave empty to share the procedure between the companies.")
@@ -226,6 +234,7 @@ class Procedure(ToldAddedDelayMixin, Workflow, ModelSQL, ModelView):
         "Put the procedures in force in the place of their active revision"
         for procedure in procedures:
             procedure.check_complete()
+            procedure.check_written()
         previous = cls.search([
                 ('state', '=', 'active'),
                 ('code', 'in', [p.code for p in procedures]),
@@ -268,6 +277,15 @@ class Procedure(ToldAddedDelayMixin, Workflow, ModelSQL, ModelView):
                     procedure=self.rec_name))
         self.check_letters([
                 *self._required_letters(kinds), *self._reminder_letters()])
+
+    def check_written(self):
+        "Check that the letters of the procedure can be written and drawn"
+        pool = Pool()
+        ActionReport = pool.get('ir.action.report')
+        Letter = pool.get('training.abandon.procedure.letter')
+        Letter.check_rendered(list(self.letters))
+        ActionReport.check_letter_frames(list({
+                    letter.report for letter in self.letters}))
 
     def check_letters(self, letters):
         "Check that the procedure has these (step kind, variant, audience)"
@@ -341,7 +359,9 @@ class ProcedureStep(
             ('opening', "Opening of the Case"),
             ('previous', "Previous Step"),
             ], "Counted from", required=True, sort=False,
-        states=CHILD_STATES)
+        states=CHILD_STATES,
+        help="From when the delay runs: the opening of the case, or what was "
+        "done at the step before.")
     required = fields.Boolean(
         "Required", states=CHILD_STATES,
         help="Check to let only the administrators skip the step.")

@@ -74,7 +74,9 @@ class Reason(
     def __setup__(cls):
         cls.code.search_unaccented = False
         super().__setup__()
-        cls._order.insert(0, ('code', 'ASC NULLS LAST'))
+        # Those that ask for words are last, as in the letters
+        cls._order.insert(0, ('requires_detail', 'ASC NULLS FIRST'))
+        cls._order.insert(1, ('code', 'ASC NULLS LAST'))
 
     @fields.depends('parent', '_parent_parent.sensitive')
     def on_change_parent(self):

@@ -6,6 +6,7 @@ The letters are Genshi text templates of which all the expressions are names
 of the palette, texts, numbers, comparisons of them and the FUNCTIONS."""
 import ast
 import re
+from difflib import get_close_matches
 
 from genshi.template.base import EXPR, SUB
 from genshi.template.directives import ForDirective, IfDirective
@@ -19,13 +20,16 @@ NESTING = 2
 SOURCE_SIZE = 20_000
 SIZE = 100_000
 
-# How a letter may write a name of its palette; join is for the lists
+# How a letter may write a name of its palette
 FUNCTIONS = {
     'capitalize': str.capitalize,
     'join': ', '.join,
     'lower': str.lower,
+    'several': lambda values: len(values) > 1,
     'upper': str.upper,
     }
+# Those that are for the lists
+LIST_FUNCTIONS = {'join', 'several'}
 
 _NODES = (
     ast.Expression, ast.Name, ast.Load, ast.Constant, ast.Compare, ast.cmpop,
@@ -43,8 +47,32 @@ class TemplateError(ValueError):
         self.variables = variables
 
     def __str__(self):
-        return gettext(
-            f'training_abandon.{self.message_id}', **self.variables)
+        variables = self.variables.copy()
+        for name in {'names', 'missing'} & variables.keys():
+            variables[name] = ', '.join(map(describe, variables[name]))
+        return gettext(f'training_abandon.{self.message_id}', **variables)
+
+
+def label(name):
+    "Return what a name of the letters tells, in the language of the user"
+    try:
+        return gettext(f'training_abandon.msg_letter_name_{name}')
+    except KeyError:
+        # A name of another module
+        return ''
+
+
+def describe(name):
+    words = label(name)
+    return f'{name} ({words})' if words else name
+
+
+def likely(name, palette):
+    "Return the names of the palette that were meant, or else all of them"
+    labels = {label(n).lower(): n for n in palette if label(n)}
+    close = get_close_matches(name.lower(), [*palette, *labels], n=3)
+    return list(dict.fromkeys(
+            labels.get(c, c) for c in close)) or sorted(palette)
 
 
 class LetterTemplate(OldTextTemplate):
@@ -60,13 +88,31 @@ class LetterTemplate(OldTextTemplate):
         try:
             super().__init__(source)
         except Exception as exception:
+            self._check_syntax(source)
+            begin = source.rfind('${')
+            line = max(getattr(exception, 'lineno', 1), 1)
+            if '}' not in source[begin:]:
+                line = source.count('\n', 0, max(begin, 0)) + 1
             raise TemplateError(
-                'msg_letter_syntax',
-                line=max(getattr(exception, 'lineno', 1), 1),
-                error=exception) from exception
-        self._letter, self._read = source, 0
+                'msg_letter_syntax', line=line) from exception
+        self._letter, self._read, self._lines = source, 0, {}
         self.names = set()
         self._check(self._stream, palette, NESTING)
+
+    def _check_syntax(self, source):
+        "Check that each expression can be read"
+        for match in _EXPRESSION_RE.finditer(source):
+            self._expression(
+                match[0], source.count('\n', 0, match.start()) + 1)
+
+    @staticmethod
+    def _expression(expression, line):
+        try:
+            return ast.parse(expression.strip(), mode='eval')
+        except (MemoryError, RecursionError, SyntaxError, ValueError) as error:
+            raise TemplateError(
+                'msg_letter_expression', line=line,
+                expression=expression.strip()[:80]) from error
 
     def _check_directives(self, source):
         "Check that there are conditions and lists only, each with its end"
@@ -119,17 +165,13 @@ class LetterTemplate(OldTextTemplate):
                 or not palette.get(name)):
             raise TemplateError(
                 'msg_letter_for', line=line,
-                names=', '.join(sorted(n for n in palette if palette[n])))
+                names=sorted(n for n in palette if palette[n]))
         self.names.add(name)
         return {**palette, item: False}
 
     def _check_expression(self, source, palette, line):
-        try:
-            tree = ast.parse(source.strip(), mode='eval')
-        except SyntaxError as exception:
-            raise TemplateError(
-                'msg_letter_syntax', line=line,
-                error=exception.msg) from exception
+        tree = self._expression(source, line)
+        self._lines.setdefault(source.strip(), line)
         known = {
             *palette, *(n.func.id for n in ast.walk(tree)
                 if isinstance(n, ast.Call) and isinstance(n.func, ast.Name))}
@@ -144,7 +186,7 @@ class LetterTemplate(OldTextTemplate):
                 if node.id not in known:
                     raise TemplateError(
                         'msg_letter_name', line=line, name=node.id,
-                        names=', '.join(sorted(palette)))
+                        names=likely(node.id, palette))
                 if node.id in palette:
                     self.names.add(node.id)
 
@@ -155,7 +197,7 @@ class LetterTemplate(OldTextTemplate):
             and not node.keywords) else None
         function = node.func.id if isinstance(node.func, ast.Name) else None
         if (function not in FUNCTIONS or name not in palette
-                or palette[name] != (function == 'join')):
+                or palette[name] != (function in LIST_FUNCTIONS)):
             raise TemplateError(
                 'msg_letter_function', line=line,
                 expression=source.strip(),
@@ -164,13 +206,67 @@ class LetterTemplate(OldTextTemplate):
     def render(self, context):
         "Return the text with the values of the context"
         parts, size = [], 0
-        for part in self.generate(
-                **FUNCTIONS, **context).serialize('text'):
-            size += len(part)
-            if size > SIZE:
-                raise TemplateError('msg_letter_size', size=SIZE)
-            parts.append(part)
+        try:
+            for part in self.generate(
+                    **FUNCTIONS, **context).serialize('text'):
+                size += len(part)
+                if size > SIZE:
+                    raise TemplateError('msg_letter_size', size=SIZE)
+                parts.append(part)
+        except TypeError as exception:
+            _, expression = place_of(exception)
+            raise TemplateError(
+                'msg_letter_compare', line=self._lines.get(expression, 1),
+                expression=expression) from exception
         return ''.join(parts)
+
+
+def place_of(exception):
+    "Return the line and the expression of the template that raises"
+    line = max(getattr(exception, 'lineno', None) or 1, 1)
+    expression, traceback = '', exception.__traceback__
+    while traceback:
+        name = traceback.tb_frame.f_code.co_name
+        if name.startswith('<Expression '):
+            source = ast.literal_eval(name[len('<Expression '):-1])
+            expression = source.strip()
+            # The directives hold the end of their line
+            line = traceback.tb_lineno - source.count('\n')
+        traceback = traceback.tb_next
+    return line, expression
+
+
+_FOR_RE = re.compile(
+    r'^#for +(\w+) +in +(\w+)[^\n]*\n((?:(?!#).*\n)*)#end[^\n]*\n?', re.M)
+_DIRECTIVE_LINE_RE = re.compile(r'^#(?:if|for|end)\b[^\n]*\n?', re.M)
+_NAME_RE = re.compile(r'\$(?:\{\s*(\w+)\s*\}|(\w+))')
+# What no letter says
+UNFINISHED_RE = re.compile(r'\$\{[^}\n]*\}?')
+
+
+def draft(source, get_value):
+    """Return the source of a letter that cannot be written with the values
+    that are known, to be ended by a person.
+
+    get_value returns the value of a name or None."""
+    def for_(match):
+        item, name, body = match.groups()
+        values = get_value(name)
+        if not isinstance(values, list):
+            return body
+        return ''.join(
+            _NAME_RE.sub(
+                lambda m: value if item in m.groups() else m[0], body)
+            for value in values)
+
+    def name_(match):
+        value = get_value(match[1] or match[2])
+        if isinstance(value, list):
+            value = ', '.join(value)
+        return match[0] if value is None else str(value)
+
+    text = _DIRECTIVE_LINE_RE.sub('', _FOR_RE.sub(for_, source))
+    return _NAME_RE.sub(name_, text)
 
 
 class _Modernise(ast.NodeTransformer):

@@ -60,8 +60,9 @@ class AbsenceNoticeTestCase(NoticeTestCase):
                     (late, "Tutor", 'late', 'stakeholder', 2),
                     ])
             self.assertEqual(mails[0].resource, absent)
-            self.assertIn("03/02/2026, from 09:00 to 12:00", mails[0].body)
-            self.assertIn("03/02/2026, from 14:00 to 17:00", mails[0].body)
+            self.assertIn(
+                "Monday\xa003/02/2026, from 09:00 to 12:00 and from 14:00 to "
+                "17:00", mails[0].body)
             self.assertIn("arrived 1 h 15 late", mails[2].body)
             self.assertIn(b'DR-AT014 rev 04', mails[0].message)
 
@@ -97,26 +98,26 @@ class AbsenceNoticeTestCase(NoticeTestCase):
             party = enrolment.trainee.party
             attendances = [s.attendances[0] for s in slots]
             notices = Notice.search([('slot', '=', slots[0].id)])
-            absent = "03/02/2026, from 09:00 to 12:00"
+            absent = "Monday\xa003/02/2026, from 09:00 to 12:00"
             for names, get_context in [
                     ({
                             'absences': [absent],
                             'lateness': [
-                                "03/02/2026, from 14:00 to 17:00: "
+                                "Monday\xa003/02/2026, from 14:00 to 17:00: "
                                 "arrived 1 h 15 late"],
-                            'date': "03/02/2026",
+                            'date': "Monday\xa003/02/2026",
                             },
                         lambda: enrolment.notice_context(party, attendances)),
                     ({
                             'corrections': [f"{absent}: absent"],
-                            'date': "03/02/2026",
+                            'date': "Monday\xa003/02/2026",
                             },
                         lambda: enrolment.correction_context(
                             party, notices,
                             {(enrolment, a.slot): a for a in attendances})),
                     ]:
                 with patch.object(
-                        notice_enrolment, 'describe_slot',
+                        notice_enrolment, 'describe_slots',
                         side_effect=Exception):
                     context = get_context()
                 self.assertIsInstance(context, LetterContext)

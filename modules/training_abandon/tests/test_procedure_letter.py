@@ -12,6 +12,7 @@ from trytond.modules.training_abandon.procedure.template import (
 from trytond.modules.training_abandon.tools import forget_read
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
+from trytond.transaction import Transaction
 
 from .common import DatabaseTestCase, create_enrolments, open_cases, set_up
 
@@ -66,6 +67,8 @@ class LetterTemplateTestCase(DatabaseTestCase):
                 ("#if not late and trainee != 'Max'\nnot Max\n#end\n",
                     "not Max\n"),
                 ("#if '1 March' in absences\nyes\n#end", "yes\n"),
+                ("#if several(absences)\nmany\n#end\n"
+                    "#if not several(absences)\none\n#end", "many\n"),
                 ("${upper(trainee)}: ${join(absences)}",
                     "ZOÉ: 1 March, 2 March"),
                 ("## a remark\n1 < 2 & $$5 \\#if", "1 < 2 & $5 #if"),
@@ -87,6 +90,7 @@ class LetterTemplateTestCase(DatabaseTestCase):
                 "${upper('a')}",
                 "${upper(upper(trainee))}",
                 "${join(trainee)}",
+                "#if several(trainee)\n#end",
                 "${join(absences, a=1)}",
                 "${upper}",
                 "${trainee.name}",
@@ -173,6 +177,55 @@ class LetterTemplateTestCase(DatabaseTestCase):
                 Letter.write([copy], {'text': "${trainee.x}"})
             with self.assertRaisesRegex(LetterError, "line 1.*trainee.x"):
                 Letter(copy.id).render(trainee="Zoé")
+
+    @with_transaction()
+    def test_names_meant(self):
+        "Test that the names that may have been meant are told"
+        for source, names in [
+                ("${traine}", "use one of trainee (trainee)$"),
+                ("${absence}", "use one of absences (absences since"),
+                ("${xyz}", "use one of absences .*, late, trainee"),
+                ]:
+            with self.subTest(source=source), \
+                    self.assertRaisesRegex(TemplateError, '.') as catched:
+                LetterTemplate(source, self.palette)
+            self.assertRegex(str(catched.exception), names)
+
+    @with_transaction()
+    def test_samples(self):
+        """Test that a letter is refused that fails for what is missing, in
+        another language or for what is compared"""
+        pool = Pool()
+        Lang = pool.get('ir.lang')
+        Letter = pool.get('training.abandon.procedure.letter')
+        Procedure = pool.get('training.abandon.procedure')
+        procedure, = Procedure.search([('state', '=', 'active')])
+        draft, = Procedure.copy([procedure])
+        letter = draft.get_letter('follow_up', 'standard', 'trainee')
+        for values, error in [
+                ({'subject': "${employee}"},
+                    r"subject.*empty.*employee \(person who writes\)"),
+                ({'subject': "#if reason_category\nYes\n#end"},
+                    "subject.*empty.*reason_category"),
+                ({'text': "To\n${trainee}\n#if hours_missed > 3\nx\n#end"},
+                    'line 3: "hours_missed > 3" compares'),
+                ({'text': "To\n\n#if 5 in trainee\nx\n#end"},
+                    'line 3: "5 in trainee" compares'),
+                ({'text': "x" * 1_000_000}, "longer than 20000"),
+                ({'text': "#for a in absences\n${a}"}, "line 1.*no #end"),
+                ]:
+            with self.subTest(values=str(values)[:50]), \
+                    self.assertRaisesRegex(LetterValidationError, error):
+                Letter.write([letter], values)
+        french, = Lang.search([('code', '=', 'fr')])
+        french.translatable = True
+        french.save()
+        with Transaction().set_context(language='fr'), \
+                patch.object(Letter, 'check_templates'):
+            Letter.write([letter], {'text': "Bonjour ${stagiaire}"})
+        with self.assertRaisesRegex(
+                LetterValidationError, "in French.*stagiaire"):
+            Letter.write([letter], {'text': "Hello ${trainee}"})
 
     @with_transaction()
     def test_modernise(self):

@@ -153,6 +153,16 @@ class Work:
         "Apply a step that writes to people"
         self.wizard(kind, ids).execute('apply')
 
+    def ask_reasons(self, kind, ids):
+        "Ask the reasons, in the letter of the customer if one announced it"
+        for announced in [True, False]:
+            group = [
+                id for id in ids if (id in self.cases['certified']) == announced]
+            if group:
+                wizard = self.wizard(kind, group)
+                wizard.form.declared = announced
+                wizard.execute('apply')
+
     def by_analysis(self, ids):
         result = defaultdict(list)
         for id in ids:
