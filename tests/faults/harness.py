@@ -199,9 +199,6 @@ class PostgreSQL:
             connection.execute(
                 f'CREATE DATABASE "{database}"'
                 + (f' TEMPLATE "{template}"' if template else ''))
-            # What is committed survives a restart of the server
-            connection.execute(
-                f'ALTER DATABASE "{database}" SET synchronous_commit=on')
 
     def exists(self, database, directory):
         with self.connect() as connection:

@@ -2,6 +2,7 @@
 # this repository contains the full copyright notices and license terms.
 from trytond.pool import PoolMeta
 
+from .awaited import CaseAwaitedMixin
 from .escalation import CaseEscalationMixin
 from .reminder import CaseReminderMixin
 from .silence import SilenceMixin
@@ -9,6 +10,6 @@ from .waiting import WaitingMixin
 
 
 class Case(
-        CaseEscalationMixin, CaseReminderMixin, SilenceMixin, WaitingMixin,
-        metaclass=PoolMeta):
+        CaseAwaitedMixin, CaseEscalationMixin, CaseReminderMixin,
+        SilenceMixin, WaitingMixin, metaclass=PoolMeta):
     __name__ = 'training.abandon.case'

@@ -3,9 +3,48 @@
 from trytond.i18n import gettext
 from trytond.pool import Pool, PoolMeta
 
+from ..procedure.states import ANSWERED_KINDS
+from .awaited import AwaitedMixin
+
+# What it depends on whether the step of a written mail waits
+AWAITED = {'party', 'state', 'sent_at', 'bounced_at', 'replaced_by'}
+
 
 class Mail(metaclass=PoolMeta):
     __name__ = 'training.mail'
+
+    @property
+    def awaits(self):
+        "If the step waits for an answer to its mails"
+        return bool(self.step and self.step.kind in ANSWERED_KINDS)
+
+    @classmethod
+    def _store_waiting(cls, mails):
+        pool = Pool()
+        Step = pool.get('training.abandon.case.step')
+        Step.store_waiting({m.case.id for m in mails if m.awaits})
+
+    @classmethod
+    def on_modification(cls, mode, mails, field_names=None):
+        super().on_modification(mode, mails, field_names=field_names)
+        if mode == 'create':
+            # The step that is about to be done stores it then
+            cls._store_waiting([
+                    m for m in mails if m.step and m.step.state == 'done'])
+        elif mode == 'write' and AWAITED & field_names:
+            cls._store_waiting(mails)
+
+    @classmethod
+    def before_end(cls, mails):
+        pool = Pool()
+        Step = pool.get('training.abandon.case.step')
+        super().before_end(mails)
+        Step.keep_cases({m.case.id for m in mails if m.awaits})
+
+    @classmethod
+    def on_end(cls, mails):
+        super().on_end(mails)
+        cls._store_waiting(mails)
 
     @classmethod
     def on_failed(cls, mails):
@@ -21,3 +60,13 @@ class Mail(metaclass=PoolMeta):
         if not reason and self.reminder and not Step.is_waiting_for([self]):
             reason = gettext('training_abandon.msg_mail_answered')
         return reason
+
+
+class MailAlsoFor(AwaitedMixin, metaclass=PoolMeta):
+    __name__ = 'training.mail-also_for-party.party'
+    # Those of a mail are created with it
+    _awaited = {'party'}
+
+    @classmethod
+    def awaited_cases(cls, others):
+        return {o.mail.case.id for o in others if o.mail.case}

@@ -6,12 +6,11 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from sql import Literal, Null, Union
-from sql.aggregate import Max, Sum
+from sql.aggregate import Max, Min, Sum
 from sql.conditionals import Case as SQLCase
 from sql.conditionals import Coalesce, NullIf
 from sql.operators import Exists
 
-from trytond import backend
 from trytond.i18n import gettext
 from trytond.model import fields
 from trytond.pool import Pool
@@ -23,6 +22,7 @@ from ..case.follow_up import HEARD_OUTCOMES
 from ..exceptions import RecipientError
 from ..mail.address import check_address
 from ..procedure.states import ANSWERED_KINDS, TRAINEE_KINDS
+from ..stored import SLICE, of_all, of_ids
 from ..training.trainee import majority_date
 from .agenda import Agenda
 
@@ -56,11 +56,6 @@ class StepReminderMixin:
     "Steps whose parties are reminded to answer"
     __slots__ = ()
 
-    waiting = fields.Function(
-        fields.Boolean(
-            "Waiting for an Answer",
-            help="Check if somebody who was written to has not answered."),
-        'get_waiting', searcher='search_waiting')
     reminder_count = fields.Function(
         fields.Integer("Reminders Sent"), 'get_reminders')
     last_reminder = fields.Function(
@@ -71,23 +66,6 @@ class StepReminderMixin:
     not_reminded_at = fields.DateTime(
         "Not Reminded since", readonly=True,
         help="Since when a reminder is due that cannot be sent.")
-
-    @classmethod
-    def get_waiting(cls, steps, name):
-        waiting = {
-            w.step for w in cls.waiting_parties([s.id for s in steps])
-            if w.last and not w.refused}
-        return {s.id: s.id in waiting for s in steps}
-
-    @classmethod
-    def search_waiting(cls, name, clause):
-        _, operator, value = clause
-        waiting, told = cls._waiting_query()
-        waiting.columns = [told.step]
-        waiting.order_by = None
-        waiting.where &= (told.last != Null) & (told.refused == 0)
-        is_waiting = (operator == '=') == bool(value)
-        return [('id', 'in' if is_waiting else 'not in', waiting)]
 
     @classmethod
     def get_reminders(cls, steps, names):
@@ -118,19 +96,17 @@ class StepReminderMixin:
     def waiting_parties(cls, step_ids=None):
         """Return the list of Waiting for the parties that have not answered
         what was sent at the steps, by default those of all the cases."""
-        result = []
         if step_ids is None:
-            slices = [None]
-        else:
-            slices = grouped_slice(step_ids, backend.MAX_QUERY_PARAMS // 2)
-        for sub_ids in slices:
-            result += cls._waiting_rows(sub_ids and list(sub_ids))
+            return cls._waiting_rows(of_all)
+        result = []
+        for sub_ids in grouped_slice(step_ids, SLICE):
+            result += cls._waiting_rows(of_ids(sub_ids))
         return result
 
     @classmethod
-    def _waiting_rows(cls, step_ids):
+    def _waiting_rows(cls, of):
         cursor = Transaction().connection.cursor()
-        query, _ = cls._waiting_query(step_ids)
+        query, _ = cls._waiting_query(of)
         names = [column.output_name for column in query.columns]
         types = {
             'birth_date': 'DATE', 'asked': 'TIMESTAMP', 'last': 'TIMESTAMP'}
@@ -138,9 +114,11 @@ class StepReminderMixin:
         return [Waiting(**dict(zip(names, row))) for row in cursor]
 
     @classmethod
-    def _waiting_query(cls, step_ids=None):
+    def _waiting_query(cls, of):
         """Return the query of the columns of Waiting and its table of those
-        that were told."""
+        that were told.
+
+        of returns the condition on the column of the step."""
         pool = Pool()
         Case = pool.get('training.abandon.case')
         Enrolment = pool.get('training.enrolment')
@@ -149,7 +127,7 @@ class StepReminderMixin:
         step, case = cls.__table__(), Case.__table__()
         enrolment, trainee = Enrolment.__table__(), Trainee.__table__()
         party = Party.__table__()
-        told = cls._told_query()
+        told = cls._told_query(of)
         where = cls._is_waiting(step, case, told.party, trainee.party)
         # Who is archived, or erased, is not written to; those are few, and a
         # join would read all the others for each of those that were told
@@ -157,8 +135,6 @@ class StepReminderMixin:
                 party.id,
                 where=(party.active == Literal(False))
                 | (party.active == Null)))
-        if step_ids is not None:
-            where &= fields.SQL_OPERATORS['in'](told.step, step_ids)
         query = (told
             .join(step, condition=step.id == told.step)
             .join(case, condition=case.id == step.case)
@@ -179,10 +155,10 @@ class StepReminderMixin:
         return query, told
 
     @classmethod
-    def _told_query(cls):
-        """Return the query of the step, party, asked, last, reminder, pending
-        and refused of those that were told, by mail or letter, at the steps
-        done of the open cases."""
+    def _told_query(cls, of):
+        """Return the query of the step, party, since, asked, last, reminder,
+        pending and refused of those that were told, by mail or letter, at the
+        steps done of the open cases."""
         pool = Pool()
         Certificate = pool.get('training.abandon.certificate')
         FollowUp = pool.get('training.follow_up')
@@ -192,6 +168,7 @@ class StepReminderMixin:
         mails = mail.select(
             mail.step.as_('step'),
             mail.party.as_('party'),
+            SQLCase((reached, mail.sent_at)).as_('since'),
             SQLCase(
                 (reached & (mail.reminder == Null), mail.sent_at)
                 ).as_('asked'),
@@ -209,19 +186,20 @@ class StepReminderMixin:
                     | ((mail.bounced_at != Null)
                         & (mail.replaced_by == Null)), 1),
                 else_=0).as_('refused'),
-            where=mail.step.in_(cls._answerable_query())
+            where=mail.step.in_(cls._answerable_query(of))
             & Certificate.holds_sql(mail))
         letters = follow_up.select(
-            follow_up.step, follow_up.party,
+            follow_up.step, follow_up.party, follow_up.done_at,
             NullIf(follow_up.done_at, follow_up.done_at), follow_up.done_at,
             Literal(0), Literal(0), Literal(0),
             where=(follow_up.kind == 'letter')
             & (follow_up.done_at != Null)
-            & follow_up.step.in_(cls._answerable_query()))
+            & follow_up.step.in_(cls._answerable_query(of)))
         told = Union(mails, letters, all_=True)
         return told.select(
             told.step.as_('step'),
             told.party.as_('party'),
+            Min(told.since).as_('since'),
             Max(told.asked).as_('asked'),
             Max(told.at).as_('last'),
             Max(told.reminder).as_('reminder'),
@@ -230,7 +208,7 @@ class StepReminderMixin:
             group_by=[told.step, told.party])
 
     @classmethod
-    def _answerable_query(cls):
+    def _answerable_query(cls, of):
         pool = Pool()
         Case = pool.get('training.abandon.case')
         step, case = cls.__table__(), Case.__table__()
@@ -238,7 +216,7 @@ class StepReminderMixin:
             .join(case, condition=case.id == step.case)
             .select(
                 step.id,
-                where=(step.state == 'done')
+                where=of(step.id) & (step.state == 'done')
                 & step.kind.in_(ANSWERED_KINDS)
                 & (case.closed_at == Null)
                 & Case.pending_sql(case)))

@@ -2,12 +2,13 @@
 # this repository contains the full copyright notices and license terms.
 from trytond.pool import PoolMeta
 
+from .awaited import StepAwaitedMixin
 from .batch import StepBatchMixin
 from .escalation import StepEscalationMixin
 from .reminder import StepReminderMixin
 
 
 class Step(
-        StepBatchMixin, StepEscalationMixin, StepReminderMixin,
-        metaclass=PoolMeta):
+        StepAwaitedMixin, StepBatchMixin, StepEscalationMixin,
+        StepReminderMixin, metaclass=PoolMeta):
     __name__ = 'training.abandon.case.step'

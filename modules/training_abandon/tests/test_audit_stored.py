@@ -21,8 +21,8 @@ from .common import (
     mail_server, open_cases, open_wizard, run_wizard, savepoint, set_up, today)
 
 WIZARD = 'training.abandon.case.'
-# Ten times more with --full
-EVENTS = 1000 if os.environ.get('TEST_FULL') else 100
+# Many more with --full
+EVENTS = 1000 if os.environ.get('TEST_FULL') else 200
 
 
 class StoredTestCase(DatabaseTestCase):
@@ -58,7 +58,7 @@ class Life:
         self.cases = cases
         self.prescribers = prescribers
         self.seen = seen
-        self.now = dt.datetime.combine(DATE, dt.time(9))
+        self.now = dt.datetime.combine(DATE + 2 * DAY, dt.time(9))
 
     @classmethod
     def names(cls):
@@ -68,11 +68,11 @@ class Life:
         "Yield the name of the event after each of them"
         names = self.names()
         # What leads to the certificate comes more often
-        often = [*names, *['do_step'] * 10, *['do_deliver', 'do_skip'] * 3]
+        often = [*names, *['do_step'] * 15, *['do_deliver', 'do_skip'] * 5]
         while count:
             unseen = [n for n in names if n not in self.seen]
             name = self.numbers.choice(
-                unseen if unseen and self.numbers.random() < .5 else often)
+                unseen if unseen and self.numbers.random() < .7 else often)
             self.now += dt.timedelta(hours=self.numbers.choice([0, 1, 1, 20]))
             with today(self.now.date()), at(self.now):
                 try:
@@ -182,7 +182,7 @@ class Life:
                     'case': case.id,
                     'step': self.numbers.choice([None, step.id]),
                     'party': case.enrolment.trainee.party.id,
-                    'kind': 'call',
+                    'kind': self.numbers.choice(['call', 'letter']),
                     'done_at': self.numbers.choice([None, self.now]),
                     }])
 
@@ -191,6 +191,7 @@ class Life:
         step = self.numbers.choice(case.steps)
         follow_up.write([follow_up], self.numbers.choice([
                     {'done_at': self.now},
+                    {'done_at': self.now, 'outcome': 'reached'},
                     {'step': None},
                     {'step': step.id},
                     {'party': self.numbers.choice(self.prescribers).id},
@@ -229,6 +230,94 @@ class Life:
                         'destination': destination.id,
                         }}, 'replace')
 
+    def a_party(self, case):
+        return self.numbers.choice(
+            [case.enrolment.trainee.party, *self.prescribers])
+
+    def do_reply(self, case):
+        pool = Pool()
+        Reply = pool.get('training.mail.reply')
+        case = self.numbers.choice([None, case, case])
+        Reply.create([{
+                    'company': case.company.id if case else None,
+                    'case': case.id if case else None,
+                    'party': self.a_party(case or self.a_case()).id,
+                    'received_at': self.now,
+                    'message_id': f'<{self.numbers.random()}@example.com>',
+                    'kind': self.numbers.choice(['answer', 'unknown']),
+                    'counted': self.numbers.choice([True, False]),
+                    }])
+
+    def a_reply(self, **values):
+        pool = Pool()
+        Reply = pool.get('training.mail.reply')
+        return self.numbers.choice(Reply.search(
+                [(n, '=', v) for n, v in values.items()],
+                order=[('id', 'ASC')]))
+
+    def do_handle_reply(self, case):
+        reply = self.a_reply(state='new')
+        getattr(reply, self.numbers.choice(['handle', 'ignore']))([reply])
+
+    def do_reopen_reply(self, case):
+        reply = self.a_reply(state='handled')
+        reply.reopen([reply])
+
+    def do_attach_reply(self, case):
+        self.a_reply(case=None).attach_to(
+            case, self.numbers.choice(case.correspondents()),
+            self.numbers.choice([True, False]))
+
+    def do_respond(self, case):
+        pool = Pool()
+        Proposal = pool.get('training.abandon.proposal')
+        Response = pool.get('training.abandon.proposal.response')
+        proposal, = Proposal.create([{
+                    'case': case.id,
+                    'description': "Another session",
+                    }])
+        Response.create([{
+                    'proposal': proposal.id,
+                    'party': self.a_party(case).id,
+                    'answer': 'accepted',
+                    'at': self.now,
+                    'channel': 'call',
+                    }])
+
+    def do_archive(self, case):
+        "Archive a party, for a moment"
+        party = self.a_party(case)
+        party.write([party], {'active': False})
+        self.test.assertStored()
+        party.write([party], {'active': True})
+
+    def do_end_enrolment(self, case):
+        "End an enrolment, for a moment"
+        enrolment = case.enrolment
+        state = enrolment.state
+        enrolment.write([enrolment], {'state': 'cancelled'})
+        self.test.assertStored()
+        enrolment.write([enrolment], {'state': state})
+
+    def do_cancel_session(self, case):
+        "Cancel the session, for a moment"
+        session = case.enrolment.session
+        state = session.state
+        session.write([session], {'state': 'cancelled'})
+        self.test.assertStored()
+        session.write([session], {'state': state})
+
+    def do_replace_trainee(self, case):
+        pool = Pool()
+        Replace = pool.get('party.replace', type='wizard')
+        party = create_party("The Same", 'same@example.com')
+        session_id, _, _ = Replace.create()
+        with patch.object(Replace, 'check_similarity', lambda self: None):
+            Replace.execute(session_id, {'ask': {
+                        'source': case.enrolment.trainee.party.id,
+                        'destination': party.id,
+                        }}, 'replace')
+
 
 class LifeTestCase(StoredTestCase):
     "Test a random life of events"
@@ -245,6 +334,9 @@ class LifeTestCase(StoredTestCase):
                 cases = open_cases([
                         create_enrolments(session, prescriber=p)[0]
                         for p in prescribers])
+                # One of them comes to the certificate soon
+                cases.append(get_to_decision(*create_enrolments(session)))
+                decide(cases[-1])
                 life = Life(
                     self, random.Random(seed), [c.id for c in cases],
                     prescribers, seen)

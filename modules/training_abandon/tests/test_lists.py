@@ -26,11 +26,8 @@ BLOCKING = {'Sort', 'Hash', 'Aggregate', 'SetOp', 'WindowAgg', 'Materialize'}
 # More than PostgreSQL expects of reading all the attendances twice
 COST = 30_000
 CASE = "it is opened on a case only"
-ARCHIVED = "the archived parties are looked for once"
 # What is asked by list, or tab, and column: why it may do otherwise
 EXCEPTIONS = {
-    'act_case_form_domain_waiting': ARCHIVED,
-    'act_case_step_form_domain_waiting': ARCHIVED,
     'act_case_conversation': CASE,
     'act_case_conversation at': CASE,
     'act_case_conversation rec_name': CASE,

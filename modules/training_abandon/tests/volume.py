@@ -39,9 +39,9 @@ class Volume:
     def __init__(self, company, attendances, today=None):
         self.company = company
         self.today = today or dt.date.today()
-        self.enrolments = attendances // SLOTS
-        self.sessions = max(self.enrolments // TRAINEES, 1)
-        self.trainees = max(self.enrolments // 2, 1)
+        self.sessions = max(attendances // SLOTS // TRAINEES, 1)
+        self.enrolments = self.sessions * TRAINEES
+        self.trainees = self.enrolments // 2
         # One of five gives up
         self.cases = self.enrolments // 5
         self.cursor = Transaction().connection.cursor()

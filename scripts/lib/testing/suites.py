@@ -21,7 +21,7 @@ from .. import web_client
 from ..environment import (
     MODULE, PYTHON, ROOT, VAR, Missing, chromium_binary, clean_environ, say)
 from . import desktop_client, oldest
-from .cluster import cluster
+from .cluster import DURABLE, cluster
 from .jobs import LOGS, Job
 
 TESTS = ROOT / 'tests'
@@ -278,7 +278,8 @@ def faults(full):
 
 def _faults(name, path, expression, shared, full):
     template = f'test-{_database()}'
-    with cluster(_built(shared / 'postgresql')) as uri, \
+    # What is committed survives a crash, as where it is installed
+    with cluster(_built(shared / 'postgresql'), settings=DURABLE) as uri, \
             _sqlite(shared, full) as env:
         cache = Path(env['DB_CACHE'])
         _sqlite_file(cache).rename(cache / f'{template}.sqlite')
