@@ -5,6 +5,7 @@ import datetime as dt
 from itertools import islice
 
 from sql import For, Null
+from sql.functions import Function
 
 from trytond import backend
 from trytond.model import fields
@@ -191,6 +192,20 @@ def lock_database(Model):
         table = Model.__table__()
         transaction.connection.cursor().execute(*table.update(
                 [table.id], [table.id], where=table.id == Null))
+
+
+class SetConfig(Function):
+    __slots__ = ()
+    _function = 'set_config'
+
+
+def without_disk():
+    """Return the SQL expression that makes the commit of its transaction not
+    wait for the disk, or None for the database that always waits.
+
+    The next commit that waits does it for those before too."""
+    if backend.name == 'postgresql':
+        return SetConfig('synchronous_commit', 'off', True)
 
 
 def begin():

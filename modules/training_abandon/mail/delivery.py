@@ -3,7 +3,7 @@
 import datetime as dt
 import logging
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from email.utils import parseaddr
 from functools import cache
 from itertools import islice
@@ -117,7 +117,7 @@ class DeliveryMixin:
 
     @classmethod
     def _deliver(cls, claimed, until=None):
-        """Give the claimed mails to the server over one connection, commit
+        """Give the claimed mails to the server over one connection, store
         what it answers for each of them and return if it takes more.
 
         until is the time at which the rest waits for the next run."""
@@ -125,8 +125,10 @@ class DeliveryMixin:
         server = MailServer(cls._connect)
         try:
             # A statement for each mail is a transaction
-            with transaction.new_transaction(autocommit=True):
-                failed, unavailable = cls._give(server, claimed, until)
+            with transaction.new_transaction(autocommit=True), \
+                    cls._stored() as unsure:
+                failed, unavailable = cls._give(
+                    server, claimed, until, unsure)
         finally:
             server.close()
         cls._archive(claimed)
@@ -140,9 +142,11 @@ class DeliveryMixin:
         return server.available
 
     @classmethod
-    def _give(cls, server, claimed, until):
+    def _give(cls, server, claimed, until, unsure):
         """Give the claimed mails to the server and return the ids of those
-        that failed and of those that wait because of the server."""
+        that failed and of those that wait because of the server.
+
+        unsure is the list of what may not be on the disk yet."""
         left, failed, unavailable, mails = dict(claimed), [], [], {}
         kept_at = ended_at = tools.now()
         while left:
@@ -170,7 +174,8 @@ class DeliveryMixin:
                 continue
             known = mail.unavailable_since
             values = mail._attempt(server)
-            mail._store(values, following=mails.get(next(iter(left), None)))
+            mail._store(
+                values, unsure, following=mails.get(next(iter(left), None)))
             if values['state'] == 'failed':
                 failed.append(id_)
             elif values['state'] == 'sent' and unavailable:
@@ -332,30 +337,74 @@ class DeliveryMixin:
             'unavailable_since': since,
             }
 
-    def _store(self, values, following=None):
+    def _store(self, values, unsure, following=None):
         """Store what became of the mail, if need be once the database answers
         again: the server does not take back its words.
 
-        The same statement reads if the following mail is still claimed."""
-        transaction = Transaction()
+        The same statement reads if the following mail is still claimed.
+        What is stored without waiting for the disk is added to unsure."""
         try:
-            self._write_values(values, following)
+            is_sure = self._write_values(values, following)
         except backend.DatabaseOperationalError:
             logger.warning("mail %s recorded later", self.id, exc_info=True)
-            with suppress(backend.DatabaseOperationalError):
-                transaction.rollback()
-            for wait in RECORD_WAITS:
-                time.sleep(wait)
-                try:
-                    with transaction.new_transaction():
-                        self._write_values(values)
-                    break
-                except backend.DatabaseOperationalError:
-                    continue
-            else:
-                raise
+            self._store_again([*unsure, (self, values)])
+            is_sure = True
+        if is_sure:
+            unsure.clear()
+        else:
+            unsure.append((self, values))
+
+    @classmethod
+    @contextmanager
+    def _stored(cls):
+        """Yield the list of the mails with the values that are stored and may
+        not be on the disk yet; at the end all of them are."""
+        unsure = []
+        try:
+            yield unsure
+        except Exception:
+            if unsure:
+                with suppress(backend.DatabaseOperationalError):
+                    Transaction().rollback()
+            raise
+        finally:
+            if unsure:
+                cls._wait_for_disk(unsure)
+
+    @classmethod
+    def _wait_for_disk(cls, unsure):
+        transaction = Transaction()
+        try:
+            tools.lock(cls, [unsure[-1][0]])
+            transaction.commit()
+        except backend.DatabaseOperationalError:
+            # The database that has stopped may have lost them
+            logger.warning("mails recorded again", exc_info=True)
+            cls._store_again(unsure)
+
+    @classmethod
+    def _store_again(cls, lost):
+        "Store the values of the mails once the database answers again"
+        transaction = Transaction()
+        with suppress(backend.DatabaseOperationalError):
+            transaction.rollback()
+        for wait in RECORD_WAITS:
+            time.sleep(wait)
+            try:
+                with transaction.new_transaction():
+                    for mail, values in lost:
+                        mail._write_values(values)
+                break
+            except backend.DatabaseOperationalError:
+                if wait == RECORD_WAITS[-1]:
+                    raise
 
     def _write_values(self, values, following=None):
+        """Store the values and return if they, and all that was stored
+        before, are on the disk.
+
+        When it is followed by another one, what is sent does not wait for
+        the disk."""
         transaction = Transaction()
         cursor = transaction.connection.cursor()
         if not transaction.database.has_returning():
@@ -369,20 +418,23 @@ class DeliveryMixin:
             parameters.update(
                 following_id=following.id,
                 following_attempts=following.attempts)
+        is_sent = values['state'] == 'sent'
         # What follows from those sent is stored for many at once
-        has_ended = values['state'] not in {*WAITING, 'sent'}
+        has_ended = not is_sent and values['state'] not in WAITING
         if has_ended:
             tools.begin()
             self.before_end([self])
-        self._store_query(
-            tuple(values), values['state'] == 'sent', bool(following)
+        self._store_query(tuple(values), is_sent, bool(following)
             ).execute(cursor, **parameters)
         rows = cursor.fetchall() if following else []
+        is_stored = cursor.rowcount > 0
         if has_ended:
             self.on_end([self])
         transaction.commit()
-        for row in rows:
-            following._set_claimed(*row)
+        for subject_state, *_ in rows:
+            following._set_claimed(subject_state)
+        return tools.without_disk() is None or (
+            is_stored and not (is_sent and following))
 
     @classmethod
     def before_end(cls, mails):
@@ -411,6 +463,8 @@ class DeliveryMixin:
         returning = None
         if with_following:
             returning = [cls._select_claimed('following')]
+            if is_sent and (without_disk := tools.without_disk()) is not None:
+                returning.append(without_disk)
         return Prepared(table.update(
                 [*(Column(table, name) for name in names), table.write_date],
                 [*map(Parameter, names), CurrentTimestamp()], where=where,

@@ -2,7 +2,8 @@
 # this repository contains the full copyright notices and license terms.
 from sql import Null
 from sql.conditionals import Coalesce
-from sql.functions import DateTrunc
+from sql.functions import DateTrunc, Lower
+from sql.operators import Or
 
 import trytond.config as config
 from trytond.filestore import filestore
@@ -156,6 +157,7 @@ class Mail(
                 # What is searched of a Char that may be empty
                 Index(t, (Coalesce(t.message_id, ''), Index.Equality())),
                 Index(t, (Coalesce(t.reply_token, ''), Index.Equality())),
+                Index(t, (Lower(t.to), Index.Equality())),
                 Index(t, (t.enrolment, Index.Equality())),
                 Index(t, (t.party, Index.Equality())),
                 Index(t, (t.replaced_by, Index.Equality()),
@@ -181,6 +183,16 @@ class Mail(
                     ['draft', 'queued', 'failed']),
                 'depends': ['state'],
                 })
+
+    @classmethod
+    def to_addresses(cls, addresses):
+        """Return the query of the ids of the mails to one of the addresses,
+        whatever their case"""
+        table = cls.__table__()
+        # One lower case, as it is in the index
+        return table.select(
+            table.id,
+            where=Or([Lower(table.to) == Lower(a) for a in addresses]))
 
     @property
     def has_left(self):

@@ -12,7 +12,6 @@ from trytond.model.exceptions import AccessError
 from trytond.pool import Pool
 from trytond.pyson import Eval, If
 from trytond.rpc import RPC
-from trytond.tools import escape_wildcard
 from trytond.transaction import Transaction, without_check_access
 
 from .. import tools
@@ -332,9 +331,7 @@ class Reply(Workflow, ModelSQL, ModelView):
             return []
         mails = Mail.search([
                 ('sent_at', '>=', at - BOUNCE_PERIOD),
-                ['OR', *(
-                        ('to', 'ilike', escape_wildcard(recipient))
-                        for recipient in recipients)],
+                ('id', 'in', Mail.to_addresses(recipients)),
                 ], limit=2)
         return mails if len(mails) == 1 else []
 

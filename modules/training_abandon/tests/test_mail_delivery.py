@@ -657,6 +657,111 @@ class MailDeliveryTestCase(DatabaseTestCase):
             self.assertEqual(len(calls), 3)
 
     @with_transaction()
+    def test_disk(self):
+        "Test that the disk is waited for once for several mails"
+        with self.queued(3) as mails, mail_server(), \
+                count_statements() as statements:
+            type(mails[0]).deliver_due()
+        waits = [
+            'set_config' not in s for s in statements
+            if s.startswith('UPDATE') and 'smtp_reply' in s]
+        self.assertEqual(
+            waits, [backend.name != 'postgresql'] * 2 + [True])
+
+    @with_transaction()
+    def test_disk_refused(self):
+        "Test that what follows is on the disk with what is refused"
+        with self.queued(2) as mails, mail_server() as server, \
+                count_statements() as statements:
+            server.rcpt.side_effect = [(550, b'No'), OK]
+            type(mails[0]).deliver_due()
+        self.assertFalse([s for s in statements if 'set_config' in s])
+
+    @contextmanager
+    def not_on_disk(self, Mail, lost=()):
+        """Yield the list of the mails stored, of which those followed by
+        another one do not wait for the disk
+
+        The database is gone when it is told for the first time of those that
+        are lost."""
+        write, stored, lost = Mail._write_values, [], set(lost)
+
+        def store(mail, values, following=None):
+            stored.append(mail)
+            if mail in lost:
+                lost.remove(mail)
+                raise backend.DatabaseOperationalError("gone")
+            write(mail, values, following)
+            return following is None
+
+        with patch.object(Mail, '_write_values', store), \
+                patch.object(mail_delivery.time, 'sleep'), \
+                patch.object(Transaction(), 'rollback'):
+            yield stored
+
+    @with_transaction()
+    def test_disk_lost(self):
+        "Test that what a database loses as it stops is stored again"
+        with self.queued(4) as mails, mail_server() as server:
+            Mail = type(mails[0])
+            attempt = Mail._attempt
+
+            def lose(mail, smtp):
+                if mail == mails[2]:
+                    table = Mail.__table__()
+                    Transaction().connection.cursor().execute(*table.update(
+                            [table.state], ['sending'],
+                            where=table.state == 'sent'))
+                return attempt(mail, smtp)
+
+            with self.not_on_disk(Mail, [mails[2]]) as stored, \
+                    patch.object(Mail, '_attempt', lose):
+                Mail.deliver_due()
+            self.assertEqual(stored, [*mails[:3], *mails[:3], mails[3]])
+            self.assertEqual({m.state for m in mails}, {'sent'})
+            self.assertEqual(server.data.call_count, 4)
+
+    @with_transaction()
+    def test_disk_gone(self):
+        "Test that a database that is gone is told what it had been told"
+        with self.queued(2) as mails, mail_server():
+            Mail = type(mails[0])
+            attempt = Mail._attempt
+
+            def fail(mail, server):
+                if mail == mails[1]:
+                    raise backend.DatabaseOperationalError("gone")
+                return attempt(mail, server)
+
+            with self.not_on_disk(Mail) as stored, \
+                    patch.object(Mail, '_attempt', fail), \
+                    patch.object(
+                        tools, 'lock',
+                        side_effect=backend.DatabaseOperationalError("gone")):
+                with self.assertRaises(backend.DatabaseOperationalError):
+                    Mail.deliver_due()
+            self.assertEqual(stored, [mails[0]] * 2)
+            self.assertEqual(
+                [m.state for m in mails], ['sent', 'sending'])
+
+    @with_transaction()
+    def test_disk_last(self):
+        "Test that the last mail stored is on the disk at the end"
+        with self.queued(2) as mails, mail_server():
+            Mail = type(mails[0])
+            set_claimed = Mail._set_claimed
+
+            def cancel(mail, subject_state):
+                set_claimed(mail, None if mail == mails[1] else subject_state)
+
+            with self.not_on_disk(Mail) as stored, \
+                    patch.object(Mail, '_set_claimed', cancel), \
+                    patch.object(tools, 'lock') as lock:
+                Mail._deliver(Mail._claim())
+            lock.assert_any_call(Mail, [mails[0]])
+            self.assertEqual(stored, [mails[0]])
+
+    @with_transaction()
     def test_archive(self):
         "Test that a mail that cannot be archived stays sent, and the others"
         pool = Pool()
