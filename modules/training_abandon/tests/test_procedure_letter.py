@@ -222,12 +222,17 @@ class LetterTemplateTestCase(DatabaseTestCase):
         french, = Lang.search([('code', '=', 'fr')])
         french.translatable = True
         french.save()
-        with Transaction().set_context(language='fr'), \
-                patch.object(Letter, 'check_templates'):
-            Letter.write([letter], {'text': "Bonjour ${stagiaire}"})
-        with self.assertRaisesRegex(
-                LetterValidationError, "in French.*stagiaire"):
-            Letter.write([letter], {'text': "Hello ${trainee}"})
+        for is_checked in [True, False]:
+            with self.subTest(is_checked=is_checked), \
+                    self.assertRaisesRegex(
+                        LetterValidationError, 'French.*"stagiaire"'):
+                with Transaction().set_context(language='fr'), \
+                        patch.object(
+                            Letter, 'check_templates', side_effect=(
+                                Letter.check_templates if is_checked
+                                else None)):
+                    Letter.write([letter], {'text': "${stagiaire}"})
+                Letter.check_rendered([letter])
 
     @with_transaction()
     def test_modernise(self):
