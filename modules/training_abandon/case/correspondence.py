@@ -15,7 +15,7 @@ from .. import tools
 from ..attendance.facts import HOURS
 from ..exceptions import LetterError
 from ..procedure.letter import (
-    CorrespondenceMixin, Name, Renderer, describe_slots, example_of)
+    CorrespondenceMixin, Name, Renderer, describe_slots)
 from ..procedure.states import STEP_ORDER
 from ..training.res import HOURS_CONVERTER
 
@@ -330,7 +330,8 @@ class ProcedureLetter(metaclass=PoolMeta):
             context = letter.preview_context(Case(case.id))
             try:
                 subject, text = letter.render(**{
-                        n: context[n] for n in letter.names})
+                        n: context[n] for n in letter.names
+                        if n in context})
                 error = None
             except LetterError as exception:
                 subject, text = letter.draft(context)
@@ -368,7 +369,6 @@ class ProcedureLetter(metaclass=PoolMeta):
     def samples(self, names):
         yield from super().samples(names)
         if 'ground' in names:
-            known = self.known()
-            sample = {n: example_of(known[n]) for n in names}
+            _, sample = next(super().samples(names))
             for ground in _grounds():
                 yield [], {**sample, 'ground': ground}

@@ -103,7 +103,13 @@ class ActionReport(metaclass=PoolMeta):
                     'training_abandon.msg_frame_time', seconds=DRAWING_TIME))
         except Exception as exception:
             line, expression = place_of(exception)
-            self._refuse_letter_frame(line, f'{expression} {exception}')
+            # The lines of Genshi are about those of the expressions
+            before, found, _ = self.report_content_custom.partition(
+                expression.encode('utf-8') or b'\0')
+            if found:
+                line = before.count(b'\n') + 1
+            self._refuse_letter_frame(
+                line, ' – '.join(filter(None, [expression, str(exception)])))
 
     def _refuse_letter_frame(self, line, error):
         raise LetterValidationError(gettext(

@@ -223,6 +223,12 @@ class ProcedureLetter(ProcedureStateMixin, ModelSQL, ModelView):
         return [('subject', *clause[1:])]
 
     @classmethod
+    def copy(cls, letters, default=None):
+        # What cannot be written is copied to be corrected
+        with Transaction().set_context(training_letters_copied=True):
+            return super().copy(letters, default=default)
+
+    @classmethod
     def validate_fields(cls, letters, field_names):
         super().validate_fields(letters, field_names)
         cls.check_templates(letters, field_names)
@@ -231,6 +237,9 @@ class ProcedureLetter(ProcedureStateMixin, ModelSQL, ModelView):
     def check_templates(cls, letters, field_names=None):
         if field_names and not field_names & {
                 'subject', 'text', 'step_kind'}:
+            return
+        # The activation checks them
+        if Transaction().context.get('training_letters_copied'):
             return
         cls.check_rendered(letters)
 
@@ -267,7 +276,8 @@ class ProcedureLetter(ProcedureStateMixin, ModelSQL, ModelView):
     def samples(self, names):
         "Yield the names that are missing and the values of the letter by name"
         known = self.known()
-        full = {n: example_of(known[n]) for n in sorted(names)}
+        # The names of the items of the lists are not known
+        full = {n: example_of(known[n]) for n in sorted(names & known.keys())}
         yield [], full
         empty = {
             n: [] if known[n].is_list else '' for n in full

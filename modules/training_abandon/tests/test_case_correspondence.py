@@ -126,7 +126,7 @@ class CaseCorrespondenceTestCase(DatabaseTestCase):
             self.assertNotIn(prescriber, [
                     m.party for m in case.mails if m.kind == 'decide'])
             notification, = Transaction().user_notifications
-            self.assertIn(prescriber.rec_name, str(notification))
+            self.assertIn(prescriber.rec_name, notification.description)
 
     @with_transaction()
     def test_answers(self):

@@ -44,7 +44,7 @@ class FrameTestCase(DatabaseTestCase):
                 for content, line in [
                         (b'${unknown}', 2),
                         (b'<p>\n${1 / 0}</p>', 3),
-                        (b'<p>', 5),
+                        (b'<p>', 4),
                         (b'<p py:for="i in">1</p>', 2),
                         (b'<p py:for="i in iter(int, 1)">1</p>', 1),
                         (b'x' * 1_000_000, 1),

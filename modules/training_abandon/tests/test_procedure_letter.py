@@ -14,7 +14,8 @@ from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
-from .common import DatabaseTestCase, create_enrolments, open_cases, set_up
+from .common import (
+    DatabaseTestCase, create_enrolments, open_cases, savepoint, set_up)
 
 
 class LetterTestCase(unittest.TestCase):
@@ -182,8 +183,8 @@ class LetterTemplateTestCase(DatabaseTestCase):
     def test_names_meant(self):
         "Test that the names that may have been meant are told"
         for source, names in [
-                ("${traine}", "use one of trainee (trainee)$"),
-                ("${absence}", "use one of absences (absences since"),
+                ("${traine}", r"use one of trainee \(trainee\)$"),
+                ("${absence}", r"use one of absences \(absences since"),
                 ("${xyz}", "use one of absences .*, late, trainee"),
                 ]:
             with self.subTest(source=source), \
@@ -205,8 +206,8 @@ class LetterTemplateTestCase(DatabaseTestCase):
         for values, error in [
                 ({'subject': "${employee}"},
                     r"subject.*empty.*employee \(person who writes\)"),
-                ({'subject': "#if reason_category\nYes\n#end"},
-                    "subject.*empty.*reason_category"),
+                ({'subject': "${reason_category} ${employee}"},
+                    "subject.*empty.*employee.*reason_category"),
                 ({'text': "To\n${trainee}\n#if hours_missed > 3\nx\n#end"},
                     'line 3: "hours_missed > 3" compares'),
                 ({'text': "To\n\n#if 5 in trainee\nx\n#end"},
@@ -215,17 +216,23 @@ class LetterTemplateTestCase(DatabaseTestCase):
                 ({'text': "#for a in absences\n${a}"}, "line 1.*no #end"),
                 ]:
             with self.subTest(values=str(values)[:50]), \
-                    self.assertRaisesRegex(LetterValidationError, error):
+                    self.assertRaisesRegex(LetterValidationError, error), \
+                    savepoint():
                 Letter.write([letter], values)
         french, = Lang.search([('code', '=', 'fr')])
         french.translatable = True
         french.save()
-        with Transaction().set_context(language='fr'), \
-                patch.object(Letter, 'check_templates'):
-            Letter.write([letter], {'text': "Bonjour ${stagiaire}"})
-        with self.assertRaisesRegex(
-                LetterValidationError, "in French.*stagiaire"):
-            Letter.write([letter], {'text': "Hello ${trainee}"})
+        for is_checked in [True, False]:
+            with self.subTest(is_checked=is_checked), \
+                    self.assertRaisesRegex(
+                        LetterValidationError, 'French.*"stagiaire"'):
+                with Transaction().set_context(language='fr'), \
+                        patch.object(
+                            Letter, 'check_templates', side_effect=(
+                                Letter.check_templates if is_checked
+                                else None)):
+                    Letter.write([letter], {'text': "${stagiaire}"})
+                Letter.check_rendered([letter])
 
     @with_transaction()
     def test_modernise(self):
