@@ -157,7 +157,8 @@ class Work:
         "Ask the reasons, in the letter of the customer if one announced it"
         for announced in [True, False]:
             group = [
-                id for id in ids if (id in self.cases['certified']) == announced]
+                i for i in ids
+                if (i in self.cases['certified']) == announced]
             if group:
                 wizard = self.wizard(kind, group)
                 wizard.form.declared = announced
