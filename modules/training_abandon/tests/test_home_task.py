@@ -218,7 +218,8 @@ class TaskTestCase(NoticeTestCase):
             enrolment, = create_enrolments(session)
             case = get_to_decision(enrolment)
             decide(case)
-            run_wizard('training.abandon.case.certify', [case])
+            run_wizard(
+                'training.abandon.case.certify', [case], kind='statement')
             certificate = case.certificate
             task, = self.tasks(('kind', '=', 'signature'))
             self.assertEqual(task.record, certificate)
