@@ -290,6 +290,7 @@ class AttendanceFigure(FigureMixin, ModelSQL, ModelView):
     __name__ = 'training.figure.attendance'
 
     course = fields.Many2One('training.course', "Course")
+    label = fields.Function(fields.Char("Course"), 'get_label')
     rate = fields.Integer("Attendance (%)")
 
     @classmethod
@@ -324,8 +325,9 @@ class AttendanceFigure(FigureMixin, ModelSQL, ModelView):
                 & (session.state != 'cancelled'),
                 group_by=[enrolment.company, session.course]))
 
-    def get_rec_name(self, name):
-        return self.course.rec_name
+    @classmethod
+    def get_label(cls, figures, name):
+        return {f.id: f.course.code or f.course.name for f in figures}
 
     @classmethod
     def opened(cls, figures):
