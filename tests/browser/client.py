@@ -186,7 +186,8 @@ class Client:
 
     def can_switch(self):
         "Return if the tab has another view to show"
-        return self._toolbar_button('switch_').is_enabled()
+        button = self._toolbar_button('switch_')
+        return bool(button.count()) and button.is_enabled()
 
     def filters(self):
         "The tabs above the list"

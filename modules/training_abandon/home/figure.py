@@ -99,7 +99,7 @@ class StepFigure(FigureMixin, ModelSQL, ModelView):
     def get_label(cls, figures, name):
         pool = Pool()
         Case = pool.get('training.abandon.case')
-        labels = dict(Case.fields_get(['next_kind'])['next_kind']['selection'])
+        labels = dict(Case.get_next_kinds())
         # The desktop client puts them in the order of their labels
         return {
             f.id: f'{f.step}. {labels[STEP_ORDER[f.step - 1]]}'
@@ -290,6 +290,7 @@ class AttendanceFigure(FigureMixin, ModelSQL, ModelView):
     __name__ = 'training.figure.attendance'
 
     course = fields.Many2One('training.course', "Course")
+    label = fields.Function(fields.Char("Course"), 'get_label')
     rate = fields.Integer("Attendance (%)")
 
     @classmethod
@@ -315,7 +316,7 @@ class AttendanceFigure(FigureMixin, ModelSQL, ModelView):
                 enrolment.company.as_('company'),
                 session.course.as_('course'),
                 cls.rate.sql_cast(Round(
-                        100 * seconds(enrolment.hours_attended) / held)
+                        seconds(enrolment.hours_attended) * 100 / held)
                     ).as_('rate'),
                 where=enrolment.id.in_(readable(
                         'training.enrolment',
@@ -324,8 +325,9 @@ class AttendanceFigure(FigureMixin, ModelSQL, ModelView):
                 & (session.state != 'cancelled'),
                 group_by=[enrolment.company, session.course]))
 
-    def get_rec_name(self, name):
-        return self.course.rec_name
+    @classmethod
+    def get_label(cls, figures, name):
+        return {f.id: f.course.code or f.course.name for f in figures}
 
     @classmethod
     def opened(cls, figures):

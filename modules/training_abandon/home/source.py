@@ -112,7 +112,10 @@ class Source:
 
     def labels(self, name):
         "Return the translated labels of the selection of the model"
-        return dict(self.Model.fields_get([name])[name]['selection'])
+        selection = self.Model.fields_get([name])[name]['selection']
+        if isinstance(selection, str):
+            selection = getattr(self.Model, selection)()
+        return dict(selection)
 
 
 def join(from_, column, model):

@@ -411,13 +411,16 @@ class Sheets(Source):
         employee = Employee.__table__()
         from_, session = join(slot, slot.session, 'training.session')
         trainer = employee.select(
-            Min(employee.id),
-            where=(employee.party == slot.trainer)
-            & (employee.company == session.company))
+            employee.party, employee.company, Min(employee.id).as_('id'),
+            group_by=[employee.party, employee.company])
+        from_ = from_.join(
+            trainer, 'LEFT',
+            condition=(trainer.party == slot.trainer)
+            & (trainer.company == session.company))
         return from_, {
             'company': session.company,
             'session': session.id,
-            'owner': trainer,
+            'owner': trainer.id,
             'since': slot.date,
             'due': slot.date,
             }, session.state != 'cancelled'

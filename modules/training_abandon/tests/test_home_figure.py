@@ -128,6 +128,8 @@ class FigureTestCase(NoticeTestCase):
             User.write([user], {
                     'company': None,
                     'employee': None,
+                    'employees': [('remove', [
+                                e.id for e in user.employees])],
                     'companies': [('remove', [company.id])],
                     })
             for name in ['step', 'month', 'reason', 'attendance']:

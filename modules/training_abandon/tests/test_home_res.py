@@ -2,6 +2,7 @@
 # this repository contains the full copyright notices and license terms.
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
+from trytond.transaction import Transaction
 
 from .common import DatabaseTestCase, as_user, create_user, set_up
 
@@ -29,9 +30,14 @@ class UserTestCase(DatabaseTestCase):
                 with as_user(user):
                     return User.get_preferences()['actions']
 
+            def set_preferences(**values):
+                # As the remote procedure call
+                with as_user(user), Transaction().set_context(
+                        _check_access=False):
+                    User.set_preferences(values)
+
             def choose(*args):
-                with as_user(user):
-                    User.set_preferences({'actions': list(args)})
+                set_preferences(actions=list(args))
 
             self.assertEqual(actions(), [self.home(), sheets])
             choose(('remove', [self.home(), sheets]))
@@ -40,8 +46,7 @@ class UserTestCase(DatabaseTestCase):
             self.assertEqual(actions(), [self.home(), sheets])
             self.assertEqual(
                 [a.id for a in User(user.id).actions], [sheets])
-            with as_user(user):
-                User.set_preferences({'training_home': False})
+            set_preferences(training_home=False)
             self.assertEqual(actions(), [sheets])
 
     @with_transaction()

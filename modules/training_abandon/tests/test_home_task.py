@@ -26,7 +26,7 @@ class TaskTestCase(NoticeTestCase):
         return Task.search(list(domain))
 
     def kinds(self):
-        return sorted(t.kind for t in self.tasks())
+        return sorted(t.kind for t in self.tasks(('kind', '!=', 'sheet')))
 
     @contextmanager
     def day(self, date=LATER):
@@ -148,11 +148,11 @@ class TaskTestCase(NoticeTestCase):
         Reply = pool.get('training.mail.reply')
         with set_up() as (company, session, prescriber):
             reply = self.reply(company)
-            task, = self.tasks()
+            task, = self.tasks(('kind', '!=', 'sheet'))
             self.assertEqual(task.kind, 'reply')
             self.assertEqual(task.what, "Answer of lea@example.com")
             Reply.handle([reply])
-            self.assertFalse(self.tasks())
+            self.assertFalse(self.tasks(('kind', '!=', 'sheet')))
 
     @with_transaction()
     def test_unknown_company(self):
@@ -218,7 +218,8 @@ class TaskTestCase(NoticeTestCase):
             enrolment, = create_enrolments(session)
             case = get_to_decision(enrolment)
             decide(case)
-            run_wizard('training.abandon.case.certify', [case])
+            run_wizard(
+                'training.abandon.case.certify', [case], kind='statement')
             certificate = case.certificate
             task, = self.tasks(('kind', '=', 'signature'))
             self.assertEqual(task.record, certificate)
@@ -272,8 +273,8 @@ class TaskTestCase(NoticeTestCase):
             with self.day():
                 # Not seen for a long time
                 self.assertEqual(
-                    [t.record for t in self.tasks(
-                        ('kind', '=', 'absentee'))], [absent, present])
+                    {t.record for t in self.tasks(
+                        ('kind', '=', 'absentee'))}, {absent, present})
             open_cases([absent])
             self.assertFalse(self.tasks(('kind', '=', 'absentee')))
 
@@ -325,7 +326,7 @@ class TaskTestCase(NoticeTestCase):
         with set_up() as (company, session, prescriber):
             one, other = create_enrolments(session, 2, prescriber=prescriber)
             case, = open_cases([one])
-            open_cases([other], DATE - DAY)
+            open_cases([other], DATE - 10 * DAY)
             run_wizard('training.abandon.case.inform', [case])
             Mail.write(list(case.mails), {
                     'state': 'failed', 'failed_at': tools.now()})
@@ -460,7 +461,7 @@ class TaskTestCase(NoticeTestCase):
         with set_up() as (company, session, prescriber):
             user = create_user('assistant', company, 'training')
             counts = []
-            for number in [1, 20]:
+            for number in [1, 1, 20]:
                 enrolments = create_enrolments(
                     session, number, prescriber=prescriber)
                 open_cases(enrolments)
@@ -470,7 +471,8 @@ class TaskTestCase(NoticeTestCase):
                         ids = [t.id for t in Task.search([], limit=1000)]
                         Task.read(ids, names)
                     counts.append(len(statements))
-            self.assertEqual(*counts)
+            # The first time fills the caches
+            self.assertEqual(*counts[1:])
 
 
 del NoticeTestCase

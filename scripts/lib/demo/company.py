@@ -119,7 +119,6 @@ def create_user(company, french, login, name, password, groups):
     user.employees.append(employee)
     user.employee = employee
     user.groups.extend(groups)
-    user.actions.append(first_action())
     user.save()
 
 
@@ -139,12 +138,6 @@ def set_company(user, company):
     if company not in user.companies:
         user.companies.append(company)
     user.company = company
-
-
-def first_action():
-    "What the users see first: the cases"
-    ActWindow = Model.get('ir.action.act_window')
-    return ActWindow(get_id('act_case_form')).action
 
 
 def get_group(name):
