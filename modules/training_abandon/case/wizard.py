@@ -407,14 +407,15 @@ class ExchangeView(StepView):
         view = copy.deepcopy(super().get_view(wizard, state_name))
         names = wizard.column_names()
         for child in view['fields']['exchanges'].get('views', {}).values():
-            arch = etree.fromstring(child['arch'])
+            arch = etree.fromstring(child['arch'].encode('utf-8'))
             for element in arch.xpath('//*[starts-with(@name, "answer_")]'):
                 column = int(element.get('name').rpartition('_')[2])
                 if column <= len(names):
                     element.set('string', names[column - 1])
                 else:
                     element.getparent().remove(element)
-            child['arch'] = etree.tostring(arch, encoding='unicode')
+            child['arch'] = etree.tostring(
+                arch, encoding='utf-8').decode('utf-8')
         return view
 
 
