@@ -607,7 +607,9 @@ class ExchangeContact(ModelView):
 
     case = fields.Many2One('training.abandon.case', "Case", required=True)
     party = fields.Many2One('party.party', "Party", required=True)
-    phone = fields.Char("Phone", readonly=True)
+    phone = fields.Char("Phone", readonly=True, states={
+            'invisible': ~Eval('phone'),
+            })
     proposals = fields.Many2Many(
         'training.abandon.proposal', None, None, "Proposals", readonly=True,
         help="Those of the columns, in their order.")
