@@ -97,7 +97,11 @@ class Case(
         help="When the trainee gave the reasons.")
     proposals = fields.One2Many(
         'training.abandon.proposal', 'case', "Proposals", readonly=True)
-    no_solution_reason = fields.Text("Why No Solution", readonly=True)
+    no_solution_reason = fields.Text(
+        "Why No Solution", readonly=True,
+        states={
+            'invisible': ~Eval('no_solution_reason'),
+            })
     follow_ups = fields.One2Many(
         'training.follow_up', 'case', "Follow-Ups",
         domain=[

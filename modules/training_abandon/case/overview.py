@@ -11,6 +11,7 @@ from trytond.tools import grouped_slice
 
 from .. import tools
 from ..mail.claim import WAITING
+from ..notify import one_line
 from ..procedure.states import STEP_ORDER
 
 # What becomes of a step, with the end of the name of its icon
@@ -93,7 +94,7 @@ class OverviewMixin:
             "proof."),
         'get_marks')
     alert = fields.Function(
-        fields.Text(
+        fields.Char(
             "To Put Right",
             states={
                 'invisible': ~Eval('alert'),
@@ -126,8 +127,9 @@ class OverviewMixin:
         "Return whom to call and where, for the trainee and the prescriber"
         pool = Pool()
         Enrolment = pool.get('training.enrolment')
+        # In the order in which they are read
         enrolments = tools.browse_by_id(
-            Enrolment, {c.enrolment.id for c in cases})
+            Enrolment, dict.fromkeys(c.enrolment.id for c in cases))
         result = {name: {} for name in names}
         for case in cases:
             enrolment = enrolments[case.enrolment.id]
@@ -205,7 +207,8 @@ class OverviewMixin:
             for sub_cases in grouped_slice(left, tools.BATCH):
                 alerts.update(find(list(sub_cases)))
         values = {
-            'alert': lambda alert: alert[0],
+            # It is read on one line
+            'alert': lambda alert: alert[0] and ' '.join(alert[0].split()),
             'remedy': lambda alert: str(alert[1]) if alert[1] else None,
             }
         return {
@@ -242,9 +245,9 @@ class OverviewMixin:
             steps[m.step.id].id: (gettext(
                     'training_abandon.msg_case_alert_mail',
                     party=m.party.rec_name if m.party else m.to,
-                    to=m.to,
-                    reason=(m.bounce_reason if m.bounced_at else m.smtp_reply)
-                    or ''), m)
+                    reason=one_line((
+                            m.bounce_reason if m.bounced_at
+                            else m.smtp_reply) or m.to)[:60]), m)
             for m in mails}
 
     @classmethod

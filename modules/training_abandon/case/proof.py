@@ -12,11 +12,10 @@ from trytond.transaction import check_access
 from .. import tools
 
 
-def _proof(model, string):
+def _proof(name, model, string):
     return fields.Function(
         fields.Many2Many(model, None, None, string, states={
-                'invisible': Eval('kind', '').in_(
-                    [k for k in _KINDS if model not in _KINDS[k]]),
+                'invisible': ~Eval(name),
                 }),
         'get_proofs')
 
@@ -45,10 +44,11 @@ class ProofMixin:
                 'invisible': ~Eval('recorded'),
                 }),
         'get_recorded')
-    replies = _proof('training.mail.reply', "Replies")
-    causes = _proof('training.abandon.case.cause', "Causes")
-    proposals = _proof('training.abandon.proposal', "Proposals")
-    certificates = _proof('training.abandon.certificate', "Certificates")
+    replies = _proof('replies', 'training.mail.reply', "Replies")
+    causes = _proof('causes', 'training.abandon.case.cause', "Causes")
+    proposals = _proof('proposals', 'training.abandon.proposal', "Proposals")
+    certificates = _proof(
+        'certificates', 'training.abandon.certificate', "Certificates")
 
     def mark(self, today):
         "Return what became of the step, for the band of the case"

@@ -52,16 +52,27 @@ class Step(
     done_by = employee_field("Done By", states=['todo', 'done', 'skipped'])
     done_by_user = fields.Many2One(
         'res.user', "Done By User", readonly=True, ondelete='RESTRICT')
-    skip_reason = fields.Text("Skip Reason", readonly=True)
+    skip_reason = fields.Text(
+        "Skip Reason", readonly=True,
+        states={
+            'invisible': ~Eval('skip_reason'),
+            })
     is_next = fields.Boolean(
         "Next", readonly=True,
         help="It is the first step that its case has to do.")
     by_procedure = fields.Boolean(
         "Skipped by the Procedure", readonly=True,
         help="The step did not apply to the case: nobody chose to skip it.")
-    mails = fields.One2Many('training.mail', 'step', "Mails", readonly=True)
+    mails = fields.One2Many(
+        'training.mail', 'step', "Mails", readonly=True,
+        states={
+            'invisible': ~Eval('mails'),
+            })
     follow_ups = fields.One2Many(
-        'training.follow_up', 'step', "Follow-Ups", readonly=True)
+        'training.follow_up', 'step', "Follow-Ups", readonly=True,
+        states={
+            'invisible': ~Eval('follow_ups'),
+            })
 
     @classmethod
     def __register__(cls, module):

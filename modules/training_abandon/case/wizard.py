@@ -1,6 +1,5 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
-import copy
 import datetime as dt
 from collections import defaultdict
 
@@ -410,18 +409,24 @@ class ExchangeView(StepView):
     "The form whose columns are the proposals"
 
     def get_view(self, wizard, state_name):
-        # The cache keeps the one of all
-        view = copy.deepcopy(super().get_view(wizard, state_name))
+        view = dict(super().get_view(wizard, state_name))
         names = wizard.column_names()
-        for child in view['fields']['exchanges'].get('views', {}).values():
-            arch = etree.fromstring(child['arch'])
+        # The cache keeps the view of all
+        view['fields'] = dict(view['fields'])
+        exchanges = view['fields']['exchanges'] = dict(
+            view['fields']['exchanges'])
+        exchanges['views'] = {
+            key: dict(child) for key, child in exchanges['views'].items()}
+        for child in exchanges['views'].values():
+            arch = etree.fromstring(child['arch'].encode('utf-8'))
             for element in arch.xpath('//*[starts-with(@name, "answer_")]'):
                 column = int(element.get('name').rpartition('_')[2])
                 if column <= len(names):
                     element.set('string', names[column - 1])
                 else:
                     element.getparent().remove(element)
-            child['arch'] = etree.tostring(arch, encoding='unicode')
+            child['arch'] = etree.tostring(
+                arch, encoding='utf-8').decode('utf-8')
         return view
 
 
@@ -609,7 +614,9 @@ class ExchangeContact(ModelView):
 
     case = fields.Many2One('training.abandon.case', "Case", required=True)
     party = fields.Many2One('party.party', "Party", required=True)
-    phone = fields.Char("Phone", readonly=True)
+    phone = fields.Char("Phone", readonly=True, states={
+            'invisible': ~Eval('phone'),
+            })
     proposals = fields.Many2Many(
         'training.abandon.proposal', None, None, "Proposals", readonly=True,
         help="Those of the columns, in their order.")

@@ -97,7 +97,8 @@ class TimelineTestCase(DatabaseTestCase):
                     "Opening – Absence",
                     "Mail Failed – Inform the Prescriber – 550 No such user",
                     "Mail Bounced – Ask the Reasons – came back on "
-                    f"{_with_time(bounced_at, company)} – Mailbox full",
+                    f"{_with_time(bounced_at, company)} – Mailbox full – "
+                    "after the case was closed",
                     "Reply – Answer – after the case was closed",
                     "Follow-Up – Phone Call – Reached – after the case was "
                     "closed",

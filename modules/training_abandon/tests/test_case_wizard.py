@@ -240,7 +240,8 @@ class CaseWizardTestCase(DatabaseTestCase):
             child, = view['fields_view']['fields']['exchanges'][
                 'views'].values()
             return [
-                e.get('string') for e in etree.fromstring(child['arch']).xpath(
+                e.get('string')
+                for e in etree.fromstring(child['arch'].encode('utf-8')).xpath(
                     '//field[starts-with(@name, "answer_")]')]
 
         with set_up() as (company, session, prescriber):
