@@ -81,14 +81,8 @@ class ConflictMixin:
         _, operator, value = clause
         slot = cls.__table__()
         queries = []
-
-        def of_session(column):
-            table = cls.__table__()
-            return column.in_(
-                table.select(table.session, where=cls._bookable(table)))
-
         for _, query in cls._conflict_queries(
-                slot, cls._bookable(slot), of_session):
+                slot, cls._bookable(slot), cls._of_sessions(cls._bookable)):
             query.columns = query.columns[:1]
             queries.append(query)
         operator = 'in' if bool(value) == (operator == '=') else 'not in'
@@ -100,13 +94,10 @@ class ConflictMixin:
         the ids of what is booked twice by kind and other slot."""
         conflicts = {}
         for sub_slots in grouped_slice(slots, BATCH):
-            sub_slots = list(sub_slots)
-            slot = cls.__table__()
+            slot, ids = cls.__table__(), [s.id for s in sub_slots]
             conflicts.update(cls._read_conflicts(
-                    slot, cls._bookable(slot)
-                    & fields.SQL_OPERATORS['in'](
-                        slot.id, [s.id for s in sub_slots]),
-                    of_ids({s.session.id for s in sub_slots})))
+                    slot, cls._bookable(slot) & of_ids(ids)(slot.id),
+                    cls._of_sessions(lambda t, ids=ids: of_ids(ids)(t.id))))
         return conflicts
 
     @classmethod
@@ -145,6 +136,17 @@ class ConflictMixin:
             Cast(slot.id, 'INTEGER'), WEEKDAYS[slot.date.weekday()],
             half_of(slot.start, noon),
             integer(getattr(slot, 'subject', None))]
+
+    @classmethod
+    def _of_sessions(cls, get_where):
+        """Return what restricts a query to the sessions of the slots.
+
+        get_where returns the condition on the slots."""
+        def of_session(column):
+            slot = cls.__table__()
+            return column.in_(slot.select(
+                    slot.session, where=get_where(slot)))
+        return of_session
 
     @classmethod
     def _bookable(cls, slot):
