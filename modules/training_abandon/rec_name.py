@@ -12,7 +12,6 @@ from trytond.model.modelstorage import is_leaf
 from trytond.pool import Pool
 from trytond.transaction import check_access, inactive_records
 
-
 # The most names that a completion proposes: who looks for another one goes on
 # typing
 COMPLETED = 100
