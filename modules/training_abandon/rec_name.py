@@ -12,6 +12,21 @@ from trytond.model.modelstorage import is_leaf
 from trytond.pool import Pool
 from trytond.transaction import check_access, inactive_records
 
+# The most names that a completion proposes: who looks for another one goes on
+# typing
+COMPLETED = 100
+
+
+class CompletionMixin:
+    "Models of which the completion proposes the first names only"
+    __slots__ = ()
+
+    @classmethod
+    def autocomplete(cls, text, domain=None, limit=None, order=None):
+        return super().autocomplete(
+            text, domain=domain, limit=min(limit or COMPLETED, COMPLETED),
+            order=order)
+
 
 def search_names(Model, clause, *names):
     """Return the domain of the records of which one of the fields, or the

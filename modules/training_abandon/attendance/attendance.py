@@ -134,7 +134,7 @@ class Attendance(
         cls._order.insert(1, ('slot.start', 'DESC'))
         tools.not_sortable(
             cls.missed, cls.catches_up, cls.justified, cls.justification,
-            cls.source, cls.comment)
+            cls.source, cls.comment, cls.state)
         not_open = {
             'readonly': Eval('slot_state') != 'open',
             'depends': ['slot_state'],

@@ -129,7 +129,12 @@ class Step(
                 Index(
                     t, (t.due_date, Index.Range()),
                     where=t.is_next == Literal(True)),
+                Index(t, (t.due_date, Index.Range()), (t.id, Index.Range())),
+                Index(t, (t.done_at, Index.Range()), (t.id, Index.Range())),
                 })
+        tools.not_sortable(
+            cls.kind, cls.state, cls.evidence, cls.done_by, cls.done_by_user,
+            cls.skip_reason)
         cls._order = [
             ('case', 'DESC'),
             ('sequence', 'ASC'),

@@ -35,7 +35,8 @@ class StepAwaitedMixin(StoredMixin):
     def __setup__(cls):
         super().__setup__()
         t = cls.__table__()
-        cls._sql_indexes.add(Index(t, (t.waiting_since, Index.Range())))
+        cls._sql_indexes.add(
+            Index(t, (t.waiting_since, Index.Range()), (t.id, Index.Range())))
 
     @classmethod
     def __register__(cls, module):

@@ -37,6 +37,11 @@ class StepEscalationMixin:
     escalated_on = fields.Date("Escalated on", readonly=True)
 
     @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        tools.not_sortable(cls.escalation)
+
+    @classmethod
     def _sign(cls, steps, values):
         super()._sign(steps, {**values, **UNTOLD})
 

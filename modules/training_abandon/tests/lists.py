@@ -15,6 +15,8 @@ from trytond.transaction import Transaction
 PAGE, COUNTED, TAB_COUNTED = 1000, 100_000, 1000
 # How many of the records of a page it reads at once
 READ = 100
+# What a wizard opens on a case only
+OF_CASE = {'act_case_conversation'}
 
 Tab = namedtuple('Tab', 'name domain count')
 
@@ -39,16 +41,7 @@ class List:
     @cached_property
     def active_ids(self):
         "The id of a record amidst the others"
-        if not self.model:
-            return []
-        Model = Pool().get(self.model)
-        table = Model.__table__()
-        ids = Model.search([], order=[], query=True)
-        cursor = Transaction().connection.cursor()
-        cursor.execute(*table.select(
-                table.id, where=table.id.in_(ids), order_by=[table.id],
-                offset=Model.search([], count=True) // 2, limit=1))
-        return [id_ for id_, in cursor]
+        return amidst(self.model) if self.model else []
 
     def decode(self, value):
         context = dict(Transaction().context)
@@ -62,7 +55,11 @@ class List:
 
     @cached_property
     def domain(self):
-        return self.decode(self.action.pyson_domain) or []
+        domain = self.decode(self.action.pyson_domain) or []
+        if self.name in OF_CASE:
+            domain = [
+                domain, ('case', 'in', amidst('training.abandon.case'))]
+        return domain
 
     @cached_property
     def order(self):
@@ -121,6 +118,18 @@ class List:
         ids = [r.id for r in self.search(domain, order)]
         names, _ = self.fields
         return self.Model.read(ids[:READ], names) if names else ids
+
+
+def amidst(name):
+    "Return the id of a record of the model amidst the others, in a list"
+    Model = Pool().get(name)
+    table = Model.__table__()
+    ids = Model.search([], order=[], query=True)
+    cursor = Transaction().connection.cursor()
+    cursor.execute(*table.select(
+            table.id, where=table.id.in_(ids), order_by=[table.id],
+            offset=Model.search([], count=True) // 2, limit=1))
+    return [id_ for id_, in cursor]
 
 
 def xml_id(record):

@@ -2,6 +2,7 @@
 # this repository contains the full copyright notices and license terms.
 "What the lists, their search box and the search beside the menu find"
 from trytond.modules.training_abandon import global_search
+from trytond.modules.training_abandon.rec_name import COMPLETED
 from trytond.modules.training_abandon.tests.common import (
     DATE, DatabaseTestCase, as_user, create_enrolments, create_party,
     create_session, create_user, open_cases, set_up)
@@ -262,7 +263,7 @@ class SearchTestCase(DatabaseTestCase):
                         'late_minutes', 'left_minutes', 'justification',
                         'justified', 'justified_by', 'comment', 'source']
                     if definitions[name]['sortable']},
-                {'enrolment', 'slot', 'state'})
+                {'enrolment', 'slot'})
             lines = Attendance.search(
                 [('date', '!=', None)], order=[('slot', 'DESC')])
             self.assertEqual(
@@ -270,6 +271,40 @@ class SearchTestCase(DatabaseTestCase):
                 sorted((a.slot.start_at for a in lines), reverse=True))
             self.assertEqual(
                 set(lines), set(Attendance.search([])))
+
+    @with_transaction()
+    def test_steps(self):
+        "Test which columns of the steps an index orders"
+        pool = Pool()
+        Step = pool.get('training.abandon.case.step')
+        definitions = Step.fields_get()
+        self.assertEqual({
+                name for name in [
+                    'case', 'kind', 'due_date', 'state', 'evidence',
+                    'done_at', 'done_by', 'done_by_user', 'waiting_since',
+                    'escalation', 'skip_reason']
+                if definitions[name]['sortable']},
+            {'case', 'due_date', 'done_at', 'waiting_since'})
+
+    @with_transaction()
+    def test_completion(self):
+        "Test that a completion proposes the first names"
+        pool = Pool()
+        Party = pool.get('party.party')
+        Trainee = pool.get('training.trainee')
+        with set_up():
+            parties = Party.create([
+                    {'name': f"Dupont {i}"} for i in range(COMPLETED + 1)])
+            Trainee.create([{'party': p.id} for p in parties])
+            for limit, count in [
+                    (1000, COMPLETED), (None, COMPLETED), (10, 10)]:
+                with self.subTest(limit=limit):
+                    self.assertEqual(
+                        len(Trainee.autocomplete("Dupont", limit=limit)),
+                        count)
+            self.assertEqual(
+                [c['name'] for c in Trainee.autocomplete("Dupont 42")],
+                ["Dupont 42"])
 
 
 del DatabaseTestCase

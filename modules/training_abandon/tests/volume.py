@@ -71,9 +71,19 @@ class Volume:
                 'JOIN pg_class ON pg_class.oid = indexrelid '
                 "JOIN pg_am ON pg_am.oid = relam WHERE amname = 'gin'")
         self._execute('ANALYZE')
+        self.store()
         for _, Model in Pool().iterobject():
             if hasattr(Model, '_count_cache'):
                 Model._count_cache.clear()
+
+    def store(self):
+        "Store what the events would have"
+        pool = Pool()
+        for name in [
+                'training.enrolment', 'training.abandon.case.step',
+                'training.abandon.case']:
+            pool.get(name).store()
+        self._execute('ANALYZE')
 
     def create_models(self):
         "Create with the product what the rest is a copy of"

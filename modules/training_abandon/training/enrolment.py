@@ -26,7 +26,7 @@ from .. import tools
 from ..exceptions import (
     AgreedHoursError, AgreedHoursWarning, EnrolmentDuplicateError,
     SessionError, TrainingValidationError)
-from ..rec_name import search_names
+from ..rec_name import CompletionMixin, search_names
 from ..tools import BATCH
 from .event import EventsMixin
 from .group import GroupsMixin
@@ -44,8 +44,8 @@ ENDED_STATES = ['suspended', 'withdrawn', 'cancelled']
 
 
 class Enrolment(
-        PeriodsMixin, GroupsMixin, EventsMixin, Workflow, ModelSQL,
-        ModelView):
+        CompletionMixin, PeriodsMixin, GroupsMixin, EventsMixin, Workflow,
+        ModelSQL, ModelView):
     __name__ = 'training.enrolment'
     _rec_name = 'number'
 

@@ -11,7 +11,7 @@ from trytond.transaction import Transaction
 from .. import tools
 from ..exceptions import SessionCancelWarning, SessionDoneWarning, SlotError
 from ..global_search import GlobalSearchMixin
-from ..rec_name import search_names
+from ..rec_name import CompletionMixin, search_names
 from .enrolment import CURRENT_STATES
 from .slot_generation import GenerationMixin
 
@@ -20,7 +20,8 @@ NAMED = 5
 
 
 class Session(
-        GlobalSearchMixin, GenerationMixin, Workflow, ModelSQL, ModelView):
+        CompletionMixin, GlobalSearchMixin, GenerationMixin, Workflow,
+        ModelSQL, ModelView):
     __name__ = 'training.session'
     _rec_name = 'number'
 

@@ -14,6 +14,7 @@ from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
 from ..exceptions import SlotWarning
+from ..stored import of_ids
 from ..tools import BATCH
 from .half_day import WEEKDAYS, half_of
 
@@ -80,7 +81,8 @@ class ConflictMixin:
         _, operator, value = clause
         slot = cls.__table__()
         queries = []
-        for _, query in cls._conflict_queries(slot, cls._bookable(slot)):
+        for _, query in cls._conflict_queries(
+                slot, cls._bookable(slot), cls._of_sessions(cls._bookable)):
             query.columns = query.columns[:1]
             queries.append(query)
         operator = 'in' if bool(value) == (operator == '=') else 'not in'
@@ -92,10 +94,10 @@ class ConflictMixin:
         the ids of what is booked twice by kind and other slot."""
         conflicts = {}
         for sub_slots in grouped_slice(slots, BATCH):
-            slot = cls.__table__()
-            conflicts.update(cls._read_conflicts(slot, cls._bookable(slot)
-                    & fields.SQL_OPERATORS['in'](
-                        slot.id, [s.id for s in sub_slots])))
+            slot, ids = cls.__table__(), [s.id for s in sub_slots]
+            conflicts.update(cls._read_conflicts(
+                    slot, cls._bookable(slot) & of_ids(ids)(slot.id),
+                    cls._of_sessions(lambda t, ids=ids: of_ids(ids)(t.id))))
         return conflicts
 
     @classmethod
@@ -106,12 +108,15 @@ class ConflictMixin:
         excluded = [s.id for s in slots if s.id is not None and s.id >= 0]
         conflicts = {}
         for sub_slots in grouped_slice(list(enumerate(slots)), BATCH):
+            sub_slots = list(sub_slots)
             slot = With(
                 'id', 'session', 'date', 'start_at', 'end_at', 'trainer',
                 'location', 'slot', 'weekday', 'half', 'subject',
                 query=Values([cls._conflict_row(*r) for r in sub_slots]))
             conflicts.update(cls._read_conflicts(
-                    slot, Literal(True), excluded=excluded, with_=[slot]))
+                    slot, Literal(True),
+                    of_ids({s.session.id for _, s in sub_slots}),
+                    excluded=excluded, with_=[slot]))
         return conflicts
 
     @classmethod
@@ -133,14 +138,27 @@ class ConflictMixin:
             integer(getattr(slot, 'subject', None))]
 
     @classmethod
+    def _of_sessions(cls, get_where):
+        """Return what restricts a query to the sessions of the slots.
+
+        get_where returns the condition on the slots."""
+        def of_session(column):
+            slot = cls.__table__()
+            return column.in_(slot.select(
+                    slot.session, where=get_where(slot)))
+        return of_session
+
+    @classmethod
     def _bookable(cls, slot):
         return slot.state.in_(CONFLICT_STATES)
 
     @classmethod
-    def _read_conflicts(cls, slot, where, excluded=(), with_=None):
+    def _read_conflicts(
+            cls, slot, where, of_session, excluded=(), with_=None):
         cursor = Transaction().connection.cursor()
         conflicts = defaultdict(lambda: defaultdict(list))
-        for kind, query in cls._conflict_queries(slot, where, excluded):
+        for kind, query in cls._conflict_queries(
+                slot, where, of_session, excluded):
             query.with_ = with_
             cursor.execute(*query)
             for id_, other, booked in cursor:
@@ -148,9 +166,11 @@ class ConflictMixin:
         return conflicts
 
     @classmethod
-    def _conflict_queries(cls, slot, where, excluded=()):
+    def _conflict_queries(cls, slot, where, of_session, excluded=()):
         """Yield by kind the query of the slots, the other ones at the same
-        time and what is booked on both."""
+        time and what is booked on both.
+
+        of_session returns the condition on the column of their session."""
         pool = Pool()
         Enrolment = pool.get('training.enrolment')
         query, other = cls._overlapping(slot)
@@ -170,7 +190,8 @@ class ConflictMixin:
             & ((slot.trainer == Null) | (other.trainer == Null)))
 
         booked = cls._booked_elsewhere(
-            slot, bookable, slot.slot if isinstance(slot, With) else slot.id)
+            slot, bookable, slot.slot if isinstance(slot, With) else slot.id,
+            of_session)
         query, other = cls._overlapping(booked)
         yield 'trainee', query.select(
             booked.id, other.id, booked.trainee,
@@ -179,34 +200,51 @@ class ConflictMixin:
             & Enrolment.expects_sql(booked.other_enrolment, other, other.id))
 
     @classmethod
-    def _booked_elsewhere(cls, slot, where, slot_id):
+    def _booked_elsewhere(cls, slot, where, slot_id, of_session):
         """Return the query of the slots with the trainees expected and their
         other enrolments, in sessions that take place meanwhile"""
         pool = Pool()
         Enrolment = pool.get('training.enrolment')
+        enrolment = cls._enrolled_elsewhere(of_session)
+        return (slot
+            .join(enrolment, condition=enrolment.session == slot.session)
+            # Distinct keeps SQLite from reading first all the slots of a day
+            .select(
+                slot.id, slot.session, slot.date, slot.start_at, slot.end_at,
+                enrolment.trainee, enrolment.other_enrolment,
+                enrolment.other_session,
+                distinct=True,
+                where=where
+                & Enrolment.expected_sql(enrolment, slot, slot_id)))
+
+    @classmethod
+    def _enrolled_elsewhere(cls, of_session):
+        """Return the query of the enrolments of the sessions with the other
+        ones of their trainees in sessions that take place meanwhile"""
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
         Session = pool.get('training.session')
         session, other_session = Session.__table__(), Session.__table__()
-        enrolment = Enrolment.__table__()
-        other = Enrolment.__table__()
-        return (slot
-            .join(session, condition=session.id == slot.session)
-            .join(enrolment, condition=enrolment.session == session.id)
+        table, other = Enrolment.__table__(), Enrolment.__table__()
+        # Distinct has those of the sessions read before the other ones, which
+        # are those of all the trainees, and these before the slots
+        enrolment = table.select(
+            table.id, table.session, table.trainee,
+            distinct=True, where=of_session(table.session))
+        return (enrolment
+            .join(session, condition=session.id == enrolment.session)
             .join(other,
                 condition=(other.trainee == enrolment.trainee)
                 & (other.session != enrolment.session))
-            # Few sessions are left of all those that the trainees follow
             .join(other_session,
                 condition=(other_session.id == other.session)
                 & (other_session.start_date <= session.end_date)
                 & (other_session.end_date >= session.start_date))
-            # Distinct keeps SQLite from reading first all the slots of a day
             .select(
-                slot.id, slot.session, slot.date, slot.start_at, slot.end_at,
-                enrolment.trainee, other.id.as_('other_enrolment'),
+                enrolment.id, enrolment.session, enrolment.trainee,
+                other.id.as_('other_enrolment'),
                 other.session.as_('other_session'),
-                distinct=True,
-                where=where
-                & Enrolment.expected_sql(enrolment, slot, slot_id)))
+                distinct=True))
 
     @classmethod
     def _overlapping(cls, slot):

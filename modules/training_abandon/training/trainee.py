@@ -14,7 +14,7 @@ from trytond.transaction import Transaction, check_access
 from .. import tools
 from ..exceptions import TrainingValidationError
 from ..global_search import FOUND, GlobalSearchMixin, contains_folded
-from ..rec_name import search_allowed, search_names
+from ..rec_name import CompletionMixin, search_allowed, search_names
 
 # The age of the majority: article 414 of the civil code
 MAJORITY = 18
@@ -29,7 +29,9 @@ def majority_date(birth_date):
         return dt.date(birth_date.year + MAJORITY, 3, 1)
 
 
-class Trainee(GlobalSearchMixin, DeactivableMixin, ModelSQL, ModelView):
+class Trainee(
+        CompletionMixin, GlobalSearchMixin, DeactivableMixin, ModelSQL,
+        ModelView):
     __name__ = 'training.trainee'
     _order_name = 'rec_name'
 

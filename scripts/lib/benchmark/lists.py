@@ -96,6 +96,18 @@ class Bench:
             Volume(
                 Company(transaction.context['company']),
                 int(attendances / SHEETS)).fill()
+        self.vacuum()
+
+    def vacuum(self):
+        "Do what PostgreSQL does after a while"
+        from trytond import backend
+        from trytond.transaction import Transaction
+
+        if backend.name == 'postgresql':
+            with Transaction().start(
+                    self.client.config.database_name, 0,
+                    autocommit=True) as transaction:
+                transaction.connection.cursor().execute('VACUUM ANALYZE')
 
     def questions(self):
         """Yield the kind, the name and the function of what a client asks,
