@@ -5,15 +5,17 @@ import datetime as dt
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trytond.model.exceptions import AccessError
 from trytond.modules.training_abandon.exceptions import (
     EnrolmentDuplicateError, TrainingValidationError)
+from trytond.modules.training_abandon.scripts.importing.importer import request
 from trytond.modules.training_abandon.training.trainee import majority_date
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
 
 from .common import (
-    DATE, DAY, DatabaseTestCase, add_contact, create_enrolments, create_party,
-    examples, set_up, today)
+    DATE, DAY, DatabaseTestCase, add_contact, as_user, create_enrolments,
+    create_party, create_user, examples, set_up, today)
 
 CONTACTS = st.lists(
     st.fixed_dictionaries({
@@ -187,3 +189,47 @@ class EnrolmentTestCase(DatabaseTestCase):
                 Trainee(trainee.id).birth_date, DATE.replace(year=2010))
             with self.assertRaises(TrainingValidationError):
                 Trainee.write([trainee], {'birth_date': DATE + 7 * DAY})
+
+    @with_transaction()
+    def test_enrol(self):
+        "Test that what is created confirmed is as what is confirmed later"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        Import = pool.get('training.import')
+        Party = pool.get('party.party')
+        Trainee = pool.get('training.trainee')
+
+        def told(enrolment):
+            return (
+                enrolment.state, enrolment.agreed_hours,
+                enrolment.hours_planned,
+                [{n: v for n, v in p.span.items() if n != 'known_since'}
+                    for p in enrolment.periods],
+                [(e.kind, e.user, e.reason) for e in enrolment.events])
+
+        with set_up() as (company, session, _):
+            trainees = Trainee.create([{'party': p.id} for p in Party.create([
+                            {'name': n} for n in ["Un", "Deux", "Trois"]])])
+            values = [{
+                    'company': company.id,
+                    'session': session.id,
+                    'trainee': trainee.id,
+                    'currency': company.currency.id,
+                    'start_date': DATE,
+                    } for trainee in trainees]
+            with as_user(create_user('assistant', company, 'training')):
+                (enrolled,), = Import.apply([
+                        request('training.enrolment', 'enrol', values[:1])])
+                confirmed, = Enrolment.create(values[1:2])
+                Enrolment.confirm([confirmed])
+                with self.assertRaises(AccessError):
+                    Enrolment.create([{**values[2], 'state': 'confirmed'}])
+            enrolled, confirmed = Enrolment.browse([enrolled, confirmed.id])
+            self.assertEqual(told(enrolled), told(confirmed))
+            self.assertEqual(enrolled.state, 'confirmed')
+            self.assertTrue(enrolled.agreed_hours)
+            with as_user(create_user('reader', company)), \
+                    self.assertRaises(AccessError):
+                Enrolment.enrol(values[2:])
+            self.assertEqual(
+                Enrolment.create(values[2:])[0].state, 'draft')

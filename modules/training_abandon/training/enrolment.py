@@ -3,6 +3,7 @@
 import datetime as dt
 from collections import defaultdict
 from decimal import Decimal
+from weakref import WeakKeyDictionary
 
 from sql import Null
 from sql.aggregate import Sum
@@ -16,8 +17,9 @@ from trytond.modules.currency.fields import Monetary
 from trytond.pool import Pool
 from trytond.pyson import Bool, Eval, If
 from trytond.report import Report
+from trytond.rpc import RPC
 from trytond.tools import grouped_slice
-from trytond.transaction import Transaction
+from trytond.transaction import Transaction, without_check_access
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
 from .. import tools
@@ -32,6 +34,8 @@ from .period import PeriodsMixin
 from .res import HOURS_CONVERTER
 
 ZERO = dt.timedelta()
+# By transaction, the numbers of the enrolments that it creates confirmed
+_enrolling = WeakKeyDictionary()
 
 # States in which the trainee follows, or is going to follow, the session
 CURRENT_STATES = ['draft', 'confirmed', 'started', 'suspended']
@@ -169,6 +173,9 @@ class Enrolment(
     def __setup__(cls):
         cls.number.search_unaccented = False
         super().__setup__()
+        cls.__rpc__.update(
+            enrol=RPC(
+                readonly=False, result=lambda e: list(map(int, e))))
         t = cls.__table__()
         cls._sql_indexes.update({
                 Index(
@@ -363,19 +370,22 @@ class Enrolment(
 
     @classmethod
     def preprocess_values(cls, mode, values):
-        pool = Pool()
-        Configuration = pool.get('training.configuration')
         values = super().preprocess_values(mode, values)
-        if mode == 'create' and not values.get('number'):
-            company_id = values.get('company', cls.default_company())
-            if company_id is not None:
-                configuration = Configuration(1)
-                if sequence := configuration.get_multivalue(
-                        'enrolment_sequence', company=company_id):
-                    values['number'] = sequence.get()
+        if mode == 'create':
+            numbers = _enrolling.get(Transaction())
+            if numbers is None:
+                numbers = _Numbers(cls, [values])
+            else:
+                values['state'] = 'confirmed'
+            if not values.get('number'):
+                values['number'] = next(numbers[cls._company_of(values)], None)
         elif mode == 'write' and 'state' in values:
             values = {'previous_state': None, **values}
         return values
+
+    @classmethod
+    def _company_of(cls, values):
+        return values.get('company', cls.default_company())
 
     @classmethod
     def validate_fields(cls, enrolments, field_names):
@@ -618,6 +628,27 @@ class Enrolment(
         cls.record(enrolments, 'confirmed')
 
     @classmethod
+    def enrol(cls, vlist):
+        """Create the enrolments, already confirmed, and return them
+
+        Those that are created to be confirmed at once, as by the import, would
+        be written and checked twice."""
+        pool = Pool()
+        ModelAccess = pool.get('ir.model.access')
+        # As the button asks
+        ModelAccess.check(cls.__name__, 'write')
+        transaction = Transaction()
+        _enrolling[transaction] = _Numbers(cls, vlist)
+        try:
+            enrolments = cls.create(vlist)
+        finally:
+            del _enrolling[transaction]
+        with without_check_access():
+            cls._propose_agreed_hours(enrolments)
+            cls.record(enrolments, 'confirmed')
+        return enrolments
+
+    @classmethod
     @Workflow.transition('confirmed')
     def reconfirm(cls, enrolments):
         "Confirm again with the periods that the enrolments had"
@@ -634,13 +665,15 @@ class Enrolment(
         enrolments = [e for e in enrolments if not e.agreed_hours]
         durations = cls.planned_durations([
                 e for e in enrolments if not e.session.course.duration])
-        actions = []
+        same, actions = defaultdict(list), []
         for enrolment in enrolments:
             hours = (
                 enrolment.session.course.duration
                 or durations.get(enrolment))
             if hours:
-                actions += [[enrolment], {'agreed_hours': hours}]
+                same[hours].append(enrolment)
+        for hours, group in same.items():
+            actions += [group, {'agreed_hours': hours}]
         if actions:
             cls.write(*actions)
 
@@ -739,6 +772,27 @@ class Enrolment(
     def call_off(cls, enrolments):
         "Cancel by the decision of a case, that may undo what was attended"
         cls.record(enrolments, 'cancelled')
+
+
+class _Numbers(dict):
+    """The new numbers of the enrolments of the values, by company, taken from
+    the sequence at once"""
+
+    def __init__(self, Enrolment, vlist):
+        super().__init__()
+        self._companies = map(Enrolment._company_of, vlist)
+
+    def __missing__(self, company):
+        pool = Pool()
+        Configuration = pool.get('training.configuration')
+        self._companies = list(self._companies)
+        numbers = []
+        if company is not None and (
+                sequence := Configuration(1).get_multivalue(
+                    'enrolment_sequence', company=company)):
+            numbers = sequence.get_many(self._companies.count(company))
+        self[company] = iter(list(numbers))
+        return self[company]
 
 
 def hours_name(duration):

@@ -143,9 +143,8 @@ class Enrolments(Importer):
         return [row for row in rows if row not in self.errors]
 
     def create_enrolments(self, rows):
-        numbers = [
-            self.later(ENROLMENT, self.new_enrolment(row)) for row in rows]
-        self.apply(rows, request(ENROLMENT, 'confirm', numbers))
+        self.apply(rows, request(
+                ENROLMENT, 'enrol', [self.new_enrolment(row) for row in rows]))
         for row in rows:
             self.done(row, 'created')
 
