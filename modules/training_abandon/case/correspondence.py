@@ -2,7 +2,7 @@
 # this repository contains the full copyright notices and license terms.
 "The letters about a case"
 from collections import ChainMap
-from functools import partial
+from functools import cache, partial
 
 from trytond.i18n import gettext
 from trytond.pool import Pool, PoolMeta
@@ -11,7 +11,8 @@ from trytond.transaction import Transaction
 
 from .. import tools
 from ..attendance.facts import HOURS
-from ..procedure.letter import CorrespondenceMixin, Renderer, describe_slot
+from ..procedure.letter import (
+    CorrespondenceMixin, LetterContext, Renderer, describe_slot)
 from ..procedure.states import STEP_ORDER
 from ..training.res import HOURS_CONVERTER
 
@@ -76,7 +77,13 @@ class CaseCorrespondenceMixin(CorrespondenceMixin):
         Party = pool.get('party.party')
         enrolment_ids = {case.enrolment.id for case, _, _ in recipients}
         absences = Attendance.missed_slots(enrolment_ids)
-        facts = Attendance.facts(enrolment_ids)
+
+        # Few letters tell them
+        facts = cache(partial(Attendance.facts, enrolment_ids))
+
+        def fact(enrolment_id, name):
+            return facts()[enrolment_id][name]
+
         parties = tools.browse_by_id(
             Party, {party.id for _, _, party in recipients})
         renderer = Renderer(cls, {case.id for case, _, _ in recipients})
@@ -84,7 +91,9 @@ class CaseCorrespondenceMixin(CorrespondenceMixin):
         for case, audience, party, letter in cls.choose_letters(
                 recipients, step_kind, get_variant):
             party, missed = parties[party.id], absences[case.enrolment.id]
-            counted = facts[case.enrolment.id]
+            counted = LetterContext({
+                    name: partial(fact, case.enrolment.id, name)
+                    for name in HOURS})
             addressee = (
                 case.enrolment.trainee.party if audience == 'trainee'
                 else party)

@@ -4,13 +4,16 @@
 from collections import defaultdict
 
 from sql import Null
+from sql.functions import CurrentTimestamp
 
 from trytond.i18n import gettext
 from trytond.model import fields
 from trytond.pool import Pool
+from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
 from .. import tools
+from ..stored import SLICE
 from ..training.working_day import WorkingCalendar, end_of_day
 
 
@@ -99,9 +102,32 @@ class DueDateMixin:
                     case.opening_date, previous, calendars[company])
                 if step.due_date != previous:
                     steps[previous, company.timezone].append(step)
-        cls.write_groups(
-            (due_steps, {
-                    'due_date': due_date,
-                    'late_from': end_of_day(due_date, timezone),
-                    })
-            for (due_date, timezone), due_steps in steps.items())
+        cls._move_due_dates(steps)
+
+    @classmethod
+    def _move_due_dates(cls, steps):
+        """Store the days on which the steps are due, by day and time zone of
+        the company
+
+        The ORM would check again all the rest of the steps, of which each case
+        has most."""
+        transaction = Transaction()
+        cursor = transaction.connection.cursor()
+        table = cls.__table__()
+        moved = []
+        for (due_date, timezone), due_steps in steps.items():
+            for sub_steps in grouped_slice(due_steps, SLICE):
+                ids = [s.id for s in sub_steps]
+                cursor.execute(*table.update(
+                        [table.due_date, table.late_from,
+                            table.write_uid, table.write_date],
+                        [due_date, end_of_day(due_date, timezone),
+                            transaction.user, CurrentTimestamp()],
+                        where=fields.SQL_OPERATORS['in'](table.id, ids)))
+                moved += ids
+        tools.forget(cls, moved)
+        # Those of a case together
+        for sub_ids in grouped_slice(sorted(moved), SLICE):
+            cls.on_modification(
+                'write', tools.browse_sets(cls, sub_ids),
+                {'due_date', 'late_from'})

@@ -78,7 +78,7 @@ class WorkingCalendar(France):
         configuration = Configuration(1)
         self._region = configuration.get_multivalue(
             'holiday_region', company=company.id)
-        self._local = {}
+        self._local, self._added = {}, {}
         super().__init__()
         closures = sorted(
             (c.start_date, c.end_date) for c in Closure.search([
@@ -116,7 +116,13 @@ class WorkingCalendar(France):
         """Return the date that comes that many working days after date.
 
         With no day, it is date itself or the next working day."""
-        days = int(days)
+        key = date, days = date, int(days)
+        if key not in self._added:
+            # The steps of many cases are due after the same days
+            self._added[key] = self._after(date, days)
+        return self._added[key]
+
+    def _after(self, date, days):
         if days <= 0 and self.is_working_day(date):
             return date
         return self.get_nth_working_day(date, max(days, 1))
