@@ -243,6 +243,18 @@ class FactsMixin(LineFactsMixin):
         return facts
 
     @classmethod
+    def planned_hours(cls, enrolment_ids):
+        """Return by enrolment, as it is defined, the time for which the
+        trainees are expected."""
+        cursor = Transaction().connection.cursor()
+        planned = {}
+        for sub_ids in grouped_slice(list(enrolment_ids), MOST):
+            cursor.execute(*apply_types(
+                    cls._planned_query(of_ids(sub_ids)), None, 'INTERVAL'))
+            planned.update(cursor)
+        return planned
+
+    @classmethod
     def missed_slots(cls, enrolment_ids):
         """Return by enrolment the absences since the last presence, as
         list of (date, start, end) in time order."""
@@ -370,8 +382,8 @@ class Enrolment(
     def planned_durations(cls, enrolments):
         pool = Pool()
         Attendance = pool.get('training.attendance')
-        facts = Attendance.facts([e.id for e in enrolments])
-        return {e: facts[e.id]['hours_planned'] for e in enrolments}
+        planned = Attendance.planned_hours([e.id for e in enrolments])
+        return {e: planned.get(e.id) for e in enrolments}
 
     @classmethod
     def times_attended(cls, enrolments):

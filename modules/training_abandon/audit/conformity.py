@@ -57,8 +57,7 @@ class Step(metaclass=PoolMeta):
         Case = pool.get('training.abandon.case')
         super().on_modification(mode, steps, field_names=field_names)
         if mode == 'write' and {'by_procedure', 'late_from'} & field_names:
-            Case.store_records(
-                [s.case.id for s in steps], ['closed_conformity'])
+            Case.store_records(cls.cases_of(steps), ['closed_conformity'])
 
     @classmethod
     def sql_conformity(cls, step, **words):

@@ -3,7 +3,7 @@
 "The letters about a case"
 import datetime as dt
 from collections import ChainMap
-from functools import partial
+from functools import cache, partial
 
 from trytond.i18n import gettext
 from trytond.model import ModelView
@@ -15,7 +15,7 @@ from .. import tools
 from ..attendance.facts import HOURS
 from ..exceptions import LetterError
 from ..procedure.letter import (
-    CorrespondenceMixin, Name, Renderer, describe_slots)
+    CorrespondenceMixin, LetterContext, Name, Renderer, describe_slots)
 from ..procedure.states import STEP_ORDER
 from ..training.res import HOURS_CONVERTER
 
@@ -148,7 +148,13 @@ class CaseCorrespondenceMixin(CorrespondenceMixin):
         Party = pool.get('party.party')
         enrolment_ids = {case.enrolment.id for case, _, _ in recipients}
         absences = Attendance.missed_slots(enrolment_ids)
-        facts = Attendance.facts(enrolment_ids)
+
+        # Few letters tell them
+        facts = cache(partial(Attendance.facts, enrolment_ids))
+
+        def fact(enrolment_id, name):
+            return facts()[enrolment_id][name]
+
         parties = tools.browse_by_id(
             Party, {party.id for _, _, party in recipients})
         renderer = Renderer(cls, {case.id for case, _, _ in recipients})
@@ -156,7 +162,9 @@ class CaseCorrespondenceMixin(CorrespondenceMixin):
         for case, audience, party, letter in cls.choose_letters(
                 recipients, step_kind, get_variant):
             party, missed = parties[party.id], absences[case.enrolment.id]
-            counted = facts[case.enrolment.id]
+            counted = LetterContext({
+                    name: partial(fact, case.enrolment.id, name)
+                    for name in HOURS})
             addressee = (
                 case.enrolment.trainee.party if audience == 'trainee'
                 else party)

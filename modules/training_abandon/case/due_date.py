@@ -130,4 +130,5 @@ class DueDateMixin:
         # Those of a case together
         for sub_ids in grouped_slice(sorted(moved), SLICE):
             cls.on_modification(
-                'write', cls.browse(list(sub_ids)), {'due_date', 'late_from'})
+                'write', tools.browse_sets(cls, sub_ids),
+                {'due_date', 'late_from'})

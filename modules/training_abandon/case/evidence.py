@@ -62,7 +62,12 @@ class EvidenceMixin(StoredMixin):
     def store_evidence(cls, proofs):
         """Store the evidence of the steps of the mails or follow-ups, whose
         cases are kept for this transaction alone."""
-        steps = {p.step.id: p.case.id for p in proofs if p.step}
+        cls.store_evidence_of({
+                p.step.id: p.case.id for p in proofs if p.step})
+
+    @classmethod
+    def store_evidence_of(cls, steps):
+        "Do so for the ids of the cases by that of their step"
         cls.keep_cases(steps.values())
         cls.store_records(steps, ['evidence'])
 

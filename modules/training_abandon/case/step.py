@@ -294,6 +294,22 @@ class Step(
         return ids
 
     @classmethod
+    def cases_of(cls, steps):
+        """Return the ids of the cases of the steps, without the instances of
+        each"""
+        cursor = Transaction().connection.cursor()
+        table = cls.__table__()
+        ids = set()
+        for sub_steps in grouped_slice(steps, SLICE):
+            cursor.execute(*table.select(
+                    table.case,
+                    where=fields.SQL_OPERATORS['in'](
+                        table.id, [s.id for s in sub_steps]),
+                    group_by=[table.case]))
+            ids.update(id_ for id_, in cursor)
+        return ids
+
+    @classmethod
     def _next_query(cls, of):
         """Return the query of the id of the steps and whether it is the first
         one that its case has to do."""
@@ -324,7 +340,7 @@ class Step(
         if {'case', 'kind', 'state', 'done_at'} & changed:
             cls.store_records([s.id for s in steps], ['evidence'])
         if {'case', 'kind', 'sequence', 'state', 'due_date'} & changed:
-            cls._store_next({s.case.id for s in steps})
+            cls._store_next(cls.cases_of(steps))
 
     @classmethod
     def _store_next(cls, case_ids):
