@@ -1,11 +1,14 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 "What a letter of the procedure says of a case, before it leaves"
+from trytond.i18n import gettext
 from trytond.model import ModelView, fields
 from trytond.pool import Pool
 from trytond.pyson import Eval
 from trytond.transaction import Transaction, check_access
 from trytond.wizard import Button, StateView, Wizard
+
+from ..exceptions import CaseStepError
 
 
 class LetterPreview(Wizard):
@@ -39,11 +42,15 @@ class LetterPreview(Wizard):
     def default_show(self, fields):
         pool = Pool()
         Case = pool.get('training.abandon.case')
-        case, letter = self.start.case, self.record
+        Lang = pool.get('ir.lang')
+        case, letter = getattr(self.start, 'case', None), self.record
+        if not case or not letter:
+            raise CaseStepError(gettext('training_abandon.msg_step_no_case'))
         with check_access():
             Case.read([case.id], ['number'])
             self.model.read([letter.id], ['subject'])
-        return letter.preview_on(case, self.start.language)
+        return letter.preview_on(
+            case, getattr(self.start, 'language', None) or Lang.get())
 
 
 class LetterPreviewStart(ModelView):

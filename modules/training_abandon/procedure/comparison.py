@@ -128,7 +128,10 @@ class Compare(Wizard):
     def default_show(self, fields):
         pool = Pool()
         Procedure = pool.get('training.abandon.procedure')
-        before, after = self.start.before, self.start.after
+        before, after = (
+            getattr(self.start, n, None) for n in ['before', 'after'])
+        if not before or not after:
+            return {}
         with check_access():
             Procedure.read([before.id, after.id], ['code'])
         return {

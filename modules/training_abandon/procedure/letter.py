@@ -55,6 +55,10 @@ NAMES = {
     'trainee': Name("Camille Martin", is_optional=False),
     }
 
+# The languages that write the names of the days with a capital, where Tryton
+# does for all of them
+CAPITAL_DAYS = {'de', 'en'}
+
 _LIST_ITEM = re.compile(r'\s*[-•*]\s+(.*)')
 
 
@@ -247,9 +251,7 @@ class ProcedureLetter(ProcedureStateMixin, ModelSQL, ModelView):
     def check_rendered(cls, letters):
         """Check that the letters can be written in every language, whatever
         they have to tell and whatever is missing."""
-        pool = Pool()
-        Lang = pool.get('ir.lang')
-        for language in Lang.search([('translatable', '=', True)]):
+        for language in letter_languages():
             with Transaction().set_context(language=language.code):
                 translated = cls.browse(letters)
             for letter, in_language in zip(letters, translated):
@@ -460,9 +462,23 @@ class CorrespondenceMixin:
         return {'enrolment': self.letter_enrolment()}
 
 
+def letter_languages():
+    "Return the languages in which there may be letters"
+    pool = Pool()
+    Configuration = pool.get('ir.configuration')
+    Lang = pool.get('ir.lang')
+    return Lang.search(['OR',
+            ('translatable', '=', True),
+            ('code', 'in', ['en', Configuration.get_language()]),
+            ])
+
+
 def describe_date(lang, date):
     "Return the words for a day in the letters, with its name"
-    return lang.strftime(date, f'%A {lang.date}')
+    name = lang.strftime(date, '%A ')
+    if lang.code.split('_')[0] not in CAPITAL_DAYS:
+        name = name.lower()
+    return name + lang.strftime(date)
 
 
 def describe_slots(lang, slots):

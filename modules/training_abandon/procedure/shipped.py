@@ -16,6 +16,7 @@ from trytond.pool import Pool
 from trytond.pyson import Eval
 from trytond.transaction import Transaction
 
+from .letter import letter_languages
 from .states import STEP_ORDER
 
 _LETTER = 'training.abandon.procedure.letter'
@@ -70,7 +71,7 @@ class ShippedLettersMixin:
     def take_letters(cls, procedures):
         "Give the drafts the texts that the letters of the module have now"
         pool = Pool()
-        Lang = pool.get('ir.lang')
+        Configuration = pool.get('ir.configuration')
         Letter = pool.get(_LETTER)
         for procedure in procedures:
             if procedure.state != 'draft':
@@ -78,33 +79,41 @@ class ShippedLettersMixin:
                         'training_abandon.msg_procedure_not_draft',
                         procedure=procedure.rec_name))
         shipped = shipped_letters()
-        with Transaction().set_context(language='en'):
-            letters = {}
+        # Writing the language of the database makes the others fuzzy
+        source = Configuration.get_language()
+        with Transaction().set_context(language=source):
+            letters = []
             for procedure in cls.browse(procedures):
-                letters.update(procedure._shipped(shipped))
-            Letter.save(list(letters))
-        ids = {letter.id: id_ for letter, id_ in letters.items()}
-        for language in Lang.search([
-                    ('translatable', '=', True),
-                    ('code', '!=', 'en'),
-                    ]):
-            translations = shipped_translations(language.code)
+                letters += procedure._shipped(
+                    shipped, shipped_translations(source))
+            Letter.save([letter for letter, _ in letters])
+        ids = {letter.id: id_ for letter, id_ in letters}
+        for language in letter_languages():
+            if language.code == source:
+                continue
+            texts = shipped_translations(language.code)
+            if language.code == 'en':
+                texts = {
+                    (n, i): shipped[i][n] for i in shipped for n in _TEXTS}
             with Transaction().set_context(language=language.code):
                 translated = Letter.browse(list(ids))
                 for letter in translated:
                     for name in _TEXTS:
-                        if text := translations.get((name, ids[letter.id])):
+                        if text := texts.get((name, ids[letter.id])):
                             setattr(letter, name, text)
                 Letter.save(translated)
 
-    def _shipped(self, shipped):
-        "Return the XML id of the letters of the procedure to save"
+    def _shipped(self, shipped, translations):
+        "Return the list of the letters to save, with their XML ids"
         pool = Pool()
         Letter = pool.get(_LETTER)
         own = {tuple(getattr(x, n) for n in _KEY): x for x in self.letters}
         kinds = {s.kind for s in self.steps}
-        letters = {}
+        letters = []
         for id_, values in shipped.items():
+            values = {
+                n: translations.get((n, id_)) or v
+                for n, v in values.items()}
             if values['step_kind'] in STEP_ORDER and (
                     values['step_kind'] not in kinds):
                 continue
@@ -115,5 +124,5 @@ class ShippedLettersMixin:
             else:
                 letter = Letter(
                     procedure=self, report=Letter.default_report(), **values)
-            letters[letter] = id_
+            letters.append((letter, id_))
         return letters

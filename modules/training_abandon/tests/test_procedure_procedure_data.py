@@ -62,7 +62,9 @@ class ProcedureDataTestCase(DatabaseTestCase):
                                 missing=missing):
                             subject, text = letter.render(**sample)
                             self.assertTrue(subject)
-                            self.assertNotRegex(text, r'[$#{}·]|\n{3}| \n')
+                            self.assertNotRegex(text, r'[$#{}·]')
+                            if not missing:
+                                self.assertNotRegex(text, r'\n{3}| \n')
                             self.assertTrue(blocks(text))
                     texts.setdefault(letter.id, set()).add(text)
         for id_, both in texts.items():
@@ -159,14 +161,14 @@ class ProcedureDataTestCase(DatabaseTestCase):
             lines = letter.known_names.splitlines()
             self.assertEqual(
                 [line.split(' – ')[0] for line in lines],
-                sorted(f'${{{n}}}' for n in names))
+                [f'${{{n}}}' for n in sorted(names)])
             for line in lines:
                 name, label, example = line.split(' – ', 2)
                 with self.subTest(name=name):
                     self.assertTrue(label)
                     self.assertTrue(example)
         self.assertIn("${trainee} – stagiaire – Camille Martin", lines)
-        self.assertIn("lundi\xa015/03/2027", letter.known_names)
+        self.assertIn("lundi\xa015.03.2027", letter.known_names)
 
     def test_documentation(self):
         "Test that the documentation tells the same names"
