@@ -63,6 +63,7 @@ class StepFigure(FigureMixin, ModelSQL, ModelView):
 
     step = fields.Integer("Step")
     label = fields.Function(fields.Char("Step"), 'get_label')
+    number = fields.Integer("Cases")
     on_time = fields.Integer("On Time")
     late = fields.Integer("Late")
 
@@ -85,6 +86,7 @@ class StepFigure(FigureMixin, ModelSQL, ModelView):
             (case.company * NUMBERS + Min(step)).as_('id'),
             case.company.as_('company'),
             cls.step.sql_cast(Min(step)).as_('step'),
+            Count(Literal(1)).as_('number'),
             Count(Literal(1), filter_=~late).as_('on_time'),
             Count(Literal(1), filter_=late).as_('late'),
             where=case.id.in_(readable('training.abandon.case', cls._domain()))

@@ -1,0 +1,70 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+"The screen that the users start from"
+
+from playwright.sync_api import expect
+
+from trytond.modules.training_abandon.tests import tools
+
+LIST = ["Formation", "À faire aujourd'hui"]
+
+
+def handle(client, text):
+    "Press the button of the row, that the first click selects"
+    button = client.rows(text).first.locator('button:visible')
+    for _ in range(2):
+        button.click()
+        client.ready()
+
+
+def test_board(client, training):
+    "Test that the home opens first and that a step is done from its list"
+    training.case("Nina Girard", days=9)
+    client.login('assistant')
+    expect(client.tabs).to_have_count(1)
+    row = client.rows("Nina Girard")
+    expect(row).to_have_count(1)
+    expect(row).to_contain_text("Informer le prescripteur")
+    client.screenshot('80-home')
+    handle(client, "Nina Girard")
+    expect(client.dialog).to_contain_text("Informer le prescripteur")
+    client.screenshot('81-home-step')
+    client.answer("Appliquer")
+    expect(client.rows("Fait")).to_have_count(1)
+    expect(client.rows("Nina Girard")).to_have_count(0)
+    client.screenshot('82-home-done')
+
+
+def test_list(client, training):
+    "Test the list in a tab of its own"
+    training.case("Omar Keita", days=9)
+    client.login('assistant')
+    client.open_menu(*LIST)
+    client.filter("Dossiers")
+    client.open_row("Omar Keita")
+    expect(client.dialog).to_contain_text("Informer le prescripteur")
+    client.answer("Annuler")
+    client.filter("Assiduité")
+    client.screenshot('83-tasks')
+
+
+def test_gone(client, training):
+    "Test the task that another one does meanwhile"
+    case = training.case("Paola Rossi", days=9)
+    client.login('assistant')
+    client.open_menu(*LIST)
+    expect(client.rows("Paola Rossi")).to_have_count(1)
+    tools.apply('inform', [case])
+    handle(client, "Paola Rossi")
+    expect(client.rows("Fait")).to_have_count(1)
+    assert not client.errors
+
+
+def test_figures(client, training):
+    "Test that a slice opens what it counts"
+    training.case("Rita Costa", days=9)
+    client.login('assistant')
+    client.pane.locator('.graph .bb-arc').first.click()
+    client.ready()
+    expect(client.tabs).to_have_count(2)
+    assert client.rows().count()
