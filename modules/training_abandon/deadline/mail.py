@@ -22,7 +22,17 @@ class Mail(metaclass=PoolMeta):
     def _store_waiting(cls, mails):
         pool = Pool()
         Step = pool.get('training.abandon.case.step')
-        Step.store_waiting({m.case.id for m in mails if m.awaits})
+        cls._keep_awaited(mails)
+        Step._store_waiting({m.case.id for m in mails if m.awaits})
+
+    @classmethod
+    def _keep_awaited(cls, mails):
+        "Keep the cases of the mails that the evidence does not depend on"
+        pool = Pool()
+        Step = pool.get('training.abandon.case.step')
+        if case_ids := {
+                m.case.id for m in mails if m.awaits and not m.proves}:
+            Step.keep_cases(case_ids)
 
     @classmethod
     def on_modification(cls, mode, mails, field_names=None):
@@ -36,10 +46,8 @@ class Mail(metaclass=PoolMeta):
 
     @classmethod
     def before_end(cls, mails):
-        pool = Pool()
-        Step = pool.get('training.abandon.case.step')
         super().before_end(mails)
-        Step.keep_cases({m.case.id for m in mails if m.awaits})
+        cls._keep_awaited(mails)
 
     @classmethod
     def on_end(cls, mails):
