@@ -201,7 +201,7 @@ class Task(ModelSQL, ModelView):
         return super().view_attributes() + [
             ('/tree', 'visual',
                 If(~Eval('kind'), 'muted',
-                    If((Eval('priority') == URGENT)
+                    If((Eval('priority', 0) == URGENT)
                         | (Eval('due', dt.date.max) < Date(start=DateTime())),
                         'danger', ''))),
             ]
