@@ -551,8 +551,10 @@ class Renderer:
                     subject, text = letter_.draft(context)
                     raise
         except LetterError as exception:
-            # In the language of the user
-            error = letter.not_rendered(exception.__cause__)
+            error = exception
+            if exception.__cause__:
+                # In the language of the user
+                error = letter.not_rendered(exception.__cause__)
             if not to_end:
                 raise error from exception.__cause__
         return {
