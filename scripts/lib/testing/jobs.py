@@ -15,7 +15,7 @@ from ..environment import VAR, say, stop_group, tail
 LOGS = VAR / 'test'
 # Some jobs wait for servers
 COUNT = (os.cpu_count() or 1) + 1
-TIMEOUT = {False: 20 * 60, True: 90 * 60}
+TIMEOUT = {False: 40 * 60, True: 90 * 60}
 
 
 @dataclass(frozen=True)
