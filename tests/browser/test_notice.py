@@ -42,7 +42,7 @@ def test_justify(client, provider, training):
         slot.save()
     tools.close_sheets(slots)
     mail, = provider.received(ADDRESS)
-    assert f"Absence du {slots[0].date:%d/%m/%Y}" in mail['Subject']
+    assert f"{slots[0].date:%d/%m/%Y}" in mail['Subject']
     with provider.connect('administrateur') as config:
         config.get_proxy('training.mail.reply').receive(
             reply_to(mail), config.context)

@@ -347,7 +347,11 @@ class Event(ModelSQL, ModelView):
                 case=mail.case,
                 company=mail.company,
                 at=Coalesce(
-                    mail.sent_at, mail.failed_at, _second(mail.create_date)),
+                    mail.sent_at, mail.failed_at,
+                    SQLCase((
+                            mail.state == 'cancelled',
+                            _second(mail.write_date))),
+                    _second(mail.create_date)),
                 kind=SQLCase(
                     (mail.bounced_at != Null, 'mail_bounced'),
                     (mail.state == 'sent', 'mail_sent'),
@@ -359,7 +363,8 @@ class Event(ModelSQL, ModelView):
                     (mail.bounced_at != Null, mail.bounce_reason),
                     else_=mail.smtp_reply),
                 party=mail.party,
-                user=mail.create_uid),
+                # Who wrote it may not be who cancelled it
+                user=SQLCase((mail.state != 'cancelled', mail.create_uid))),
             where=mail.case != Null), mail
 
     @classmethod

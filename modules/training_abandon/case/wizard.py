@@ -8,7 +8,7 @@ from lxml import etree
 from trytond.i18n import gettext
 from trytond.model import ModelView, fields
 from trytond.pool import Pool
-from trytond.pyson import Bool, Eval
+from trytond.pyson import Bool, Eval, Len
 from trytond.transaction import check_access
 from trytond.wizard import (
     Button, StateAction, StateTransition, StateView, Wizard)
@@ -39,13 +39,6 @@ class StepView(StateView):
     def __init__(self, model, view, *buttons):
         super().__init__(model, f'training_abandon.{view}', [
                 Button("Cancel", 'end', 'tryton-cancel'), *buttons])
-
-    def get_buttons(self, wizard, state_name):
-        buttons = super().get_buttons(wizard, state_name)
-        for button in buttons:
-            # Only one of those that do the same is shown
-            button['default'] = button['state'] != wizard.end_state
-        return buttons
 
 
 def complete_lines(lines, *names):
@@ -604,7 +597,7 @@ def _answer(column):
     return fields.Selection(
         'get_answers', f"Proposal {column}", sort=False,
         states={
-            'invisible': ~Eval('proposals'),
+            'invisible': Len(Eval('proposals', [])) < column,
             })
 
 

@@ -32,7 +32,8 @@ class LetterPreview(Wizard):
         Case = pool.get('training.abandon.case')
         Lang = pool.get('ir.lang')
         case = getattr(self.start, 'case', None)
-        cases = [case] if case else Case.search([], limit=1)
+        with check_access():
+            cases = [case] if case else Case.search([], limit=1)
         return {
             'letter': self.record.id if self.record else None,
             'case': cases[0].id if cases else None,

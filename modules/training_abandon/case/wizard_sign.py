@@ -35,7 +35,10 @@ class SignCertificate(Wizard):
             'signers': [p.id for p in signers],
             'signed_by': signed_by.id if signed_by else None,
             'signed_at': certificate.signed_at or tools.now(),
-            'evidence': certificate.evidence,
+            # The words of a refusal or a silence do not show a signature
+            'evidence': (
+                certificate.evidence
+                if certificate.state in {'issued', 'sent'} else None),
             'has_document': bool(certificate.signed_document),
             }
 
@@ -65,7 +68,10 @@ class SignCertificate(Wizard):
         values = {
             'signed_at': start.signed_at or tools.now(),
             'signed_by': signed_by.id if signed_by else None,
-            'evidence': evidence or None,
+            'evidence': (evidence
+                if certificate.state in {'issued', 'sent'}
+                else '\n'.join(filter(
+                        None, [certificate.evidence, evidence]))) or None,
             }
         if start.signed_document:
             values.update(

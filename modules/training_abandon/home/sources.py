@@ -85,8 +85,13 @@ class NoProcedure(CompanySource):
     def condition(self, company):
         pool = Pool()
         Procedure = pool.get('training.abandon.procedure')
-        procedure = Procedure.__table__()
-        return ~Exists(procedure.select(
+        Session = pool.get('training.session')
+        procedure, session = Procedure.__table__(), Session.__table__()
+        return Exists(session.select(
+                Literal(1),
+                where=(session.company == company.id)
+                & session.state.in_(['planned', 'running']))) & ~Exists(
+            procedure.select(
                 Literal(1),
                 where=(procedure.state == 'active')
                 & (Coalesce(procedure.company, company.id) == company.id)))
@@ -154,9 +159,8 @@ class UndeliveredMails(Source):
         from_, enrolment = join(mail, mail.enrolment, 'training.enrolment')
         from_, case = join(from_, mail.case, 'training.abandon.case')
         # Nobody sends again what bounced long after its case was closed
-        condition = (mail.state == 'failed') | (
-            (case.closed_at == Null)
-            & ((mail.case != Null) | enrolment.state.in_(CURRENT_STATES)))
+        condition = (case.closed_at == Null) & (
+            (mail.case != Null) | enrolment.state.in_(CURRENT_STATES))
         return from_, {
             'company': mail.company,
             'trainee': enrolment.trainee,
@@ -423,7 +427,7 @@ class Sheets(Source):
             'owner': trainer.id,
             'since': slot.date,
             'due': slot.date,
-            }, session.state != 'cancelled'
+            }, ~session.state.in_(['done', 'cancelled'])
 
     def words(self, slots):
         return {

@@ -12,7 +12,7 @@ from trytond.model.exceptions import AccessError
 from trytond.pool import Pool
 from trytond.pyson import Date, DateTime, Eval, If
 from trytond.tools import grouped_slice
-from trytond.transaction import Transaction
+from trytond.transaction import Transaction, without_check_access
 
 from .. import tools
 from ..access_value import check_ids
@@ -147,6 +147,13 @@ class Task(ModelSQL, ModelView):
                 return super().read(ids, fields_names)
             except AccessError:
                 left = {t.id for t in cls.search([('id', 'in', ids)])}
+                with without_check_access():
+                    hidden = cls.search([
+                            ('id', 'in', ids),
+                            ('id', 'not in', list(left)),
+                            ], limit=1)
+                if hidden:
+                    raise
                 rows = {}
                 if left:
                     rows = {r['id']: r for r in super().read(

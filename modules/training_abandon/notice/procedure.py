@@ -119,7 +119,9 @@ class Procedure(metaclass=PoolMeta):
 
     @property
     def notice_period(self):
-        return dt.timedelta(days=self.notice_delay or 0)
+        "How long after the end of a slot its notices may leave"
+        return dt.timedelta(
+            days=self.notice_delay or 0, minutes=self.notice_wait or 0)
 
     def notices_leave_at(self, slots):
         """Return the time before which the notices of the slots do not leave,

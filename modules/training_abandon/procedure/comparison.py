@@ -25,7 +25,7 @@ def describe(record):
         value = getattr(record, name) if (
             name not in _EXCLUDED and field._type not in _LISTS
             and not isinstance(field, fields.Function)) else None
-        if value in {None, '', False, ()}:
+        if value is None or value is False or value in {'', ()}:
             continue
         string = definitions[name]['string']
         if field._type == 'text':
@@ -72,8 +72,8 @@ class ComparisonMixin:
         revisions = self.search([
                 ('code', '=', self.code),
                 ('company', '=', self.company.id if self.company else None),
-                ('revision', '<', self.revision),
-                ], order=[('revision', 'DESC')], limit=1)
+                ('id', '<', self.id),
+                ], order=[('id', 'DESC')], limit=1)
         return revisions[0] if revisions else None
 
     def differences(self, other):

@@ -35,6 +35,25 @@ class _Anything:
     def __iter__(self):
         return iter([])
 
+    def __len__(self):
+        return 0
+
+    def __bool__(self):
+        return True
+
+    def __lt__(self, other):
+        return False
+
+    __le__ = __gt__ = __ge__ = __lt__
+
+    def __add__(self, other):
+        return self
+
+    __radd__ = __sub__ = __rsub__ = __add__
+
+    def __format__(self, specification):
+        return str(self)
+
     def __str__(self):
         return "…"
 

@@ -2,6 +2,7 @@
 # this repository contains the full copyright notices and license terms.
 from sql import Null
 from sql.conditionals import Case as SQLCase
+from sql.conditionals import Coalesce
 
 from trytond.i18n import gettext
 from trytond.model import DeactivableMixin, ModelSQL, ModelView, fields, tree
@@ -75,8 +76,13 @@ class Reason(
         cls.code.search_unaccented = False
         super().__setup__()
         # Those that ask for words are last, as in the letters
-        cls._order.insert(0, ('requires_detail', 'ASC NULLS FIRST'))
+        cls._order.insert(0, ('requires_detail', 'ASC'))
         cls._order.insert(1, ('code', 'ASC NULLS LAST'))
+
+    @staticmethod
+    def order_requires_detail(tables):
+        table, _ = tables[None]
+        return [Coalesce(table.requires_detail, False)]
 
     @fields.depends('parent', '_parent_parent.sensitive')
     def on_change_parent(self):

@@ -35,7 +35,8 @@ DUPLICATED = [
 PRIVATE = {
     (f'training.{model}', name) for model, names in {
         'abandon.case': [
-            'analysis', 'decision_note', 'note', 'reason_comment'],
+            'analysis', 'decision_note', 'no_solution_reason', 'note',
+            'reason_comment'],
         'abandon.case.cause': ['note'],
         'abandon.case.correction': ['note'],
         'attendance': ['comment'],

@@ -13,7 +13,7 @@ import trytond.config as config
 from trytond import backend
 from trytond.exceptions import UserError
 from trytond.i18n import gettext
-from trytond.model.exceptions import AccessError
+from trytond.model.exceptions import AccessButtonError, AccessError
 from trytond.modules.company.tests import create_company
 from trytond.modules.training_abandon import tools
 from trytond.modules.training_abandon.exceptions import CertificateError
@@ -888,10 +888,12 @@ class ReplyTestCase(DatabaseTestCase):
                     Attachment.read([attachment.id], ['data'])
                 with self.assertRaises(AccessError):
                     Reply.write([Reply(reply.id)], {'subject': "Other"})
-                Reply.handle([Reply(reply.id)])
+                with self.assertRaises(AccessButtonError):
+                    Reply.handle([Reply(reply.id)])
                 with self.assertRaises(AccessError):
                     Reply.receive(message().as_bytes())
             with as_user(reader):
+                Reply.handle([Reply(reply.id)])
                 Reply.read([reply.id], names)
                 self.assertEqual(ReplyReason.search([]), [reason])
                 self.assertNotIn(

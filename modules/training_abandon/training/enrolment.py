@@ -12,7 +12,7 @@ from sql.conditionals import Coalesce
 from trytond.i18n import gettext
 from trytond.model import (
     Index, ModelSQL, ModelView, Workflow, fields, sequence_ordered)
-from trytond.model.exceptions import AccessError
+from trytond.model.exceptions import AccessButtonError, AccessError
 from trytond.modules.currency.fields import Monetary
 from trytond.pool import Pool
 from trytond.pyson import Bool, Eval, If
@@ -633,11 +633,8 @@ class Enrolment(
 
         Those that are created to be confirmed at once, as by the import, would
         be written and checked twice."""
-        pool = Pool()
-        ModelAccess = pool.get('ir.model.access')
-        # As the button asks
-        ModelAccess.check(cls.__name__, 'write')
         transaction = Transaction()
+        cls._check_confirm()
         _enrolling[transaction] = _Numbers(cls, vlist)
         try:
             enrolments = cls.create(vlist)
@@ -647,6 +644,24 @@ class Enrolment(
             cls._propose_agreed_hours(enrolments)
             cls.record(enrolments, 'confirmed')
         return enrolments
+
+    @classmethod
+    def _check_confirm(cls):
+        "Check that the user may press the button that confirms"
+        pool = Pool()
+        Button = pool.get('ir.model.button')
+        ModelAccess = pool.get('ir.model.access')
+        User = pool.get('res.user')
+        transaction = Transaction()
+        if not transaction.user or not transaction.check_access:
+            return
+        groups = Button.get_groups(cls.__name__, 'confirm')
+        if not groups:
+            ModelAccess.check(cls.__name__, 'write')
+        elif groups.isdisjoint(User.get_groups()):
+            raise AccessButtonError(gettext(
+                    'ir.msg_access_button_error',
+                    button='confirm', **cls.__names__()))
 
     @classmethod
     @Workflow.transition('confirmed')

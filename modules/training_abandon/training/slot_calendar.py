@@ -60,7 +60,15 @@ class CalendarMixin:
 
 
 def _is_period(domain):
-    "Return if the client asks for what it shows of a period"
-    return any(
-        _is_period(clause) if isinstance(clause, (list, tuple))
-        else clause == 'start_at' for clause in domain)
+    "Return if the client asks for what it shows between two times"
+    return {'start_at', 'end_at'} <= set(_names(domain))
+
+
+def _names(domain):
+    "Yield the names of the fields of the domain"
+    for clause in domain:
+        if isinstance(clause, (list, tuple)) and clause:
+            if isinstance(clause[0], str) and clause[0] not in {'AND', 'OR'}:
+                yield clause[0]
+            else:
+                yield from _names(clause)

@@ -289,12 +289,16 @@ class Attendance(Importer):
         self.click(SLOT, 'open', slots_in(rows, {'planned'}))
 
     def read_attendances(self, rows):
+        # Not everybody may read the comments
+        names = [
+            name for name in FIELDS
+            if name != 'comment' or any(row['comment'] for row in rows)]
         attendances = {
             (attendance['enrolment'], attendance['slot']): attendance
             for attendance in self.client.read_in(
                 ATTENDANCE, 'slot',
                 slots_in(rows, {'planned', 'open', 'held'}),
-                ['enrolment', 'slot', *FIELDS], size=SLOTS)}
+                ['enrolment', 'slot', *names], size=SLOTS)}
         for row in rows:
             for mark in row['marks']:
                 mark.attendance = attendances.get(mark.key)
