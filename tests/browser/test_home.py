@@ -29,7 +29,7 @@ def test_board(client, training):
     handle(client, "Nina Girard")
     expect(client.dialog).to_contain_text("Informer le prescripteur")
     client.screenshot('81-home-step')
-    client.answer("Appliquer")
+    client.answer("Envoyer 1 courriel")
     expect(client.rows("Fait")).to_have_count(1)
     expect(client.rows("Nina Girard")).to_have_count(0)
     client.screenshot('82-home-done')
