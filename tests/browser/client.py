@@ -237,6 +237,12 @@ class Client:
             has_text=name).last.click()
         self.ready()
 
+    def expand(self, name):
+        "Show what the form keeps folded"
+        self.front.locator('.panel-title a:visible').filter(
+            has_text=name).click()
+        self.ready()
+
     def buttons(self, name):
         return self.front.locator(f'button[name="{name}"]:visible')
 

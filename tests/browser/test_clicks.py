@@ -123,7 +123,7 @@ def test_analysis_to_exchange(wide, training):
     for step in [analyse, propose, exchange]:
         step(wide, clicks)
     expect(wide.buttons('follow_up')).to_have_count(1)
-    assert clicks.count <= 12
+    assert clicks.count <= 12, clicks.count
 
 
 def test_eight_steps(wide, training):
@@ -139,10 +139,10 @@ def test_eight_steps(wide, training):
             decide, certify, sign]:
         step(wide, clicks)
     wide.press('close')
-    wide.answer("Oui")
+    wide.answer("Valider")
     expect(wide.buttons('close')).to_have_count(0)
     wide.screenshot('case-closed-1400')
-    assert clicks.count <= 35
+    assert clicks.count <= 35, clicks.count
 
 
 @pytest.mark.parametrize('width, height', [(1400, 900), (1920, 1080)])

@@ -29,9 +29,9 @@ def test_board(client, training):
     handle(client, "Nina Girard")
     expect(client.dialog).to_contain_text("Informer le prescripteur")
     client.screenshot('81-home-step')
-    client.answer("Appliquer")
-    expect(client.rows("Fait")).to_have_count(1)
-    expect(client.rows("Nina Girard")).to_have_count(0)
+    client.answer("Envoyer 1 courriel")
+    # The next step is to be done the same day
+    expect(row).to_contain_text("Demander les motifs")
     client.screenshot('82-home-done')
 
 
@@ -49,14 +49,24 @@ def test_list(client, training):
 
 
 def test_gone(client, training):
-    "Test the task that another one does meanwhile"
-    case = training.case("Paola Rossi", days=9)
+    "Test the tasks that another one does meanwhile"
+    done = training.case("Paola Rossi", days=9)
+    gone = training.case("Quentin Blot", days=9)
     client.login('assistant')
     client.open_menu(*LIST)
     expect(client.rows("Paola Rossi")).to_have_count(1)
-    tools.apply('inform', [case])
+    expect(client.rows("Quentin Blot")).to_have_count(1)
+    tools.apply('inform', [done])
+    tools.apply('cancel_case', [gone], reason="Erreur de saisie")
+    # The case asks for its next step, never twice for the same
     handle(client, "Paola Rossi")
+    expect(client.dialog).to_contain_text("Demander les motifs (Paola Rossi)")
+    client.answer("Annuler")
+    handle(client, "Quentin Blot")
+    expect(client.page.locator('.modal.in')).to_have_count(0)
     expect(client.rows("Fait")).to_have_count(1)
+    expect(client.rows("Quentin Blot")).to_have_count(0)
+    client.screenshot('84-task-gone')
     assert not client.errors
 
 
