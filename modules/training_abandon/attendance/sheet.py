@@ -280,7 +280,8 @@ class Slot(SlotFactsMixin, SlotEvidenceMixin, metaclass=PoolMeta):
     def open(cls, slots, reason=None):
         """Start the attendance sheets with those who are expected.
 
-        reason tells why those that were official are no more."""
+        reason tells why those that were official are no more.
+        Return the action of the client that shows the sheet."""
         pool = Pool()
         Attendance = pool.get('training.attendance')
         Event = pool.get('training.session.slot.event')
@@ -295,6 +296,8 @@ class Slot(SlotFactsMixin, SlotEvidenceMixin, metaclass=PoolMeta):
         Event.record([s for s in slots if s not in reopened], 'opened')
         if reopened:
             cls.on_reopen(reopened)
+        # To show the form again gives the focus to its lines
+        return 'switch form' if len(slots) == 1 else None
 
     @classmethod
     def on_reopen(cls, slots):

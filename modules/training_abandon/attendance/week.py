@@ -115,12 +115,19 @@ class AttendanceWeek(ModelSQL, ModelView):
         result = super().fields_view_get(
             view_id=view_id, view_type=view_type, level=level)
         if Transaction().context.get('date'):
-            result = {**result, 'fields': cls._dated(result['fields'])}
+            result = {
+                **result,
+                'fields': cls._dated(
+                    result['fields'], short=result['type'] == 'tree'),
+                }
         return result
 
     @classmethod
-    def _dated(cls, definitions):
-        "Return the definitions of the fields with the dates of their cells"
+    def _dated(cls, definitions, short=False):
+        """Return the definitions of the fields with the dates of their cells
+
+        short leaves out the day of the week, so that the narrow columns of the
+        grid show the whole date."""
         pool = Pool()
         Lang = pool.get('ir.lang')
         lang = Lang.get()
@@ -131,10 +138,11 @@ class AttendanceWeek(ModelSQL, ModelView):
             for half, _ in HALVES:
                 name = f'{weekday}_{half}'
                 if name in dated:
+                    message = half if short else 'cell'
                     dated[name] = {
                         **dated[name],
                         'string': gettext(
-                            'training_abandon.msg_attendance_week_cell',
+                            f'training_abandon.msg_attendance_week_{message}',
                             cell=dated[name]['string'], date=date),
                         }
         return dated

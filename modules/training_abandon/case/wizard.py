@@ -73,8 +73,12 @@ class StepWizard(Wizard):
 
 
 class Open(Wizard):
+    """Open cases on the enrolments selected, or on those of the lines of the
+    attendance sheets"""
     __name__ = 'training.abandon.case.open'
+    start_state = 'choose'
 
+    choose = StateTransition()
     start = StateView(
         'training.abandon.case.open.start',
         'training_abandon.case_open_start_view_form', [
@@ -82,6 +86,15 @@ class Open(Wizard):
             Button("Open the Case", 'apply', 'tryton-ok', default=True),
             ])
     apply = StateAction('training_abandon.act_case_form')
+
+    def transition_choose(self):
+        "Ask nothing for one absence of a sheet: its line has told the origin"
+        if not self._is_sheet() or len(self.records) != 1:
+            return 'start'
+        self.start.origin = self.start.default_origin()
+        self.start.date = self.start.default_date()
+        self.start.note = None
+        return 'apply'
 
     def do_apply(self, action):
         pool = Pool()
@@ -103,9 +116,12 @@ class Open(Wizard):
 
     def _enrolments(self):
         "Return those that are selected, or those of the lines of the sheets"
-        if self.model and self.model.__name__ == 'training.attendance':
+        if self._is_sheet():
             return list(dict.fromkeys(a.enrolment for a in self.records))
         return self.records
+
+    def _is_sheet(self):
+        return self.model and self.model.__name__ == 'training.attendance'
 
 
 class OpenStart(ModelView):

@@ -530,9 +530,11 @@ class AttendanceSheetTestCase(DatabaseTestCase):
             self.assertEqual(
                 (start['date'], start['from_date'], start['to_date']),
                 (DATE + DAY, DATE, DATE + 6 * DAY))
-            for date, monday, title in [
-                    (DATE + DAY, DATE, "Mon AM 02/03"),
-                    (DATE + 9 * DAY, DATE + 7 * DAY, "Mon AM 09/03"),
+            for date, monday, titles in [
+                    (DATE + DAY, DATE,
+                        {'tree': "02/03 AM", 'form': "Mon AM 02/03"}),
+                    (DATE + 9 * DAY, DATE + 7 * DAY,
+                        {'tree': "09/03 AM", 'form': "Mon AM 09/03"}),
                     ]:
                 Wizard, session_id = wizard
                 with wizard_context([session]):
@@ -548,7 +550,7 @@ class AttendanceSheetTestCase(DatabaseTestCase):
                         'to_date': monday + 6 * DAY,
                         })
                 with Transaction().set_context(context):
-                    for type_ in ['tree', 'form']:
+                    for type_, title in titles.items():
                         view = Week.fields_view_get(view_type=type_)
                         self.assertEqual(
                             view['fields']['monday_morning']['string'],

@@ -9,7 +9,7 @@ from trytond.tests.test_tryton import with_transaction
 from .common import (
     DATE, NoticeTestCase, as_user, count_statements, create_company,
     create_enrolments, create_session, create_user, open_cases, open_wizard,
-    run_wizard, set_up)
+    run_wizard, set_up, wizard_context)
 
 PAGE = ['cases', 'follow_ups', 'mails', 'justifications']
 
@@ -167,6 +167,28 @@ class TraineePageTestCase(NoticeTestCase):
                 run_wizard('training.abandon.case.open', [line])
             open_wizard('training.abandon.case.open', [line])
             create_session(company)
+
+    @with_transaction()
+    def test_open_case_line(self):
+        "Test that the case of one line of a sheet is opened without a form"
+        pool = Pool()
+        Slot = pool.get('training.session.slot')
+        Wizard = pool.get('training.abandon.case.open', type='wizard')
+        with set_up() as (_, session, _):
+            enrolments = create_enrolments(session, 2)
+            self.fill(session.slots[:1], dict.fromkeys(enrolments, 'absent'))
+            lines = Slot(session.slots[0].id).attendances
+            for records, is_opened in [
+                    (lines, False), (enrolments, False),
+                    (enrolments[:1], False), (lines[:1], True)]:
+                session_id, state, _ = Wizard.create()
+                with wizard_context(records):
+                    result = Wizard.execute(session_id, {}, state)
+                self.assertEqual('view' in result, not is_opened)
+                self.assertEqual(bool(result.get('actions')), is_opened)
+            case, = lines[0].enrolment.cases
+            self.assertEqual(case.origin, 'absence')
+            self.assertFalse(lines[1].enrolment.cases)
 
 
 del NoticeTestCase
