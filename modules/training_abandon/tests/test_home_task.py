@@ -3,6 +3,7 @@
 import datetime as dt
 from contextlib import contextmanager
 
+from trytond.model.exceptions import AccessError
 from trytond.modules.company.tests import create_company
 from trytond.modules.training_abandon import tools
 from trytond.pool import Pool
@@ -300,6 +301,9 @@ class TaskTestCase(NoticeTestCase):
             self.assertIn("server", task.what)
             Mail.cancel(list(case.mails))
             Procedure.archive(Procedure.search([('state', '=', 'active')]))
+            # Nobody is trained
+            self.assertFalse(self.tasks(('kind', '=', 'setup')))
+            Session.plan([session])
             task, = self.tasks(('kind', '=', 'setup'))
             self.assertIn("procedure", task.what)
 
@@ -385,10 +389,12 @@ class TaskTestCase(NoticeTestCase):
                 tasks = self.tasks()
                 self.assertEqual({t.session for t in tasks}, {session})
                 self.assertEqual(Task.search([], count=True), count)
-                read = Task.read(ids, ['session', 'company'])
-                self.assertEqual(
-                    [r['session'] for r in read if r['session']],
-                    [session.id] * count)
+                hidden = set(ids) - {t.id for t in tasks}
+                for id_ in hidden:
+                    with self.assertRaises(AccessError):
+                        Task.read([id_], ['session'])
+                    with self.assertRaises(AccessError):
+                        Task.handle([Task(id_)])
             User.write([user], {
                     'companies': [('add', [other_company.id])],
                     'company_filter': 'all',
