@@ -285,6 +285,7 @@ class TaskTestCase(NoticeTestCase):
         pool = Pool()
         Mail = pool.get('training.mail')
         Procedure = pool.get('training.abandon.procedure')
+        Session = pool.get('training.session')
         with set_up() as (company, session, prescriber):
             enrolment, = create_enrolments(session, prescriber=prescriber)
             case, = open_cases([enrolment])
