@@ -82,7 +82,9 @@ class Trainee(
     @classmethod
     def get_contact(cls, trainees, names):
         return {
-            name: {t.id: getattr(t.party, name) for t in trainees}
+            name: {
+                t.id: getattr(t.party, name) if t.party else None
+                for t in trainees}
             for name in names}
 
     @classmethod
