@@ -1,8 +1,8 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 "The check of the frames of the letters, that are reports of Tryton"
-import sys
-import time
+import ctypes
+import threading
 from contextlib import contextmanager
 
 from trytond.i18n import gettext
@@ -15,6 +15,8 @@ from .template import SOURCE_SIZE, place_of
 
 # How long a frame may draw a letter, in seconds
 DRAWING_TIME = 5
+# How many times it is interrupted
+TRIES = 10
 _TEXT = "Camille Martin,\n\n- 1\n- 2\n\nNice"
 
 
@@ -60,20 +62,29 @@ class _Anything:
 
 @contextmanager
 def limited(seconds):
-    "Raise TimeoutError in the Python code that runs longer than that"
-    end = time.monotonic() + seconds
+    """Raise TimeoutError in the Python code that runs longer than that
 
-    def trace(frame, event, arg):
-        if time.monotonic() > end:
-            raise TimeoutError
-        return trace
+    It is raised again: what is raised in a finalizer is lost."""
+    thread, done = threading.get_ident(), threading.Event()
 
-    previous = sys.gettrace()
-    sys.settrace(trace)
+    def watch():
+        for delay in [seconds, *[1] * TRIES]:
+            if done.wait(delay):
+                break
+            _raise_in(thread, TimeoutError)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
     try:
         yield
     finally:
-        sys.settrace(previous)
+        done.set()
+        watcher.join()
+
+
+def _raise_in(thread, exception):
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(
+        ctypes.c_ulong(thread), ctypes.py_object(exception))
 
 
 class ActionReport(metaclass=PoolMeta):

@@ -29,6 +29,10 @@ FEW = 10
 # The records that a few do not refer to, each model once
 MORE = 3
 WORDS = ['camille martin', 'E4711']
+# Of which each part is planned as the list of its own model
+UNIONS = {'training.task', *(
+        f'training.figure.{name}' for name in [
+            'attendance', 'month', 'reason', 'step'])}
 
 
 class Plan:
@@ -75,6 +79,13 @@ class Plan:
             kind in {'Index Scan', 'Index Only Scan'}
             and 'Index Cond' not in node and 'Filter' in node
             and node['Index Name'] not in self.partial)
+
+
+def planned():
+    "Yield the lists whose plans are read"
+    for list_ in lists():
+        if list_.Model.__name__ not in UNIONS:
+            yield list_
 
 
 @unittest.skipUnless(
@@ -142,7 +153,7 @@ class ListsTestCase(DatabaseTestCase):
     def test_pages(self):
         "The first page of each list, tab and relate, and its count"
         with as_user(self.user):
-            for list_ in lists():
+            for list_ in planned():
                 for tab in list_.tabs:
                     name = f'{tab.name} {list_.model or ""}'.strip()
                     self.check(
@@ -155,7 +166,7 @@ class ListsTestCase(DatabaseTestCase):
     def test_orders(self):
         "The columns of the lists that a click sorts"
         with as_user(self.user):
-            for list_ in lists():
+            for list_ in planned():
                 if list_.model:
                     continue
                 for column in list_.sortable:
@@ -168,7 +179,7 @@ class ListsTestCase(DatabaseTestCase):
     def test_names(self):
         "The search of the lists by a name"
         with as_user(self.user):
-            for list_ in lists():
+            for list_ in planned():
                 if list_.model:
                     continue
                 for word in WORDS:
