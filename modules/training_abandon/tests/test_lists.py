@@ -20,7 +20,7 @@ from trytond.transaction import Transaction
 
 ATTENDANCES = 200_000
 # A table that is read in a moment: the number of its rows
-SMALL = 3_000
+SMALL = 6_000
 # The nodes that read all of what is below before they give a row
 BLOCKING = {'Sort', 'Hash', 'Aggregate', 'SetOp', 'WindowAgg', 'Materialize'}
 # More than PostgreSQL expects of reading all the attendances twice
