@@ -9,6 +9,7 @@ from .reminder import StepReminderMixin
 
 
 class Step(
-        StepAwaitedMixin, StepBatchMixin, StepEscalationMixin,
-        StepReminderMixin, metaclass=PoolMeta):
+        StepBatchMixin, StepEscalationMixin, StepReminderMixin,
+        # Last, as its base is also that of the step
+        StepAwaitedMixin, metaclass=PoolMeta):
     __name__ = 'training.abandon.case.step'

@@ -64,6 +64,24 @@ class TrainingAbandonTestCase(
                         self.assertIn(field.get('widget'), {'date', 'time'})
 
     @with_transaction()
+    def test_extensions(self):
+        "Test that the mixins of an extension come before what it extends"
+        pool = Pool()
+        for name, model in pool.iterobject():
+            mro = model.__mro__
+            declared = [
+                c for c in mro
+                if (c.__module__.startswith('trytond.modules.')
+                    and c.__dict__.get('__name__') == name)]
+            for extension, extended in zip(declared, declared[1:]):
+                late = [
+                    base.__name__ for base in extension.__bases__
+                    if (base is not object
+                        and mro.index(base) > mro.index(extended))]
+                with self.subTest(model=name, extension=extension.__module__):
+                    self.assertEqual(late, [])
+
+    @with_transaction()
     def test_access(self):
         "Test what the users may do"
         pool = Pool()
