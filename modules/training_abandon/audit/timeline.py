@@ -660,8 +660,9 @@ class Event(ModelSQL, ModelView):
         "Return the mails of the events, by id"
         pool = Pool()
         Mail = pool.get('training.mail')
-        return tools.browse_by_id(Mail, {
-                e.origin.id for e in events if e.kind in MAIL_KINDS})
+        # In the order in which they are used, to be read together
+        return tools.browse_by_id(Mail, dict.fromkeys(
+                e.origin.id for e in events if e.kind in MAIL_KINDS))
 
     @classmethod
     def _get_proposals(cls, events):
@@ -669,9 +670,10 @@ class Event(ModelSQL, ModelView):
         pool = Pool()
         Proposal = pool.get('training.abandon.proposal')
         return {
-            str(p): p.rec_name for p in tools.browse_by_id(Proposal, {
+            str(p): p.rec_name for p in tools.browse_by_id(
+                Proposal, dict.fromkeys(
                     e.origin.id for e in events
-                    if e.kind in {'proposal', 'response'}}).values()}
+                    if e.kind in {'proposal', 'response'})).values()}
 
     @classmethod
     def _get_labels(cls):
