@@ -123,3 +123,12 @@ def join(from_, column, model):
     pool = Pool()
     table = pool.get(model).__table__()
     return from_.join(table, 'LEFT', condition=table.id == column), table
+
+
+def enrolled(enrolment, company, **columns):
+    "Return the columns of a task that is about an enrolment"
+    return {
+        'company': company,
+        'trainee': enrolment.trainee,
+        'session': enrolment.session,
+        **columns}

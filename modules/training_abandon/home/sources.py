@@ -16,11 +16,13 @@ from ..mail.claim import WAITING
 from ..procedure.states import OPEN_STATES
 from ..training.enrolment import CURRENT_STATES
 from ..training.working_day import end_of_day
-from .source import Source, join
+from .source import Source, enrolled, join
 
 # When the lists of the enrolments show the absent
 ABSENCES = 3
 NOT_SEEN = dt.timedelta(days=14)
+# How long the mails of a closed case that were not delivered are told
+UNDELIVERED = dt.timedelta(days=30)
 
 
 class CompanySource(Source):
@@ -158,16 +160,15 @@ class UndeliveredMails(Source):
     def tables(self, mail):
         from_, enrolment = join(mail, mail.enrolment, 'training.enrolment')
         from_, case = join(from_, mail.case, 'training.abandon.case')
+        undelivered = self.day(Coalesce(mail.bounced_at, mail.failed_at))
         # Nobody sends again what bounced long after its case was closed
-        condition = (case.closed_at == Null) & (
-            (mail.case != Null) | enrolment.state.in_(CURRENT_STATES))
-        return from_, {
-            'company': mail.company,
-            'trainee': enrolment.trainee,
-            'session': enrolment.session,
-            'owner': case.owner,
-            'since': self.day(Coalesce(mail.bounced_at, mail.failed_at)),
-            }, condition
+        condition = ((case.closed_at == Null)
+            & ((mail.case != Null) | enrolment.state.in_(CURRENT_STATES))
+            | (undelivered > self.today - UNDELIVERED))
+        return from_, enrolled(
+            enrolment, mail.company,
+            owner=case.owner,
+            since=undelivered), condition
 
     def words(self, mails):
         kinds = self.labels('kind')
@@ -192,13 +193,10 @@ class Replies(Source):
         from_, mail = join(reply, reply.mail, 'training.mail')
         from_, enrolment = join(from_, mail.enrolment, 'training.enrolment')
         from_, case = join(from_, reply.case, 'training.abandon.case')
-        return from_, {
-            'company': reply.company,
-            'trainee': enrolment.trainee,
-            'session': enrolment.session,
-            'owner': case.owner,
-            'since': self.day(reply.received_at),
-            }, None
+        return from_, enrolled(
+            enrolment, reply.company,
+            owner=case.owner,
+            since=self.day(reply.received_at)), None
 
     def words(self, replies):
         return {
@@ -222,14 +220,13 @@ class Steps(Source):
 
     def tables(self, case):
         from_, enrolment = join(case, case.enrolment, 'training.enrolment')
-        return from_, {
-            'company': case.company,
-            'trainee': enrolment.trainee,
-            'session': enrolment.session,
-            'owner': case.owner,
-            'since': case.opening_date,
-            'due': case.next_due_date,
-            }, case.state.in_(OPEN_STATES) & self.Model.pending_sql(case)
+        condition = (
+            case.state.in_(OPEN_STATES) & self.Model.pending_sql(case))
+        return from_, enrolled(
+            enrolment, case.company,
+            owner=case.owner,
+            since=case.opening_date,
+            due=case.next_due_date), condition
 
     def words(self, cases):
         kinds = self.labels('next_kind')
@@ -251,13 +248,10 @@ class ObstructedCases(Source):
 
     def tables(self, case):
         from_, enrolment = join(case, case.enrolment, 'training.enrolment')
-        return from_, {
-            'company': case.company,
-            'trainee': enrolment.trainee,
-            'session': enrolment.session,
-            'owner': case.owner,
-            'since': case.opening_date,
-            }, ~self.Model.pending_sql(case)
+        return from_, enrolled(
+            enrolment, case.company,
+            owner=case.owner,
+            since=case.opening_date), ~self.Model.pending_sql(case)
 
     def words(self, cases):
         return dict.fromkeys(
@@ -286,14 +280,11 @@ class AwaitedOutcomes(Source):
             & (Coalesce(case.return_date, self.today) <= self.today)
             & (case.return_ended_on == Null)
             & (enrolment.state == 'suspended'))
-        return from_, {
-            'company': case.company,
-            'trainee': enrolment.trainee,
-            'session': enrolment.session,
-            'owner': case.owner,
-            'since': case.effective_date,
-            'due': case.return_date,
-            }, condition
+        return from_, enrolled(
+            enrolment, case.company,
+            owner=case.owner,
+            since=case.effective_date,
+            due=case.return_date), condition
 
     def words(self, cases):
         def message(case):
@@ -321,12 +312,9 @@ class Justifications(Source):
     def tables(self, justification):
         from_, enrolment = join(
             justification, justification.enrolment, 'training.enrolment')
-        return from_, {
-            'company': justification.company,
-            'trainee': enrolment.trainee,
-            'session': enrolment.session,
-            'since': self.day(justification.received_at),
-            }, None
+        return from_, enrolled(
+            enrolment, justification.company,
+            since=self.day(justification.received_at)), None
 
     def words(self, justifications):
         return {
@@ -352,14 +340,11 @@ class FollowUps(Source):
     def tables(self, follow_up):
         from_, enrolment = join(
             follow_up, follow_up.enrolment, 'training.enrolment')
-        return from_, {
-            'company': follow_up.company,
-            'trainee': enrolment.trainee,
-            'session': enrolment.session,
-            'owner': follow_up.employee,
-            'since': self.day(follow_up.create_date),
-            'due': self.day(follow_up.planned_at),
-            }, None
+        return from_, enrolled(
+            enrolment, follow_up.company,
+            owner=follow_up.employee,
+            since=self.day(follow_up.create_date),
+            due=self.day(follow_up.planned_at)), None
 
     def words(self, follow_ups):
         return {
@@ -384,13 +369,10 @@ class Signatures(Source):
         from_, case = join(
             certificate, certificate.case, 'training.abandon.case')
         from_, enrolment = join(from_, case.enrolment, 'training.enrolment')
-        return from_, {
-            'company': case.company,
-            'trainee': enrolment.trainee,
-            'session': enrolment.session,
-            'owner': case.owner,
-            'since': self.day(certificate.issued_at),
-            }, case.state == 'certified'
+        return from_, enrolled(
+            enrolment, case.company,
+            owner=case.owner,
+            since=self.day(certificate.issued_at)), case.state == 'certified'
 
     def words(self, certificates):
         return dict.fromkeys(
@@ -470,12 +452,9 @@ class Absentees(Source):
                     Literal(1),
                     where=(case.enrolment == enrolment.id)
                     & (case.closed_at == Null))))
-        return from_, {
-            'company': enrolment.company,
-            'trainee': enrolment.trainee,
-            'session': enrolment.session,
-            'since': enrolment.last_presence,
-            }, condition
+        return from_, enrolled(
+            enrolment, enrolment.company,
+            since=enrolment.last_presence), condition
 
     def words(self, enrolments):
         return {

@@ -139,8 +139,11 @@ class TaskTestCase(NoticeTestCase):
                     'state': 'sent', 'bounced_at': tools.now()})
             task, = self.tasks(('kind', '=', 'mail'))
             self.assertTrue(task.what.startswith("Returned by"))
+            # Whom the case no longer reaches may still have to be told
             case.cancel([case])
-            self.assertFalse(self.tasks(('kind', '=', 'mail')))
+            task, = self.tasks(('kind', '=', 'mail'))
+            with today(tools.today(company) + 31 * DAY):
+                self.assertFalse(self.tasks(('kind', '=', 'mail')))
 
     @with_transaction()
     def test_reply(self):
