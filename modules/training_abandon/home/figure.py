@@ -16,6 +16,7 @@ from trytond.pool import Pool
 from trytond.transaction import Transaction
 
 from ..procedure.states import OPEN_STATES, STEP_ORDER
+from .gone import GoneMixin
 
 # Fewer cases would tell whose reasons they are
 FEWEST = 5
@@ -41,7 +42,7 @@ def readable(model, domain):
     return pool.get(model).search(domain, order=[], query=True)
 
 
-class FigureMixin:
+class FigureMixin(GoneMixin):
     "Numbers of a company"
     __slots__ = ()
 
@@ -274,10 +275,15 @@ class ReasonFigure(FigureMixin, ModelSQL, ModelView):
     @classmethod
     def opened(cls, figures):
         line = cls._lines()
-        id_ = line.company * NUMBERS + line.category
-        found = line.select(
-            line.case,
-            where=fields.SQL_OPERATORS['in'](id_, list(map(int, figures))))
+        where = Literal(False)
+        for figure in figures:
+            # What is not counted is not told either
+            sides = [
+                s for s in ['declared', 'determined'] if getattr(figure, s)]
+            where |= (
+                (line.company * NUMBERS + line.category == figure.id)
+                & line.side.in_(sides))
+        found = line.select(line.case, where=where)
         return 'act_case_form', [('id', 'in', cls._fetch(found))]
 
     @classmethod

@@ -8,19 +8,19 @@ from sql import Literal, Null, Union
 from trytond import backend
 from trytond.i18n import gettext
 from trytond.model import ModelSQL, ModelView, fields
-from trytond.model.exceptions import AccessError
 from trytond.pool import Pool
 from trytond.pyson import Date, DateTime, Eval, If
 from trytond.tools import grouped_slice
-from trytond.transaction import Transaction, without_check_access
+from trytond.transaction import Transaction
 
 from .. import tools
 from ..access_value import check_ids
 from . import sources
+from .gone import GoneMixin
 from .source import COLUMNS, URGENT
 
 
-class Task(ModelSQL, ModelView):
+class Task(GoneMixin, ModelSQL, ModelView):
     "What waits for somebody today"
     __name__ = 'training.task'
 
@@ -135,41 +135,17 @@ class Task(ModelSQL, ModelView):
         check_ids(ids)
         result = []
         for sub_ids in grouped_slice(ids, backend.MAX_QUERY_PARAMS // 4):
-            result += cls._read(list(sub_ids), fields_names)
+            sub_ids = list(sub_ids)
+            # Only the records of the tasks are looked for
+            with Transaction().set_context(training_tasks=sub_ids):
+                result += super().read(sub_ids, fields_names)
         return result
 
     @classmethod
-    def _read(cls, ids, fields_names):
-        "Read the tasks, with empty values for what is done meanwhile"
-        # Only the records of the tasks are looked for
-        with Transaction().set_context(training_tasks=ids):
-            try:
-                return super().read(ids, fields_names)
-            except AccessError:
-                left = {t.id for t in cls.search([('id', 'in', ids)])}
-                with without_check_access():
-                    hidden = cls.search([
-                            ('id', 'in', ids),
-                            ('id', 'not in', list(left)),
-                            ], limit=1)
-                if hidden:
-                    raise
-                rows = {}
-                if left:
-                    rows = {r['id']: r for r in super().read(
-                            [i for i in ids if i in left], fields_names)}
-        return [rows.get(i) or cls._done(i, fields_names) for i in ids]
-
-    @classmethod
-    def _done(cls, id_, fields_names):
-        "Return the values of a task that is done"
-        row = {}
-        for name in fields_names:
-            name, dot, _ = name.partition('.')
-            row[name + dot] = None
+    def gone(cls, id_, fields_names):
+        row = super().gone(id_, fields_names)
         for name in {'what', 'rec_name'} & row.keys():
             row[name] = gettext('training_abandon.msg_task_done')
-        row['id'] = id_
         return row
 
     @classmethod

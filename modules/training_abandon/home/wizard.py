@@ -67,14 +67,16 @@ class OpenFigure(Wizard):
         pool = Pool()
         Action = pool.get('ir.action')
         ModelData = pool.get('ir.model.data')
-        if not self.records:
+        # What is gone since it was drawn has no company
+        figures = [r for r in self.records if r.company]
+        if not figures:
             return
-        name, domain = self.model.opened(self.records)
+        name, domain = self.model.opened(figures)
         action_id = Action.get_action_id(
             ModelData.get_id('training_abandon', name))
         action = Action(action_id).get_action_value()
         action['name'] = ' - '.join([
-                action['name'], *(r.rec_name for r in self.records)])
+                action['name'], *(f.rec_name for f in figures)])
         action['pyson_domain'] = PYSONEncoder().encode(domain)
         action['domains'] = []
         return action, {}

@@ -1,5 +1,6 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
+from trytond.model.exceptions import AccessError
 from trytond.modules.training_abandon import tools
 from trytond.modules.training_abandon.home.figure import FEWEST
 from trytond.pool import Pool
@@ -113,6 +114,46 @@ class FigureTestCase(NoticeTestCase):
             self.assertEqual(figure.course, session.course)
             self.assertEqual(figure.rate, 83)
             self.assertEqual(set(self.opened([figure])), {one, other})
+
+    @with_transaction()
+    def test_gone(self):
+        "Test that a number that is gone refuses nothing"
+        pool = Pool()
+        Figure = pool.get('training.figure.step')
+        Open = pool.get('training.figure.open', type='wizard')
+        User = pool.get('res.user')
+        with set_up() as (company, session, prescriber):
+            case, other = open_cases(create_enrolments(session, 2))
+            other.skip_step([other], "Told by phone")
+            user = create_user('assistant', company, 'training')
+            names = ['label', 'number', 'company.rec_name', 'rec_name']
+            ids = [f.id for f in Figure.search([])]
+            self.assertEqual(len(ids), 2)
+            case.cancel([case])
+            tools.forget_read()
+            with as_user(user):
+                gone, left = Figure.read(ids, names)
+                self.assertEqual(gone['id'], ids[0])
+                self.assertEqual(
+                    {gone.get(name) for name in names}, {None})
+                self.assertEqual((left['id'], left['number']), (ids[1], 1))
+                self.assertEqual(
+                    self.opened(Figure.browse(ids)), [other])
+                session_id, start, _ = Open.create()
+                with Transaction().set_context(
+                        active_model=Figure.__name__, active_id=ids[0],
+                        active_ids=ids[:1]):
+                    self.assertFalse(
+                        Open.execute(session_id, {}, start)['actions'])
+            User.write([user], {
+                    'company': None,
+                    'employee': None,
+                    'employees': [('remove', [
+                                e.id for e in user.employees])],
+                    'companies': [('remove', [company.id])],
+                    })
+            with as_user(user), self.assertRaises(AccessError):
+                Figure.read(ids[1:], names)
 
     @with_transaction()
     def test_companies(self):
