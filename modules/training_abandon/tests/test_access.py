@@ -11,6 +11,7 @@ from unittest.mock import patch
 from trytond.model import ModelSQL, ModelStorage, ModelView, Workflow, fields
 from trytond.model.exceptions import AccessError
 from trytond.modules.training_abandon import tools
+from trytond.modules.training_abandon.procedure.states import STEP_ORDER
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction, without_check_access
@@ -48,6 +49,12 @@ PRIVATE = {
             'attachments', 'body', 'message', 'message_file_id', 'reasons',
             'subject', 'text'],
         }.items() for name in names}
+# What only opens a record
+OPENING_BUTTONS = {
+    ('training.abandon.case.event', 'open_origin'),
+    ('training.abandon.case', 'open_remedy'),
+    *(('training.abandon.case', f'proof_{kind}') for kind in STEP_ORDER),
+    }
 PRIVATE_BUTTONS = {
     ('training.justification', 'accept'),
     ('training.justification', 'refuse'),
@@ -492,7 +499,7 @@ class RightsTestCase(DatabaseTestCase):
                             for button in Model._buttons
                             if mine.intersection(
                                 Button.get_groups(name, button))},
-                        {('training.abandon.case.event', 'open_origin')})
+                        OPENING_BUTTONS)
                 with without_check_access():
                     self.assertEqual({
                             w.wiz_name for w in Wizard_.search([
