@@ -9,7 +9,7 @@ from trytond.i18n import gettext
 from trytond.model import ModelView
 from trytond.pool import Pool, PoolMeta
 from trytond.report.report import Report
-from trytond.transaction import Transaction
+from trytond.transaction import Transaction, check_access
 
 from .. import tools
 from ..attendance.facts import HOURS
@@ -362,6 +362,7 @@ class ProcedureLetter(metaclass=PoolMeta):
             parties[0], Attendance.missed_slots([enrolment.id])[enrolment.id])
 
     @classmethod
+    @check_access
     def frame_records(cls):
         pool = Pool()
         Case = pool.get('training.abandon.case')

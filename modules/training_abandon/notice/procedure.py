@@ -8,7 +8,7 @@ from trytond.i18n import gettext
 from trytond.model import fields
 from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Eval
-from trytond.transaction import Transaction
+from trytond.transaction import Transaction, check_access
 
 from .. import tools
 from ..procedure.letter import Name, describe_date, describe_slots, example_of
@@ -175,6 +175,7 @@ class ProcedureLetter(metaclass=PoolMeta):
         return context
 
     @classmethod
+    @check_access
     def frame_records(cls):
         pool = Pool()
         Notice = pool.get('training.attendance.notice')
