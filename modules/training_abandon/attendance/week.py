@@ -346,9 +346,6 @@ class OpenWeek(Wizard):
             from_date=lang.strftime(monday), to_date=lang.strftime(sunday))
         return action, {}
 
-    def transition_open_(self):
-        return 'end'
-
 
 class AttendanceWeekContext(ModelView):
     __name__ = 'training.attendance.week.context'
