@@ -1,7 +1,5 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
-import unicodedata
-
 from sql.functions import Function, Lower
 from sql.operators import Like
 
@@ -9,6 +7,8 @@ from trytond import backend
 from trytond.pool import Pool
 from trytond.tools import escape_wildcard, likify
 from trytond.transaction import Transaction
+
+from .tools import unaccented
 
 # Tryton reads all the records that are found before it keeps the nearest ones
 FOUND = 100
@@ -46,9 +46,7 @@ class Translate(Function):
 
 def fold(text):
     "Return the text without accents and in lower case"
-    return ''.join(
-        c for c in unicodedata.normalize('NFKD', text or '')
-        if not unicodedata.combining(c)).lower()
+    return unaccented(text or '').lower()
 
 
 # The letters with an accent of the languages of Europe

@@ -2,6 +2,7 @@
 # this repository contains the full copyright notices and license terms.
 "What all the wings use: the clock, the user, the database"
 import datetime as dt
+import unicodedata
 from itertools import islice
 
 from sql import For, Null
@@ -51,6 +52,13 @@ def local_datetime(at, company):
 def local_date(at, company):
     "Return the day of the company at that time, in UTC"
     return local_datetime(at, company).date()
+
+
+def unaccented(text):
+    "Return the text without the accents of its letters"
+    return ''.join(
+        c for c in unicodedata.normalize('NFKD', text)
+        if not unicodedata.combining(c))
 
 
 def first(words, count=10):

@@ -4,7 +4,6 @@
 import datetime as dt
 import hashlib
 import re
-import unicodedata
 import warnings
 
 from icalendar import Event as Component
@@ -15,6 +14,7 @@ from icalendar.timezone.tzp import TZP
 from trytond.i18n import gettext
 
 from ..exceptions import CalendarError
+from ..tools import unaccented
 
 # The properties that are read, which keeps out attachments and the like
 PROPERTIES = {
@@ -124,8 +124,7 @@ def tidy(line):
 
 def fold(text):
     "Return the words to compare, without accents nor case"
-    text = unicodedata.normalize('NFKD', text.replace('’', "'"))
-    text = ''.join(c for c in text if not unicodedata.combining(c))
+    text = unaccented(text.replace('’', "'"))
     return ' '.join(text.casefold().split())
 
 
