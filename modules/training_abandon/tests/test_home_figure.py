@@ -143,8 +143,8 @@ class FigureTestCase(NoticeTestCase):
                 with Transaction().set_context(
                         active_model=Figure.__name__, active_id=ids[0],
                         active_ids=ids[:1]):
-                    self.assertFalse(
-                        Open.execute(session_id, {}, start)['actions'])
+                    self.assertNotIn(
+                        'actions', Open.execute(session_id, {}, start))
             User.write([user], {
                     'company': None,
                     'employee': None,
