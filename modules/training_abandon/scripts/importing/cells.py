@@ -4,13 +4,13 @@
 
 import datetime as dt
 import re
+import unicodedata
 from decimal import Decimal
 from functools import lru_cache
 
 import stdnum.fr.siret
 import stdnum.luhn
 
-from ...tools import unaccented
 from .table import FORMULA, Rejected, shorten
 
 EMAIL = re.compile(r'[^@\s,;<>()]+@[^@\s,;<>()]+\.[^@\s,;<>().]{2,}')
@@ -32,7 +32,9 @@ CACHE = 1000
 
 def fold(text):
     "Text to compare: without accents, case and needless spaces"
-    return ' '.join(unaccented(text or '').casefold().split())
+    text = unicodedata.normalize('NFKD', text or '')
+    text = ''.join(c for c in text if not unicodedata.combining(c))
+    return ' '.join(text.casefold().split())
 
 
 def check_text(cell):
