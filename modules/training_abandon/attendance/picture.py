@@ -15,7 +15,7 @@ from ..stored import of_ids
 from ..tools import BATCH
 
 # The latest slots that are shown
-SHOWN = 20
+SHOWN = 10
 SYMBOLS = {
     'present': '●',
     'late': '◐',
@@ -32,7 +32,7 @@ class PictureMixin:
     attendance_picture = fields.Function(
         fields.Char(
             "Last Slots",
-            help="The last 20 slots of which the sheet is official, the "
+            help="The last 10 slots of which the sheet is official, the "
             "latest one on the right.\n"
             "● present, ◐ late or left early, ○ absent, ◌ excused"),
         'get_attendance_picture')
