@@ -108,6 +108,7 @@ class Notice(ModelSQL, ModelView):
             ]
         cls._sql_indexes.update({
                 Index(t, (t.enrolment, Index.Equality())),
+                Index(t, (t.party, Index.Equality())),
                 Index(t, (t.id, Index.Range()), where=t.mail == Null),
                 Index(
                     t, (t.mail, Index.Equality()), where=t.mail != Null),
@@ -150,7 +151,8 @@ class Notice(ModelSQL, ModelView):
 
     @classmethod
     def search_rec_name(cls, name, clause):
-        return search_names(cls, clause, 'party.rec_name')
+        return search_names(
+            cls, clause, 'party.rec_name', 'enrolment.rec_name')
 
     @classmethod
     def view_attributes(cls):

@@ -23,6 +23,27 @@ class AbsenceNoticeTestCase(NoticeTestCase):
     "Test the notices of absence"
 
     @with_transaction()
+    def test_names(self):
+        "Test that a notice is found by who is told and who was absent"
+        pool = Pool()
+        Notice = pool.get('training.attendance.notice')
+        with set_up() as (company, session, prescriber):
+            absent, other = create_enrolments(
+                session, 2, prescriber=prescriber)
+            self.fill(session.slots[:1], {absent: 'absent', other: 'absent'})
+
+            def told(name):
+                return {
+                    (n.enrolment, n.party) for n in Notice.search(
+                        [('rec_name', 'ilike', f'%{name}%')])}
+
+            self.assertEqual(told(absent.number), {
+                    (absent, absent.trainee.party), (absent, prescriber)})
+            self.assertEqual(told("job centre"), {
+                    (absent, prescriber), (other, prescriber)})
+            self.assertEqual(told("nobody"), set())
+
+    @with_transaction()
     def test_close(self):
         "Test that closing sheets tells those concerned, once per slot"
         pool = Pool()
