@@ -70,10 +70,8 @@ class Cases:
                     }])
         return session
 
-    def open(self, number):
-        "Return the ids of so many new cases"
-        from trytond.pool import Pool
-
+    def enrol(self, number):
+        "Return the ids of so many new enrolments"
         enrolments = []
         for part in grouped(range(number)):
             trainees = self.client.create('training.trainee', [
@@ -86,6 +84,13 @@ class Cases:
                         } for trainee in trainees])
         for button in ['confirm', 'start']:
             self.client.click('training.enrolment', button, enrolments)
+        return enrolments
+
+    def open(self, number):
+        "Return the ids of so many new cases"
+        from trytond.pool import Pool
+
+        enrolments = self.enrol(number)
         with self.transaction():
             pool = Pool()
             Case = pool.get('training.abandon.case')

@@ -22,6 +22,7 @@ BENCHMARKS = {
     'import': 'importing',
     'lists': 'lists',
     'mail': 'mails',
+    'open': 'opening',
     'parties': 'parties',
     'steps': 'steps',
     }
