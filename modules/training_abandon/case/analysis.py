@@ -43,11 +43,22 @@ class AnalysisMixin:
 
     reasons = SensitiveMany2Many(
         'training.abandon.case-training.abandon.reason',
-        'case', 'reason', "Declared Reasons", readonly=True)
-    reason_comment = fields.Text("Reason Comment", readonly=True)
+        'case', 'reason', "Declared Reasons", readonly=True,
+        help="What the trainee gives as reasons, in the order of the letter: "
+        "not the causes that the analysis determines.")
+    reason_comment = fields.Text(
+        "Reason Comment", readonly=True,
+        help="What the trainee says, in its own words.\n"
+        "Read by the group Sensitive Reasons only.")
     causes = SensitiveOne2Many(
-        'training.abandon.case.cause', 'case', "Causes", readonly=True)
-    analysis = fields.Text("Analysis", readonly=True)
+        'training.abandon.case.cause', 'case', "Causes", readonly=True,
+        help="What the provider determines, with whose doing it is: not what "
+        "the trainee declares.")
+    analysis = fields.Text(
+        "Analysis", readonly=True,
+        help="What led to the causes, written at the step that analyses "
+        "them.\n"
+        "Read by the group Sensitive Reasons only.")
     reason_category = fields.Function(
         fields.Char(
             "Reason Category",
@@ -195,9 +206,12 @@ class Cause(
         ondelete='RESTRICT',
         domain=[
             ('company', 'in', [Eval('company', -1), None]),
-            ])
+            ],
+        help="What the analysis determines, chosen in the tree of the "
+        "reasons.")
     responsible = fields.Selection(
-        RESPONSIBLES, "Responsible", required=True, sort=False)
+        RESPONSIBLES, "Responsible", required=True, sort=False,
+        help="Whose doing the cause is; proposed from the reason.")
     responsible_string = responsible.translated('responsible')
     note = fields.Text(
         "Note", help="Read by the group Sensitive Reasons only.")

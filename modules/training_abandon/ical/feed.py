@@ -46,7 +46,8 @@ class Feed(ModelSQL, ModelView):
             ('session', "Session"),
             ('trainer', "Trainer"),
             ('trainee', "Trainee"),
-            ], "Kind", required=True, readonly=True, sort=False)
+            ], "Kind", required=True, readonly=True, sort=False,
+        help="Whose slots the calendar has.")
     session = resource_field('session', 'training.session', "Session")
     trainer = resource_field(
         'trainer', 'party.party', "Trainer",
@@ -56,7 +57,9 @@ class Feed(ModelSQL, ModelView):
         depends={'company'})
     trainee = resource_field('trainee', 'training.trainee', "Trainee")
     resource = fields.Function(fields.Reference(
-            "Calendar of", selection='get_resources'),
+            "Calendar of", selection='get_resources',
+            help="The session, the trainer or the trainee whose slots the "
+            "calendar has."),
         'get_resource')
     token_hash = fields.Char(
         "Token Hash", readonly=True, strip=False,
@@ -69,7 +72,8 @@ class Feed(ModelSQL, ModelView):
         "Revoked at", readonly=True,
         states={
             'invisible': ~Eval('revoked_at'),
-            })
+            },
+        help="Since when the link works no more.")
     last_used_at = fields.DateTime(
         "Last Used at", readonly=True,
         help="The last time that the calendar was fetched, noted once a day.")

@@ -21,6 +21,20 @@ from trytond.tools import misc
 from .common import (
     as_user, create_enrolments, create_user, open_cases, run_wizard, set_up)
 
+# The names that say all of a field, whatever its model
+OBVIOUS = {
+    'active', 'at', 'by', 'certificate', 'code', 'company', 'course',
+    'create_date', 'create_uid', 'currency', 'date', 'decided_by', 'done_by',
+    'email', 'employee', 'end', 'end_date', 'enrolment', 'enrolments',
+    'language', 'letter', 'letters', 'mobile', 'name', 'number', 'opened_by',
+    'parent', 'children', 'party', 'phone', 'procedure', 'proposal',
+    'rec_name', 'sequence', 'session', 'sessions', 'slot', 'slots', 'start',
+    'start_date', 'step', 'steps', 'subject', 'title', 'trainee',
+    'trainee_email', 'trainee_phone', 'trainer', 'trainers', 'user',
+    'case', 'monday', 'tuesday', 'wednesday', 'thursday', 'friday',
+    'saturday', 'sunday',
+    }
+
 
 class TrainingAbandonTestCase(
         PartyCompanyCheckEraseMixin, PartyCheckReplaceMixin,
@@ -62,6 +76,26 @@ class TrainingAbandonTestCase(
                     if Model._fields[field.get('name')]._type in {
                             'datetime', 'timestamp'}:
                         self.assertIn(field.get('widget'), {'date', 'time'})
+
+    @with_transaction()
+    def test_help(self):
+        "Test that the fields that are shown tell what they are for"
+        pool = Pool()
+        View = pool.get('ir.ui.view')
+        for view in View.search([
+                    ('module', '=', 'training_abandon'),
+                    ('model', '!=', None),
+                    ]):
+            Model = pool.get(view.model)
+            for node in etree.fromstring(view.arch).iter('field'):
+                name = node.get('name')
+                if (name in OBVIOUS
+                        or '1' in {
+                            node.get('invisible'),
+                            node.get('tree_invisible')}):
+                    continue
+                with self.subTest(view=view.name, field=name):
+                    self.assertTrue(Model._fields[name].help)
 
     @with_transaction()
     def test_access(self):
