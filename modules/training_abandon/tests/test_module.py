@@ -21,6 +21,7 @@ from trytond.tools import misc
 from .common import (
     as_user, create_enrolments, create_user, open_cases, run_wizard, set_up)
 
+FRENCH = Path(__file__).parent.parent / 'locale' / 'fr.po'
 # The names that say all of a field, whatever its model
 OBVIOUS = {
     'active', 'at', 'by', 'certificate', 'code', 'company', 'course',
@@ -210,13 +211,19 @@ class TrainingAbandonTestCase(
             session_id, {'start': {'language': french.id}}, 'update')
         exported = polib.pofile(Translation.translation_export(
                 'fr', 'training_abandon').decode('utf-8'))
-        path = Path(__file__).parent.parent / 'locale' / 'fr.po'
         translated = {
-            (e.msgctxt, e.msgid) for e in polib.pofile(str(path))
+            (e.msgctxt, e.msgid) for e in polib.pofile(str(FRENCH))
             if e.translated()}
         self.assertGreater(len(exported), 900)
         self.assertFalse(
             {(e.msgctxt, e.msgid) for e in exported} - translated)
+
+    def test_french_typography(self):
+        "Test the spaces and the quotes of the French"
+        for entry in polib.pofile(str(FRENCH)):
+            for text in [entry.msgstr, *entry.msgstr_plural.values()]:
+                with self.subTest(context=entry.msgctxt, text=text):
+                    self.assertNotRegex(text, r' [:;?!»]|« |’|"|\.\.\.')
 
 
 del ModuleTestCase
