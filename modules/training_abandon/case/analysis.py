@@ -2,6 +2,7 @@
 # this repository contains the full copyright notices and license terms.
 "The reasons that the trainees declare and the causes determined"
 from collections import defaultdict
+from operator import attrgetter
 
 from trytond.i18n import gettext
 from trytond.model import ModelSQL, ModelView, Unique, fields
@@ -74,12 +75,14 @@ class AnalysisMixin:
         for sub_cases in grouped_slice(cases, tools.BATCH):
             for record in CaseReason.search([
                         ('case', 'in', [c.id for c in sub_cases]),
-                        ], order=[('id', 'ASC')]):
+                        ]):
                 declared[record.case.id].append(record)
         return {
             case.id: ', '.join(dict.fromkeys(
                     record.category
-                    for record in case.causes or declared[case.id]))
+                    for record in sorted(
+                        case.causes or declared[case.id],
+                        key=attrgetter('category_order'))))
             for case in cls.browse(cases)}
 
     @classmethod
@@ -164,11 +167,24 @@ class CategoryMixin:
         return False
 
     @property
+    def reason_told(self):
+        "The reason, or the cause, of the record"
+        return getattr(self, self.reason_name)
+
+    @property
+    def is_personal(self):
+        return self.reason_told.sensitive and not self.told
+
+    @property
+    def category_order(self):
+        # The place of what is personal must not tell what it is
+        return bool(self.reason_told.requires_detail), self.is_personal
+
+    @property
     def category(self):
-        reason = getattr(self, self.reason_name)
-        if reason.sensitive and not self.told:
+        if self.is_personal:
             return gettext('training_abandon.msg_reason_category_personal')
-        return reason.family.name
+        return self.reason_told.family.name
 
 
 class CaseReason(CategoryMixin, CaseRecordMixin, ModelSQL):
@@ -190,6 +206,7 @@ class CaseReason(CategoryMixin, CaseRecordMixin, ModelSQL):
             ('case_reason_unique', Unique(t, t.case, t.reason),
                 'training_abandon.msg_case_reason_unique'),
             ]
+        cls._order.insert(0, ('reason', 'ASC'))
 
 
 class Cause(
@@ -215,6 +232,11 @@ class Cause(
     responsible_string = responsible.translated('responsible')
     note = fields.Text(
         "Note", help="Read by the group Sensitive Reasons only.")
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls._order.insert(0, ('cause', 'ASC'))
 
     @classmethod
     def default_responsible(cls):

@@ -222,7 +222,7 @@ class ReasonFigure(FigureMixin, ModelSQL, ModelView):
     @classmethod
     def __setup__(cls):
         super().__setup__()
-        cls._order = [('determined', 'DESC'), ('id', None)]
+        cls._order = [('category', 'ASC NULLS LAST'), ('id', None)]
 
     @classmethod
     def table_query(cls):
@@ -363,7 +363,7 @@ class AttendanceFigure(FigureMixin, ModelSQL, ModelView):
 
     @classmethod
     def get_label(cls, figures, name):
-        return {f.id: f.course.code or f.course.name for f in figures}
+        return {f.id: f.course.name for f in figures}
 
     @classmethod
     def opened(cls, figures):
