@@ -99,6 +99,21 @@ class TrainingAbandonTestCase(
                     self.assertTrue(Model._fields[name].help)
 
     @with_transaction()
+    def test_percentage(self):
+        "Test that the rates are shown as percentages"
+        pool = Pool()
+        View = pool.get('ir.ui.view')
+        for view in View.search([('module', '=', 'training_abandon')]):
+            arch = etree.fromstring(view.arch)
+            for node in arch.xpath(
+                    './/field[@name="attendance_rate" or @name="share"]'):
+                with self.subTest(view=view.name):
+                    self.assertEqual(node.get('factor'), '100')
+                    self.assertTrue(arch.xpath(
+                            f'.//*[@name="{node.get("name")}"]'
+                            '[@string="%"]'))
+
+    @with_transaction()
     def test_access(self):
         "Test what the users may do"
         pool = Pool()
