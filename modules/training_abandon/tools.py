@@ -7,12 +7,14 @@ from itertools import islice
 from sql import For, Null
 from sql.functions import Function
 
+import trytond.config as config
 from trytond import backend
 from trytond.model import fields
 from trytond.pool import Pool
 from trytond.tools import grouped_slice, sqlite_apply_types
 from trytond.tools import timezone as tz
 from trytond.transaction import Transaction, TransactionError
+from trytond.url import http_base
 
 # The most records that are browsed or written at once: the time of a list is
 # the square of its length
@@ -51,6 +53,12 @@ def local_datetime(at, company):
 def local_date(at, company):
     "Return the day of the company at that time, in UTC"
     return local_datetime(at, company).date()
+
+
+def base_url():
+    "Return the address of the server, without the name of the database"
+    base = config.get('training_abandon', 'base_url', default='')
+    return (base or http_base()).rstrip('/')
 
 
 def first(words, count=10):

@@ -9,12 +9,10 @@ from dateutil.relativedelta import relativedelta
 from sql import Null
 from sql.conditionals import Coalesce
 
-import trytond.config as config
 from trytond.model import Index, ModelSQL, ModelView, Unique, fields
 from trytond.pool import Pool
 from trytond.pyson import Bool, Eval, If
 from trytond.transaction import Transaction
-from trytond.url import http_base
 
 from .. import tools
 from .content import render
@@ -149,12 +147,10 @@ class Feed(ModelSQL, ModelView):
 
     @classmethod
     def url(cls, token):
-        base = config.get(
-            'training_abandon', 'base_url', default='') or http_base()
         database = base64.urlsafe_b64encode(
             Transaction().database.name.encode('utf-8'))
         return '{}/{}/training/calendar/{}.ics'.format(
-            base.rstrip('/'), database.decode('ascii').rstrip('='), token)
+            tools.base_url(), database.decode('ascii').rstrip('='), token)
 
     @classmethod
     def copy(cls, feeds, default=None):
