@@ -93,6 +93,7 @@ setup(
         PACKAGE: [
             'view/*/*.xml', 'locale/*.po', 'locale/override/*.po',
             'report/*.fodt', 'report/*.html', 'icons/*.svg', 'icons/LICENSE'],
+        f'{PACKAGE}.home': ['manual.html'],
         f'{PACKAGE}.tests': [
             '*.rst', '*.json', 'calendars/*.ics', 'inbound/*.eml',
             'inbound/*.json', 'foreign/*.eml', 'foreign/*.json'],

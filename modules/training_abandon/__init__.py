@@ -5,4 +5,4 @@ import sys
 # The servers load their application before the modules; the scripts have none
 # and choose their database before anything of trytond is imported
 if 'trytond.wsgi' in sys.modules:
-    from . import ical  # noqa: F401
+    from . import home, ical  # noqa: F401

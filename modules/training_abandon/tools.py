@@ -8,12 +8,14 @@ from itertools import islice
 from sql import For, Null
 from sql.functions import Function
 
+import trytond.config as config
 from trytond import backend
 from trytond.model import fields
 from trytond.pool import Pool
 from trytond.tools import grouped_slice, sqlite_apply_types
 from trytond.tools import timezone as tz
 from trytond.transaction import Transaction, TransactionError
+from trytond.url import http_base
 
 # The most records that are browsed or written at once: the time of a list is
 # the square of its length
@@ -59,6 +61,12 @@ def unaccented(text):
     return ''.join(
         c for c in unicodedata.normalize('NFKD', text)
         if not unicodedata.combining(c))
+
+
+def base_url():
+    "Return the address of the server, without the name of the database"
+    base = config.get('training_abandon', 'base_url', default='')
+    return (base or http_base()).rstrip('/')
 
 
 def first(words, count=10):

@@ -8,13 +8,20 @@ from .environment import VAR, Missing, run, say
 
 VERSION = '8.0'
 DIRECTORY = VAR / 'sao'
+# Where its documentation is: the manual of the module
+CUSTOM = "Sao.config.doc_url = '/training_abandon/manual';\n"
 
 
 def ensure():
     "Install the web client when it is not there, return its folder"
     root = DIRECTORY / 'package'
-    if (DIRECTORY / 'complete').exists():
-        return root
+    if not (DIRECTORY / 'complete').exists():
+        install(root)
+    (root / 'custom.js').write_text(CUSTOM, encoding='utf-8')
+    return root
+
+
+def install(root):
     if not shutil.which('npm'):
         raise Missing("npm not found: apt-get install nodejs npm")
     say(f"Installing the web client tryton-sao {VERSION}…")
@@ -29,4 +36,3 @@ def ensure():
         '--no-audit', '--no-fund']
     run(command, 'npm', cwd=root)
     (DIRECTORY / 'complete').touch()
-    return root

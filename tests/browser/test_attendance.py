@@ -55,7 +55,7 @@ def test_sheet(client, training):
     expect(client.dialog).to_contain_text("10 lignes")
     client.screenshot('62-unchecked')
     client.answer("Non")
-    pressed += action(client, "Autres présents")
+    pressed += action(client, "Présence des autres")
     expect(client.rows("Non vérifié")).to_have_count(0)
     pressed += action(client, "Clôturer la feuille")
     expect(client.dialog).to_contain_text("Adèle Faure")

@@ -53,7 +53,9 @@ class Attendance(
             ('left_early', "Left Early"),
             ('absent', "Absent"),
             ('excused', "Excused"),
-            ], "State", required=True, sort=False)
+            ], "State", required=True, sort=False,
+        help="Present, late, gone early, absent or excused: it counts once "
+        "the sheet is official.")
     state_string = state.translated('state')
     late_by = fields.TimeDelta(
         "Late by",
@@ -74,7 +76,9 @@ class Attendance(
             'invisible': ~Eval('state').in_(['late', 'left_early']),
             },
         help="The time between the departure and the end of the slot.")
-    missed = fields.TimeDelta("Missed", readonly=True)
+    missed = fields.TimeDelta(
+        "Missed", readonly=True,
+        help="The part of the slot missed, excused or not.")
     consecutive_absences = fields.Function(
         fields.Integer(
             "Consecutive Absences",
@@ -103,7 +107,9 @@ class Attendance(
             ('default', "Not Checked"),
             ('sheet', "Checked"),
             ('import', "Imported"),
-            ], "Check", required=True, sort=False)
+            ], "Check", required=True, sort=False,
+        help="If somebody has checked the line, or if it says what the "
+        "sheet or the import put there.")
     comment = fields.Char(
         "Comment", help="Do not write any health detail.")
 

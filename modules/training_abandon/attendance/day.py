@@ -150,7 +150,8 @@ class AbsentDayStart(ModelView):
     state = fields.Selection([
             ('absent', "Absent"),
             ('excused', "Excused"),
-            ], "State", required=True, sort=False)
+            ], "State", required=True, sort=False,
+        help="What to put on all the open sheets of the day.")
     justification = fields.Char(
         "Justification",
         states={

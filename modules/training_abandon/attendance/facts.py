@@ -284,7 +284,8 @@ class Enrolment(
     __name__ = 'training.enrolment'
 
     attendances = fields.One2Many(
-        'training.attendance', 'enrolment', "Attendances", readonly=True)
+        'training.attendance', 'enrolment', "Attendances", readonly=True,
+        help="The lines of the enrolment on the attendance sheets.")
 
     @classmethod
     def attended(cls, enrolments):

@@ -37,7 +37,8 @@ class Slot(SlotFactsMixin, SlotEvidenceMixin, metaclass=PoolMeta):
         order=[('enrolment.trainee.family_name', 'ASC'), ('id', None)],
         states={
             'readonly': Eval('state') != 'open',
-            })
+            },
+        help="The attendance sheet: one line for each trainee expected.")
     day = fields.Function(
         fields.Selection([
                 ('past', "Past"),
@@ -46,7 +47,8 @@ class Slot(SlotFactsMixin, SlotEvidenceMixin, metaclass=PoolMeta):
                 ], "Day", sort=False),
         'get_day', searcher='search_day')
     sheet_events = fields.One2Many(
-        'training.session.slot.event', 'slot', "History", readonly=True)
+        'training.session.slot.event', 'slot', "History", readonly=True,
+        help="Who opened, closed and reopened the sheet, when and why.")
     attendance_count = fields.Function(
         fields.Integer(
             "Trainees", help="The number of lines of the attendance sheet."),
@@ -62,7 +64,9 @@ class Slot(SlotFactsMixin, SlotEvidenceMixin, metaclass=PoolMeta):
             "Filled", help="The number of lines that have been checked."),
         'get_attendance_counts')
     absent_count = fields.Function(
-        fields.Integer("Absent"), 'get_attendance_counts')
+        fields.Integer(
+            "Absent", help="The number of lines that are absent or excused."),
+        'get_attendance_counts')
     unchecked_count = fields.Function(
         fields.Integer(
             "Not Checked",
@@ -73,21 +77,26 @@ class Slot(SlotFactsMixin, SlotEvidenceMixin, metaclass=PoolMeta):
             "Closed at",
             states={
                 'invisible': ~Eval('closed_at'),
-                }),
+                },
+            help="When the sheet became official, the last time."),
         'get_closed')
     closed_by = fields.Function(
         fields.Many2One(
             'res.user', "Closed by",
             states={
                 'invisible': ~Eval('closed_at'),
-                }),
+                },
+            help="The user who closed the sheet and is told of the replies "
+            "to its notices."),
         'get_closed')
     reopened_count = fields.Function(
         fields.Integer(
             "Times Reopened",
             states={
                 'invisible': ~Eval('reopened_count'),
-                }),
+                },
+            help="The number of times that the official sheet was opened "
+            "again."),
         'get_reopened_count')
 
     @classmethod
@@ -519,7 +528,9 @@ class SlotEvent(ModelSQL, ModelView):
             ('changed', "Changed"),
             ('erased', "Person Erased"),
             ('cancelled', "Cancelled"),
-            ], "What Happened", required=True, readonly=True, sort=False)
+            ], "What Happened", required=True, readonly=True, sort=False,
+        help="What was done with the sheet: opened, closed, reopened or "
+        "cancelled.")
     kind_string = kind.translated('kind')
     at = fields.DateTime("Date", required=True, readonly=True)
     user = fields.Many2One(
@@ -527,22 +538,30 @@ class SlotEvent(ModelSQL, ModelView):
     attendances = fields.Integer(
         "Trainees", readonly=True,
         help="The number of lines of the sheet at that time.")
-    absent = fields.Integer("Absent", readonly=True)
+    absent = fields.Integer(
+        "Absent", readonly=True,
+        help="The number of lines that were absent or excused at that time.")
     unchecked = fields.Integer(
         "Not Checked", readonly=True,
         help="The number of lines that were present only by default.")
-    description = fields.Char("Description", readonly=True)
+    description = fields.Char(
+        "Description", readonly=True,
+        help="What the sheet said before and after.")
     reason = fields.Text(
         "Reason", readonly=True,
         states={
             'invisible': ~Eval('reason'),
-            })
+            },
+        help="Why, as who did it told it.")
     session_number = fields.Char(
         "Number of the Session", readonly=True,
         help="What the sheet said at that time, like the fields below.")
-    course_name = fields.Char("Course", readonly=True)
-    trainer_name = fields.Char("Trainer", readonly=True)
-    location_name = fields.Char("Location", readonly=True)
+    course_name = fields.Char(
+        "Course", readonly=True, help="The name on the sheet at that time.")
+    trainer_name = fields.Char(
+        "Trainer", readonly=True, help="The name on the sheet at that time.")
+    location_name = fields.Char(
+        "Location", readonly=True, help="The name on the sheet at that time.")
 
     @classmethod
     def __register__(cls, module):
@@ -683,4 +702,8 @@ class Reopen(Wizard):
 class ReopenStart(ModelView):
     __name__ = 'training.session.slot.reopen.start'
 
-    reason = fields.Text("Reason", required=True)
+    reason = fields.Text(
+        "Reason", required=True,
+        help="Why the official sheet is corrected: it is kept in its "
+        "history.\n"
+        "Do not write any health detail.")

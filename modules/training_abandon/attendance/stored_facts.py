@@ -60,7 +60,8 @@ class StoredFactsMixin(StoredMixin):
         help="The time of the official sheets on which the trainee was "
         "expected or present.")
     hours_attended = fields.TimeDelta(
-        "Hours Attended", 'training_hours', readonly=True)
+        "Hours Attended", 'training_hours', readonly=True,
+        help="The time of presence on the official sheets, in hours.")
     hours_missed = fields.TimeDelta(
         "Hours Missed", 'training_hours', readonly=True,
         help="The time of the absences, excused or not, of the lateness "
@@ -80,8 +81,14 @@ class StoredFactsMixin(StoredMixin):
     consecutive_absences = fields.Integer(
         "Consecutive Absences", readonly=True,
         help="The number of absences since the last presence.")
-    late_count = fields.Integer("Times Late", readonly=True)
-    last_presence = fields.Date("Last Presence", readonly=True)
+    late_count = fields.Integer(
+        "Times Late", readonly=True,
+        help="The number of slots to which the trainee came late, on the "
+        "official sheets.")
+    last_presence = fields.Date(
+        "Last Presence", readonly=True,
+        help="The last day on which the trainee came, on the official "
+        "sheets.")
 
     @classmethod
     def __setup__(cls):

@@ -33,7 +33,12 @@ SEPARATOR = '/'
 
 def _cell(string):
     return fields.Function(
-        fields.Char(string), 'get_cells', setter='set_cell')
+        fields.Char(
+            string,
+            help="P is present, A absent, E excused, L20 late by 20 minutes, "
+            "D10 gone 10 minutes early; a question mark follows what is not "
+            "checked."),
+        'get_cells', setter='set_cell')
 
 
 class AttendanceWeek(ModelSQL, ModelView):
@@ -354,9 +359,13 @@ class AttendanceWeekContext(ModelView):
     date = fields.Date(
         "Date", required=True, help="A day of the week to show.")
     from_date = fields.Function(
-        fields.Date("From Date"), 'on_change_with_from_date')
+        fields.Date(
+            "From Date", help="The Monday of the week shown."),
+        'on_change_with_from_date')
     to_date = fields.Function(
-        fields.Date("To Date"), 'on_change_with_to_date')
+        fields.Date(
+            "To Date", help="The Sunday of the week shown."),
+        'on_change_with_to_date')
 
     @classmethod
     def default_session(cls):

@@ -12,7 +12,8 @@ class Case(ConformityMixin, ConversationMixin, metaclass=PoolMeta):
     __name__ = 'training.abandon.case'
 
     events = fields.One2Many(
-        'training.abandon.case.event', 'case', "Timeline", readonly=True)
+        'training.abandon.case.event', 'case', "Timeline", readonly=True,
+        help="All that happened to the case, the latest first.")
     messages = fields.One2Many(
         'training.abandon.case.event', 'case', "Messages", readonly=True,
         filter=[

@@ -37,7 +37,10 @@ class Step(metaclass=PoolMeta):
         'get_conformity', searcher='search_conformity')
     conformity_string = conformity.translated('conformity')
     conformity_note = fields.Function(
-        fields.Char("Conformity Note"), 'get_conformity')
+        fields.Char(
+            "Conformity Note",
+            help="What the conformity rests on, with the dates."),
+        'get_conformity')
 
     @classmethod
     def store(cls, of=of_all, names=None):

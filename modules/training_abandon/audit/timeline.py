@@ -89,7 +89,9 @@ class Event(ModelSQL, ModelView):
             ('mail_cancelled', "Mail Cancelled"),
             ('mail_bounced', "Mail Bounced"),
             ('reply', "Reply"),
-            ], "Kind", sort=False)
+            ], "Kind", sort=False,
+        help="What sort of event it is: search by it to read only the "
+        "mails, or the steps.")
     kind_string = kind.translated('kind')
     label = fields.Char("Label")
     detail = fields.Text("Detail")
@@ -101,9 +103,19 @@ class Event(ModelSQL, ModelView):
         depends={'company'})
     employee = fields.Many2One('company.employee', "Employee")
     user = fields.Many2One('res.user', "User")
-    by = fields.Function(fields.Char("By"), 'get_by')
-    origin = fields.Reference("Origin", selection='get_origins')
-    summary = fields.Function(fields.Char("Summary"), 'get_summary')
+    by = fields.Function(
+        fields.Char(
+            "By",
+            help="Who did it: an employee, a user, a party, or the "
+            "procedure."),
+        'get_by')
+    origin = fields.Reference(
+        "Origin", selection='get_origins',
+        help="The record that tells it: open it to read more.")
+    summary = fields.Function(
+        fields.Char(
+            "Summary", help="What happened, in one line."),
+        'get_summary')
     text = fields.Function(
         fields.Text(
             "Text",

@@ -76,9 +76,16 @@ class WriteStart(HoldNoticeMixin, ModelView):
             ],
         help="Each mailbox receives a mail of its own.")
     addresses = fields.Function(
-        fields.Text("Addresses"), 'on_change_with_addresses')
+        fields.Text(
+            "Addresses",
+            help="The addresses to which the mails leave, one for each "
+            "party."),
+        'on_change_with_addresses')
     subject = fields.Char("Subject", required=True)
-    text = fields.Text("Text", required=True)
+    text = fields.Text(
+        "Text", required=True,
+        help="A plain text: a blank line separates the paragraphs, the "
+        "lines that begin with a dash make a list.")
 
     @fields.depends('parties')
     def on_change_with_addresses(self, name=None):

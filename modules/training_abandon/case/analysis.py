@@ -2,6 +2,7 @@
 # this repository contains the full copyright notices and license terms.
 "The reasons that the trainees declare and the causes determined"
 from collections import defaultdict
+from operator import attrgetter
 
 from trytond.i18n import gettext
 from trytond.model import ModelSQL, ModelView, Unique, fields
@@ -43,11 +44,22 @@ class AnalysisMixin:
 
     reasons = SensitiveMany2Many(
         'training.abandon.case-training.abandon.reason',
-        'case', 'reason', "Declared Reasons", readonly=True)
-    reason_comment = fields.Text("Reason Comment", readonly=True)
+        'case', 'reason', "Declared Reasons", readonly=True,
+        help="What the trainee gives as reasons, in the order of the letter: "
+        "not the causes that the analysis determines.")
+    reason_comment = fields.Text(
+        "Reason Comment", readonly=True,
+        help="What the trainee says, in its own words.\n"
+        "Read by the group Sensitive Reasons only.")
     causes = SensitiveOne2Many(
-        'training.abandon.case.cause', 'case', "Causes", readonly=True)
-    analysis = fields.Text("Analysis", readonly=True)
+        'training.abandon.case.cause', 'case', "Causes", readonly=True,
+        help="What the provider determines, with whose doing it is: not what "
+        "the trainee declares.")
+    analysis = fields.Text(
+        "Analysis", readonly=True,
+        help="What led to the causes, written at the step that analyses "
+        "them.\n"
+        "Read by the group Sensitive Reasons only.")
     reason_category = fields.Function(
         fields.Char(
             "Reason Category",
@@ -63,12 +75,14 @@ class AnalysisMixin:
         for sub_cases in grouped_slice(cases, tools.BATCH):
             for record in CaseReason.search([
                         ('case', 'in', [c.id for c in sub_cases]),
-                        ], order=[('id', 'ASC')]):
+                        ]):
                 declared[record.case.id].append(record)
         return {
             case.id: ', '.join(dict.fromkeys(
                     record.category
-                    for record in case.causes or declared[case.id]))
+                    for record in sorted(
+                        case.causes or declared[case.id],
+                        key=attrgetter('category_order'))))
             for case in cls.browse(cases)}
 
     @classmethod
@@ -153,11 +167,24 @@ class CategoryMixin:
         return False
 
     @property
+    def reason_told(self):
+        "The reason, or the cause, of the record"
+        return getattr(self, self.reason_name)
+
+    @property
+    def is_personal(self):
+        return self.reason_told.sensitive and not self.told
+
+    @property
+    def category_order(self):
+        # The place of what is personal must not tell what it is
+        return bool(self.reason_told.requires_detail), self.is_personal
+
+    @property
     def category(self):
-        reason = getattr(self, self.reason_name)
-        if reason.sensitive and not self.told:
+        if self.is_personal:
             return gettext('training_abandon.msg_reason_category_personal')
-        return reason.family.name
+        return self.reason_told.family.name
 
 
 class CaseReason(CategoryMixin, CaseRecordMixin, ModelSQL):
@@ -179,6 +206,7 @@ class CaseReason(CategoryMixin, CaseRecordMixin, ModelSQL):
             ('case_reason_unique', Unique(t, t.case, t.reason),
                 'training_abandon.msg_case_reason_unique'),
             ]
+        cls._order.insert(0, ('reason', 'ASC'))
 
 
 class Cause(
@@ -195,12 +223,20 @@ class Cause(
         ondelete='RESTRICT',
         domain=[
             ('company', 'in', [Eval('company', -1), None]),
-            ])
+            ],
+        help="What the analysis determines, chosen in the tree of the "
+        "reasons.")
     responsible = fields.Selection(
-        RESPONSIBLES, "Responsible", required=True, sort=False)
+        RESPONSIBLES, "Responsible", required=True, sort=False,
+        help="Whose doing the cause is; proposed from the reason.")
     responsible_string = responsible.translated('responsible')
     note = fields.Text(
         "Note", help="Read by the group Sensitive Reasons only.")
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls._order.insert(0, ('cause', 'ASC'))
 
     @classmethod
     def default_responsible(cls):

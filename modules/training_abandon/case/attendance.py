@@ -9,7 +9,9 @@ class Attendance(metaclass=PoolMeta):
     __name__ = 'training.attendance'
 
     current_case = fields.Function(
-        fields.Many2One('training.abandon.case', "Open Case"),
+        fields.Many2One(
+            'training.abandon.case', "Open Case",
+            help="The abandonment case of the enrolment that is not over."),
         'get_current_case')
 
     @classmethod

@@ -69,7 +69,9 @@ class Case(
             context={
                 'company': Eval('company', -1),
                 },
-            depends={'company'}),
+            depends={'company'},
+            help="The organisation that referred the trainee and is told of "
+            "the absence."),
         'get_enrolment_fields', searcher='search_enrolment_field')
     procedure = fields.Many2One(
         'training.abandon.procedure', "Procedure", required=True,
@@ -78,37 +80,54 @@ class Case(
             ('company', 'in', [Eval('company', -1), None]),
             ])
     origin = fields.Selection(
-        ORIGINS, "Origin", required=True, readonly=True, sort=False)
-    opening_date = fields.Date("Opening Date", required=True, readonly=True)
+        ORIGINS, "Origin", required=True, readonly=True, sort=False,
+        help="How the abandonment became known: it chooses the letter that "
+        "asks the reasons.")
+    opening_date = fields.Date(
+        "Opening Date", required=True, readonly=True,
+        help="The day from which the delays of the steps run.")
     opened_by = employee_field("Opened By", states=[s for s, _ in CASE_STATES])
-    note = fields.Text("Opening Note", readonly=True)
+    note = fields.Text(
+        "Opening Note", readonly=True,
+        help="What was known when the case was opened.\n"
+        "Read by the group Sensitive Reasons only.")
     steps = fields.One2Many(
         'training.abandon.case.step', 'case', "Steps", readonly=True)
     next_step = fields.Many2One(
         'training.abandon.case.step', "Next Step", readonly=True,
         ondelete='SET NULL')
     next_kind = fields.Selection(
-        'get_next_kinds', "Next Step", readonly=True)
-    next_due_date = fields.Date("Due Date", readonly=True)
+        'get_next_kinds', "Next Step", readonly=True,
+        help="The first step to do.")
+    next_due_date = fields.Date(
+        "Due Date", readonly=True,
+        help="The day on which the first step to do is due.")
     evidence = fields.Function(fields.Selection(
-            'get_evidences', "Evidence", readonly=True),
+            'get_evidences', "Evidence", readonly=True,
+            help="The worst evidence of the steps done."),
         'get_evidence')
     answered_at = fields.DateTime(
         "Answered at", readonly=True,
         help="When the trainee gave the reasons.")
     proposals = fields.One2Many(
-        'training.abandon.proposal', 'case', "Proposals", readonly=True)
+        'training.abandon.proposal', 'case', "Proposals", readonly=True,
+        help="The solutions proposed to the trainee, with the answers of "
+        "the parties.")
     no_solution_reason = fields.Text(
         "Why No Solution", readonly=True,
         states={
             'invisible': ~Eval('no_solution_reason'),
-            })
+            },
+        help="Why nothing can be proposed, when there is no proposal.\n"
+        "Do not write any health detail.")
     follow_ups = fields.One2Many(
         'training.follow_up', 'case', "Follow-Ups",
         domain=[
             ('company', '=', Eval('company', -1)),
             ('enrolment', '=', Eval('enrolment', -1)),
-            ])
+            ],
+        help="The calls, the meetings and the visits about the case, done "
+        "or planned.")
     mails = fields.One2Many(
         'training.mail', 'case', "Mails", readonly=True)
     replies = fields.One2Many(
@@ -117,22 +136,36 @@ class Case(
             (None, ""),
             ('validated', "Validated"),
             ('invalidated', "Invalidated"),
-            ], "Decision", readonly=True, sort=False)
+            ], "Decision", readonly=True, sort=False,
+        help="Validated, the trainee leaves the training; invalidated, the "
+        "case is over and nothing ends.")
     decision_string = decision.translated('decision')
     ground = fields.Selection(
-        [(None, "")] + GROUNDS, "Ground", readonly=True, sort=False)
+        [(None, "")] + GROUNDS, "Ground", readonly=True, sort=False,
+        help="What the decision rests on: it tells what becomes of the "
+        "enrolment and if a certificate is needed.")
     ground_string = ground.translated('ground')
-    effective_date = fields.Date("Effective Date", readonly=True)
-    decision_note = fields.Text("Decision Note", readonly=True)
+    effective_date = fields.Date(
+        "Effective Date", readonly=True,
+        help="The last day on which the trainee is expected, or the day the "
+        "training is resumed.")
+    decision_note = fields.Text(
+        "Decision Note", readonly=True,
+        help="What explains the decision; it is in no letter.\n"
+        "Read by the group Sensitive Reasons only.")
     decided_by = employee_field(
         "Decided By", states=[s for s, _ in CASE_STATES])
     previous_enrolment_state = fields.Char(
         "Previous Enrolment State", readonly=True)
     previous_end_date = fields.Date("Previous End Date", readonly=True)
     state = fields.Selection(
-        CASE_STATES, "State", readonly=True, required=True, sort=False)
+        CASE_STATES, "State", readonly=True, required=True, sort=False,
+        help="The last step done, then how the case ended; a skipped step "
+        "does not change it.")
     state_string = state.translated('state')
-    closed_at = fields.DateTime("Closed at", readonly=True)
+    closed_at = fields.DateTime(
+        "Closed at", readonly=True,
+        help="When the case ended: it was closed, invalidated or cancelled.")
 
     @classmethod
     def __register__(cls, module):

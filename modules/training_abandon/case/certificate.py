@@ -46,31 +46,41 @@ class Certificate(Workflow, ModelSQL, ModelView):
     kind = fields.Selection([
             ('statement', "Statement by the Trainee"),
             ('record', "Record by the Provider"),
-            ], "Kind", required=True, readonly=True, sort=False)
+            ], "Kind", required=True, readonly=True, sort=False,
+        help="The trainee signs the statement; the provider alone makes the "
+        "record when the trainee stays silent.")
     kind_string = kind.translated('kind')
     document = fields.Binary(
         "Document", filename='filename', readonly=True, required=True,
-        file_id='document_file_id', store_prefix=None)
+        file_id='document_file_id', store_prefix=None,
+        help="The PDF as it was issued; it never changes.")
     document_file_id = fields.Char("Document File ID", readonly=True)
     filename = fields.Function(fields.Char("File Name"), 'get_filename')
     sha256 = fields.Char(
         "SHA-256", readonly=True, required=True,
         help="The hash of the document when it was issued.")
-    issued_at = fields.DateTime("Issued at", readonly=True, required=True)
-    signed_at = fields.DateTime("Signed at", states=_signed)
+    issued_at = fields.DateTime(
+        "Issued at", readonly=True, required=True,
+        help="When the document was made.")
+    signed_at = fields.DateTime(
+        "Signed at", states=_signed,
+        help="When it was signed, not when the signed document came back.")
     signed_by = fields.Many2One(
         'party.party', "Signed by", ondelete='RESTRICT', states=_signed,
         help="The trainee, or the legal guardian who signs with or for it.")
     signed_document = fields.Binary(
         "Signed Document", filename='signed_filename', states=_signed,
-        file_id='signed_file_id', store_prefix=None)
+        file_id='signed_file_id', store_prefix=None,
+        help="The scan or the picture of the certificate, signed.")
     signed_file_id = fields.Char("Signed Document File ID", readonly=True)
     signed_filename = fields.Char("Signed Document File Name")
     evidence = fields.Text(
         "Evidence",
-        help="How the signature, the refusal or the silence is known.")
+        help="How the signature, the refusal or the silence is known.\n"
+        "Do not write any health detail.")
     mails = fields.One2Many(
-        'training.mail', 'certificate', "Mails", readonly=True)
+        'training.mail', 'certificate', "Mails", readonly=True,
+        help="The mails to which the certificate was attached.")
     state = fields.Selection([
             ('issued', "Issued"),
             ('sent', "Sent"),
@@ -78,24 +88,31 @@ class Certificate(Workflow, ModelSQL, ModelView):
             ('refused', "Refused"),
             ('unanswered', "Unanswered"),
             ('void', "Void"),
-            ], "State", readonly=True, required=True, sort=False)
+            ], "State", readonly=True, required=True, sort=False,
+        help="What became of the certificate; a record by the provider "
+        "waits for no signature.")
     state_string = state.translated('state')
     replaces = fields.Many2One(
         'training.abandon.certificate', "Replaces", readonly=True,
         ondelete='RESTRICT',
         states={
             'invisible': ~Eval('replaces'),
-            })
+            },
+        help="The certificate that is void since this one was issued.")
     replaced_by = fields.Many2One(
         'training.abandon.certificate', "Replaced by", readonly=True,
         ondelete='RESTRICT',
         states={
             'invisible': ~Eval('replaced_by'),
-            })
-    void_at = fields.DateTime("Void since", readonly=True, states=_void)
+            },
+        help="The certificate that is valid in the place of this one.")
+    void_at = fields.DateTime(
+        "Void since", readonly=True, states=_void,
+        help="Since when the certificate proves nothing any more.")
     void_by = fields.Many2One(
         'res.user', "Void by", readonly=True, ondelete='RESTRICT',
-        states=_void)
+        states=_void,
+        help="The user who issued it again or took the decision back.")
     void_reason = fields.Text(
         "Void Reason", readonly=True, states=_void,
         help="Do not write any health detail.")
@@ -443,7 +460,9 @@ class CertificationMixin:
         'get_certificate')
     certificates = fields.One2Many(
         'training.abandon.certificate', 'case', "Certificates",
-        readonly=True)
+        readonly=True,
+        help="The certificate issued to the trainee and those that it "
+        "replaces.")
     certificate_state = fields.Function(fields.Selection(
             'get_certificate_states', "Certificate State"),
         'on_change_with_certificate_state')

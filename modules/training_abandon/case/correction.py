@@ -30,12 +30,15 @@ class Correction(ModelSQL, ModelView):
             ('corrected', "Step Corrected"),
             ('issued_again', "Certificate Issued Again"),
             ('procedure', "Procedure Changed"),
-            ], "What Happened", required=True, readonly=True, sort=False)
+            ], "What Happened", required=True, readonly=True, sort=False,
+        help="What was taken back.")
     kind_string = kind.translated('kind')
     step = fields.Many2One(
         'training.abandon.case.step', "Step", readonly=True,
         ondelete='RESTRICT')
-    at = fields.DateTime("Date", required=True, readonly=True)
+    at = fields.DateTime(
+        "Date", required=True, readonly=True,
+        help="When the mistake was taken back.")
     user = fields.Many2One(
         'res.user', "User", readonly=True, ondelete='RESTRICT')
     employee = fields.Many2One(
@@ -62,7 +65,8 @@ class Correction(ModelSQL, ModelView):
             },
         help="What those who were told wrong are told.")
     mails = fields.One2Many(
-        'training.mail', 'correction', "Mails", readonly=True)
+        'training.mail', 'correction', "Mails", readonly=True,
+        help="The mails that told those who had been told wrong.")
 
     @classmethod
     def __setup__(cls):
@@ -119,7 +123,9 @@ class CorrectionMixin:
         readonly=True,
         states={
             'invisible': ~Eval('corrections', [-1]),
-            })
+            },
+        help="What was undone, taken back or issued again, with what was "
+        "before.")
 
     @classmethod
     def tell_correction(cls, corrections, told, step_kind, variant, **names):

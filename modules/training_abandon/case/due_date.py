@@ -21,7 +21,10 @@ class DueDateMixin:
     "Steps that are due some days after the opening or the previous one"
     __slots__ = ()
 
-    due_date = fields.Date("Due Date", readonly=True)
+    due_date = fields.Date(
+        "Due Date", readonly=True,
+        help="The day before the end of which the step must be proven, from "
+        "the delay of the procedure.")
     late_from = fields.DateTime(
         "Late from", readonly=True,
         help="The end of the due date for the company.")

@@ -19,11 +19,17 @@ class Enrolment(metaclass=PoolMeta):
         'training.follow_up', 'enrolment', "Follow-Ups",
         domain=[
             ('company', '=', Eval('company', -1)),
-            ])
+            ],
+        help="The calls, the meetings and the visits about the trainee, "
+        "with or without a case.")
     cases = fields.One2Many(
-        'training.abandon.case', 'enrolment', "Cases", readonly=True)
+        'training.abandon.case', 'enrolment', "Cases", readonly=True,
+        help="The abandonment cases of the enrolment, those that are over "
+        "too.")
     current_case = fields.Function(
-        fields.Many2One('training.abandon.case', "Open Case"),
+        fields.Many2One(
+            'training.abandon.case', "Open Case",
+            help="The abandonment case of the enrolment that is not over."),
         'get_current_case', searcher='search_current_case')
     transferred_from = fields.Many2One(
         'training.enrolment', "Transferred from", readonly=True,

@@ -49,7 +49,8 @@ class FollowUp(ModelSQL, ModelView):
             ('email', "Email"),
             ('letter', "Letter"),
             ('mediation', "Mediation"),
-            ], "Kind", required=True, sort=False)
+            ], "Kind", required=True, sort=False,
+        help="By which means the party is contacted.")
     kind_string = kind.translated('kind')
     party = fields.Many2One(
         'party.party', "Party", required=True, ondelete='RESTRICT',
@@ -57,12 +58,16 @@ class FollowUp(ModelSQL, ModelView):
             'company': Eval('company', -1),
             },
         depends={'company'})
-    planned_at = fields.DateTime("Planned at")
+    planned_at = fields.DateTime(
+        "Planned at",
+        help="When it is to take place: it comes in the tasks on that day.")
     done_at = fields.DateTime(
         "Done at",
         states={
             'required': Bool(Eval('outcome')),
-            })
+            },
+        help="When it took place; without it, the follow-up is still "
+        "planned.")
     employee = fields.Many2One(
         'company.employee', "Employee",
         domain=[
@@ -76,7 +81,9 @@ class FollowUp(ModelSQL, ModelView):
             ('appointment', "Appointment Made"),
             ('refused', "Refused to Talk"),
             ('other', "Other"),
-            ], "Outcome", sort=False)
+            ], "Outcome", sort=False,
+        help="What came of it: Reached, Appointment Made and Refused to "
+        "Talk end the reminders.")
     outcome_string = outcome.translated('outcome')
     correction = fields.Many2One(
         'training.abandon.case.correction', "Undone by", readonly=True,

@@ -61,7 +61,9 @@ class OutcomeMixin:
         readonly=True,
         states={
             'invisible': ~Eval('completions'),
-            })
+            },
+        help="The new session and the dates that were told after the "
+        "decision.")
 
     @classmethod
     def __setup__(cls):
@@ -300,7 +302,8 @@ class Completion(ModelSQL, ModelView):
             ('new_session', "New Session"),
             ('return_date', "Return Date"),
             ('contract_end_date', "Contract End Date"),
-            ], "Kind", required=True, readonly=True, sort=False)
+            ], "Kind", required=True, readonly=True, sort=False,
+        help="What was told, or moved, after the decision.")
     kind_string = kind.translated('kind')
     session = fields.Many2One(
         'training.session', "Session", readonly=True, ondelete='RESTRICT',

@@ -77,16 +77,27 @@ class OverviewMixin:
     prescriber_phone = fields.Function(
         fields.Char("Contact Phone", states={
                 'invisible': ~Eval('prescriber_phone'),
-                }),
+                },
+            help="The phone number of the person to call for the "
+            "prescriber."),
         'get_contacts')
     agreed_hours = fields.Function(
-        fields.TimeDelta("Agreed Hours", 'training_hours'),
+        fields.TimeDelta(
+            "Agreed Hours", 'training_hours',
+            help="The time of the agreement, in hours, on which the price "
+            "rests."),
         'get_enrolment_facts')
     hours_attended = fields.Function(
-        fields.TimeDelta("Hours Attended", 'training_hours'),
+        fields.TimeDelta(
+            "Hours Attended", 'training_hours',
+            help="The time of presence on the official sheets, in hours."),
         'get_enrolment_facts')
     last_presence = fields.Function(
-        fields.Date("Last Presence"), 'get_enrolment_facts')
+        fields.Date(
+            "Last Presence",
+            help="The last day on which the trainee came, on the official "
+            "sheets."),
+        'get_enrolment_facts')
     marks = fields.Function(
         fields.MultiSelection(
             'get_mark_selection', "Marks",

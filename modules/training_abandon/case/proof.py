@@ -12,11 +12,14 @@ from trytond.transaction import check_access
 from .. import tools
 
 
-def _proof(name, model, string):
+def _proof(name, model, string, help):
     return fields.Function(
-        fields.Many2Many(model, None, None, string, states={
+        fields.Many2Many(
+            model, None, None, string,
+            states={
                 'invisible': ~Eval(name),
-                }),
+                },
+            help=help),
         'get_proofs')
 
 
@@ -42,13 +45,21 @@ class ProofMixin:
             "Decision",
             states={
                 'invisible': ~Eval('recorded'),
-                }),
+                },
+            help="The decision that proves the step."),
         'get_recorded')
-    replies = _proof('replies', 'training.mail.reply', "Replies")
-    causes = _proof('causes', 'training.abandon.case.cause', "Causes")
-    proposals = _proof('proposals', 'training.abandon.proposal', "Proposals")
+    replies = _proof(
+        'replies', 'training.mail.reply', "Replies",
+        help="What those who were written to at this step answered.")
+    causes = _proof(
+        'causes', 'training.abandon.case.cause', "Causes",
+        help="The causes that prove the analysis.")
+    proposals = _proof(
+        'proposals', 'training.abandon.proposal', "Proposals",
+        help="The proposals that the step is about.")
     certificates = _proof(
-        'certificates', 'training.abandon.certificate', "Certificates")
+        'certificates', 'training.abandon.certificate', "Certificates",
+        help="The certificates that prove the step.")
 
     def mark(self, today):
         "Return what became of the step, for the band of the case"

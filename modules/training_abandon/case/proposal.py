@@ -23,21 +23,25 @@ class Proposal(CaseCompanyMixin, CaseRecordMixin, ModelSQL, ModelView):
             ],
         states={
             'required': ~Eval('description'),
-            })
+            },
+        help="What is proposed, from the catalogue of the solutions.")
     description = fields.Text(
-        "Description",
+        "Terms",
         help="The terms of the solution, as the trainee and the prescriber "
-        "read them.")
+        "read them.\n"
+        "Do not write any health detail.")
     state = fields.Selection([
             ('proposed', "Proposed"),
             ('accepted', "Accepted"),
             ('refused', "Refused"),
             ('expired', "Expired"),
-            ], "State", required=True, readonly=True, sort=False)
+            ], "State", required=True, readonly=True, sort=False,
+        help="Accepted when the trainee accepts and nobody refuses, refused "
+        "as soon as one party refuses.")
     state_string = state.translated('state')
     responses = fields.One2Many(
         'training.abandon.proposal.response', 'proposal', "Responses",
-        readonly=True)
+        readonly=True, help="What each party answered, and when.")
 
     @classmethod
     def default_state(cls):
@@ -100,16 +104,20 @@ class ProposalResponse(ModelSQL, ModelView):
     answer = fields.Selection([
             ('accepted', "Accepted"),
             ('refused', "Refused"),
-            ], "Answer", required=True, sort=False)
+            ], "Answer", required=True, sort=False,
+        help="If the party accepts the proposal; it is refused as soon as "
+        "one party refuses it.")
     answer_string = answer.translated('answer')
-    at = fields.DateTime("At", required=True)
+    at = fields.DateTime(
+        "At", required=True, help="When the party answered.")
     channel = fields.Selection([
             ('call', "Phone Call"),
             ('meeting', "Meeting"),
             ('email', "Email"),
             ('letter', "Letter"),
             ('other', "Other"),
-            ], "Channel", required=True, sort=False)
+            ], "Channel", required=True, sort=False,
+        help="By which means the party answered.")
 
     @classmethod
     def __setup__(cls):

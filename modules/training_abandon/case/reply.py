@@ -23,7 +23,9 @@ class Reply(metaclass=PoolMeta):
             'training.abandon.certificate', "Certificate"),
         'on_change_with_certificate')
     certificate_state = fields.Function(fields.Selection(
-            'get_certificate_states', "Certificate State"),
+            'get_certificate_states', "Certificate State",
+            help="What is known of the certificate of the case: the signed "
+            "document may be attached."),
         'on_change_with_certificate_state')
 
     @classmethod
@@ -376,11 +378,15 @@ class SignStart(ModelView):
         'ir.attachment', "Signed Document", required=True,
         domain=[
             ('resource.id', '=', Eval('reply', -1), 'training.mail.reply'),
-            ])
+            ],
+        help="The attachment that is the signed certificate.")
     signers = fields.Many2Many('party.party', None, None, "Signatories")
     signed_by = fields.Many2One(
         'party.party', "Signed by", required=True,
         domain=[
             ('id', 'in', Eval('signers', [])),
-            ])
-    signed_at = fields.DateTime("Signed at", required=True)
+            ],
+        help="The trainee, or the legal guardian who signs with or for it.")
+    signed_at = fields.DateTime(
+        "Signed at", required=True,
+        help="When it was signed, not when the signed document came back.")

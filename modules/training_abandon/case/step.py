@@ -38,7 +38,8 @@ class Step(
         ondelete='CASCADE')
     sequence = fields.Integer("Sequence", required=True, readonly=True)
     kind = fields.Selection(
-        STEP_KINDS, "Step", required=True, readonly=True, sort=False)
+        STEP_KINDS, "Step", required=True, readonly=True, sort=False,
+        help="Which of the eight steps of the procedure it is.")
     kind_string = kind.translated('kind')
     procedure_step = fields.Many2One(
         'training.abandon.procedure.step', "Procedure Step", readonly=True,
@@ -47,16 +48,25 @@ class Step(
             ('todo', "To Do"),
             ('done', "Done"),
             ('skipped', "Skipped"),
-            ], "State", required=True, readonly=True, sort=False)
-    done_at = fields.DateTime("Done at", readonly=True)
+            ], "State", required=True, readonly=True, sort=False,
+        help="A step done counts once its evidence is proven, and is to do "
+        "again when it fails.")
+    done_at = fields.DateTime(
+        "Done at", readonly=True,
+        help="When the user applied the step, even if its evidence came "
+        "later.")
     done_by = employee_field("Done By", states=['todo', 'done', 'skipped'])
     done_by_user = fields.Many2One(
-        'res.user', "Done By User", readonly=True, ondelete='RESTRICT')
+        'res.user', "Done By User", readonly=True, ondelete='RESTRICT',
+        help="The user who did or skipped the step, kept also when it has "
+        "no employee.")
     skip_reason = fields.Text(
         "Skip Reason", readonly=True,
         states={
             'invisible': ~Eval('skip_reason'),
-            })
+            },
+        help="Why the step was not done: an auditor reads it.\n"
+        "Do not write any health detail.")
     is_next = fields.Boolean(
         "Next", readonly=True,
         help="It is the first step that its case has to do.")
@@ -67,12 +77,15 @@ class Step(
         'training.mail', 'step', "Mails", readonly=True,
         states={
             'invisible': ~Eval('mails'),
-            })
+            },
+        help="The mails of the step, reminders included: once sent, they "
+        "prove it.")
     follow_ups = fields.One2Many(
         'training.follow_up', 'step', "Follow-Ups", readonly=True,
         states={
             'invisible': ~Eval('follow_ups'),
-            })
+            },
+        help="The calls, the meetings and the letters that prove the step.")
 
     @classmethod
     def __register__(cls, module):

@@ -8,11 +8,15 @@ class Trainee(metaclass=PoolMeta):
     __name__ = 'training.trainee'
 
     cases = fields.Function(
-        fields.Many2Many('training.abandon.case', None, None, "Cases"),
+        fields.Many2Many(
+            'training.abandon.case', None, None, "Cases",
+            help="The abandonment cases of the trainee in all its "
+            "enrolments."),
         'get_cases')
     follow_ups = fields.Function(
         fields.Many2Many(
-            'training.follow_up', None, None, "Calls and Follow-Ups"),
+            'training.follow_up', None, None, "Calls and Follow-Ups",
+            help="The calls, the meetings and the visits about the trainee."),
         'get_follow_ups')
 
     @classmethod

@@ -127,9 +127,15 @@ class Open(Wizard):
 class OpenStart(ModelView):
     __name__ = 'training.abandon.case.open.start'
 
-    origin = fields.Selection(ORIGINS, "Origin", required=True, sort=False)
+    origin = fields.Selection(
+        ORIGINS, "Origin", required=True, sort=False,
+        help="How the abandonment became known: it chooses the letter that "
+        "asks the reasons.")
     date = fields.Date("Date", required=True)
-    note = fields.Text("Note")
+    note = fields.Text(
+        "Note",
+        help="What is known of the absence or of the announcement.\n"
+        "Read by the group Sensitive Reasons only.")
 
     @classmethod
     def default_origin(cls):
@@ -248,9 +254,11 @@ class AnalyseStart(ModelView):
         'training.abandon.reason', None, None, "Declared Reasons",
         help="The reasons that the trainee gives.")
     printed_choices = fields.One2Many(
-        'training.abandon.case.analyse.choice', None, "Reasons of the Letter")
+        'training.abandon.case.analyse.choice', None, "Reasons of the Letter",
+        help="The reasons that the letter prints, in its order.")
     other_choices = fields.One2Many(
-        'training.abandon.case.analyse.choice', None, "Other Reasons")
+        'training.abandon.case.analyse.choice', None, "Other Reasons",
+        help="The reasons that the letter does not print.")
     reason_comment = fields.Text(
         "Words of the Trainee",
         help="In the words of the trainee.\n"
@@ -296,7 +304,8 @@ class AnalyseChoice(ModelView):
         states={
             'required': Bool(Eval('retained')),
             'invisible': ~Eval('retained'),
-            })
+            },
+        help="Whose doing the cause is; proposed from the reason.")
 
     @classmethod
     def get_responsibles(cls):
@@ -389,12 +398,15 @@ class ProposeStart(ModelView):
         help="The solutions that fit the causes determined: those ticked "
         "are proposed.")
     proposals = fields.One2Many(
-        'training.abandon.proposal', None, "Other Proposals")
+        'training.abandon.proposal', None, "Other Proposals",
+        help="The proposals that are not among the suggested solutions.")
     no_solution_reason = fields.Text(
         "Why No Solution",
         states={
             'readonly': Bool(Eval('proposals')),
-            })
+            },
+        help="Why nothing can be proposed, when there is no proposal.\n"
+        "Do not write any health detail.")
 
 
 class ProposeChoice(ModelView):
@@ -411,7 +423,8 @@ class ProposeChoice(ModelView):
             'invisible': ~Eval('proposed'),
             },
         help="The terms of the solution, as the trainee and the prescriber "
-        "read them.")
+        "read them.\n"
+        "Do not write any health detail.")
 
 
 class ExchangeView(StepView):
@@ -614,7 +627,9 @@ def _answer(column):
         'get_answers', f"Proposal {column}", sort=False,
         states={
             'invisible': Len(Eval('proposals', [])) < column,
-            })
+            },
+        help="What the party answers to this proposal; leave empty if it "
+        "does not.")
 
 
 class ExchangeContact(ModelView):
@@ -630,9 +645,15 @@ class ExchangeContact(ModelView):
         'training.abandon.proposal', None, None, "Proposals", readonly=True,
         help="Those of the columns, in their order.")
     kind = fields.Selection(
-        'get_kinds', "Kind", required=True, sort=False)
-    at = fields.DateTime("At", required=True)
-    outcome = fields.Selection('get_outcomes', "Outcome", sort=False)
+        'get_kinds', "Kind", required=True, sort=False,
+        help="By which means the party is contacted.")
+    at = fields.DateTime(
+        "At", required=True,
+        help="When the party was contacted, not before the opening of the "
+        "case.")
+    outcome = fields.Selection(
+        'get_outcomes', "Outcome", sort=False,
+        help="What came of it: an attempt without answer counts too.")
     answer_1 = _answer(1)
     answer_2 = _answer(2)
     answer_3 = _answer(3)
@@ -690,9 +711,15 @@ class ExchangeResponse(ModelView):
             ('case', '=', Eval('case', -1)),
             ])
     party = fields.Many2One('party.party', "Party", required=True)
-    answer = fields.Selection('get_answers', "Answer", sort=False)
-    at = fields.DateTime("At", required=True)
-    channel = fields.Selection('get_channels', "Channel", sort=False)
+    answer = fields.Selection(
+        'get_answers', "Answer", sort=False,
+        help="If the party accepts the proposal; it is refused as soon as "
+        "one party refuses it.")
+    at = fields.DateTime(
+        "At", required=True, help="When the party answered.")
+    channel = fields.Selection(
+        'get_channels', "Channel", sort=False,
+        help="By which means the party answered.")
 
     @classmethod
     def default_at(cls):
@@ -855,12 +882,16 @@ class DecideStart(HoldNoticeMixin, OutcomeStartMixin, ModelView):
         'get_decisions', "Decision", required=True, sort=False,
         states={
             'readonly': Bool(Eval('resume')),
-            })
+            },
+        help="Validate to have the trainee leave the training, invalidate "
+        "to end the case and nothing else.")
     ground = fields.Selection(
         'get_grounds', "Ground", required=True, sort=False,
         states={
             'readonly': Bool(Eval('resume')),
-            })
+            },
+        help="What the decision rests on: it tells what becomes of the "
+        "enrolment and if a certificate is needed.")
     effective_date = fields.Date(
         "Effective Date", required=True,
         help="The last day on which the trainee is expected, or the day "
@@ -869,7 +900,9 @@ class DecideStart(HoldNoticeMixin, OutcomeStartMixin, ModelView):
         "Last Presence", readonly=True,
         states={
             'invisible': ~Eval('last_presence'),
-            })
+            },
+        help="The last day on which the trainee came: the effective date "
+        "that is proposed.")
     start_date = fields.Date("Start Date", readonly=True)
     proposed_date = fields.Date("Proposed Date", readonly=True)
 
@@ -974,7 +1007,9 @@ class CompleteDecision(StepWizard):
 class CompleteDecisionStart(OutcomeStartMixin, ModelView):
     __name__ = 'training.abandon.case.complete_decision.start'
 
-    ground = fields.Selection('get_grounds', "Ground", readonly=True)
+    ground = fields.Selection(
+        'get_grounds', "Ground", readonly=True,
+        help="What the decision to complete rests on.")
 
     @classmethod
     def get_grounds(cls):
@@ -1004,4 +1039,7 @@ class Skip(StepWizard):
 class SkipStart(ModelView):
     __name__ = 'training.abandon.case.skip.start'
 
-    reason = fields.Text("Reason", required=True)
+    reason = fields.Text(
+        "Reason", required=True,
+        help="Why the step is not done: an auditor reads it.\n"
+        "Do not write any health detail.")

@@ -71,9 +71,12 @@ class LetterPreviewShow(ModelView):
     __name__ = 'training.abandon.procedure.letter.preview.show'
 
     subject = fields.Char("Subject", readonly=True)
-    text = fields.Text("Text", readonly=True)
+    text = fields.Text(
+        "Text", readonly=True,
+        help="What the letter would say of the case: nothing is sent.")
     error = fields.Text(
         "Cannot Be Written", readonly=True,
         states={
             'invisible': ~Eval('error'),
-            })
+            },
+        help="What keeps the letter from being written, with its line.")

@@ -240,10 +240,12 @@ class MailPreview(ModelView):
         'get_audiences', "Audience", readonly=True,
         states={
             'invisible': Bool(Eval('case')),
-            })
+            },
+        help="To whom the letter is written, one mail for each of them.")
     count = fields.Integer("Mails", readonly=True, states={
             'invisible': Bool(Eval('case')),
-            })
+            },
+        help="The number of mails that leave with this letter.")
     send = fields.Boolean(
         "Send", help="Uncheck to leave the party out.")
     channel = fields.Selection([
@@ -263,7 +265,9 @@ class MailPreview(ModelView):
                 Bool(Eval('case')) & Bool(Eval('send'))
                 & (Eval('channel') == 'email')),
             'readonly': ~Eval('case') | (Eval('channel') != 'email'),
-            })
+            },
+        help="The address for this mail only: add it to the party for the "
+        "next ones.")
     subject = fields.Char(
         "Subject",
         states={
@@ -275,7 +279,9 @@ class MailPreview(ModelView):
         states={
             'required': Bool(Eval('send')),
             'readonly': ~Eval('case'),
-            })
+            },
+        help="A plain text: a blank line separates the paragraphs, the "
+        "lines that begin with a dash make a list.")
     error = fields.Text(
         "To End by Hand", readonly=True,
         states={
@@ -423,7 +429,9 @@ class MailsStartMixin(HoldNoticeMixin):
     __slots__ = ()
 
     mails = fields.One2Many(
-        'training.abandon.case.step.mail', None, "Mails")
+        'training.abandon.case.step.mail', None, "Mails",
+        help="The mails as they will leave: correct the address, the "
+        "subject and the text, or leave a party out.")
     mail_count = fields.Function(
         fields.Integer("Mails to Send"), 'on_change_with_mail_count')
 

@@ -98,7 +98,9 @@ class SignCertificateStart(ModelView):
             'invisible': ~Eval('signers'),
             },
         help="The trainee, or the legal guardian who signs with or for it.")
-    signed_at = fields.DateTime("Signed at", required=True)
+    signed_at = fields.DateTime(
+        "Signed at", required=True,
+        help="When it was signed, not when the signed document came back.")
     has_document = fields.Boolean("Has Document")
     signed_document = fields.Binary(
         "Signed Document", filename='filename',
@@ -111,4 +113,5 @@ class SignCertificateStart(ModelView):
                 ~Bool(Eval('signed_document')) & ~Eval('has_document')),
             },
         help="How the signature is known; without document, why there is "
-        "none.")
+        "none.\n"
+        "Do not write any health detail.")

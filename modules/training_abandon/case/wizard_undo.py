@@ -116,7 +116,8 @@ class UndoStepStart(ReasonStart):
             'invisible': ~Eval('left', False),
             },
         help="What to tell those who were told: what has left cannot be "
-        "undone, it is corrected.")
+        "undone, it is corrected.\n"
+        "Do not write any health detail.")
 
 
 class ChangeProcedure(ReasonWizard):

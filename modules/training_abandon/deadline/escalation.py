@@ -34,7 +34,10 @@ class StepEscalationMixin:
             ('administrator', "Administrators"),
             ], "Escalation", readonly=True, sort=False,
         help="Who was last told that the step is late.")
-    escalated_on = fields.Date("Escalated on", readonly=True)
+    escalated_on = fields.Date(
+        "Escalated on", readonly=True,
+        help="The day on which somebody was last told that the step is "
+        "late.")
 
     @classmethod
     def __setup__(cls):

@@ -57,11 +57,21 @@ class StepReminderMixin:
     __slots__ = ()
 
     reminder_count = fields.Function(
-        fields.Integer("Reminders Sent"), 'get_reminders')
+        fields.Integer(
+            "Reminders Sent",
+            help="The number of reminders of the step that have left."),
+        'get_reminders')
     last_reminder = fields.Function(
-        fields.Date("Last Reminder"), 'get_reminders')
+        fields.Date(
+            "Last Reminder",
+            help="The day on which the last reminder of the step left."),
+        'get_reminders')
     next_reminder = fields.Function(
-        fields.Date("Next Reminder"), 'get_next_reminder')
+        fields.Date(
+            "Next Reminder",
+            help="The day on which those who have not answered are "
+            "reminded, without you."),
+        'get_next_reminder')
     reminded_at = fields.DateTime("Reminded at", readonly=True)
     not_reminded_at = fields.DateTime(
         "Not Reminded since", readonly=True,

@@ -63,10 +63,15 @@ class StepFigure(FigureMixin, ModelSQL, ModelView):
     __name__ = 'training.figure.step'
 
     step = fields.Integer("Step")
-    label = fields.Function(fields.Char("Step"), 'get_label')
+    label = fields.Function(
+        fields.Char(
+            "Step", help="The step that the open cases have to do."),
+        'get_label')
     number = fields.Integer("Cases")
-    on_time = fields.Integer("On Time")
-    late = fields.Integer("Late")
+    on_time = fields.Integer(
+        "On Time", help="The cases whose step is due today or later.")
+    late = fields.Integer(
+        "Late", help="The cases whose step was due before today.")
 
     @classmethod
     def __setup__(cls):
@@ -122,10 +127,22 @@ class MonthFigure(FigureMixin, ModelSQL, ModelView):
     __name__ = 'training.figure.month'
 
     number = fields.Integer("Number", help="The months since the year 0.")
-    label = fields.Function(fields.Char("Month"), 'get_label')
-    abandoned = fields.Integer("Abandonments")
-    retained = fields.Integer("Retained")
-    other = fields.Integer("Other Ends")
+    label = fields.Function(
+        fields.Char(
+            "Month", help="The month of the effective date."),
+        'get_label')
+    abandoned = fields.Integer(
+        "Abandonments",
+        help="The cases validated as an abandonment whose effective date is "
+        "in the month.")
+    retained = fields.Integer(
+        "Retained",
+        help="The cases after which the trainee stays in training: resumed, "
+        "postponed or transferred.")
+    other = fields.Integer(
+        "Other Ends",
+        help="The cases that ended neither in an abandonment nor in the "
+        "training going on.")
 
     @classmethod
     def __setup__(cls):
@@ -188,14 +205,25 @@ class ReasonFigure(FigureMixin, ModelSQL, ModelView):
     __name__ = 'training.figure.reason'
 
     category = fields.Many2One('training.abandon.reason', "Category")
-    label = fields.Function(fields.Char("Category"), 'get_label')
-    declared = fields.Integer("Declared Reasons")
-    determined = fields.Integer("Causes")
+    label = fields.Function(
+        fields.Char(
+            "Category",
+            help="The family of the reasons; the sensitive ones are told as "
+            "personal."),
+        'get_label')
+    declared = fields.Integer(
+        "Declared Reasons",
+        help="The cases in which the trainee declared a reason of the "
+        "category; none is shown below five.")
+    determined = fields.Integer(
+        "Causes",
+        help="The cases in which the analysis determined a cause of the "
+        "category; none is shown below five.")
 
     @classmethod
     def __setup__(cls):
         super().__setup__()
-        cls._order = [('determined', 'DESC'), ('id', None)]
+        cls._order = [('category', 'ASC NULLS LAST'), ('id', None)]
 
     @classmethod
     def table_query(cls):
@@ -298,8 +326,14 @@ class AttendanceFigure(FigureMixin, ModelSQL, ModelView):
     __name__ = 'training.figure.attendance'
 
     course = fields.Many2One('training.course', "Course")
-    label = fields.Function(fields.Char("Course"), 'get_label')
-    rate = fields.Integer("Attendance (%)")
+    label = fields.Function(
+        fields.Char(
+            "Course", help="The course; open the line to see its enrolments."),
+        'get_label')
+    rate = fields.Integer(
+        "Attendance (%)",
+        help="The hours attended divided by the hours held, as a "
+        "percentage, for the sessions of the last twelve months.")
 
     @classmethod
     def __setup__(cls):
@@ -335,7 +369,7 @@ class AttendanceFigure(FigureMixin, ModelSQL, ModelView):
 
     @classmethod
     def get_label(cls, figures, name):
-        return {f.id: f.course.code or f.course.name for f in figures}
+        return {f.id: f.course.name for f in figures}
 
     @classmethod
     def opened(cls, figures):

@@ -36,8 +36,11 @@ class Task(GoneMixin, ModelSQL, ModelView):
             ('absentee', "Absentee"),
             ('hold', "Case on Hold"),
             ('setup', "Set-Up"),
-            ], "Kind", sort=False)
-    record = fields.Reference("Record", selection='get_models')
+            ], "Kind", sort=False,
+        help="What the task is about; each tab of the list has some of "
+        "these kinds.")
+    record = fields.Reference(
+        "Record", selection='get_models', help="What the button Handle opens.")
     company = fields.Many2One('company.company', "Company")
     trainee = fields.Many2One('training.trainee', "Trainee")
     session = fields.Many2One('training.session', "Session")
@@ -45,10 +48,15 @@ class Task(GoneMixin, ModelSQL, ModelView):
         'company.employee', "Owner",
         help="Who answers for it: the owner of the case, the trainer of the "
         "slot or the employee of the follow-up.")
-    since = fields.Date("Since")
-    due = fields.Date("Due Date")
+    since = fields.Date(
+        "Since", help="Since when it waits.")
+    due = fields.Date(
+        "Due Date", help="The day before the end of which it is to be done.")
     priority = fields.Integer("Priority")
-    what = fields.Function(fields.Char("What"), 'get_what')
+    what = fields.Function(
+        fields.Char(
+            "What", help="What is to be done, or what is wrong."),
+        'get_what')
 
     @classmethod
     def __setup__(cls):

@@ -9,12 +9,10 @@ from dateutil.relativedelta import relativedelta
 from sql import Null
 from sql.conditionals import Coalesce
 
-import trytond.config as config
 from trytond.model import Index, ModelSQL, ModelView, Unique, fields
 from trytond.pool import Pool
 from trytond.pyson import Bool, Eval, If
 from trytond.transaction import Transaction
-from trytond.url import http_base
 
 from .. import tools
 from .content import render
@@ -46,7 +44,8 @@ class Feed(ModelSQL, ModelView):
             ('session', "Session"),
             ('trainer', "Trainer"),
             ('trainee', "Trainee"),
-            ], "Kind", required=True, readonly=True, sort=False)
+            ], "Kind", required=True, readonly=True, sort=False,
+        help="Whose slots the calendar has.")
     session = resource_field('session', 'training.session', "Session")
     trainer = resource_field(
         'trainer', 'party.party', "Trainer",
@@ -56,7 +55,9 @@ class Feed(ModelSQL, ModelView):
         depends={'company'})
     trainee = resource_field('trainee', 'training.trainee', "Trainee")
     resource = fields.Function(fields.Reference(
-            "Calendar of", selection='get_resources'),
+            "Calendar of", selection='get_resources',
+            help="The session, the trainer or the trainee whose slots the "
+            "calendar has."),
         'get_resource')
     token_hash = fields.Char(
         "Token Hash", readonly=True, strip=False,
@@ -69,7 +70,8 @@ class Feed(ModelSQL, ModelView):
         "Revoked at", readonly=True,
         states={
             'invisible': ~Eval('revoked_at'),
-            })
+            },
+        help="Since when the link works no more.")
     last_used_at = fields.DateTime(
         "Last Used at", readonly=True,
         help="The last time that the calendar was fetched, noted once a day.")
@@ -145,12 +147,10 @@ class Feed(ModelSQL, ModelView):
 
     @classmethod
     def url(cls, token):
-        base = config.get(
-            'training_abandon', 'base_url', default='') or http_base()
         database = base64.urlsafe_b64encode(
             Transaction().database.name.encode('utf-8'))
         return '{}/{}/training/calendar/{}.ics'.format(
-            base.rstrip('/'), database.decode('ascii').rstrip('='), token)
+            tools.base_url(), database.decode('ascii').rstrip('='), token)
 
     @classmethod
     def copy(cls, feeds, default=None):

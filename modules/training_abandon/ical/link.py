@@ -15,8 +15,13 @@ from ..exceptions import CalendarLinkError
 class LinkStart(ModelView):
     __name__ = 'training.calendar.link.start'
 
-    kind = fields.Selection('get_kinds', "Kind", readonly=True)
-    resource = fields.Char("Calendar of", readonly=True)
+    kind = fields.Selection(
+        'get_kinds', "Kind", readonly=True,
+        help="Whose slots the calendar has.")
+    resource = fields.Char(
+        "Calendar of", readonly=True,
+        help="The session, the trainer or the trainee whose slots the "
+        "calendar has.")
     company = fields.Many2One(
         'company.company', "Company", required=True, readonly=True)
     name = fields.Char(

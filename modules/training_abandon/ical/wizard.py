@@ -163,12 +163,21 @@ class ImportStart(ModelView):
         'required': Bool(Eval('half_days', False)),
         }
     morning_start = fields.Time(
-        "Morning Start", format='%H:%M', states=_states)
-    morning_end = fields.Time("Morning End", format='%H:%M', states=_states)
+        "Morning Start", format='%H:%M', states=_states,
+        help="When the slots of the morning begin; leave empty when there "
+        "is no training in the morning.")
+    morning_end = fields.Time(
+        "Morning End", format='%H:%M', states=_states,
+        help="When the slots of the morning end; leave empty when there is "
+        "no training in the morning.")
     afternoon_start = fields.Time(
-        "Afternoon Start", format='%H:%M', states=_states)
+        "Afternoon Start", format='%H:%M', states=_states,
+        help="When the slots of the afternoon begin; leave empty when there "
+        "is no training in the afternoon.")
     afternoon_end = fields.Time(
-        "Afternoon End", format='%H:%M', states=_states)
+        "Afternoon End", format='%H:%M', states=_states,
+        help="When the slots of the afternoon end; leave empty when there "
+        "is no training in the afternoon.")
     del _states
 
     @classmethod
@@ -189,10 +198,17 @@ class ImportStart(ModelView):
 class ImportPreview(ModelView):
     __name__ = 'training.session.import_ical.preview'
 
-    created = fields.Integer("Created", readonly=True)
-    updated = fields.Integer("Updated", readonly=True)
-    cancelled = fields.Integer("Cancelled", readonly=True)
-    unchanged = fields.Integer("Unchanged", readonly=True)
+    created = fields.Integer(
+        "Created", readonly=True, help="The slots planned from new events.")
+    updated = fields.Integer(
+        "Updated", readonly=True,
+        help="The slots that are moved, or planned again.")
+    cancelled = fields.Integer(
+        "Cancelled", readonly=True,
+        help="The slots whose event is cancelled or gone.")
+    unchanged = fields.Integer(
+        "Unchanged", readonly=True,
+        help="The slots that are already as their event.")
     conflicts = fields.Integer(
         "Conflicts", readonly=True,
         help="The slots that differ from the calendar and are kept.")
@@ -206,9 +222,12 @@ class ImportPreview(ModelView):
         "Lines not Shown", readonly=True,
         states={
             'invisible': ~Eval('hidden', 0),
-            })
+            },
+        help="The lines beyond the first ones: they are imported too.")
     lines = fields.One2Many(
-        'training.session.import_ical.line', None, "Changes", readonly=True)
+        'training.session.import_ical.line', None, "Changes", readonly=True,
+        help="What the import changes: what is rejected and in conflict "
+        "comes first.")
 
 
 class ImportLine(ModelView):
@@ -224,14 +243,24 @@ class ImportLine(ModelView):
             ('create', "Create"),
             ('link', "Link"),
             ('keep', "Unchanged"),
-            ], "Action", readonly=True, sort=False)
-    old = fields.Char("Before", readonly=True)
-    new = fields.Char("After", readonly=True)
-    summary = fields.Char("Event", readonly=True)
-    reason = fields.Char("Reason", readonly=True)
+            ], "Action", readonly=True, sort=False,
+        help="What the import does with the event.")
+    old = fields.Char(
+        "Before", readonly=True,
+        help="The times and the trainer of the slot before the import.")
+    new = fields.Char(
+        "After", readonly=True,
+        help="The times and the trainer of the slot after the import.")
+    summary = fields.Char(
+        "Event", readonly=True, help="The title of the event in the calendar.")
+    reason = fields.Char(
+        "Reason", readonly=True,
+        help="Why the event is rejected, skipped or in conflict.")
     line = fields.Integer(
         "Line", readonly=True, help="Where the event is in the file.")
-    uid = fields.Char("UID", readonly=True)
+    uid = fields.Char(
+        "UID", readonly=True,
+        help="The identifier of the event in the calendar it comes from.")
 
     @classmethod
     def view_attributes(cls):

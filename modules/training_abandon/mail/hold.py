@@ -18,11 +18,16 @@ class HoldMixin:
     __slots__ = ()
 
     held = fields.Function(
-        fields.Boolean("Held"), 'get_held', searcher='search_held')
+        fields.Boolean(
+            "Held",
+            help="The mail does not leave because this database is not the "
+            "one that sends."),
+        'get_held', searcher='search_held')
     hold_notice = fields.Function(
         fields.Text("Held", states={
                 'invisible': ~Eval('held'),
-                }),
+                },
+            help="Why the mail does not leave from this database."),
         'get_hold_notice')
 
     @classmethod
@@ -80,7 +85,8 @@ class HoldNoticeMixin:
         "Held", readonly=True,
         states={
             'invisible': ~Eval('hold_notice'),
-            })
+            },
+        help="Why the mails will not leave from this database.")
 
     @classmethod
     def default_hold_notice(cls):

@@ -29,7 +29,8 @@ class Email(metaclass=PoolMeta):
         'training.mail', "Training Mail", readonly=True,
         states={
             'invisible': ~Eval('training_mail'),
-            })
+            },
+        help="The mail of the training from which this email was archived.")
 
     @classmethod
     def __setup__(cls):

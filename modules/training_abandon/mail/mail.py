@@ -46,7 +46,9 @@ class Mail(
         fields.Reference("Resource", selection='get_resources'),
         'get_resource')
     kind = fields.Selection('get_kinds', "Kind", required=True,
-        readonly=True, sort=False)
+        readonly=True, sort=False,
+        help="The step of the procedure, or the notice, that the mail is "
+        "for.")
     party = fields.Many2One(
         'party.party', "Party", readonly=True, ondelete='RESTRICT',
         context={
@@ -64,18 +66,27 @@ class Mail(
             },
         depends={'company'},
         help="The other parties to write to who have the same mailbox.")
-    from_ = fields.Char("From", readonly=True)
-    to = fields.Char("To", required=True, readonly=True)
+    from_ = fields.Char(
+        "From", readonly=True,
+        help="The address of the sender, that of the configuration of the "
+        "server.")
+    to = fields.Char(
+        "To", required=True, readonly=True,
+        help="The only address to which the mail is sent.")
     language = fields.Many2One('ir.lang', "Language", readonly=True)
     subject = fields.Char("Subject", required=True, readonly=True)
-    body = fields.Text("Body", readonly=True)
+    body = fields.Text(
+        "Body", readonly=True, help="The text of the mail, as it is sent.")
     message = fields.Binary(
         "Message", filename='filename', readonly=True,
         file_id=file_id, store_prefix=store_prefix,
         help="The complete message, exactly as it is given to the server.")
     message_file_id = fields.Char("Message File ID", readonly=True)
     filename = fields.Function(fields.Char("File Name"), 'get_filename')
-    message_id = fields.Char("Message-ID", readonly=True)
+    message_id = fields.Char(
+        "Message-ID", readonly=True,
+        help="What identifies the mail in the answers and in the logs of "
+        "the mail servers.")
     reply_token = fields.Char(
         "Reply Token", readonly=True,
         help="The hash of what makes the address for the replies unique.")
@@ -89,7 +100,10 @@ class Mail(
             ], "State", required=True, readonly=True, sort=False,
         help="A mail is sent once the mail server has accepted it.")
     state_string = state.translated('state')
-    attempts = fields.Integer("Attempts", required=True, readonly=True)
+    attempts = fields.Integer(
+        "Attempts", required=True, readonly=True,
+        help="The number of times that the mail server was asked to take "
+        "the mail.")
     next_attempt = fields.DateTime(
         "Next Attempt", readonly=True,
         help="While the mail is being sent, the time at which another "
@@ -98,11 +112,15 @@ class Mail(
         "Retry Until", readonly=True,
         help="The mail fails if the mail server has not taken it by then.")
     unavailable_since = fields.DateTime(
-        "Server Unavailable Since", readonly=True)
+        "Server Unavailable Since", readonly=True,
+        help="Since when the mail server cannot be reached; the mail is "
+        "tried again.")
     smtp_reply = fields.Char(
         "Server Reply", readonly=True,
         help="The words of the mail server.")
-    sent_at = fields.DateTime("Sent at", readonly=True)
+    sent_at = fields.DateTime(
+        "Sent at", readonly=True,
+        help="When the mail server accepted the mail.")
     failed_at = fields.DateTime(
         "Failed at", readonly=True,
         states={
@@ -110,13 +128,19 @@ class Mail(
             },
         help="The last time that it was given up, even if it was sent or "
         "replaced later.")
-    bounced_at = fields.DateTime("Bounced at", readonly=True)
-    bounce_reason = fields.Char("Bounce Reason", readonly=True)
+    bounced_at = fields.DateTime(
+        "Bounced at", readonly=True,
+        help="When the mail came back: it was sent but not received.")
+    bounce_reason = fields.Char(
+        "Bounce Reason", readonly=True,
+        help="What the mail server that sent the mail back says.")
     replaced_by = fields.Many2One(
         'training.mail', "Replaced by", readonly=True, ondelete='RESTRICT',
         help="The same letter, sent to another address.")
     email = fields.Many2One(
-        'ir.email', "Archived Email", readonly=True, ondelete='RESTRICT')
+        'ir.email', "Archived Email", readonly=True, ondelete='RESTRICT',
+        help="The email that Tryton has archived on the record, once the "
+        "mail was sent.")
 
     @classmethod
     def __register__(cls, module):

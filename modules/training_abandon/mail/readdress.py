@@ -84,4 +84,6 @@ class Readdress(Wizard):
 class ReaddressStart(HoldNoticeMixin, ModelView):
     __name__ = 'training.mail.readdress.start'
 
-    to = fields.Char("To", required=True)
+    to = fields.Char(
+        "To", required=True,
+        help="The right address: add it to the party for the next mails.")

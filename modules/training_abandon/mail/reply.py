@@ -43,14 +43,20 @@ class Reply(Workflow, ModelSQL, ModelView):
             },
         depends={'company'},
         help="The party to whom the mail was written.")
-    from_ = fields.Char("From", readonly=True)
-    to = fields.Char("To", readonly=True)
+    from_ = fields.Char(
+        "From", readonly=True, help="The address from which the message came.")
+    to = fields.Char(
+        "To", readonly=True, help="The address to which the message was sent.")
     subject = fields.Char(
         "Subject", readonly=True,
         help="Read by the group Sensitive Reasons only.")
     received_at = fields.DateTime(
-        "Received at", required=True, readonly=True)
-    message_id = fields.Char("Message-ID", required=True, readonly=True)
+        "Received at", required=True, readonly=True,
+        help="When the message came in.")
+    message_id = fields.Char(
+        "Message-ID", required=True, readonly=True,
+        help="What identifies the message, so that it is not recorded "
+        "twice.")
     message_digest = fields.Char(
         "Message Digest", readonly=True,
         help="The hash of what the sender wrote.")
@@ -61,7 +67,8 @@ class Reply(Workflow, ModelSQL, ModelView):
             ('delay', "Delay"),
             ('challenge', "Anti-Spam Challenge"),
             ('unknown', "Unknown"),
-            ], "Kind", required=True, readonly=True, sort=False)
+            ], "Kind", required=True, readonly=True, sort=False,
+        help="What the message is: only an answer counts by itself.")
     kind_string = kind.translated('kind')
     server_reply = fields.Char(
         "Server Reply", readonly=True,
@@ -112,12 +119,16 @@ class Reply(Workflow, ModelSQL, ModelView):
         help="The reasons of the list in the letter that the trainee kept.\n"
         "Read by the group Sensitive Reasons only.")
     attachments = fields.One2Many(
-        'ir.attachment', 'resource', "Attachments", readonly=True)
+        'ir.attachment', 'resource', "Attachments", readonly=True,
+        help="The files that came with the message.\n"
+        "Read by the group Sensitive Reasons only.")
     state = fields.Selection([
             ('new', "New"),
             ('handled', "Handled"),
             ('ignored', "Ignored"),
-            ], "State", required=True, readonly=True, sort=False)
+            ], "State", required=True, readonly=True, sort=False,
+        help="A new message waits for somebody, and holds the reminders "
+        "until it is handled.")
 
     @classmethod
     def __setup__(cls):

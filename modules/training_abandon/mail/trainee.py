@@ -8,7 +8,10 @@ class Trainee(metaclass=PoolMeta):
     __name__ = 'training.trainee'
 
     mails = fields.Function(
-        fields.Many2Many('training.mail', None, None, "Mails"), 'get_mails')
+        fields.Many2Many(
+            'training.mail', None, None, "Mails",
+            help="The mails that were written about the trainee."),
+        'get_mails')
 
     @classmethod
     def get_mails(cls, trainees, name):

@@ -18,7 +18,8 @@ class Attendance(metaclass=PoolMeta):
         ondelete='RESTRICT',
         states={
             'invisible': ~Eval('justified_by'),
-            })
+            },
+        help="The justification that excuses the absence.")
 
     @classmethod
     def __setup__(cls):

@@ -18,7 +18,9 @@ class Enrolment(metaclass=PoolMeta):
         'training.justification', 'enrolment', "Justifications",
         domain=[
             ('company', '=', Eval('company', -1)),
-            ])
+            ],
+        help="What was received to excuse absences, and what was decided on "
+        "it.")
 
     @classmethod
     def copy(cls, enrolments, default=None):

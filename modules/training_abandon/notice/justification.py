@@ -75,7 +75,8 @@ class Justification(Workflow, ModelSQL, ModelView):
     document_file_id = fields.Char("Document File ID", readonly=True)
     filename = fields.Char("File Name")
     received_at = fields.DateTime(
-        "Received at", required=True, states=_states)
+        "Received at", required=True, states=_states,
+        help="When the document arrived.")
     reply = fields.Many2One(
         'training.mail.reply', "Reply", readonly=True, ondelete='RESTRICT',
         states={
@@ -88,20 +89,27 @@ class Justification(Workflow, ModelSQL, ModelView):
         "Read by the group Sensitive Reasons only.")
     attendances = fields.One2Many(
         'training.attendance', 'justified_by', "Excused Slots",
-        readonly=True)
+        readonly=True,
+        help="The lines of the sheets that it excuses once accepted.")
     decided_by = employee_field(
         "Decided by", states=['received', 'accepted', 'refused'])
-    decided_at = fields.DateTime("Decided at", readonly=True)
+    decided_at = fields.DateTime(
+        "Decided at", readonly=True, help="When it was accepted or refused.")
     refusal_reason = fields.Text(
         "Refusal Reason", readonly=True,
         states={
             'invisible': Eval('state') != 'refused',
-            })
+            },
+        help="Why the absence stays unexcused.\n"
+        "Do not write any health detail.\n"
+        "Read by the group Sensitive Reasons only.")
     state = fields.Selection([
             ('received', "To Decide"),
             ('accepted', "Accepted"),
             ('refused', "Refused"),
-            ], "State", readonly=True, required=True, sort=False)
+            ], "State", readonly=True, required=True, sort=False,
+        help="Once accepted, it excuses the absences between its dates, "
+        "also those of the sheets still to come.")
 
     del _states
 

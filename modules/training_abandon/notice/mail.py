@@ -16,7 +16,8 @@ class Mail(metaclass=PoolMeta):
         'training.attendance.notice', 'mail', "Slots", readonly=True,
         states={
             'invisible': ~Eval('notices'),
-            })
+            },
+        help="The slots whose absence or lateness the mail tells.")
 
     @classmethod
     def copy(cls, mails, default=None):

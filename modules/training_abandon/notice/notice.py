@@ -56,7 +56,8 @@ class Notice(ModelSQL, ModelView):
             ('absent', "Absent"),
             ('late', "Late"),
             ('left_early', "Left Early"),
-            ], "Told State", required=True, readonly=True, sort=False)
+            ], "Told State", required=True, readonly=True, sort=False,
+        help="What the party was told, whatever the sheet says now.")
     mail = fields.Many2One(
         'training.mail', "Mail", readonly=True, ondelete='RESTRICT',
         help="Empty if the party could not be written to.")
@@ -74,10 +75,14 @@ class Notice(ModelSQL, ModelView):
         "still true.")
     reason_string = reason.translated('reason')
     mail_state = fields.Function(
-        fields.Selection('get_mail_states', "Mail State"),
+        fields.Selection(
+            'get_mail_states', "Mail State",
+            help="How far the mail of the notice is."),
         'on_change_with_mail_state')
     sent_at = fields.Function(
-        fields.DateTime("Sent at"), 'on_change_with_sent_at')
+        fields.DateTime(
+            "Sent at", help="When the mail server accepted the notice."),
+        'on_change_with_sent_at')
     leaves_at = fields.Function(
         fields.DateTime(
             "Leaves at",

@@ -96,12 +96,20 @@ class Justify(Wizard):
 class JustifyStart(ModelView):
     __name__ = 'training.mail.reply.justify.start'
 
-    reply = fields.Many2One('training.mail.reply', "Reply", readonly=True)
+    reply = fields.Many2One(
+        'training.mail.reply', "Reply", readonly=True,
+        help="The message that brings the justification.")
     enrolment = fields.Many2One(
         'training.enrolment', "Enrolment", required=True)
-    kind = fields.Selection(KINDS, "Kind", required=True, sort=False)
+    kind = fields.Selection(
+        KINDS, "Kind", required=True, sort=False,
+        help="Read by the group Sensitive Reasons only.")
     start_date = fields.Date("Start Date", required=True)
-    start_time = fields.Time("Start Time", format='%H:%M')
+    start_time = fields.Time(
+        "Start Time", format='%H:%M',
+        help="The time of the first day from which it holds, in the time "
+        "zone of the company.\n"
+        "Leave empty for the whole day.")
     end_date = fields.Date(
         "End Date", required=True,
         domain=[
@@ -109,11 +117,16 @@ class JustifyStart(ModelView):
                 ('end_date', '>=', Eval('start_date', None)),
                 ()),
             ])
-    end_time = fields.Time("End Time", format='%H:%M')
+    end_time = fields.Time(
+        "End Time", format='%H:%M',
+        help="The time of the last day until which it holds, in the time "
+        "zone of the company.\n"
+        "Leave empty for the whole day.")
     attachment = fields.Many2One(
         'ir.attachment', "Document",
         domain=[
             ('resource.id', '=', Eval('reply', -1), 'training.mail.reply'),
-            ])
+            ],
+        help="The attachment to keep as the document of the justification.")
     justification = fields.Many2One(
         'training.justification', "Justification", readonly=True)

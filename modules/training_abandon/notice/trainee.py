@@ -9,7 +9,8 @@ class Trainee(metaclass=PoolMeta):
 
     justifications = fields.Function(
         fields.Many2Many(
-            'training.justification', None, None, "Justifications"),
+            'training.justification', None, None, "Justifications",
+            help="What the trainee sent to excuse absences."),
         'get_justifications')
 
     @classmethod

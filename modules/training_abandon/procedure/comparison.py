@@ -147,12 +147,14 @@ class CompareStart(ModelView):
         'training.abandon.procedure', "Before", required=True,
         domain=[
             ('id', '!=', Eval('after', -1)),
-            ])
+            ],
+        help="The revision to which the other one is compared.")
     after = fields.Many2One(
         'training.abandon.procedure', "After", required=True,
         domain=[
             ('id', '!=', Eval('before', -1)),
-            ])
+            ],
+        help="The revision to compare, usually the latest.")
 
 
 class CompareShow(ModelView):

@@ -69,7 +69,8 @@ class ProcedureLetter(ProcedureStateMixin, ModelSQL, ModelView):
         'training.abandon.procedure', "Procedure", required=True,
         ondelete='CASCADE', states=CHILD_STATES)
     step_kind = fields.Selection(
-        STEP_KINDS, "Step", required=True, sort=False, states=CHILD_STATES)
+        STEP_KINDS, "Step", required=True, sort=False, states=CHILD_STATES,
+        help="The step that sends the letter.")
     step_kind_string = step_kind.translated('step_kind')
     variant = fields.Selection([
             ('standard', "Standard"),

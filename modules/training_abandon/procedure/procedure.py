@@ -73,7 +73,9 @@ class Procedure(
             ('draft', "Draft"),
             ('active', "Active"),
             ('archived', "Archived"),
-            ], "State", readonly=True, required=True, sort=False)
+            ], "State", readonly=True, required=True, sort=False,
+        help="Only an active procedure opens cases; only a draft can be "
+        "changed.")
 
     @classmethod
     def __setup__(cls):
@@ -342,19 +344,23 @@ class ProcedureStep(
         'training.abandon.procedure', "Procedure", required=True,
         ondelete='CASCADE', states=CHILD_STATES)
     kind = fields.Selection(
-        STEP_KINDS, "Kind", required=True, sort=False, states=CHILD_STATES)
+        STEP_KINDS, "Kind", required=True, sort=False, states=CHILD_STATES,
+        help="Which of the eight steps it is; their order does not change.")
     kind_string = kind.translated('kind')
     delay = fields.Integer(
         "Delay", required=True,
         domain=[
             ('delay', '>=', 0),
             ],
-        states=CHILD_STATES)
+        states=CHILD_STATES,
+        help="The time until the step is due, in the unit beside it.")
     delay_unit = fields.Selection([
             ('working_day', "Working Days"),
             ('day', "Days"),
             ], "Delay Unit", required=True, sort=False,
-        states=CHILD_STATES)
+        states=CHILD_STATES,
+        help="Working days leave out the week-ends, the public holidays and "
+        "the closures.")
     counted_from = fields.Selection([
             ('opening', "Opening of the Case"),
             ('previous', "Previous Step"),

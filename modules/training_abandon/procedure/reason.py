@@ -1,8 +1,10 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
-from sql import Null
+from sql import Null, Union, Window
+from sql.aggregate import Min
 from sql.conditionals import Case as SQLCase
 from sql.conditionals import Coalesce
+from sql.functions import RowNumber
 
 from trytond.i18n import gettext
 from trytond.model import DeactivableMixin, ModelSQL, ModelView, fields, tree
@@ -20,6 +22,8 @@ _RESPONSIBLES = {
     'provider': ['level', 'digital', 'relations'],
     'external': ['family', 'health', 'money', 'distance', 'force_majeure'],
     }
+# Beyond the reasons of any letter
+_UNPRINTED = 10_000
 
 
 class Reason(
@@ -27,6 +31,7 @@ class Reason(
         ModelView):
     "Declared reasons and determined causes share this tree"
     __name__ = 'training.abandon.reason'
+    _order_name = 'rec_name'
 
     code = fields.Char("Code")
     name = fields.Char("Name", required=True, translate=True)
@@ -75,14 +80,55 @@ class Reason(
     def __setup__(cls):
         cls.code.search_unaccented = False
         super().__setup__()
-        # Those that ask for words are last, as in the letters
-        cls._order.insert(0, ('requires_detail', 'ASC'))
-        cls._order.insert(1, ('code', 'ASC NULLS LAST'))
+        cls._order.insert(0, ('rec_name', 'ASC'))
 
-    @staticmethod
-    def order_requires_detail(tables):
+    @classmethod
+    def order_rec_name(cls, tables):
+        """Order those of the letters as they print them, then the others by
+        name, and last those that ask for words"""
         table, _ = tables[None]
-        return [Coalesce(table.requires_detail, False)]
+        if 'printed' not in tables:
+            printed = cls._printed()
+            tables['printed'] = {
+                None: (printed, printed.reason == table.id),
+                }
+        printed, _ = tables['printed'][None]
+        return [
+            Coalesce(table.requires_detail, False),
+            Coalesce(printed.position, _UNPRINTED),
+            *cls.name.convert_order('name', tables, cls)]
+
+    @classmethod
+    def _printed(cls):
+        """Return the query of the positions in the letters of the active
+        procedures, those of the children for their parents"""
+        pool = Pool()
+        Printed = pool.get(
+            'training.abandon.procedure-training.abandon.reason')
+        Procedure = pool.get('training.abandon.procedure')
+        printed, procedure = Printed.__table__(), Procedure.__table__()
+        child = cls.__table__()
+        position = RowNumber(window=Window(
+                [printed.procedure],
+                order_by=[
+                    printed.sequence == Null, printed.sequence, printed.id]))
+        letter = (printed
+            .join(procedure, condition=procedure.id == printed.procedure)
+            .select(
+                printed.reason.as_('reason'),
+                position.as_('position'),
+                where=procedure.state == 'active'))
+        reasons = Union(
+            letter.select(letter.reason, letter.position),
+            letter
+            .join(child, condition=child.id == letter.reason)
+            .select(
+                child.parent.as_('reason'), letter.position,
+                where=child.parent != Null),
+            all_=True)
+        return reasons.select(
+            reasons.reason, Min(reasons.position).as_('position'),
+            group_by=[reasons.reason])
 
     @fields.depends('parent', '_parent_parent.sensitive')
     def on_change_parent(self):

@@ -6,6 +6,7 @@ from trytond.model.exceptions import AccessError
 from trytond.modules.training_abandon.exceptions import CaseStepError
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
+from trytond.transaction import Transaction
 
 from .common import (
     DatabaseTestCase, analyse, as_user, create_enrolments, create_user,
@@ -69,6 +70,59 @@ class CaseAnalysisTestCase(DatabaseTestCase):
                     family])
 
     @with_transaction()
+    def test_order(self):
+        "Test that the reasons are in the order of the letter, the other last"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Cause = pool.get('training.abandon.case.cause')
+        Reason = pool.get('training.abandon.reason')
+        with set_up() as (company, session, prescriber):
+            case, = open_cases(create_enrolments(session))
+            *letter, other = case.procedure.reasons
+            families = [r.parent for r in letter]
+            unprinted = [
+                r.name for r in Reason.search([('parent', '=', None)])
+                if r not in families and r != other]
+            self.assertEqual(unprinted, sorted(unprinted))
+            self.assertEqual(
+                [r.name for r in Reason.search([('parent', '=', None)])],
+                [r.name for r in families] + unprinted + [other.name])
+
+            declared = [letter[2], get_reason('digital'), other, letter[0]]
+            Case.write([case], {
+                    'reasons': [('add', [r.id for r in declared])],
+                    })
+            Cause.save([Cause(case=case, cause=r) for r in declared])
+            ordered = [letter[0], letter[2], get_reason('digital'), other]
+            case = Case(case.id)
+            self.assertEqual(list(case.reasons), ordered)
+            self.assertEqual([c.cause for c in case.causes], ordered)
+            self.assertEqual(
+                case.reason_category,
+                ', '.join(r.family.name for r in ordered))
+
+    @with_transaction()
+    def test_choices(self):
+        "Test that the reasons to tick are in the order of the letter"
+        pool = Pool()
+        Analyse = pool.get('training.abandon.case.analyse', type='wizard')
+        Case = pool.get('training.abandon.case')
+        with set_up() as (company, session, prescriber):
+            case, = open_cases(create_enrolments(session))
+            while case.next_kind != 'analyse':
+                Case.skip_step([case], "Not needed")
+            with Transaction().set_context(
+                    active_model='training.abandon.case',
+                    active_id=case.id, active_ids=[case.id]):
+                session_id, start, _ = Analyse.create()
+                view = Analyse.execute(session_id, {}, start)['view']
+            printed, others = [
+                [c['name'] for c in view['defaults'][f'{name}_choices']]
+                for name in ['printed', 'other']]
+            self.assertEqual(printed, [r.name for r in case.procedure.reasons])
+            self.assertEqual(others, sorted(others))
+
+    @with_transaction()
     def test_sensitive(self):
         "Test who reads and searches the sensitive reasons"
         pool = Pool()
@@ -95,7 +149,7 @@ class CaseAnalysisTestCase(DatabaseTestCase):
                             'responsible': 'trainee',
                             }])
             self.assertEqual(
-                case.reason_category, "Personal reason, Time and Workload")
+                case.reason_category, "Time and Workload, Personal reason")
             with as_user(reader):
                 readable, = Case.read(
                     [case.id], ['reasons', 'causes', 'reason_comment'])

@@ -102,6 +102,22 @@ class FigureTestCase(NoticeTestCase):
                 self.assertEqual(figure.label, "Personal reason")
 
     @with_transaction()
+    def test_reason_order(self):
+        "Test that the categories are in the order of the letter"
+        pool = Pool()
+        Figure = pool.get('training.figure.reason')
+        with set_up() as (company, session, prescriber):
+            cases = open_cases(create_enrolments(session, FEWEST))
+            *letter, other = cases[0].procedure.reasons
+            for case in cases:
+                while case.next_kind != 'analyse':
+                    case.skip_step([case], "Not needed")
+            type(case).declare_reasons(cases, [other, *reversed(letter)])
+            self.assertEqual(
+                [f.label for f in Figure.search([])],
+                [r.family.name for r in [*letter, other]])
+
+    @with_transaction()
     def test_attendance(self):
         "Test the attendance by course"
         pool = Pool()

@@ -21,6 +21,21 @@ from trytond.tools import misc
 from .common import (
     as_user, create_enrolments, create_user, open_cases, run_wizard, set_up)
 
+FRENCH = Path(__file__).parent.parent / 'locale' / 'fr.po'
+# The names that say all of a field, whatever its model
+OBVIOUS = {
+    'active', 'at', 'by', 'certificate', 'code', 'company', 'course',
+    'create_date', 'create_uid', 'currency', 'date', 'decided_by', 'done_by',
+    'email', 'employee', 'end', 'end_date', 'enrolment', 'enrolments',
+    'language', 'letter', 'letters', 'mobile', 'name', 'number', 'opened_by',
+    'parent', 'children', 'party', 'phone', 'procedure', 'proposal',
+    'rec_name', 'sequence', 'session', 'sessions', 'slot', 'slots', 'start',
+    'start_date', 'step', 'steps', 'subject', 'title', 'trainee',
+    'trainee_email', 'trainee_phone', 'trainer', 'trainers', 'user',
+    'case', 'monday', 'tuesday', 'wednesday', 'thursday', 'friday',
+    'saturday', 'sunday',
+    }
+
 
 class TrainingAbandonTestCase(
         PartyCompanyCheckEraseMixin, PartyCheckReplaceMixin,
@@ -80,6 +95,41 @@ class TrainingAbandonTestCase(
                         and mro.index(base) > mro.index(extended))]
                 with self.subTest(model=name, extension=extension.__module__):
                     self.assertEqual(late, [])
+
+    @with_transaction()
+    def test_help(self):
+        "Test that the fields that are shown tell what they are for"
+        pool = Pool()
+        View = pool.get('ir.ui.view')
+        for view in View.search([
+                    ('module', '=', 'training_abandon'),
+                    ('model', '!=', None),
+                    ]):
+            Model = pool.get(view.model)
+            for node in etree.fromstring(view.arch).iter('field'):
+                name = node.get('name')
+                if (name in OBVIOUS
+                        or '1' in {
+                            node.get('invisible'),
+                            node.get('tree_invisible')}):
+                    continue
+                with self.subTest(view=view.name, field=name):
+                    self.assertTrue(Model._fields[name].help)
+
+    @with_transaction()
+    def test_percentage(self):
+        "Test that the rates are shown as percentages"
+        pool = Pool()
+        View = pool.get('ir.ui.view')
+        for view in View.search([('module', '=', 'training_abandon')]):
+            arch = etree.fromstring(view.arch)
+            for node in arch.xpath(
+                    './/field[@name="attendance_rate" or @name="share"]'):
+                with self.subTest(view=view.name):
+                    self.assertEqual(node.get('factor'), '100')
+                    self.assertTrue(arch.xpath(
+                            f'.//*[@name="{node.get("name")}"]'
+                            '[@string="%"]'))
 
     @with_transaction()
     def test_access(self):
@@ -194,13 +244,19 @@ class TrainingAbandonTestCase(
             session_id, {'start': {'language': french.id}}, 'update')
         exported = polib.pofile(Translation.translation_export(
                 'fr', 'training_abandon').decode('utf-8'))
-        path = Path(__file__).parent.parent / 'locale' / 'fr.po'
         translated = {
-            (e.msgctxt, e.msgid) for e in polib.pofile(str(path))
+            (e.msgctxt, e.msgid) for e in polib.pofile(str(FRENCH))
             if e.translated()}
         self.assertGreater(len(exported), 900)
         self.assertFalse(
             {(e.msgctxt, e.msgid) for e in exported} - translated)
+
+    def test_french_typography(self):
+        "Test the spaces and the quotes of the French"
+        for entry in polib.pofile(str(FRENCH)):
+            for text in [entry.msgstr, *entry.msgstr_plural.values()]:
+                with self.subTest(context=entry.msgctxt, text=text):
+                    self.assertNotRegex(text, r' [:;?!»]|« |’|"|\.\.\.')
 
 
 del ModuleTestCase

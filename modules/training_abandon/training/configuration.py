@@ -24,7 +24,7 @@ TIMES = {
     }
 
 
-def sequence_field(string, type_):
+def sequence_field(string, type_, help):
     return fields.Many2One(
         'ir.sequence', string, required=True,
         domain=[
@@ -32,7 +32,8 @@ def sequence_field(string, type_):
                     Eval('context', {}).get('company', -1),
                     None]),
             ('sequence_type', '=', Id('training_abandon', type_)),
-            ])
+            ],
+        help=help)
 
 
 def sequence_value_field(string, type_):
@@ -42,10 +43,6 @@ def sequence_value_field(string, type_):
             ('company', 'in', [Eval('company', -1), None]),
             ('sequence_type', '=', Id('training_abandon', type_)),
             ])
-
-
-def time_field(string):
-    return fields.Time(string, format='%H:%M')
 
 
 def default_sequence(name):
@@ -64,13 +61,17 @@ class Configuration(
     _noon_cache = Cache('training.configuration.noon', context=False)
 
     trainee_sequence = fields.MultiValue(sequence_field(
-            "Trainee Sequence", 'sequence_type_trainee'))
+            "Trainee Sequence", 'sequence_type_trainee',
+            help="What numbers the trainees."))
     session_sequence = fields.MultiValue(sequence_field(
-            "Session Sequence", 'sequence_type_session'))
+            "Session Sequence", 'sequence_type_session',
+            help="What numbers the sessions."))
     enrolment_sequence = fields.MultiValue(sequence_field(
-            "Enrolment Sequence", 'sequence_type_enrolment'))
+            "Enrolment Sequence", 'sequence_type_enrolment',
+            help="What numbers the enrolments."))
     case_sequence = fields.MultiValue(sequence_field(
-            "Case Sequence", 'sequence_type_case'))
+            "Case Sequence", 'sequence_type_case',
+            help="What numbers the abandonment cases."))
     holiday_region = fields.MultiValue(fields.Selection(
             'get_holiday_regions', "Public Holidays",
             help="The French region whose public holidays are not "
@@ -80,10 +81,22 @@ class Configuration(
             "Retry Mails For", required=True,
             help="The time after which a mail that the mail server does not "
             "take fails."))
-    morning_start = fields.MultiValue(time_field("Morning Start"))
-    morning_end = fields.MultiValue(time_field("Morning End"))
-    afternoon_start = fields.MultiValue(time_field("Afternoon Start"))
-    afternoon_end = fields.MultiValue(time_field("Afternoon End"))
+    morning_start = fields.MultiValue(fields.Time(
+            "Morning Start", format='%H:%M',
+            help="When the slots of the morning begin; leave empty when there "
+            "is no training in the morning."))
+    morning_end = fields.MultiValue(fields.Time(
+            "Morning End", format='%H:%M',
+            help="When the slots of the morning end; leave empty when there "
+            "is no training in the morning."))
+    afternoon_start = fields.MultiValue(fields.Time(
+            "Afternoon Start", format='%H:%M',
+            help="When the slots of the afternoon begin; leave empty when "
+            "there is no training in the afternoon."))
+    afternoon_end = fields.MultiValue(fields.Time(
+            "Afternoon End", format='%H:%M',
+            help="When the slots of the afternoon end; leave empty when there "
+            "is no training in the afternoon."))
     noon = fields.MultiValue(fields.Time(
             "Noon", required=True, format='%H:%M',
             help="What starts before belongs to the morning.\n"
@@ -234,10 +247,10 @@ class ConfigurationMail(CompanyValueMixin, ModelSQL):
 class ConfigurationSchedule(CompanyValueMixin, ModelSQL):
     __name__ = 'training.configuration.schedule'
 
-    morning_start = time_field("Morning Start")
-    morning_end = time_field("Morning End")
-    afternoon_start = time_field("Afternoon Start")
-    afternoon_end = time_field("Afternoon End")
+    morning_start = fields.Time("Morning Start", format='%H:%M')
+    morning_end = fields.Time("Morning End", format='%H:%M')
+    afternoon_start = fields.Time("Afternoon Start", format='%H:%M')
+    afternoon_end = fields.Time("Afternoon End", format='%H:%M')
     noon = fields.Time("Noon", required=True, format='%H:%M')
 
     @classmethod

@@ -20,7 +20,8 @@ class Course(DeactivableMixin, ModelSQL, ModelView):
             ('onsite', "On Site"),
             ('remote', "Remote"),
             ('blended', "Blended"),
-            ], "Modality", required=True, sort=False)
+            ], "Modality", required=True, sort=False,
+        help="If the trainees come, follow from a distance, or both.")
     kind = fields.Selection([
             ('continuing', "Continuing Training"),
             ('apprenticeship', "Apprenticeship"),
@@ -52,7 +53,8 @@ class Course(DeactivableMixin, ModelSQL, ModelView):
     sessions = fields.One2Many(
         'training.session', 'course', "Sessions", readonly=True)
     external_codes = fields.One2Many(
-        'training.external_code', 'record', "External Codes")
+        'training.external_code', 'record', "External Codes",
+        help="The codes by which the imports find the record again.")
 
     @classmethod
     def __setup__(cls):

@@ -117,14 +117,18 @@ class Enrolment(
         help="The party that ordered the training.")
     employer = fields.Many2One(
         'party.party', "Employer", ondelete='RESTRICT',
-        context=_party_context, depends={'company'}, states=_states)
+        context=_party_context, depends={'company'}, states=_states,
+        help="The company in which the trainee works, one of the "
+        "stakeholders who are written to.")
     agreement_kind = fields.Selection([
             ('agreement', "Training Agreement"),
             ('contract', "Training Contract"),
             ('cpf', "Personal Training Account (CPF)"),
             ('apprenticeship', "Apprenticeship Contract"),
             ('public_funding', "Public Funding"),
-            ], "Agreement", required=True, sort=False, states=_states)
+            ], "Agreement", required=True, sort=False, states=_states,
+        help="What binds the provider and the trainee or who pays; a "
+        "personal training account has usually no prescriber.")
     currency = fields.Many2One(
         'currency.currency', "Currency", required=True, states=_states)
     price = Monetary(
@@ -146,13 +150,14 @@ class Enrolment(
         "attended, like the registration or the materials delivered.")
     fundings = fields.One2Many(
         'training.enrolment.funding', 'enrolment', "Fundings",
-        states=_states)
+        states=_states, help="Who pays for the training, and how much.")
     contacts = fields.One2Many(
         'training.enrolment.contact', 'enrolment', "Contacts",
         help="The persons who are written to for the organisations "
         "of the enrolment.")
     external_codes = fields.One2Many(
-        'training.external_code', 'record', "External Codes")
+        'training.external_code', 'record', "External Codes",
+        help="The codes by which the imports find the record again.")
     state = fields.Selection([
             ('draft', "Draft"),
             ('confirmed', "Confirmed"),
@@ -161,7 +166,9 @@ class Enrolment(
             ('withdrawn', "Withdrawn"),
             ('completed', "Completed"),
             ('cancelled', "Cancelled"),
-            ], "State", readonly=True, required=True, sort=False)
+            ], "State", readonly=True, required=True, sort=False,
+        help="Nobody is expected for a draft or a cancelled enrolment; a "
+        "suspended one waits for a return.")
     state_string = state.translated('state')
     previous_state = fields.Char(
         "Previous State", readonly=True,
@@ -843,8 +850,14 @@ class ChangeAgreedHoursStart(ModelView):
     __name__ = 'training.enrolment.change_agreed_hours.start'
 
     agreed_hours = fields.TimeDelta(
-        "Agreed Hours", 'training_hours', required=True)
-    reason = fields.Char("Reason", required=True)
+        "Agreed Hours", 'training_hours', required=True,
+        help="The hours of the amended agreement, on which the price rests "
+        "from now on.")
+    reason = fields.Char(
+        "Reason", required=True,
+        help="Why the hours change: it stays in the history of the "
+        "enrolment.\n"
+        "Do not write any health detail.")
 
 
 class Contact(ModelSQL, ModelView):
@@ -872,7 +885,9 @@ class Contact(ModelSQL, ModelView):
             ('disability_officer', "Disability Officer"),
             ('mediator', "Mediator"),
             ('other', "Other"),
-            ], "Role", required=True, sort=False)
+            ], "Role", required=True, sort=False,
+        help="For whom the person is written to: it chooses the letters it "
+        "receives.")
     notify = fields.Boolean(
         "Notify", help="Check to write to the person.")
 
@@ -915,7 +930,9 @@ class Funding(sequence_ordered(), ModelSQL, ModelView):
         context={
             'company': Eval('company', -1),
             },
-        depends={'company'})
+        depends={'company'},
+        help="The skills operator, the employer, the person or the public "
+        "body that pays.")
     share = fields.Numeric(
         "Share", digits=(1, 4),
         domain=['OR',
@@ -925,7 +942,8 @@ class Funding(sequence_ordered(), ModelSQL, ModelView):
         states={
             'readonly': Bool(Eval('amount')),
             'required': ~Eval('amount'),
-            })
+            },
+        help="The part of the price that the funder pays, as a percentage.")
     amount = Monetary(
         "Amount", currency='currency', digits='currency',
         domain=['OR',
@@ -935,7 +953,8 @@ class Funding(sequence_ordered(), ModelSQL, ModelView):
         states={
             'readonly': Bool(Eval('share')),
             'required': ~Eval('share'),
-            })
+            },
+        help="What the funder pays, when it is not a share of the price.")
     ceiling = Monetary(
         "Ceiling", currency='currency', digits='currency',
         domain=['OR',

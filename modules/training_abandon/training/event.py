@@ -32,13 +32,19 @@ class EnrolmentEvent(ModelSQL, ModelView):
             ('groups', "Group Changed"),
             ('exemption', "Exemption Changed"),
             ('agreed_hours', "Agreed Hours Changed"),
-            ], "What Happened", required=True, readonly=True, sort=False)
+            ], "What Happened", required=True, readonly=True, sort=False,
+        help="What was changed: the state, the dates, the hours, a group or "
+        "a period.")
     kind_string = kind.translated('kind')
     at = fields.DateTime("Date", required=True, readonly=True)
     user = fields.Many2One(
         'res.user', "User", readonly=True, ondelete='SET NULL')
-    reason = fields.Char("Reason", readonly=True)
-    description = fields.Char("Description", readonly=True)
+    reason = fields.Char(
+        "Reason", readonly=True,
+        help="Why it was changed, as who did it told it.")
+    description = fields.Char(
+        "Description", readonly=True,
+        help="What it was before and what it is now.")
 
     @classmethod
     def __setup__(cls):
@@ -85,7 +91,8 @@ class EventsMixin:
     __slots__ = ()
 
     events = fields.One2Many(
-        'training.enrolment.event', 'enrolment', "History", readonly=True)
+        'training.enrolment.event', 'enrolment', "History", readonly=True,
+        help="What happened to the enrolment, when and by whom.")
 
     @classmethod
     def record(cls, enrolments, kind, **values):

@@ -18,7 +18,8 @@ class ExternalCode(ModelSQL, ModelView):
         help="The system whose codes these are.")
     code = fields.Char("Code", required=True)
     record = fields.Reference(
-        "Record", selection='get_models', required=True)
+        "Record", selection='get_models', required=True,
+        help="What the code identifies here.")
     model = fields.Char("Model", required=True, readonly=True)
     company = fields.Many2One(
         'company.company', "Company", ondelete='CASCADE',

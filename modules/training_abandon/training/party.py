@@ -32,7 +32,8 @@ class Party(metaclass=PoolMeta):
     __name__ = 'party.party'
 
     external_codes = fields.One2Many(
-        'training.external_code', 'record', "External Codes")
+        'training.external_code', 'record', "External Codes",
+        help="The codes by which the imports find the record again.")
 
     @classmethod
     def copy(cls, parties, default=None):
@@ -90,7 +91,8 @@ class ContactMechanism(metaclass=PoolMeta):
         "Bounce Reason", readonly=True,
         states={
             'invisible': ~Eval('bounced_at'),
-            })
+            },
+        help="What the mail server answered when the mail came back.")
 
     mailbox = fields.Function(fields.Char(
             "Mailbox",

@@ -42,7 +42,9 @@ class SpanMixin:
             ('expected', "Expected"),
             ('suspended', "Suspended"),
             ('exempted', "Exempted"),
-            ], "Kind", required=True, sort=False)
+            ], "Kind", required=True, sort=False,
+        help="If the trainee is expected; suspended and exempted are "
+        "neither expected nor absent.")
     start_date = fields.Date(
         "Start Date",
         domain=[
@@ -55,7 +57,8 @@ class SpanMixin:
         HALVES, "From", required=True, sort=False,
         states={
             'invisible': ~Eval('start_date'),
-            })
+            },
+        help="The first half-day, included.")
     end_date = fields.Date(
         "End Date",
         domain=[
@@ -107,7 +110,10 @@ class Period(ExpectationMixin, SpanMixin, ModelSQL, ModelView):
             },
         help="Why the trainee is expected, or is not.\n"
         "Do not write any health detail.")
-    known_since = fields.DateTime("Known Since", readonly=True)
+    known_since = fields.DateTime(
+        "Known Since", readonly=True,
+        help="When the period was entered: what was told before did not "
+        "know it.")
     user = fields.Many2One(
         'res.user', "User", readonly=True, ondelete='SET NULL')
 

@@ -79,16 +79,20 @@ class Session(
         'training.session.group', 'session', "Groups", states=_states,
         help="The groups of trainees for which some slots are.")
     origin = fields.Reference(
-        "Origin", selection='get_origin', readonly=True)
+        "Origin", selection='get_origin', readonly=True,
+        help="What the session comes from, like a task of a project.")
     external_codes = fields.One2Many(
-        'training.external_code', 'record', "External Codes")
+        'training.external_code', 'record', "External Codes",
+        help="The codes by which the imports find the record again.")
     state = fields.Selection([
             ('draft', "Draft"),
             ('planned', "Planned"),
             ('running', "Running"),
             ('done', "Done"),
             ('cancelled', "Cancelled"),
-            ], "State", readonly=True, required=True, sort=False)
+            ], "State", readonly=True, required=True, sort=False,
+        help="A session runs from its first official sheet; once done or "
+        "cancelled, it takes neither slots nor enrolments.")
     state_string = state.translated('state')
 
     del _states

@@ -58,9 +58,16 @@ class Slot(
     end = fields.Time(
         "End", required=True, format='%H:%M', states=_states,
         help="In the time zone of the company.")
-    start_at = fields.DateTime("Start at", readonly=True)
-    end_at = fields.DateTime("End at", readonly=True)
-    duration = fields.TimeDelta("Duration", readonly=True)
+    start_at = fields.DateTime(
+        "Start at", readonly=True,
+        help="The start, in the time zone of the computer that shows it.")
+    end_at = fields.DateTime(
+        "End at", readonly=True,
+        help="The end, in the time zone of the computer that shows it.")
+    duration = fields.TimeDelta(
+        "Duration", readonly=True,
+        help="The time from the start to the end, that the official sheet "
+        "counts.")
     weekday = fields.Selection(
         [(None, ""), *((d, d.title()) for d in WEEKDAYS)], "Weekday",
         readonly=True, sort=False)
@@ -123,9 +130,15 @@ class Slot(
         "Cancel Reason",
         states={
             'invisible': Eval('state') != 'cancelled',
-            })
+            },
+        help="Why the slot did not take place: it is kept in the history.\n"
+        "Do not write any health detail.")
     calendar_description = fields.Function(
-        fields.Text("Calendar Description"), 'get_calendar')
+        fields.Text(
+            "Calendar Description",
+            help="What the calendar shows of the slot when the mouse is on "
+            "it."),
+        'get_calendar')
     calendar_background_color = fields.Function(
         fields.Char("Calendar Background Color"), 'get_calendar')
     state_string = state.translated('state')

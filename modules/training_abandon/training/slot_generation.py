@@ -149,18 +149,23 @@ class GenerateStart(ModelView):
         help="The number of all the slots of the session at which to stop.\n"
         "Leave empty to not limit it.")
     lines = fields.One2Many(
-        'training.session.slot.preview', None, "Preview", readonly=True)
-    new_count = fields.Integer("New Slots", readonly=True)
+        'training.session.slot.preview', None, "Preview", readonly=True,
+        help="The slots that would be created, with their conflicts.")
+    new_count = fields.Integer(
+        "New Slots", readonly=True,
+        help="The number of slots that would be created.")
     total_duration = fields.TimeDelta(
         "Duration of the Session", 'training_hours', readonly=True,
         help="With the new slots.")
     course_duration = fields.TimeDelta(
-        "Duration of the Course", 'training_hours', readonly=True)
+        "Duration of the Course", 'training_hours', readonly=True,
+        help="The planned training time of the course.")
     skipped = fields.Text(
         "Skipped", readonly=True,
         states={
             'invisible': ~Eval('skipped'),
-            })
+            },
+        help="The dates without slot, and why.")
 
     @fields.depends(
         'session', 'start_date', 'end_date', *WEEKDAYS, 'times', 'trainer',

@@ -95,7 +95,9 @@ class SlotPreview(ModelView):
     date = fields.Date("Date", readonly=True)
     start = fields.Time("Start", format='%H:%M', readonly=True)
     end = fields.Time("End", format='%H:%M', readonly=True)
-    conflicts = fields.Text("Conflicts", readonly=True)
+    conflicts = fields.Text(
+        "Conflicts", readonly=True,
+        help="Who or what would be booked at the same time elsewhere.")
 
     @classmethod
     def view_attributes(cls):
@@ -165,7 +167,9 @@ class MoveStart(ModelView):
     by = fields.Selection([
             ('shift', "Shift"),
             ('times', "Date and Times"),
-            ], "Move by", required=True, sort=False)
+            ], "Move by", required=True, sort=False,
+        help="Shift all the slots by the same time, or give them a date and "
+        "times.")
     days = fields.Integer(
         "Days", states=_shift,
         help="The number of days to move the slots by.\n"
@@ -184,7 +188,8 @@ class MoveStart(ModelView):
         "End", format='%H:%M', states=_times,
         help="Leave empty to keep the end of each slot.")
     lines = fields.One2Many(
-        'training.session.slot.preview', None, "Preview", readonly=True)
+        'training.session.slot.preview', None, "Preview", readonly=True,
+        help="The slots as they would be, with their conflicts.")
 
     del _shift, _times
 

@@ -52,7 +52,9 @@ class Trainee(
             ('job_seeker', "Job Seeker"),
             ('individual', "Individual"),
             ('other', "Other"),
-            ], "Kind", required=True, sort=False)
+            ], "Kind", required=True, sort=False,
+        help="The situation of the trainee; what binds it to the provider "
+        "is on the enrolment.")
     phone = fields.Function(fields.Char("Phone"), 'get_contact')
     mobile = fields.Function(fields.Char("Mobile"), 'get_contact')
     email = fields.Function(fields.Char("Email"), 'get_contact')

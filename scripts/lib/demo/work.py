@@ -46,7 +46,7 @@ PATIENCE = 3
 # terms of the proposal
 ANALYSES = [
     (None, 'reason_no_answer', 'trainee',
-        "Aucune réponse au courrier ni aux appels.",
+        "Aucune réponse aux courriels ni aux appels.",
         "Entretien avec le référent pour organiser la reprise."),
     ('reason_distance', 'reason_distance', 'external',
         "La ligne de bus directe est supprimée depuis un mois.",
