@@ -48,7 +48,7 @@ class AnalysisMixin:
         help="What the trainee gives as reasons, in the order of the letter: "
         "not the causes that the analysis determines.")
     reason_comment = fields.Text(
-        "Reason Comment", readonly=True,
+        "Words of the Trainee", readonly=True,
         help="What the trainee says, in its own words.\n"
         "Read by the group Sensitive Reasons only.")
     causes = SensitiveOne2Many(
