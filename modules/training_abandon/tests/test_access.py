@@ -118,6 +118,7 @@ class WriteTestCase(DatabaseTestCase):
 def fill(company, session):
     "Make records of all the models"
     pool = Pool()
+    Alert = pool.get('training.alert')
     Attendance = pool.get('training.attendance')
     Report = pool.get('training.abandon.certificate', type='report')
     Slot = pool.get('training.session.slot')
@@ -161,6 +162,7 @@ def fill(company, session):
             Report, 'convert',
             lambda report, data, **kwargs: ('pdf', b'%PDF')):
         run_wizard('training.abandon.case.certify', [case])
+    Alert.raise_concern([enrolment], 'other', "Word")
     Transaction().tasks.clear()
 
 
