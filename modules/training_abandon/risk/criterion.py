@@ -58,8 +58,6 @@ class Criterion:
     # If a rule has a number of slots, which go back from the last one
     has_window = False
     is_rate = False
-    # If the day alone makes a rule flag more enrolments
-    is_dated = False
     states = ['confirmed', 'started']
 
     def __init__(self, rule, company, today, calendar):
@@ -124,8 +122,8 @@ class Criterion:
         return [str(slot) for slot, *_ in fact.slots]
 
     def come_ids(self):
-        """Return the ids of the enrolments that the day may make the rule
-        flag, whatever else happened"""
+        """Return the ids of the enrolments that the day, or what is not a
+        fact of the sheets, may make the rule flag"""
         return []
 
     def _among(self, of):
@@ -208,8 +206,6 @@ class Criterion:
 
 class DatedCriterion(Criterion):
     "What lasts a number of working days"
-    is_dated = True
-
     def tokens(self, fact):
         return [fact.since.isoformat()]
 
@@ -486,6 +482,14 @@ class NoAnswer(Criterion):
             group_by=[tries.enrolment],
             having=Count(Literal(1)) >= self.least,
             order_by=[tries.enrolment])
+
+    def come_ids(self):
+        tries = self._tries(self._among(of_all))
+        cursor = Transaction().connection.cursor()
+        cursor.execute(*tries.select(
+                tries.enrolment, group_by=[tries.enrolment],
+                having=Count(Literal(1)) >= self.least))
+        return [id_ for id_, in cursor]
 
     def _tries(self, of):
         pool = Pool()
