@@ -99,6 +99,11 @@ class Alert(ModelSQL, ModelView):
     last_seen = fields.DateTime(
         "Last Seen", readonly=True,
         help="When its facts last changed.")
+    age = fields.Function(
+        fields.Integer(
+            "Age", help="The number of days since it was first seen, until "
+            "it was closed."),
+        'get_age')
     slots = fields.Function(
         fields.Many2Many(
             'training.session.slot', None, None, "Slots",
@@ -191,6 +196,12 @@ class Alert(ModelSQL, ModelView):
     @classmethod
     def search_enrolment(cls, name, clause):
         return [(f'enrolment.{clause[0]}', *clause[1:])]
+
+    @classmethod
+    def get_age(cls, alerts, name):
+        now = tools.now()
+        return {
+            a.id: ((a.closed_at or now) - a.first_seen).days for a in alerts}
 
     @classmethod
     def get_slots(cls, alerts, name):

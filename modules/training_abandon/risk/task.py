@@ -1,12 +1,15 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 from sql import Literal, Null
+from sql.aggregate import Count, Min
 from sql.conditionals import Case
 from sql.operators import Exists
 
-from trytond.i18n import ngettext
+from trytond.i18n import gettext, ngettext
+from trytond.model import fields
 from trytond.pool import Pool, PoolMeta
-from trytond.transaction import check_access
+from trytond.pyson import PYSONEncoder
+from trytond.transaction import Transaction, check_access
 
 from ..home import sources
 from ..home.source import LATE, NORMAL, Source, join
@@ -78,6 +81,54 @@ class Alerts(Source):
             a.id: trainees.get((a.company, a.trainee), 1) - 1 for a in alerts}
 
 
+class TooManyAlerts(Source):
+    "The employees who have more open alerts than they can see to"
+    kind = 'alert'
+    model = 'company.employee'
+    urgent = True
+
+    def tables(self, employee):
+        pool = Pool()
+        Alert = pool.get('training.alert')
+        Configuration = pool.get('training.configuration')
+        alert = Alert.__table__()
+        opened = alert.select(
+            alert.owner.as_('owner'), alert.company.as_('company'),
+            Min(alert.first_seen).as_('first_seen'),
+            where=(alert.closed_at == Null) & (alert.owner != Null),
+            group_by=[alert.owner, alert.company],
+            having=Count(Literal(1))
+            > Configuration(1).get_multivalue('alert_cap'))
+        return employee.join(
+            opened, condition=opened.owner == employee.id), {
+            'company': opened.company,
+            'owner': employee.id,
+            'since': self.day(opened.first_seen),
+            }, None
+
+    def words(self, employees):
+        pool = Pool()
+        Alert = pool.get('training.alert')
+        alert = Alert.__table__()
+        cursor = Transaction().connection.cursor()
+        cursor.execute(*alert.select(
+                alert.owner, Count(Literal(1)),
+                where=(alert.closed_at == Null)
+                & fields.SQL_OPERATORS['in'](
+                    alert.owner, list(map(int, employees))),
+                group_by=[alert.owner]))
+        return {
+            owner: gettext(
+                'training_abandon.msg_task_alert_cap', count=count)
+            for owner, count in cursor}
+
+    def action(self, employee):
+        return 'act_alert_form', {
+            'pyson_domain': PYSONEncoder().encode(
+                [('owner', '=', employee.id)]),
+            }
+
+
 class Absentees(sources.Absentees):
     "The absent without an open case of whom no alert tells"
 
@@ -104,4 +155,5 @@ class Task(metaclass=PoolMeta):
     def sources(cls):
         return [
             Absentees() if type(s) is sources.Absentees else s
-            for s in super().sources()] + [Alerts()]
+            for s in super().sources()] + [
+                Alerts(), TooManyAlerts()]

@@ -171,6 +171,7 @@ class AlertTestCase(RiskTestCase):
     @with_transaction()
     def test_case(self):
         "Test that a case handles the alerts and has no other one raised"
+        pool = Pool()
         with set_up() as (company, session, _):
             self.rule()
             absent, = create_enrolments(session)
@@ -182,6 +183,12 @@ class AlertTestCase(RiskTestCase):
             self.assertEqual(alert.case, absent.current_case)
             self.assertEqual(list(alert.case.alerts), [alert])
             self.assertEqual(alert.case.origin, 'absence')
+            event, = pool.get('training.abandon.case.event').search([
+                    ('case', '=', alert.case.id),
+                    ('kind', '=', 'alert'),
+                    ])
+            self.assertEqual(event.origin, alert)
+            self.assertEqual(event.summary, f'Alert – {alert.facts}')
             with self.assertRaises(AlertError):
                 alert.open_case([alert])
             self.fill(session.slots[2:3], {absent: 'absent'})
@@ -556,8 +563,46 @@ class ConcernTestCase(RiskTestCase):
             self.assertEqual(second.since, tools.now().date())
             self.assertEqual(
                 first.handle([first])['res_model'], 'training.alert')
+            trainee = absent.trainee
+            self.assertEqual(trainee.risk_level, 'alert')
+            self.assertEqual(len(trainee.risk_facts.splitlines()), 2)
+            self.assertEqual(trainee.risk_since, tools.now().date())
+            for level, expected in [
+                    ('alert', {trainee}), ('watch', {other.trainee}),
+                    ('none', set())]:
+                self.assertEqual(set(type(trainee).search([
+                                ('risk_level', '=', level)])), expected)
+                self.assertEqual({e.trainee for e in type(absent).search([
+                                ('risk_level', '=', level)])}, expected)
             self.fill(session.slots[2:3], {absent: 'absent'})
             self.assertFalse(Task.search([('kind', '=', 'absentee')]))
+
+    @with_transaction()
+    def test_cap(self):
+        "Test that the home tells who has too many alerts, and since when"
+        pool = Pool()
+        Alert = pool.get('training.alert')
+        Configuration = pool.get('training.configuration')
+        Task = pool.get('training.task')
+        with set_up() as (company, session, _):
+            employee, = company.employees[:1]
+            enrolments = create_enrolments(session, 3)
+            Alert.write(
+                Alert.raise_concern(enrolments, 'other', "Word"),
+                {'owner': employee.id})
+            owned = [('kind', '=', 'alert'), ('trainee', '=', None)]
+            self.assertFalse(Task.search(owned))
+            configuration = Configuration(1)
+            configuration.alert_cap = 2
+            configuration.save()
+            with today(DATE + 5 * DAY):
+                task, = Task.search(owned)
+                self.assertEqual(task.owner, employee)
+                self.assertEqual(task.since, DATE + DAY)
+                self.assertIn("Has 3 open alerts", task.what)
+                self.assertEqual(
+                    task.handle([task])['res_model'], 'training.alert')
+                self.assertEqual({a.age for a in self.alerts()}, {4})
 
 
 class ComplaintTestCase(RiskTestCase):
