@@ -52,6 +52,10 @@ Fact = namedtuple('Fact', 'enrolment value base since slots')
 _Row = namedtuple('_Row', 'enrolment slot date start end value base since')
 
 
+def _any(enrolment):
+    return Literal(True)
+
+
 class Criterion:
     "What a rule flags in a company on a day"
     name = None
@@ -121,6 +125,11 @@ class Criterion:
         "Return what makes the facts other ones than those dismissed"
         return [str(slot) for slot, *_ in fact.slots]
 
+    def likely(self, enrolment):
+        """Return the condition on the stored facts of the enrolments without
+        which the rule flags none"""
+        return Literal(True)
+
     def come_ids(self):
         """Return the ids of the enrolments that the day, or what is not a
         fact of the sheets, may make the rule flag"""
@@ -128,11 +137,30 @@ class Criterion:
 
     def _among(self, of):
         "Return of for the enrolments that the rule is about only"
-        population = self.population(of)
+        # Of all of them the stored facts leave out most: they do not decide
+        population = self.population(
+            of, self.likely if of is of_all else _any)
         return lambda column: of(column) & column.in_(population)
 
-    def population(self, of=of_all):
+    def population(self, of=of_all, where=_any):
         "Return the query of the ids of the enrolments the rule is about"
+        return self._scope(lambda enrolment, session:
+            of(enrolment.id)
+            & where(enrolment)
+            & enrolment.state.in_(self.states)
+            & ~session.state.in_(['done', 'cancelled'])
+            & ~self._in_case_sql(enrolment))
+
+    def history(self, start):
+        """Return the query of the ids of the enrolments it would have been
+        about since the day"""
+        return self._scope(lambda enrolment, session:
+            (session.end_date >= start)
+            & (session.start_date <= self.today)
+            & (enrolment.state != 'draft')
+            & (session.state != 'cancelled'))
+
+    def _scope(self, get_where):
         pool = Pool()
         Enrolment = pool.get('training.enrolment')
         Session = pool.get('training.session')
@@ -142,11 +170,8 @@ class Criterion:
             session, condition=session.id == enrolment.session)
         rule = self.rule
         where = (
-            of(enrolment.id)
-            & (enrolment.company == self.company.id)
-            & enrolment.state.in_(self.states)
-            & ~session.state.in_(['done', 'cancelled'])
-            & ~self._in_case_sql(enrolment))
+            get_where(enrolment, session)
+            & (enrolment.company == self.company.id))
         if rule.course:
             where &= session.course == rule.course.id
         if rule.agreement_kind:
@@ -209,9 +234,9 @@ class DatedCriterion(Criterion):
     def tokens(self, fact):
         return [fact.since.isoformat()]
 
-    def _come(self, where, known):
-        """Return the ids of the enrolments of which the condition holds and
-        that no open alert knows"""
+    def _come(self, known, where=_any):
+        """Return the ids of the likely enrolments, of which the condition
+        holds, that no open alert knows"""
         pool = Pool()
         Alert = pool.get('training.alert')
         Enrolment = pool.get('training.enrolment')
@@ -220,7 +245,7 @@ class DatedCriterion(Criterion):
         cursor.execute(*enrolment.select(
                 enrolment.id,
                 where=where(enrolment)
-                & enrolment.id.in_(self.population())
+                & enrolment.id.in_(self.population(where=self.likely))
                 & ~Exists(alert.select(
                         Literal(1),
                         where=(alert.enrolment == enrolment.id)
@@ -233,6 +258,9 @@ class DatedCriterion(Criterion):
 class ConsecutiveAbsences(Criterion):
     "The absences since the last presence"
     name = 'consecutive_absences'
+
+    def likely(self, enrolment):
+        return enrolment.consecutive_absences >= self.least
 
     def query(self, of):
         absent = _absent_query(self._held(of))
@@ -284,6 +312,16 @@ class AbsenceRate(WindowCriterion):
     name = 'absence_rate'
     is_rate = True
 
+    def likely(self, enrolment):
+        excused = _seconds(enrolment.hours_excused)
+        missed = _seconds(enrolment.hours_missed) - excused
+        likely = missed > 0
+        if not self.rule.window:
+            likely &= missed * PRECISION >= (
+                (_seconds(enrolment.hours_held) - excused)
+                * _exact(self.threshold))
+        return likely
+
     def query(self, of):
         line = self._lines(of)
         window = Window([line.enrolment])
@@ -316,6 +354,9 @@ class LateCount(WindowCriterion):
     "The number of times late"
     name = 'late_count'
 
+    def likely(self, enrolment):
+        return enrolment.late_count >= self.least
+
     def query(self, of):
         line = self._lines(of)
         late = line.select(
@@ -334,6 +375,9 @@ class LateCount(WindowCriterion):
 class LateMinutes(WindowCriterion):
     "The minutes of lateness"
     name = 'late_minutes'
+
+    def likely(self, enrolment):
+        return enrolment.late_count > 0
 
     def query(self, of):
         line = self._lines(of)
@@ -356,6 +400,11 @@ class NoNews(DatedCriterion):
     """The absences since the trainee was last there, excused or heard, when
     that is some working days ago"""
     name = 'no_news'
+
+    def likely(self, enrolment):
+        return (enrolment.consecutive_absences > 0) & (
+            (enrolment.last_presence == Null)
+            | (enrolment.last_presence <= self.cutoff))
 
     def query(self, of):
         held, heard = self._held(of), _heard_query(of)
@@ -388,16 +437,16 @@ class NoNews(DatedCriterion):
             dates=self._dates(fact, lang))
 
     def come_ids(self):
-        return self._come(
-            lambda e: (
-                (e.last_presence == Null) | (e.last_presence <= self.cutoff))
-            & (e.consecutive_absences > 0),
-            lambda alert, e: alert.since >= e.last_presence)
+        return self._come(lambda alert, e: alert.since >= e.last_presence)
 
 
 class NoShow(DatedCriterion):
     "The absences of who never came, some working days after the first one"
     name = 'no_show'
+
+    def likely(self, enrolment):
+        return (enrolment.consecutive_absences > 0) & (
+            enrolment.last_presence == Null)
 
     def query(self, of):
         absent = _absent_query(self._held(of))
@@ -413,10 +462,7 @@ class NoShow(DatedCriterion):
             dates=self._dates(fact, lang))
 
     def come_ids(self):
-        return self._come(
-            lambda e: (e.last_presence == Null)
-            & (e.consecutive_absences > 0),
-            lambda alert, e: Literal(True))
+        return self._come(lambda alert, e: Literal(True))
 
 
 class Unreachable(Criterion):
@@ -426,6 +472,11 @@ class Unreachable(Criterion):
     attended."""
     name = 'unreachable'
     is_rate = True
+
+    def likely(self, enrolment):
+        return _seconds(enrolment.hours_missed) * PRECISION > (
+            _seconds(enrolment.hours_planned)
+            * (PRECISION - _exact(self.threshold)))
 
     def query(self, of):
         pool = Pool()
@@ -627,20 +678,20 @@ class LateReturn(DatedCriterion):
         ended = self._ended(of_all)
         return [
             *self._come(
-                lambda e: e.id.in_(case.select(
-                        case.enrolment, where=self._is_postponed(case))),
                 lambda alert, e: Exists(case.select(
                         Literal(1),
                         where=(case.enrolment == e.id)
                         & self._is_postponed(case)
-                        & (case.return_date == alert.since)))),
+                        & (case.return_date == alert.since))),
+                lambda e: e.id.in_(case.select(
+                        case.enrolment, where=self._is_postponed(case)))),
             *self._come(
-                lambda e: (e.consecutive_absences > 0)
-                & e.id.in_(ended.select(ended.enrolment)),
                 lambda alert, e: Exists(ended.select(
                         Literal(1),
                         where=(ended.enrolment == e.id)
-                        & (alert.since > ended.date)))),
+                        & (alert.since > ended.date))),
+                lambda e: (e.consecutive_absences > 0)
+                & e.id.in_(ended.select(ended.enrolment))),
             ]
 
     def words(self, fact, lang):

@@ -121,6 +121,7 @@ class Rule(DeactivableMixin, ModelSQL, ModelView):
         cls._order.insert(0, ('criterion', 'ASC'))
         cls._order.insert(1, ('threshold', 'ASC'))
         cls._buttons.update(
+            preview={},
             detect={
                 'invisible': ~Eval('active'),
                 'depends': ['active'],
@@ -312,6 +313,11 @@ class Rule(DeactivableMixin, ModelSQL, ModelView):
                 Alert.detect(rule.criterion_of(company))
         cls._set_detected(rules)
         Alert.open_due()
+
+    @classmethod
+    @ModelView.button_action('training_abandon.act_risk_preview')
+    def preview(cls, rules):
+        "Show what other thresholds flag and would have flagged"
 
     @classmethod
     def detect_due(cls):

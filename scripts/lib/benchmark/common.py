@@ -23,6 +23,7 @@ BENCHMARKS = {
     'lists': 'lists',
     'mail': 'mails',
     'parties': 'parties',
+    'risk': 'risk',
     'steps': 'steps',
     }
 
