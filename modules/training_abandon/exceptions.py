@@ -166,3 +166,15 @@ class SheetNoticeWarning(UserWarning):
 
 class AbsentDayWarning(UserWarning):
     pass
+
+
+class RiskRuleError(ValidationError):
+    pass
+
+
+class RiskRuleWarning(UserWarning):
+    pass
+
+
+class AlertError(UserError):
+    pass

@@ -51,6 +51,8 @@ class FactsMixin(LineFactsMixin):
                 attendance.state.as_('state'),
                 attendance.missed.as_('missed'),
                 attendance.justified.as_('justified'),
+                attendance.late_by.as_('late_by'),
+                slot.id.as_('slot'),
                 slot.date.as_('date'),
                 slot.start.as_('start'),
                 slot.end.as_('end'),

@@ -336,6 +336,13 @@ def set_email(party, email):
                     }])
 
 
+def archive_rules():
+    "Have nothing detected"
+    pool = Pool()
+    Rule = pool.get('training.risk.rule')
+    Rule.write(Rule.search([]), {'active': False})
+
+
 def open_cases(enrolments, date=DATE, origin='absence'):
     pool = Pool()
     Case = pool.get('training.abandon.case')

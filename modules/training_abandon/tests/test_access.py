@@ -125,6 +125,7 @@ class WriteTestCase(DatabaseTestCase):
 def fill(company, session):
     "Make records of all the models"
     pool = Pool()
+    Alert = pool.get('training.alert')
     Attendance = pool.get('training.attendance')
     Report = pool.get('training.abandon.certificate', type='report')
     Slot = pool.get('training.session.slot')
@@ -168,6 +169,7 @@ def fill(company, session):
             Report, 'convert',
             lambda report, data, **kwargs: ('pdf', b'%PDF')):
         run_wizard('training.abandon.case.certify', [case])
+    Alert.raise_concern([enrolment], 'other', "Word")
     Transaction().tasks.clear()
 
 
@@ -449,12 +451,13 @@ class RightsTestCase(DatabaseTestCase):
                 create_user('reader', company, 'training'),
                 create_user('head', company, 'training', 'training_admin'),
                 create_user('accountant', company, 'accounting'),
+                create_user('teacher', company, 'training_trainer'),
                 create_user('nobody', company)]
             rights = [self.rights(user) for user in users]
         documented = {
             model: tuple(columns.replace(' - ', '').split())
             for model, columns in re.findall(
-                r'\* - ``(training[\w.]+)``\n((?: +- [RWCD–]+\n){4})',
+                r'\* - ``(training[\w.]+)``\n((?: +- [RWCD–]+\n){5})',
                 (DOC / 'security.rst').read_text())}
         self.assertEqual(documented, {
                 model: tuple(r[model] for r in rights)

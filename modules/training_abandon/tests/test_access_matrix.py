@@ -30,7 +30,7 @@ from .common import (
 
 # What every user of the company may read
 OPEN = {
-    'training.closure', 'training.abandon.reason',
+    'training.closure', 'training.risk.rule', 'training.abandon.reason',
     'training.abandon.solution', 'training.abandon.procedure',
     'training.abandon.procedure.letter', 'training.abandon.procedure.step'}
 ATTACHED = [
@@ -118,6 +118,7 @@ class AccessTestCase(DatabaseTestCase):
     def populate(cls, name):
         "Make records of all the models in the company"
         pool = Pool()
+        Alert = pool.get('training.alert')
         Attachment = pool.get('ir.attachment')
         Attendance = pool.get('training.attendance')
         Case = pool.get('training.abandon.case')
@@ -134,6 +135,7 @@ class AccessTestCase(DatabaseTestCase):
         Procedure = pool.get('training.abandon.procedure')
         Reason = pool.get('training.abandon.reason')
         Reply = pool.get('training.mail.reply')
+        Rule = pool.get('training.risk.rule')
         Session = pool.get('training.session')
         Slot = pool.get('training.session.slot')
         Solution = pool.get('training.abandon.solution')
@@ -184,6 +186,14 @@ class AccessTestCase(DatabaseTestCase):
             Slot.close([slot])
             case, other = Case.browse(Case.open_cases(
                     [enrolment, second], 'absence', DATE, note="Note"))
+            rule, = Rule.create([{
+                        'name': "Rule", 'company': company.id,
+                        'criterion': 'consecutive_absences', 'threshold': 9,
+                        }])
+            alert, _ = Alert.raise_concern(
+                [enrolment, second], 'other', "Word")
+            Alert.write([alert], {'rule': rule.id, 'facts': "Facts"})
+            Alert.dismiss_for([alert], "Reason")
             run_wizard('training.abandon.case.inform', [case])
             run_wizard('training.abandon.case.ask_reasons', [case])
             mail, *_ = Mail.search([

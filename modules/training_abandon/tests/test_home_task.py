@@ -11,9 +11,9 @@ from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
 from .common import (
-    DATE, DAY, NoticeTestCase, as_user, count_statements, create_enrolments,
-    create_session, create_user, decide, get_to_decision, live, open_cases,
-    run_wizard, set_up, today)
+    DATE, DAY, NoticeTestCase, archive_rules, as_user, count_statements,
+    create_enrolments, create_session, create_user, decide, get_to_decision,
+    live, open_cases, run_wizard, set_up, today)
 
 LATER = DATE + 30 * DAY
 
@@ -261,6 +261,7 @@ class TaskTestCase(NoticeTestCase):
     def test_absentee(self):
         "Test the absent without a case"
         with set_up() as (company, session, prescriber):
+            archive_rules()
             absent, present = create_enrolments(session, 2)
             self.fill(session.slots[:2], {
                     absent: 'absent', present: 'present'})

@@ -23,13 +23,16 @@ from .common import (
 OTHERS = (
     'training.abandon.procedure', 'training.abandon.reason',
     'training.abandon.solution', 'training.closure', 'training.configuration',
-    'training.course', 'training.session', 'ir.email.template')
+    'training.course', 'training.risk.rule', 'training.session',
+    'ir.email.template')
 # What neither names them nor tells of them
 KEPT = {
     ('ir.email', 'message_id'),
     ('training.abandon.case', 'number'),
     ('training.abandon.case', 'previous_enrolment_state'),
     ('training.abandon.certificate', 'sha256'),
+    ('training.alert', 'fingerprint'),
+    ('training.alert', 'slot_ids'),
     ('training.calendar.feed', 'content_hash'),
     ('training.enrolment', 'number'),
     ('training.enrolment', 'previous_state'),
@@ -224,6 +227,7 @@ class PartyTestCase(DatabaseTestCase):
     def write_all(self, company, session, prescriber):
         "Return a case of which all the models have a record"
         pool = Pool()
+        Alert = pool.get('training.alert')
         Attachment = pool.get('ir.attachment')
         Attendance = pool.get('training.attendance')
         Case = pool.get('training.abandon.case')
@@ -247,6 +251,8 @@ class PartyTestCase(DatabaseTestCase):
         Slot.close([slot])
         Period.write(list(enrolment.periods), {'reason': "unforgotten"})
         type(enrolment).end_expectation([enrolment], DATE)
+        alert, = Alert.raise_concern([enrolment], 'other', "Word")
+        Alert.dismiss_for([alert], "Reason")
         case, = open_cases([enrolment])
         run_wizard('training.abandon.case.inform', [case])
         mail = case.mails[0]

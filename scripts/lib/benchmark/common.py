@@ -24,6 +24,7 @@ BENCHMARKS = {
     'mail': 'mails',
     'open': 'opening',
     'parties': 'parties',
+    'risk': 'risk',
     'steps': 'steps',
     }
 

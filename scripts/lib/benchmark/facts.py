@@ -71,6 +71,7 @@ def run(client):
 
 class Bench:
     "Sessions of which all the sheets are official"
+    sessions, trainees, days = SESSIONS, TRAINEES, DAYS
 
     def __init__(self, client):
         self.client = client
@@ -104,23 +105,23 @@ class Bench:
             'course': course,
             'company': self.client.context['company'],
             'start_date': START,
-            'end_date': START + dt.timedelta(days=DAYS - 1),
+            'end_date': START + dt.timedelta(days=self.days - 1),
             }
         slots = [{
                 'date': START + dt.timedelta(days=day),
                 'start': start,
                 'end': end,
-                } for day in range(DAYS) for start, end in TIMES]
+                } for day in range(self.days) for start, end in TIMES]
         sessions = self.client.create('training.session', [
                 dict(values, slots=[('create', slots)]),
-                *([values] * (SESSIONS - 1))])
+                *([values] * (self.sessions - 1))])
         self.client.click('training.session', 'plan', sessions)
         return sessions
 
     def create_enrolments(self, session):
         parties = self.client.create('party.party', [{
                     'name': f"Trainee {i}",
-                    } for i in range(TRAINEES)])
+                    } for i in range(self.trainees)])
         trainees = self.client.create('training.trainee', [{
                     'party': party,
                     } for party in parties])
@@ -139,7 +140,7 @@ class Bench:
 
         Enrolment = Pool().get('training.enrolment')
         Enrolment.change_period(Enrolment.browse(enrolments), {
-                'start': half_day(START + dt.timedelta(days=DAYS // 2)),
+                'start': half_day(START + dt.timedelta(days=self.days // 2)),
                 'end': None,
                 'kind': 'expected',
                 'weekdays': [],
@@ -199,15 +200,13 @@ class Bench:
         Slot = pool.get('training.session.slot')
         attendance = Attendance.__table__()
         enrolment, slot = Enrolment.__table__(), Slot.__table__()
-        # As good as random, without being too large for an integer
-        number = (
-            enrolment.id % 10007 * 7919 + slot.id % 10007 * 4657) % 10007 % 10
+        is_absent = self.is_absent(enrolment, slot)
         values = {
             'enrolment': enrolment.id,
             'slot': slot.id,
-            'state': Case((number == 0, 'absent'), else_='present'),
+            'state': Case((is_absent, 'absent'), else_='present'),
             'missed': Case(
-                (number == 0, slot.duration),
+                (is_absent, slot.duration),
                 else_=Attendance.missed.sql_format(ZERO)),
             'justified': Literal(False),
             'source': Literal('sheet'),
@@ -219,7 +218,13 @@ class Bench:
                 .select(*values.values(), order_by=[slot.id, enrolment.id])))
         cursor.execute(*attendance.select(Count(Literal(1))))
         count, = cursor.fetchone()
-        assert count == ATTENDANCES
+        assert count == 2 * self.sessions * self.trainees * self.days
+
+    def is_absent(self, enrolment, slot):
+        # As good as random, without being too large for an integer
+        number = (
+            enrolment.id % 10007 * 7919 + slot.id % 10007 * 4657) % 10007
+        return number % 10 == 0
 
     def store_facts(self):
         "Store what the product stores when it changes the rows itself"
@@ -234,7 +239,7 @@ class Bench:
         enrolment = Pool().get('training.enrolment').__table__()
         cursor.execute(*enrolment.select(
                 enrolment.id, order_by=enrolment.id, limit=READ,
-                offset=(SESSIONS * TRAINEES - READ) // 2))
+                offset=(self.sessions * self.trainees - READ) // 2))
         return [id_ for id_, in cursor]
 
     def search(self):

@@ -1,0 +1,510 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+from collections import defaultdict, namedtuple
+from contextlib import contextmanager
+
+from sql import Null
+from sql.conditionals import Coalesce
+from sql.operators import Equal
+
+from trytond.exceptions import UserError
+from trytond.i18n import gettext
+from trytond.model import Exclude, Index, ModelSQL, ModelView, fields
+from trytond.pool import Pool
+from trytond.pyson import Eval, If
+from trytond.tools import grouped_slice
+from trytond.transaction import Transaction
+from trytond.wizard import Button, StateTransition, StateView, Wizard
+
+from .. import tools
+from ..exceptions import AlertError
+from ..rec_name import search_names
+from ..stored import of_all
+from ..training.enrolment import CURRENT_STATES
+
+CONCERNS = [
+    ('absence', "Absences or Lateness"),
+    ('motivation', "Motivation"),
+    ('difficulty', "Difficulty to Follow"),
+    ('relations', "Relations in the Group"),
+    ('company', "Company or Employer"),
+    ('material', "Material Difficulty"),
+    ('other', "Other"),
+    ]
+LEVELS = [
+    ('watch', "Watch"),
+    ('alert', "Alert"),
+    ]
+# The most cases that are opened at once
+OPENED = 500
+
+_Known = namedtuple('_Known', 'id fingerprint slot_ids')
+
+
+class Alert(ModelSQL, ModelView):
+    "What tells that the trainee of an enrolment is slipping away"
+    __name__ = 'training.alert'
+
+    company = fields.Many2One(
+        'company.company', "Company", required=True, readonly=True)
+    enrolment = fields.Many2One(
+        'training.enrolment', "Enrolment", required=True, readonly=True,
+        ondelete='CASCADE')
+    trainee = fields.Function(
+        fields.Many2One('training.trainee', "Trainee"),
+        'get_enrolment', searcher='search_enrolment')
+    session = fields.Function(
+        fields.Many2One('training.session', "Session"),
+        'get_enrolment', searcher='search_enrolment')
+    rule = fields.Many2One(
+        'training.risk.rule', "Rule", readonly=True, ondelete='RESTRICT',
+        states={
+            'invisible': ~Eval('rule'),
+            })
+    level = fields.Selection(
+        LEVELS, "Level", required=True, readonly=True, sort=False)
+    level_string = level.translated('level')
+    facts = fields.Text(
+        "Facts", readonly=True,
+        help="What the alert rests on, as it was last seen.")
+    kind = fields.Selection(
+        [(None, ""), *CONCERNS], "Concern", readonly=True, sort=False,
+        states={
+            'invisible': ~Eval('kind'),
+            })
+    kind_string = kind.translated('kind')
+    word = fields.Text(
+        "Word", readonly=True,
+        states={
+            'invisible': ~Eval('kind'),
+            },
+        help="What the one who raised it says.")
+    raised_by = fields.Many2One(
+        'res.user', "Raised by", readonly=True,
+        states={
+            'invisible': ~Eval('raised_by'),
+            })
+    what = fields.Function(fields.Text("What"), 'get_what')
+    owner = fields.Many2One(
+        'company.employee', "Owner",
+        domain=[
+            ('company', '=', Eval('company', -1)),
+            ],
+        states={
+            'readonly': Eval('state') != 'open',
+            },
+        help="The employee who answers for it.")
+    since = fields.Date("Since", readonly=True)
+    first_seen = fields.DateTime("First Seen", required=True, readonly=True)
+    last_seen = fields.DateTime(
+        "Last Seen", readonly=True,
+        help="When its facts last changed.")
+    age = fields.Function(
+        fields.Integer(
+            "Age", help="The number of days since it was first seen, until "
+            "it was closed."),
+        'get_age')
+    slots = fields.Function(
+        fields.Many2Many(
+            'training.session.slot', None, None, "Slots",
+            states={
+                'invisible': ~Eval('slots', []),
+                }),
+        'get_slots')
+    slot_ids = fields.Text("Slot IDs", readonly=True)
+    fingerprint = fields.Text(
+        "Fingerprint", readonly=True,
+        help="What tells other facts from those dismissed.")
+    state = fields.Selection([
+            ('open', "Open"),
+            ('handled', "Handled"),
+            ('dismissed', "Dismissed"),
+            ], "State", required=True, readonly=True, sort=False)
+    state_string = state.translated('state')
+    withdrawn = fields.Boolean(
+        "Withdrawn", readonly=True,
+        states={
+            'invisible': ~Eval('withdrawn'),
+            },
+        help="The facts do not hold any more: nobody dismissed it.")
+    closed_at = fields.DateTime(
+        "Closed at", readonly=True,
+        states={
+            'invisible': Eval('state') == 'open',
+            })
+    closed_by = fields.Many2One(
+        'res.user', "Closed by", readonly=True,
+        states={
+            'invisible': ~Eval('closed_by'),
+            })
+    dismiss_reason = fields.Text(
+        "Reason of the Dismissal", readonly=True,
+        states={
+            'invisible': Eval('state') != 'dismissed',
+            },
+        help="Do not write any health detail.")
+    case = fields.Many2One(
+        'training.abandon.case', "Case", readonly=True, ondelete='RESTRICT',
+        states={
+            'invisible': ~Eval('case'),
+            })
+    follow_up = fields.Many2One(
+        'training.follow_up', "Follow-Up", readonly=True, ondelete='SET NULL',
+        states={
+            'invisible': ~Eval('follow_up'),
+            })
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        t = cls.__table__()
+        cls._sql_constraints += [
+            ('open_rule_unique',
+                Exclude(
+                    t, (t.enrolment, Equal), (t.rule, Equal),
+                    where=t.closed_at == Null),
+                'training_abandon.msg_alert_open_unique'),
+            ]
+        cls._sql_indexes.update({
+                Index(t, (t.enrolment, Index.Equality())),
+                Index(
+                    t, (t.rule, Index.Equality()), where=t.closed_at == Null),
+                Index(
+                    t, (t.first_seen, Index.Range()), (t.id, Index.Range())),
+                Index(
+                    t, (t.company, Index.Equality()),
+                    where=t.closed_at == Null),
+                })
+        cls._order = [
+            ('level', 'ASC'),
+            ('first_seen', 'ASC'),
+            ('id', 'ASC'),
+            ]
+        is_closed = {
+            'invisible': Eval('state') != 'open',
+            'depends': ['state'],
+            }
+        cls._buttons.update(
+            handle=is_closed, dismiss=is_closed, open_case=is_closed)
+
+    @classmethod
+    def get_enrolment(cls, alerts, names):
+        return {
+            name: {a.id: getattr(a.enrolment, name).id for a in alerts}
+            for name in names}
+
+    @classmethod
+    def search_enrolment(cls, name, clause):
+        return [(f'enrolment.{clause[0]}', *clause[1:])]
+
+    @classmethod
+    def get_age(cls, alerts, name):
+        now = tools.now()
+        return {
+            a.id: ((a.closed_at or now) - a.first_seen).days for a in alerts}
+
+    @classmethod
+    def get_slots(cls, alerts, name):
+        return {
+            a.id: list(map(int, (a.slot_ids or '').split()))
+            for a in alerts}
+
+    def get_rec_name(self, name):
+        what = self.rule.name if self.rule else self.kind_string
+        return f'{self.enrolment.rec_name} - {what}'
+
+    @classmethod
+    def get_what(cls, alerts, name):
+        return {
+            a.id: a.facts if a.rule else ' – '.join(
+                filter(None, [a.kind_string, a.word]))
+            for a in alerts}
+
+    @classmethod
+    def search_rec_name(cls, name, clause):
+        return search_names(cls, clause, 'enrolment.rec_name')
+
+    @classmethod
+    def view_attributes(cls):
+        return super().view_attributes() + [
+            ('/tree', 'visual',
+                If(Eval('state') != 'open', 'muted',
+                    If(Eval('level') == 'alert', 'danger', 'warning'))),
+            ]
+
+    @classmethod
+    def raise_concern(cls, enrolments, kind, word, level='watch'):
+        "Create the alerts of the concern of the user and return them"
+        now = tools.now()
+        return cls.create([{
+                    'company': enrolment.company.id,
+                    'enrolment': enrolment.id,
+                    'level': level,
+                    'kind': kind,
+                    'word': word,
+                    'raised_by': Transaction().user or None,
+                    'since': tools.today(enrolment.company),
+                    'first_seen': now,
+                    'last_seen': now,
+                    'state': 'open',
+                    } for enrolment in enrolments])
+
+    @classmethod
+    def detect(cls, criterion, of=of_all):
+        """Create, update and withdraw the alerts of what the criterion flags.
+
+        of returns the condition on the column of the enrolment."""
+        flagged = set()
+        for facts in grouped_slice(list(criterion.facts(of)), tools.BATCH):
+            facts = list(facts)
+            flagged.update(f.enrolment for f in facts)
+            cls._keep(criterion, facts)
+        cls._withdraw([
+                id_ for id_, enrolment in cls._open_ids(criterion, of)
+                if enrolment not in flagged], criterion.company, 'facts')
+
+    @classmethod
+    def _open_ids(cls, criterion, of):
+        table = cls.__table__()
+        cursor = Transaction().connection.cursor()
+        cursor.execute(*table.select(
+                table.id, table.enrolment,
+                where=(table.rule == criterion.rule.id)
+                & (table.company == criterion.company.id)
+                & (table.closed_at == Null)
+                & of(table.enrolment)))
+        return cursor.fetchall()
+
+    @classmethod
+    def _keep(cls, criterion, facts):
+        "Create or update the alerts of the facts that are new"
+        opened, closed = cls._known(
+            criterion.rule, [f.enrolment for f in facts])
+        owner = criterion.owner
+        to_create, to_write = [], []
+        with _in_language(criterion.company) as lang:
+            for fact in facts:
+                tokens = criterion.tokens(fact)
+                fingerprint = ' '.join(tokens)
+                slot_ids = ' '.join(str(slot) for slot, *_ in fact.slots)
+                known = opened.get(fact.enrolment)
+                if known and (known.fingerprint, known.slot_ids) == (
+                        fingerprint, slot_ids):
+                    continue
+                if not known and closed[fact.enrolment].issuperset(tokens):
+                    continue
+                values = {
+                    'facts': criterion.words(fact, lang),
+                    'since': fact.since,
+                    'last_seen': tools.now(),
+                    'fingerprint': fingerprint,
+                    'slot_ids': slot_ids,
+                    }
+                if known:
+                    to_write += [cls.browse([known.id]), values]
+                    continue
+                to_create.append({
+                        **values,
+                        'company': criterion.company.id,
+                        'enrolment': fact.enrolment,
+                        'rule': criterion.rule.id,
+                        'level': criterion.rule.level,
+                        'owner': owner,
+                        'first_seen': values['last_seen'],
+                        'state': 'open',
+                        })
+        if to_create:
+            cls.create(to_create)
+        if to_write:
+            cls.write(*to_write)
+
+    @classmethod
+    def _known(cls, rule, enrolment_ids):
+        """Return by enrolment its open alert of the rule, and what those
+        that people closed were about"""
+        table = cls.__table__()
+        cursor = Transaction().connection.cursor()
+        cursor.execute(*table.select(
+                table.enrolment, table.id, table.closed_at, table.fingerprint,
+                table.slot_ids,
+                where=(table.rule == rule.id)
+                & ~Coalesce(table.withdrawn, False)
+                & fields.SQL_OPERATORS['in'](table.enrolment, enrolment_ids)))
+        opened, closed = {}, defaultdict(set)
+        for enrolment, id_, closed_at, fingerprint, slot_ids in cursor:
+            if closed_at:
+                closed[enrolment].update(fingerprint.split())
+            else:
+                opened[enrolment] = _Known(id_, fingerprint, slot_ids)
+        return opened, closed
+
+    @classmethod
+    def withdraw_of_rules(cls, company, rules):
+        "Withdraw the alerts of the company of other rules than those in force"
+        table = cls.__table__()
+        where = (
+            (table.company == company.id)
+            & (table.closed_at == Null)
+            & (table.rule != Null))
+        if rules:
+            where &= ~table.rule.in_([r.id for r in rules])
+        cursor = Transaction().connection.cursor()
+        cursor.execute(*table.select(table.id, where=where))
+        cls._withdraw([id_ for id_, in cursor], company, 'rule')
+
+    @classmethod
+    def _withdraw(cls, ids, company, reason):
+        if not ids:
+            return
+        with _in_language(company):
+            reason = gettext(f'training_abandon.msg_alert_withdrawn_{reason}')
+        for sub_ids in grouped_slice(ids, tools.BATCH):
+            cls.write(cls.browse(list(sub_ids)), {
+                    'state': 'dismissed',
+                    'withdrawn': True,
+                    'closed_at': tools.now(),
+                    'dismiss_reason': reason,
+                    })
+
+    @classmethod
+    def close_by(cls, table, name, records):
+        """Handle the open alerts of the enrolments of the records, of which
+        the table is the one, and keep the records in the field of the name.
+
+        It is one statement, whatever their number."""
+        transaction = Transaction()
+        alert = cls.__table__()
+        for sub_records in grouped_slice(records, tools.BATCH):
+            transaction.connection.cursor().execute(*alert.update(
+                    [getattr(alert, name), alert.state, alert.closed_at,
+                        alert.closed_by, alert.write_date, alert.write_uid],
+                    [table.id, 'handled', tools.now(),
+                        transaction.user or Null, tools.now(),
+                        transaction.user or Null],
+                    from_=[table],
+                    where=(alert.enrolment == table.enrolment)
+                    & (alert.closed_at == Null)
+                    & fields.SQL_OPERATORS['in'](
+                        table.id, [r.id for r in sub_records])))
+        tools.forget(cls)
+
+    @classmethod
+    @ModelView.button
+    def handle(cls, alerts):
+        "Tell that somebody has seen to what the alerts tell"
+        cls._close(alerts, {'state': 'handled'})
+
+    @classmethod
+    @ModelView.button_action('training_abandon.wizard_alert_dismiss')
+    def dismiss(cls, alerts):
+        pass
+
+    @classmethod
+    def dismiss_for(cls, alerts, reason):
+        "Dismiss the alerts for the reason"
+        reason = (reason or '').strip()
+        if not reason:
+            raise AlertError(gettext(
+                    'training_abandon.msg_alert_dismiss_no_reason'))
+        cls._close(alerts, {'state': 'dismissed', 'dismiss_reason': reason})
+
+    @classmethod
+    def _close(cls, alerts, values):
+        tools.lock(cls, alerts)
+        for alert in alerts:
+            if alert.state != 'open':
+                raise AlertError(gettext(
+                        'training_abandon.msg_alert_closed',
+                        alert=alert.rec_name, state=alert.state_string))
+        for sub_alerts in grouped_slice(alerts, tools.BATCH):
+            cls.write(list(sub_alerts), {
+                    **values,
+                    'closed_at': tools.now(),
+                    'closed_by': Transaction().user or None,
+                    })
+
+    @classmethod
+    @ModelView.button
+    def open_case(cls, alerts):
+        "Open a case on the enrolments of the alerts"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        tools.lock(cls, alerts)
+        by_company = defaultdict(list)
+        for alert in alerts:
+            if alert.state != 'open':
+                raise AlertError(gettext(
+                        'training_abandon.msg_alert_closed',
+                        alert=alert.rec_name, state=alert.state_string))
+            enrolments = by_company[alert.company]
+            if alert.enrolment not in enrolments:
+                enrolments.append(alert.enrolment)
+        for company, enrolments in by_company.items():
+            Case.open_cases(enrolments, 'absence', tools.today(company))
+
+    @classmethod
+    def open_due(cls):
+        "Open the cases of the rules that open them"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Company = pool.get('company.company')
+        Enrolment = pool.get('training.enrolment')
+        alerts = cls.search([
+                ('closed_at', '=', None),
+                ('rule.opens', '=', 'open'),
+                ('enrolment.state', 'in', CURRENT_STATES),
+                ('enrolment.session.state', '!=', 'cancelled'),
+                ('enrolment.current_case', '=', None),
+                ], order=[('id', 'ASC')], query=True)
+        cursor = Transaction().connection.cursor()
+        table = cls.__table__()
+        cursor.execute(*table.select(
+                table.company, table.enrolment,
+                where=table.id.in_(alerts),
+                group_by=[table.company, table.enrolment],
+                order_by=[table.company, table.enrolment]))
+        by_company = defaultdict(list)
+        for company, enrolment in cursor:
+            by_company[company].append(enrolment)
+        for company in Company.browse(list(by_company)):
+            for sub_ids in grouped_slice(by_company[company.id], OPENED):
+                try:
+                    Case.open_cases(
+                        tools.browse_sets(Enrolment, sub_ids, tools.BATCH),
+                        'absence', tools.today(company))
+                except UserError:
+                    # The alerts go on to propose what cannot be opened
+                    continue
+
+
+@contextmanager
+def _in_language(company):
+    "Yield the language of the company, the one of the transaction meanwhile"
+    pool = Pool()
+    Lang = pool.get('ir.lang')
+    lang = company.party.lang or Lang.get()
+    with Transaction().set_context(language=lang.code):
+        yield Lang.get(lang.code)
+
+
+class Dismiss(Wizard):
+    __name__ = 'training.alert.dismiss'
+
+    start = StateView(
+        'training.alert.dismiss.start',
+        'training_abandon.alert_dismiss_start_view_form', [
+            Button("Cancel", 'end', 'tryton-cancel'),
+            Button("Dismiss", 'apply', 'tryton-ok', default=True),
+            ])
+    apply = StateTransition()
+
+    def transition_apply(self):
+        self.model.dismiss_for(self.records, self.start.reason)
+        return 'end'
+
+
+class DismissStart(ModelView):
+    __name__ = 'training.alert.dismiss.start'
+
+    reason = fields.Text(
+        "Reason", required=True, help="Do not write any health detail.")

@@ -1,0 +1,25 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+from trytond.model import fields
+from trytond.pool import Pool, PoolMeta
+
+
+class Case(metaclass=PoolMeta):
+    __name__ = 'training.abandon.case'
+
+    alerts = fields.One2Many(
+        'training.alert', 'case', "Alerts", readonly=True)
+
+    @classmethod
+    def on_modification(cls, mode, cases, field_names=None):
+        pool = Pool()
+        Alert = pool.get('training.alert')
+        super().on_modification(mode, cases, field_names=field_names)
+        if mode == 'create':
+            Alert.close_by(cls.__table__(), 'case', cases)
+
+    @classmethod
+    def copy(cls, cases, default=None):
+        default = default.copy() if default is not None else {}
+        default.setdefault('alerts')
+        return super().copy(cases, default=default)

@@ -1,0 +1,152 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+from sql import Literal, Null
+from sql.aggregate import Count
+from sql.operators import Exists
+
+from trytond.model import Index, fields
+from trytond.pool import Pool, PoolMeta
+from trytond.tools import grouped_slice
+from trytond.transaction import Transaction
+
+from .. import tools
+from ..attendance.stored_facts import MOST
+
+LEVELS = ['none', 'watch', 'alert']
+
+
+class Enrolment(metaclass=PoolMeta):
+    __name__ = 'training.enrolment'
+
+    alerts = fields.One2Many(
+        'training.alert', 'enrolment', "Alerts", readonly=True)
+    risk_level = fields.Function(
+        fields.Selection([
+                ('none', "None"),
+                ('watch', "Watch"),
+                ('alert', "Alert"),
+                ], "Risk", sort=False,
+            help="The highest level of the open alerts."),
+        'get_risk_level', searcher='search_risk_level')
+    risk_due = fields.Boolean(
+        "Risk Due", readonly=True,
+        help="If the facts have changed since the rules looked at them.")
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        t = cls.__table__()
+        cls._sql_indexes.add(
+            Index(
+                t, (t.company, Index.Equality()),
+                where=t.risk_due == Literal(True)))
+
+    @classmethod
+    def get_risk_level(cls, enrolments, name):
+        pool = Pool()
+        Alert = pool.get('training.alert')
+        alert = Alert.__table__()
+        cursor = Transaction().connection.cursor()
+        levels = dict.fromkeys(map(int, enrolments), 'none')
+        for sub_ids in grouped_slice(sorted(levels), tools.BATCH):
+            cursor.execute(*alert.select(
+                    alert.enrolment,
+                    Count(Literal(1), filter_=alert.level == 'alert'),
+                    where=(alert.closed_at == Null)
+                    & fields.SQL_OPERATORS['in'](
+                        alert.enrolment, list(sub_ids)),
+                    group_by=[alert.enrolment]))
+            for enrolment, count in cursor:
+                levels[enrolment] = 'alert' if count else 'watch'
+        return levels
+
+    @classmethod
+    def search_risk_level(cls, name, clause):
+        _, operator, value = clause
+        values = value if operator.endswith('in') else [value]
+        found = [v for v in LEVELS if v in values]
+        if operator in {'!=', 'not in'}:
+            found = [v for v in LEVELS if v not in found]
+        at_risk, alarming = cls._with_alert(), cls._with_alert('alert')
+        domains = {
+            'none': ('id', 'not in', at_risk),
+            'watch': [('id', 'in', at_risk), ('id', 'not in', alarming)],
+            'alert': ('id', 'in', alarming),
+            }
+        return ['OR', ('id', '=', -1), *(domains[v] for v in found)]
+
+    @classmethod
+    def _with_alert(cls, level=None):
+        "Return the query of the ids of the enrolments with an open alert"
+        pool = Pool()
+        Alert = pool.get('training.alert')
+        alert = Alert.__table__()
+        where = alert.closed_at == Null
+        if level:
+            where &= alert.level == level
+        return alert.select(alert.enrolment, where=where)
+
+    @classmethod
+    def store_facts(cls, enrolment_ids):
+        enrolment_ids = set(enrolment_ids)
+        super().store_facts(enrolment_ids)
+        cls._set_risk_due(enrolment_ids, True)
+
+    @classmethod
+    def on_modification(cls, mode, enrolments, field_names=None):
+        super().on_modification(mode, enrolments, field_names=field_names)
+        if mode == 'write' and field_names & {'state', 'session'}:
+            cls._set_risk_due({e.id for e in enrolments}, True)
+
+    @classmethod
+    def risk_due_ids(cls, company):
+        """Return the ids of the enrolments of the company whose facts have
+        changed, or whose session ended with an open alert."""
+        pool = Pool()
+        Alert = pool.get('training.alert')
+        Session = pool.get('training.session')
+        alert, session = Alert.__table__(), Session.__table__()
+        table = cls.__table__()
+        cursor = Transaction().connection.cursor()
+        cursor.execute(*table.select(
+                table.id,
+                where=(table.company == company.id)
+                & (table.risk_due == Literal(True))))
+        ids = {id_ for id_, in cursor}
+        cursor.execute(*table
+            .join(session, condition=session.id == table.session)
+            .select(
+                table.id,
+                where=(table.company == company.id)
+                & session.state.in_(['done', 'cancelled'])
+                & Exists(alert.select(
+                        Literal(1),
+                        where=(alert.enrolment == table.id)
+                        & (alert.rule != Null)
+                        & (alert.closed_at == Null)))))
+        ids.update(id_ for id_, in cursor)
+        return sorted(ids)
+
+    @classmethod
+    def risk_seen(cls, ids):
+        "Note that the rules have looked at the facts of the enrolments"
+        cls._set_risk_due(ids, False)
+
+    @classmethod
+    def _set_risk_due(cls, ids, due):
+        table = cls.__table__()
+        cursor = Transaction().connection.cursor()
+        is_due = table.risk_due == Literal(True)
+        for sub_ids in grouped_slice(sorted(ids), MOST):
+            cursor.execute(*table.update(
+                    [table.risk_due], [due],
+                    where=fields.SQL_OPERATORS['in'](table.id, list(sub_ids))
+                    & (((table.risk_due == Null) | ~is_due)
+                        if due else is_due)))
+
+    @classmethod
+    def copy(cls, enrolments, default=None):
+        default = default.copy() if default is not None else {}
+        default.setdefault('alerts')
+        default.setdefault('risk_due')
+        return super().copy(enrolments, default=default)

@@ -1,0 +1,22 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+from trytond.pool import Pool, PoolMeta
+
+from ..case.follow_up import HEARD_OUTCOMES
+
+
+class FollowUp(metaclass=PoolMeta):
+    __name__ = 'training.follow_up'
+
+    @classmethod
+    def on_modification(cls, mode, follow_ups, field_names=None):
+        pool = Pool()
+        Alert = pool.get('training.alert')
+        super().on_modification(mode, follow_ups, field_names=field_names)
+        if mode == 'create' or (
+                mode == 'write' and field_names & {'done_at', 'outcome'}):
+            heard = [
+                f for f in follow_ups
+                if f.done_at and f.outcome in HEARD_OUTCOMES]
+            if heard:
+                Alert.close_by(cls.__table__(), 'follow_up', heard)

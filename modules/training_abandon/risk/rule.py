@@ -1,0 +1,380 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+from sql import Literal
+from sql.aggregate import Count, Max
+
+from trytond.i18n import gettext
+from trytond.model import DeactivableMixin, ModelSQL, ModelView, fields
+from trytond.pool import Pool
+from trytond.pyson import Eval, If
+from trytond.tools import grouped_slice
+from trytond.transaction import Transaction
+
+from .. import tools
+from ..attendance.stored_facts import MOST
+from ..exceptions import RiskRuleError, RiskRuleWarning
+from ..stored import of_ids
+from ..training.working_day import WorkingCalendar
+from .criterion import CRITERIA
+
+RATES = [n for n, c in CRITERIA.items() if c.is_rate]
+WINDOWS = [n for n, c in CRITERIA.items() if c.has_window]
+# What makes a rule flag others
+_DEFINITION = {
+    'company', 'criterion', 'threshold', 'window', 'min_slots', 'start_date',
+    'end_date', 'course', 'trainee_kind', 'agreement_kind', 'funder',
+    'active'}
+# From that number of trainees, a rule that flags most of them says so
+CROWD = 5
+
+
+class Rule(DeactivableMixin, ModelSQL, ModelView):
+    "What tells that a trainee is slipping away"
+    __name__ = 'training.risk.rule'
+
+    name = fields.Char("Name", required=True, translate=True)
+    company = fields.Many2One(
+        'company.company', "Company",
+        help="Leave empty for all the companies.")
+    criterion = fields.Selection([
+            ('consecutive_absences', "Consecutive Absences"),
+            ('absence_rate', "Absence Rate"),
+            ('late_count', "Times Late"),
+            ('late_minutes', "Minutes of Lateness"),
+            ('no_news', "No News"),
+            ('no_show', "No-Show"),
+            ('unreachable', "Required Attendance out of Reach"),
+            ('no_answer', "Mails and Calls without Answer"),
+            ('late_return', "Late Return"),
+            ], "Criterion", required=True, sort=False)
+    criterion_string = criterion.translated('criterion')
+    threshold = fields.Float(
+        "Threshold", digits=(16, 4), required=True,
+        help="From how many absences, times, minutes, or mails and calls the "
+        "trainee is at risk; from how many working days for what lasts; from "
+        "which rate, between 0 and 1, for the absence rate; below which one "
+        "for the required attendance.")
+    window = fields.Integer(
+        "Last Slots",
+        states={
+            'invisible': ~Eval('criterion').in_(WINDOWS),
+            },
+        help="The number of the last slots that are looked at.\n"
+        "Leave empty for the whole course.")
+    min_slots = fields.Integer(
+        "Least Slots", required=True,
+        domain=[
+            ('min_slots', '>=', 1),
+            ],
+        states={
+            'invisible': Eval('criterion') != 'absence_rate',
+            },
+        help="The number of slots from which the rate means something.")
+    level = fields.Selection([
+            ('watch', "Watch"),
+            ('alert', "Alert"),
+            ], "Level", required=True, sort=False)
+    opens = fields.Selection([
+            ('propose', "Propose a Case"),
+            ('open', "Open the Case"),
+            ], "What Follows", required=True, sort=False)
+    start_date = fields.Date(
+        "Start Date",
+        help="The first day on which the rule holds.")
+    end_date = fields.Date(
+        "End Date",
+        help="The last day on which the rule holds.")
+    course = fields.Many2One(
+        'training.course', "Course", ondelete='RESTRICT',
+        domain=[
+            If(Eval('company', None),
+                ('company', 'in', [Eval('company', -1), None]),
+                ()),
+            ],
+        help="Leave empty for all the courses.")
+    trainee_kind = fields.Selection(
+        'get_trainee_kinds', "Kind of Trainee", sort=False)
+    agreement_kind = fields.Selection(
+        'get_agreement_kinds', "Agreement", sort=False)
+    funder = fields.Many2One(
+        'party.party', "Funder", ondelete='RESTRICT',
+        context={
+            'company': Eval('company', -1),
+            },
+        depends={'company'})
+    owner = fields.Many2One(
+        'company.employee', "Owner",
+        domain=[
+            If(Eval('company', None),
+                ('company', '=', Eval('company', -1)),
+                ()),
+            ],
+        help="The employee who answers for the alerts of its company.")
+    detected = fields.Boolean(
+        "Detected", readonly=True,
+        help="If all the enrolments have been looked at since the rule was "
+        "changed.")
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls._order.insert(0, ('criterion', 'ASC'))
+        cls._order.insert(1, ('threshold', 'ASC'))
+        cls._buttons.update(
+            preview={},
+            detect={
+                'invisible': ~Eval('active'),
+                'depends': ['active'],
+                })
+
+    @classmethod
+    def default_level(cls):
+        return 'alert'
+
+    @classmethod
+    def default_opens(cls):
+        return 'propose'
+
+    @classmethod
+    def default_min_slots(cls):
+        return 4
+
+    @classmethod
+    def default_detected(cls):
+        return False
+
+    @classmethod
+    def get_trainee_kinds(cls):
+        return cls._selection_of('training.trainee', 'kind')
+
+    @classmethod
+    def get_agreement_kinds(cls):
+        return cls._selection_of('training.enrolment', 'agreement_kind')
+
+    @classmethod
+    def _selection_of(cls, model, name):
+        pool = Pool()
+        selection = pool.get(model).fields_get([name])[name]['selection']
+        return [(None, ""), *((k, v) for k, v in selection if k)]
+
+    @fields.depends('criterion', 'window')
+    def on_change_criterion(self):
+        if self.criterion not in WINDOWS:
+            self.window = None
+
+    @classmethod
+    def view_attributes(cls):
+        return super().view_attributes() + [
+            ('/tree', 'visual', If(~Eval('active'), 'muted', '')),
+            ]
+
+    @classmethod
+    def copy(cls, rules, default=None):
+        default = default.copy() if default is not None else {}
+        default.setdefault('detected', False)
+        return super().copy(rules, default=default)
+
+    @classmethod
+    def preprocess_values(cls, mode, values):
+        values = super().preprocess_values(mode, values)
+        if mode == 'write' and values.keys() & _DEFINITION:
+            values.setdefault('detected', False)
+        return values
+
+    @classmethod
+    def validate_fields(cls, rules, field_names):
+        super().validate_fields(rules, field_names)
+        if field_names is None or field_names & _DEFINITION:
+            for rule in rules:
+                rule.check_definition()
+
+    def check_definition(self):
+        def refuse(message, **values):
+            raise RiskRuleError(gettext(
+                    f'training_abandon.msg_risk_rule_{message}',
+                    rule=self.rec_name, **values))
+
+        if self.threshold <= 0:
+            refuse('threshold')
+        elif self.criterion in RATES:
+            if self.threshold > 1:
+                refuse('rate')
+        elif self.threshold != int(self.threshold):
+            refuse('whole')
+        if (self.start_date and self.end_date
+                and self.end_date < self.start_date):
+            refuse('dates')
+        if self.window is not None:
+            if self.criterion not in WINDOWS:
+                refuse('no_window', criterion=self.criterion_string)
+            elif self.window <= 0:
+                refuse('window')
+            elif (self.criterion == 'late_count'
+                    and self.window < self.threshold):
+                refuse('window_threshold')
+            elif (self.criterion == 'absence_rate'
+                    and self.window < self.min_slots):
+                refuse('window_least')
+
+    @classmethod
+    def on_modification(cls, mode, rules, field_names=None):
+        super().on_modification(mode, rules, field_names=field_names)
+        if mode == 'create' or (
+                mode == 'write' and field_names & _DEFINITION):
+            for rule in rules:
+                if rule.active:
+                    rule.warn_before_activation()
+
+    def warn_before_activation(self):
+        "Warn of a rule that flags most of the trainees or looks too far back"
+        pool = Pool()
+        Warning = pool.get('res.user.warning')
+        if not Transaction().user:
+            return
+        for message, values in self._doubts():
+            key = Warning.format(f'training_risk_rule_{message}', [self])
+            if Warning.check(key):
+                raise RiskRuleWarning(key, gettext(
+                        f'training_abandon.msg_risk_rule_{message}',
+                        rule=self.rec_name, **values))
+
+    def _doubts(self):
+        "Yield the name and the values of the messages about the rule"
+        followed = flagged = 0
+        for company in self._companies():
+            criterion = self.criterion_of(company)
+            cursor = Transaction().connection.cursor()
+            cursor.execute(*criterion.population())
+            followed += len(cursor.fetchall())
+            flagged += sum(1 for _ in criterion.facts())
+        if followed >= CROWD and flagged * 2 > followed:
+            yield 'everybody', {'flagged': flagged, 'followed': followed}
+        if self.window:
+            longest = self._longest_course()
+            if longest and self.window > longest:
+                yield 'window_course', {
+                    'window': self.window, 'longest': longest}
+
+    def _longest_course(self):
+        "Return the number of slots of the longest course that it is about"
+        pool = Pool()
+        Session = pool.get('training.session')
+        Slot = pool.get('training.session.slot')
+        session, slot = Session.__table__(), Slot.__table__()
+        where = (slot.state != 'cancelled') & ~session.state.in_(
+            ['done', 'cancelled'])
+        if self.company:
+            where &= session.company == self.company.id
+        if self.course:
+            where &= session.course == self.course.id
+        counted = (slot
+            .join(session, condition=session.id == slot.session)
+            .select(
+                Count(Literal(1)).as_('count'),
+                where=where, group_by=[slot.session]))
+        cursor = Transaction().connection.cursor()
+        cursor.execute(*counted.select(Max(counted.count)))
+        longest, = cursor.fetchone()
+        return longest
+
+    def _companies(self):
+        pool = Pool()
+        Company = pool.get('company.company')
+        return [self.company] if self.company else Company.search([])
+
+    def criterion_of(self, company, calendar=None):
+        "Return what the rule flags in the company today"
+        if calendar is None:
+            calendar = WorkingCalendar(company)
+        return CRITERIA[self.criterion](
+            self, company, tools.today(company), calendar)
+
+    def is_in_force(self, date):
+        return bool(
+            self.active
+            and (not self.start_date or self.start_date <= date)
+            and (not self.end_date or date <= self.end_date))
+
+    @classmethod
+    @ModelView.button
+    def detect(cls, rules):
+        "Look now at all the enrolments"
+        pool = Pool()
+        Alert = pool.get('training.alert')
+        for rule in rules:
+            companies = [
+                c for c in rule._companies()
+                if rule.is_in_force(tools.today(c))]
+            if not companies:
+                raise RiskRuleError(gettext(
+                        'training_abandon.msg_risk_rule_not_in_force',
+                        rule=rule.rec_name))
+            for company in companies:
+                Alert.detect(rule.criterion_of(company))
+        cls._set_detected(rules)
+        Alert.open_due()
+
+    @classmethod
+    @ModelView.button_action('training_abandon.act_risk_preview')
+    def preview(cls, rules):
+        "Show what other thresholds flag and would have flagged"
+
+    @classmethod
+    def detect_due(cls):
+        """Look at the enrolments with new facts, at those whose day has come,
+        and at all of them for the rules that were changed."""
+        pool = Pool()
+        Alert = pool.get('training.alert')
+        Company = pool.get('company.company')
+        Enrolment = pool.get('training.enrolment')
+        seen = set()
+        for company in Company.search([]):
+            with Transaction().set_context(company=company.id):
+                ids = Enrolment.risk_due_ids(company)
+                seen.update(cls.detect_on(company, ids, scheduled=True))
+                Enrolment.risk_seen(ids)
+        cls._set_detected([r for r in seen if not r.detected])
+        Alert.open_due()
+
+    @classmethod
+    def detect_on(cls, company, ids, scheduled=False):
+        """Look at the enrolments of the company and return the rules.
+
+        What the day alone, or a new rule, flags is looked at when it is
+        scheduled."""
+        pool = Pool()
+        Alert = pool.get('training.alert')
+        calendar = None
+        rules = cls.in_force(company)
+        for rule in rules:
+            if calendar is None:
+                calendar = WorkingCalendar(company)
+            criterion = rule.criterion_of(company, calendar)
+            if scheduled and not rule.detected:
+                Alert.detect(criterion)
+                continue
+            rule_ids = set(ids)
+            if scheduled:
+                rule_ids.update(criterion.come_ids())
+            for sub_ids in grouped_slice(sorted(rule_ids), MOST):
+                Alert.detect(criterion, of_ids(sub_ids))
+        if scheduled:
+            Alert.withdraw_of_rules(company, rules)
+        return rules
+
+    @classmethod
+    def in_force(cls, company):
+        "Return the rules that hold today for the company"
+        date = tools.today(company)
+        return cls.search([
+                ('company', 'in', [company.id, None]),
+                ('active', '=', True),
+                ['OR', ('start_date', '=', None), ('start_date', '<=', date)],
+                ['OR', ('end_date', '=', None), ('end_date', '>=', date)],
+                ], order=[('id', 'ASC')])
+
+    @classmethod
+    def _set_detected(cls, rules):
+        rules = [r for r in rules if not r.detected]
+        if rules:
+            cls.write(rules, {'detected': True})

@@ -1,0 +1,709 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+import datetime as dt
+
+from trytond.model.exceptions import AccessButtonError, AccessError
+from trytond.modules.training_abandon import tools
+from trytond.modules.training_abandon.exceptions import (
+    AlertError, RiskRuleError, RiskRuleWarning)
+from trytond.pool import Pool
+from trytond.tests.test_tryton import with_transaction
+from trytond.transaction import Transaction
+
+from .common import (
+    DATE, DAY, NoticeTestCase, archive_rules, as_user, count_statements,
+    create_enrolments, create_session, create_user, run_wizard, savepoint,
+    set_up, today)
+
+
+class RiskTestCase(NoticeTestCase):
+    "Base of the tests of the alerts"
+
+    def rule(self, criterion='consecutive_absences', threshold=2, **values):
+        pool = Pool()
+        Rule = pool.get('training.risk.rule')
+        archive_rules()
+        rule, = Rule.create([{
+                    'name': "Rule",
+                    'criterion': criterion,
+                    'threshold': threshold,
+                    **values,
+                    }])
+        return rule
+
+    def alerts(self, *domain):
+        pool = Pool()
+        Alert = pool.get('training.alert')
+        tools.forget_read()
+        return Alert.search(list(domain), order=[('id', 'ASC')])
+
+    def detect(self):
+        pool = Pool()
+        Rule = pool.get('training.risk.rule')
+        Rule.detect_due()
+
+
+class AlertTestCase(RiskTestCase):
+    "Test what becomes of the alerts"
+
+    @with_transaction()
+    def test_close(self):
+        "Test that a sheet that is closed raises and updates the alert"
+        with set_up() as (company, session, _):
+            rule = self.rule()
+            absent, present = create_enrolments(session, 2)
+            self.fill(session.slots[:1], {
+                    absent: 'absent', present: 'present'})
+            self.assertFalse(self.alerts())
+            self.fill(session.slots[1:2], {
+                    absent: 'absent', present: 'present'})
+            alert, = self.alerts()
+            self.assertEqual(alert.enrolment, absent)
+            self.assertEqual(alert.rule, rule)
+            self.assertEqual(alert.level, 'alert')
+            self.assertEqual(alert.state, 'open')
+            self.assertEqual(alert.since, DATE)
+            self.assertEqual(list(alert.slots), list(session.slots[:2]))
+            self.assertEqual(
+                alert.facts,
+                "2 absences in a row: Monday\xa003/02/2026, "
+                "from 09:00 to 12:00 and from 14:00 to 17:00")
+            self.assertEqual(absent.risk_level, 'alert')
+            self.assertEqual(present.risk_level, 'none')
+            self.fill(session.slots[2:3], {
+                    absent: 'absent', present: 'present'})
+            same, = self.alerts()
+            self.assertEqual(same, alert)
+            self.assertIn("3 absences in a row", same.facts)
+
+    @with_transaction()
+    def test_nothing_new(self):
+        "Test that nothing is written when there is nothing new"
+        pool = Pool()
+        Rule = pool.get('training.risk.rule')
+        with set_up() as (company, session, _):
+            rule = self.rule()
+            absent, = create_enrolments(session)
+            self.fill(session.slots[:2], {absent: 'absent'})
+            self.detect()
+            for detect in [self.detect, lambda: Rule.detect([rule])]:
+                with count_statements() as statements:
+                    detect()
+                self.assertFalse([
+                        s for s in statements if not s.startswith('SELECT')])
+
+    @with_transaction()
+    def test_corrected(self):
+        "Test the sheet that is corrected after its alert"
+        pool = Pool()
+        Slot = pool.get('training.session.slot')
+        with set_up() as (company, session, _):
+            self.rule()
+            absent, = create_enrolments(session)
+            self.fill(session.slots[:3], {absent: 'absent'})
+            alert, = self.alerts()
+            Slot.open([session.slots[0]], reason="Mistake")
+            self.fill(session.slots[:1], {absent: 'present'})
+            alert, = self.alerts()
+            self.assertEqual(list(alert.slots), list(session.slots[1:3]))
+            self.assertIn("2 absences in a row", alert.facts)
+            Slot.open(list(session.slots[2:3]), reason="Mistake")
+            self.fill(session.slots[2:3], {absent: 'present'})
+            alert, = self.alerts()
+            self.assertEqual(alert.state, 'dismissed')
+            self.assertTrue(alert.withdrawn)
+            self.assertTrue(alert.closed_at)
+            self.assertEqual(
+                alert.dismiss_reason, "The facts do not hold any more.")
+            # What nobody dismissed is raised again
+            Slot.open(list(session.slots[2:3]), reason="Mistake")
+            self.fill(session.slots[2:3], {absent: 'absent'})
+            self.assertEqual(
+                [a.state for a in self.alerts()], ['dismissed', 'open'])
+
+    @with_transaction()
+    def test_excused(self):
+        "Test that an absence that is justified withdraws the alert"
+        pool = Pool()
+        Justification = pool.get('training.justification')
+        with set_up() as (company, session, _):
+            self.rule()
+            absent, = create_enrolments(session)
+            self.fill(session.slots[:2], {absent: 'absent'})
+            justification, = Justification.create([{
+                        'company': company.id,
+                        'enrolment': absent.id,
+                        'start_date': DATE,
+                        'end_date': DATE,
+                        }])
+            Justification.accept([justification])
+            self.detect()
+            alert, = self.alerts()
+            self.assertTrue(alert.withdrawn)
+
+    @with_transaction()
+    def test_dismiss(self):
+        "Test that what is dismissed is raised again for other facts only"
+        pool = Pool()
+        Rule = pool.get('training.risk.rule')
+        with set_up() as (company, session, _):
+            rule = self.rule()
+            absent, = create_enrolments(session)
+            self.fill(session.slots[:2], {absent: 'absent'})
+            alert, = self.alerts()
+            with self.assertRaises(AlertError):
+                run_wizard('training.alert.dismiss', [alert], reason=" ")
+            run_wizard('training.alert.dismiss', [alert], reason="Told us")
+            self.assertEqual(alert.state, 'dismissed')
+            self.assertEqual(alert.dismiss_reason, "Told us")
+            self.assertEqual(alert.closed_by.id, Transaction().user)
+            self.assertFalse(alert.withdrawn)
+            self.assertEqual(absent.risk_level, 'none')
+            self.detect()
+            Rule.detect([rule])
+            self.assertEqual(self.alerts(), [alert])
+            with self.assertRaises(AlertError):
+                alert.handle([alert])
+            self.fill(session.slots[2:3], {absent: 'absent'})
+            _, again = self.alerts()
+            self.assertEqual(again.state, 'open')
+
+    @with_transaction()
+    def test_case(self):
+        "Test that a case handles the alerts and has no other one raised"
+        pool = Pool()
+        with set_up() as (company, session, _):
+            self.rule()
+            absent, = create_enrolments(session)
+            self.fill(session.slots[:2], {absent: 'absent'})
+            alert, = self.alerts()
+            alert.open_case([alert])
+            alert, = self.alerts()
+            self.assertEqual(alert.state, 'handled')
+            self.assertEqual(alert.case, absent.current_case)
+            self.assertEqual(list(alert.case.alerts), [alert])
+            self.assertEqual(alert.case.origin, 'absence')
+            event, = pool.get('training.abandon.case.event').search([
+                    ('case', '=', alert.case.id),
+                    ('kind', '=', 'alert'),
+                    ])
+            self.assertEqual(event.origin, alert)
+            self.assertEqual(event.summary, f'Alert – {alert.facts}')
+            with self.assertRaises(AlertError):
+                alert.open_case([alert])
+            self.fill(session.slots[2:3], {absent: 'absent'})
+            self.detect()
+            self.assertEqual(self.alerts(), [alert])
+
+    @with_transaction()
+    def test_follow_up(self):
+        "Test that to hear somebody handles the alerts"
+        pool = Pool()
+        FollowUp = pool.get('training.follow_up')
+        with set_up() as (company, session, _):
+            self.rule()
+            absent, = create_enrolments(session)
+            self.fill(session.slots[:2], {absent: 'absent'})
+            for outcome, state in [
+                    ('no_answer', 'open'), ('reached', 'handled')]:
+                follow_up, = FollowUp.create([{
+                            'company': company.id,
+                            'enrolment': absent.id,
+                            'party': absent.trainee.party.id,
+                            'done_at': tools.now(),
+                            'outcome': outcome,
+                            }])
+                alert, = self.alerts()
+                self.assertEqual(alert.state, state)
+            self.assertEqual(alert.follow_up, follow_up)
+
+    @with_transaction()
+    def test_opens(self):
+        "Test the rule that opens the cases, with as many statements"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Procedure = pool.get('training.abandon.procedure')
+        with set_up() as (company, session, _):
+            self.rule(opens='open')
+            enrolments = create_enrolments(session, 20)
+            self.fill(
+                session.slots[:2], dict.fromkeys(enrolments, 'absent'))
+            self.assertEqual(len(self.alerts(('state', '=', 'open'))), 20)
+            active, = Procedure.search([('state', '=', 'active')])
+            with savepoint():
+                Procedure.archive([active])
+                self.detect()
+                self.assertFalse(Case.search([]))
+                self.assertEqual(
+                    len(self.alerts(('state', '=', 'open'))), 20)
+            self.detect()
+            self.assertEqual(
+                {c.enrolment for c in Case.search([])}, set(enrolments))
+            self.assertEqual({
+                    (a.state, a.case and a.case.enrolment == a.enrolment)
+                    for a in self.alerts()}, {('handled', True)})
+            self.detect()
+            self.assertEqual(Case.search([], count=True), 20)
+
+    @with_transaction()
+    def test_ended(self):
+        "Test that the alert of who leaves is withdrawn"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        Session = pool.get('training.session')
+        with set_up() as (company, session, _):
+            self.rule()
+            left, stays = create_enrolments(session, 2)
+            self.fill(session.slots[:2], {left: 'absent', stays: 'absent'})
+            Enrolment.write([left], {'state': 'withdrawn'})
+            self.detect()
+            self.assertEqual({
+                    (a.enrolment, a.withdrawn or False)
+                    for a in self.alerts()}, {(left, True), (stays, False)})
+            Session.write([session], {'state': 'done'})
+            self.detect()
+            self.assertFalse(self.alerts(('state', '=', 'open')))
+
+    @with_transaction()
+    def test_rule_ends(self):
+        "Test that the alerts end with the rule"
+        pool = Pool()
+        Rule = pool.get('training.risk.rule')
+        with set_up() as (company, session, _):
+            rule = self.rule(start_date=DATE, end_date=DATE + 2 * DAY)
+            absent, = create_enrolments(session)
+            self.fill(session.slots[:2], {absent: 'absent'})
+            self.detect()
+            self.assertEqual([a.state for a in self.alerts()], ['open'])
+            with today(DATE + 3 * DAY):
+                with self.assertRaises(RiskRuleError):
+                    Rule.detect([rule])
+                self.detect()
+            alert, = self.alerts()
+            self.assertTrue(alert.withdrawn)
+            self.assertEqual(
+                alert.dismiss_reason, "The rule does not hold any more.")
+
+    @with_transaction()
+    def test_new_rule(self):
+        "Test that a rule looks at what was before it"
+        pool = Pool()
+        Rule = pool.get('training.risk.rule')
+        with set_up() as (company, session, _):
+            archive_rules()
+            absent, = create_enrolments(session)
+            self.fill(session.slots[:2], {absent: 'absent'})
+            self.detect()
+            rule = self.rule(threshold=3)
+            self.detect()
+            self.assertTrue(rule.detected)
+            self.assertFalse(self.alerts())
+            Rule.write([rule], {'threshold': 2})
+            self.assertFalse(rule.detected)
+            self.detect()
+            alert, = self.alerts()
+            self.assertEqual(alert.enrolment, absent)
+
+    @with_transaction()
+    def test_scope(self):
+        "Test whom a rule is about"
+        pool = Pool()
+        Funding = pool.get('training.enrolment.funding')
+        Rule = pool.get('training.risk.rule')
+        with set_up() as (company, session, prescriber):
+            other = create_session(company)
+            first, second = create_enrolments(session, 2)
+            third, = create_enrolments(other)
+            trainee = third.trainee
+            trainee.kind = 'apprentice'
+            trainee.save()
+            type(third).write([third], {'agreement_kind': 'cpf'})
+            Funding.create([{
+                        'enrolment': second.id,
+                        'funder': prescriber.id,
+                        'amount': 1,
+                        }])
+            archive_rules()
+            for s in [session, other]:
+                self.fill(s.slots[:2], {e: 'absent' for e in s.enrolments})
+            for scope, expected in [
+                    ({}, {first, second, third}),
+                    ({'course': session.course.id}, {first, second}),
+                    ({'trainee_kind': 'apprentice'}, {third}),
+                    ({'agreement_kind': 'cpf'}, {third}),
+                    ({'funder': prescriber.id}, {second}),
+                    ({'company': company.id}, {first, second, third})]:
+                with self.subTest(scope=scope), savepoint():
+                    rule = self.rule(**scope)
+                    Rule.detect([rule])
+                    self.assertEqual(
+                        {a.enrolment for a in self.alerts()}, expected)
+
+    @with_transaction()
+    def test_statements(self):
+        "Test that many trainees cost as many statements as a few"
+        pool = Pool()
+        Rule = pool.get('training.risk.rule')
+        with set_up() as (company, session, _):
+            archive_rules()
+            rules = Rule.search([('active', 'in', [True, False])])
+            counts = []
+            for count in [10, 150]:
+                with savepoint():
+                    enrolments = create_enrolments(session, count)
+                    self.fill(
+                        session.slots[:3],
+                        dict.fromkeys(enrolments, 'absent'))
+                    Rule.write(rules, {'active': True})
+                    with count_statements() as statements:
+                        self.detect()
+                    self.assertGreaterEqual(len(self.alerts()), count)
+                    counts.append(len([
+                                s for s in statements
+                                # SQLite inserts the rows one by one
+                                if not s.startswith('INSERT')]))
+            self.assertLessEqual(counts[1], counts[0] + 5)
+
+    @with_transaction()
+    def test_access(self):
+        "Test who may do what with the alerts and the rules"
+        with set_up() as (company, session, _):
+            rule = self.rule()
+            absent, = create_enrolments(session)
+            self.fill(session.slots[:2], {absent: 'absent'})
+            alert, = self.alerts()
+            user = create_user('trainer', company, 'training')
+            reader = create_user('reader', company, 'training_reading')
+            with as_user(user):
+                alert = type(alert)(alert.id)
+                for record, values in [
+                        (alert, {'state': 'handled'}),
+                        (alert, {'facts': "Nothing"}),
+                        (rule, {'threshold': 5})]:
+                    with self.assertRaises(AccessError):
+                        record.write([type(record)(record.id)], values)
+                with self.assertRaises(AccessButtonError):
+                    rule.detect([type(rule)(rule.id)])
+                alert.write([alert], {'owner': company.employees[0].id})
+                alert.handle([alert])
+            with as_user(reader), self.assertRaises(AccessButtonError):
+                type(alert).handle([type(alert)(alert.id)])
+            alert, = self.alerts()
+            self.assertEqual(alert.state, 'handled')
+            self.assertEqual(alert.closed_by, user)
+
+
+class RuleTestCase(RiskTestCase):
+    "Test the rules"
+
+    @with_transaction()
+    def test_definition(self):
+        "Test the rules that have no meaning"
+        with set_up():
+            for criterion, threshold, values in [
+                    ('consecutive_absences', 0, {}),
+                    ('consecutive_absences', -1, {}),
+                    ('consecutive_absences', 1.5, {}),
+                    ('absence_rate', 0, {}),
+                    ('absence_rate', 1.1, {}),
+                    ('absence_rate', 25, {}),
+                    ('unreachable', 80, {}),
+                    ('no_news', 0, {}),
+                    ('consecutive_absences', 3, {'window': 5}),
+                    ('no_news', 3, {'window': 5}),
+                    ('unreachable', .8, {'window': 5}),
+                    ('late_count', 3, {'window': 0}),
+                    ('late_count', 3, {'window': 2}),
+                    ('absence_rate', .1, {'window': 3}),
+                    ('late_count', 3, {
+                            'start_date': DATE, 'end_date': DATE - DAY}),
+                    ]:
+                with self.subTest(
+                        criterion=criterion, threshold=threshold, **values):
+                    with savepoint(), self.assertRaises(RiskRuleError):
+                        self.rule(criterion, threshold, **values)
+            self.rule('absence_rate', 1)
+            self.rule('late_count', 3, window=3)
+
+    @with_transaction()
+    def test_shipped(self):
+        "Test the rules of the module"
+        pool = Pool()
+        Rule = pool.get('training.risk.rule')
+        rules = Rule.search([('active', 'in', [True, False])])
+        self.assertEqual(len({r.criterion for r in rules}), 9)
+        self.assertEqual(len([r for r in rules if r.active]), 7)
+
+    @with_transaction()
+    def test_everybody(self):
+        "Test the warning before a rule that flags everybody"
+        pool = Pool()
+        Rule = pool.get('training.risk.rule')
+        with set_up() as (company, session, _):
+            archive_rules()
+            enrolments = create_enrolments(session, 6)
+            self.fill(session.slots[:2], {
+                    e: 'absent' if i else 'present'
+                    for i, e in enumerate(enrolments)})
+            with Transaction().set_context(_skip_warnings=False):
+                with self.assertRaises(RiskRuleWarning) as raised:
+                    self.rule()
+                self.assertIn(
+                    "would flag 5 of the 6 trainees", raised.exception.message)
+                rule = self.rule(active=False)
+                with self.assertRaises(RiskRuleWarning):
+                    Rule.write([rule], {'active': True})
+                self.rule(threshold=3)
+
+    @with_transaction()
+    def test_window_course(self):
+        "Test the warning of a window longer than the courses"
+        with set_up() as (company, session, _):
+            with Transaction().set_context(_skip_warnings=False):
+                with self.assertRaises(RiskRuleWarning):
+                    self.rule('late_count', 3, window=5)
+                self.rule('late_count', 3, window=4)
+
+    @with_transaction()
+    def test_companies(self):
+        "Test the rules of two companies"
+        pool = Pool()
+        Company = pool.get('company.company')
+        with set_up() as (company, session, prescriber):
+            other, = Company.create([{
+                        'party': prescriber.id,
+                        'currency': company.currency.id,
+                        }])
+            absent, = create_enrolments(session)
+            self.rule(company=other.id)
+            self.fill(session.slots[:2], {absent: 'absent'})
+            self.detect()
+            self.assertFalse(self.alerts())
+            rule = self.rule(company=company.id)
+            self.detect()
+            alert, = self.alerts()
+            self.assertEqual(alert.rule, rule)
+
+
+class ConcernTestCase(RiskTestCase):
+    "Test the concerns that people raise"
+
+    @with_transaction()
+    def test_raise(self):
+        "Test a concern about an enrolment, and what became of it"
+        with set_up() as (company, session, _):
+            enrolment, = create_enrolments(session)
+            user = create_user('colleague', company, 'training')
+            with Transaction().set_user(user.id):
+                for values in [
+                        {'word': " "}, {'word': "Word", 'enrolments': []}]:
+                    with self.assertRaises(AlertError):
+                        run_wizard(
+                            'training.alert.raise', [enrolment],
+                            kind='motivation', **values)
+                run_wizard(
+                    'training.alert.raise', [enrolment], kind='motivation',
+                    word="Does not speak any more")
+            alert, = self.alerts()
+            self.assertEqual(alert.raised_by, user)
+            self.assertEqual(alert.level, 'watch')
+            self.assertEqual(
+                alert.what, "Motivation – Does not speak any more")
+            self.assertEqual(enrolment.risk_level, 'watch')
+            alert.handle([alert])
+            with as_user(user):
+                seen = type(alert)(alert.id)
+                self.assertEqual(seen.state, 'handled')
+                self.assertTrue(seen.closed_at)
+                self.assertTrue(seen.closed_by)
+
+    @with_transaction()
+    def test_class(self):
+        "Test a concern about several lines of a sheet"
+        pool = Pool()
+        Slot = pool.get('training.session.slot')
+        with set_up() as (company, session, _):
+            first, second, third = create_enrolments(session, 3)
+            slot = session.slots[0]
+            Slot.open([slot])
+            run_wizard(
+                'training.alert.raise',
+                [a for a in slot.attendances if a.enrolment != third],
+                kind='relations', word="Quarrel")
+            self.assertEqual(
+                {a.enrolment for a in self.alerts()}, {first, second})
+            run_wizard(
+                'training.alert.raise', [slot], kind='difficulty',
+                word="Lost", enrolments=[third.id])
+            self.assertEqual(
+                [a.enrolment for a in self.alerts(
+                        ('kind', '=', 'difficulty'))], [third])
+            run_wizard(
+                'training.alert.raise', [third.trainee], kind='other',
+                word="Word")
+            self.assertEqual(len(self.alerts()), 4)
+
+    @with_transaction()
+    def test_task(self):
+        "Test that the home shows once who has several alerts"
+        pool = Pool()
+        Alert = pool.get('training.alert')
+        Task = pool.get('training.task')
+        with set_up() as (company, session, _):
+            self.rule()
+            absent, other = create_enrolments(session, 2)
+            Alert.raise_concern([absent, other], 'other', "Word")
+            self.fill(session.slots[:2], {absent: 'absent'})
+            first, second = Task.search([('kind', '=', 'alert')])
+            self.assertEqual(first.trainee, absent.trainee)
+            self.assertRegex(
+                first.what, r"2 absences in a row.* – 1 other alert$")
+            self.assertEqual(first.priority, 2)
+            self.assertEqual(second.what, "Other – Word")
+            self.assertEqual(second.since, tools.now().date())
+            self.assertEqual(
+                first.handle([first])['res_model'], 'training.alert')
+            trainee = absent.trainee
+            self.assertEqual(trainee.risk_level, 'alert')
+            self.assertEqual(len(trainee.risk_facts.splitlines()), 2)
+            self.assertEqual(trainee.risk_since, tools.now().date())
+            for level, expected in [
+                    ('alert', {trainee}), ('watch', {other.trainee}),
+                    ('none', set())]:
+                self.assertEqual(set(type(trainee).search([
+                                ('risk_level', '=', level)])), expected)
+                self.assertEqual({e.trainee for e in type(absent).search([
+                                ('risk_level', '=', level)])}, expected)
+            self.fill(session.slots[2:3], {absent: 'absent'})
+            self.assertFalse(Task.search([('kind', '=', 'absentee')]))
+
+    @with_transaction()
+    def test_cap(self):
+        "Test that the home tells who has too many alerts, and since when"
+        pool = Pool()
+        Alert = pool.get('training.alert')
+        Configuration = pool.get('training.configuration')
+        Task = pool.get('training.task')
+        with set_up() as (company, session, _):
+            employee, = company.employees[:1]
+            enrolments = create_enrolments(session, 3)
+            Alert.write(
+                Alert.raise_concern(enrolments, 'other', "Word"),
+                {'owner': employee.id})
+            owned = [('kind', '=', 'alert'), ('trainee', '=', None)]
+            self.assertFalse(Task.search(owned))
+            configuration = Configuration(1)
+            configuration.alert_cap = 2
+            configuration.save()
+            with today(DATE + 5 * DAY):
+                task, = Task.search(owned)
+                self.assertEqual(task.owner, employee)
+                self.assertEqual(task.since, DATE + DAY)
+                self.assertIn("Has 3 open alerts", task.what)
+                self.assertEqual(
+                    task.handle([task])['res_model'], 'training.alert')
+                self.assertEqual({a.age for a in self.alerts()}, {4})
+
+
+class ComplaintTestCase(RiskTestCase):
+    "Test what the users of other systems complain of"
+
+    @with_transaction()
+    def test_present(self):
+        "Nobody who is present again is warned of, even a year later"
+        with set_up() as (company, session, _):
+            self.rule()
+            back, = create_enrolments(session)
+            self.fill(session.slots[:2], {back: 'absent'})
+            self.fill(session.slots[2:3], {back: 'present'})
+            with today(DATE + 365 * DAY):
+                self.detect()
+            alert, = self.alerts()
+            self.assertTrue(alert.withdrawn)
+            self.assertEqual(back.risk_level, 'none')
+
+    @with_transaction()
+    def test_dates(self):
+        "The alert tells the exact date and slot that were missed"
+        with set_up() as (company, session, _):
+            self.rule(threshold=1)
+            absent, = create_enrolments(session)
+            self.fill(session.slots[1:2], {absent: 'absent'})
+            alert, = self.alerts()
+            self.assertIn("Monday\xa003/02/2026", alert.facts)
+            self.assertIn("from 14:00 to 17:00", alert.facts)
+
+    @with_transaction()
+    def test_incidents(self):
+        "The history of the incidents is kept"
+        with set_up() as (company, session, _):
+            self.rule(threshold=1)
+            absent, = create_enrolments(session)
+            for slot, state in zip(
+                    session.slots, ['absent', 'present', 'absent']):
+                self.fill([slot], {absent: state})
+            self.assertEqual(
+                [a.state for a in self.alerts(('enrolment', '=', absent.id))],
+                ['dismissed', 'open'])
+
+    @with_transaction()
+    def test_clock(self):
+        "A change of the time zone raises no alert"
+        with set_up() as (company, session, _):
+            self.rule()
+            present, = create_enrolments(session)
+            self.fill(session.slots[:2], {present: 'present'})
+            company.timezone = 'Pacific/Noumea'
+            company.save()
+            self.detect()
+            self.assertFalse(self.alerts())
+
+    @with_transaction()
+    def test_removed(self):
+        "Nobody who was removed or cancelled is counted"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        with set_up() as (company, session, _):
+            archive_rules()
+            removed, = create_enrolments(session)
+            self.fill(session.slots[:2], {removed: 'absent'})
+            Enrolment.write([removed], {'state': 'cancelled'})
+            self.rule()
+            self.detect()
+            self.assertFalse(self.alerts())
+
+    @with_transaction()
+    def test_not_taken(self):
+        "A sheet that is not official, or was cancelled, flags nobody"
+        with set_up() as (company, session, _):
+            self.rule(threshold=1)
+            absent, = create_enrolments(session)
+            self.fill(session.slots[:1], {absent: 'absent'}, close=False)
+            self.detect()
+            self.assertFalse(self.alerts())
+            type(session.slots[0]).cancel([session.slots[0]])
+            self.detect()
+            self.assertFalse(self.alerts())
+
+    @with_transaction()
+    def test_answered(self):
+        "Who answered is not reminded of"
+        pool = Pool()
+        FollowUp = pool.get('training.follow_up')
+        with set_up() as (company, session, _):
+            self.rule('no_answer', 2)
+            silent, = create_enrolments(session)
+            for hour, outcome in [
+                    (8, 'no_answer'), (9, 'no_answer'), (10, 'reached'),
+                    (11, 'no_answer')]:
+                FollowUp.create([{
+                            'company': company.id,
+                            'enrolment': silent.id,
+                            'party': silent.trainee.party.id,
+                            'done_at': dt.datetime.combine(
+                                DATE, dt.time(hour)),
+                            'outcome': outcome,
+                            }])
+                self.detect()
+            alert, = self.alerts()
+            self.assertEqual(alert.state, 'handled')
