@@ -7,6 +7,7 @@ import os
 import socket
 import unittest
 from contextlib import contextmanager, nullcontext
+from functools import lru_cache
 from itertools import count
 from unittest.mock import patch
 
@@ -21,6 +22,7 @@ from trytond.pool import Pool
 from trytond.tests import test_tryton
 from trytond.tests.test_tryton import (
     DB_NAME, activate_module, db_exist, drop_db)
+from trytond.tools import misc
 from trytond.transaction import Transaction
 
 # A Monday without public holiday in its fortnight
@@ -34,6 +36,9 @@ _savepoints = count()
 # one on SQLite, which would commit that test however long the others took, and
 # show its records to the next ones
 config.set('cache', 'clean_timeout', str(10 ** 9))
+
+# The set-up of the models searches the entry points again and again
+misc.import_module = lru_cache(None)(misc.import_module)
 
 # The names, the texts, the views and the access to the models: what a test
 # changes there is rolled back with it, as is the cache it then has
@@ -66,7 +71,7 @@ class _TestsCache:
     @staticmethod
     def drop(database):
         caches = [Cache._instances[name] for name in KEPT_CACHES]
-        kept = [cache._database_cache[database] for cache in caches]
+        kept = [c._database_cache[database] for c in caches]
         Cache.drop(database)
         if database in Pool.database_list():
             for cache, values in zip(caches, kept):
