@@ -41,8 +41,7 @@ class TwoUsersMixin:
     def test_undo(self):
         "Test that one undoes and that the other does not undo another step"
         cases, _ = self.start('prepare', ROUNDS).communicate()
-        for _ in range(2):
-            self.start('skip', *cases.split()).communicate()
+        self.start('skip', *cases.split() * 2).communicate()
         self.compete(cases, 'undo', {'CaseBusyError', 'CaseUndoError'})
 
     def test_close_line(self):
@@ -66,11 +65,11 @@ class TwoUsersMixin:
         # Time enough to meet the other one: it may as well come later
         time.sleep(0.5)
         holder.communicate('go\n')
-        result, _ = other.communicate()
-        states, _ = self.start('tell', slot.strip()).communicate()
+        output, _ = other.communicate('go\n')
+        result, states = output.splitlines()
         sheet, line, enrolment = states.split()
         self.assertEqual(enrolment == 'started', line == 'present')
-        return [result.strip(), f'{sheet} {line}']
+        return [result, f'{sheet} {line}']
 
     def compete(self, cases, command, refusals):
         "Let two processes do it to each case: one is refused clearly"

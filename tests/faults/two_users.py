@@ -3,17 +3,16 @@
 """What a process of test_two_users does
 
 two_users.py CONFIG DATABASE prepare N: create N cases and print their ids
-two_users.py CONFIG DATABASE skip ID…: skip the first step of the cases
+two_users.py CONFIG DATABASE skip ID…: skip the next step of each case
 two_users.py CONFIG DATABASE inform ID…: for each case, prepare the step,
     print ready, wait for a line, apply it and print what happened
 two_users.py CONFIG DATABASE undo ID…: the same for what undoes a step
 two_users.py CONFIG DATABASE sheet: open an attendance sheet and print its id
 two_users.py CONFIG DATABASE hold ACTION ID: close the sheet or write its line
     (ACTION is close or line), print ready, wait for a line and commit
-two_users.py CONFIG DATABASE do ACTION ID: print ready, do it and print what
-    happened
-two_users.py CONFIG DATABASE tell ID: print the states of the sheet, of its
-    line and of the enrolment
+two_users.py CONFIG DATABASE do ACTION ID: print ready, do it, print what
+    happened, wait for a line and print the states of the sheet, of its line
+    and of the enrolment
 """
 import datetime as dt
 import sys
@@ -41,10 +40,8 @@ def main(path, database, command, *args):
     elif command == 'do':
         print('ready', flush=True)
         print(act(database, args[0], int(args[1])), flush=True)
-    elif command == 'tell':
-        slot = Model.get('training.session.slot')(int(args[0]))
-        line, = slot.attendances
-        print(slot.state, line.state, line.enrolment.state)
+        sys.stdin.readline()
+        tell(int(args[1]))
     else:
         wizard = {'inform': 'inform', 'undo': 'undo_step'}[command]
         for id_ in args:
@@ -117,6 +114,12 @@ def act(database, action, id_, then=lambda: None):
 def hold():
     print('ready', flush=True)
     sys.stdin.readline()
+
+
+def tell(id_):
+    slot = Model.get('training.session.slot')(id_)
+    line, = slot.attendances
+    print(slot.state, line.state, line.enrolment.state)
 
 
 def close_sheet(id_):

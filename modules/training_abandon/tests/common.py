@@ -7,18 +7,22 @@ import os
 import socket
 import unittest
 from contextlib import contextmanager, nullcontext
+from functools import lru_cache
 from itertools import count
 from unittest.mock import patch
 
 from hypothesis import HealthCheck, Phase, settings
 
 import trytond.config as config
+from trytond.cache import Cache
 from trytond.modules.company.tests import create_company, create_employee
 from trytond.modules.training_abandon import tools
 from trytond.modules.training_abandon.mail import delivery as mail_delivery
 from trytond.pool import Pool
+from trytond.tests import test_tryton
 from trytond.tests.test_tryton import (
     DB_NAME, activate_module, db_exist, drop_db)
+from trytond.tools import misc
 from trytond.transaction import Transaction
 
 # A Monday without public holiday in its fortnight
@@ -32,6 +36,49 @@ _savepoints = count()
 # one on SQLite, which would commit that test however long the others took, and
 # show its records to the next ones
 config.set('cache', 'clean_timeout', str(10 ** 9))
+
+# The set-up of the models searches the entry points again and again
+misc.import_module = lru_cache(None)(misc.import_module)
+
+# The names, the texts, the views and the access to the models: what a test
+# changes there is rolled back with it, as is the cache it then has
+KEPT_CACHES = [
+    'ir.message',
+    'ir.model.button.groups',
+    'ir.model.button.reset',
+    'ir.model.button.rules',
+    'ir.model.button.view_attributes',
+    'ir.model.field.get_name',
+    'ir.model.get_names',
+    'ir.translation',
+    'ir.translation.get_language',
+    'ir.translation.get_report',
+    'ir_action_wizard.get_models',
+    'ir_action_wizard.get_name',
+    'ir_model_access.get_access',
+    'ir_model_data.get_id',
+    'ir_model_data.has_model',
+    'ir_model_field_access.check',
+    'ir_trigger.get_triggers',
+    'modelview.fields_view_get',
+    'modelview.view_toolbar_get',
+    ]
+
+
+class _TestsCache:
+    "The cache of the decorator of the tests and of the drop of a database"
+
+    @staticmethod
+    def drop(database):
+        caches = [Cache._instances[name] for name in KEPT_CACHES]
+        kept = [c._database_cache[database] for c in caches]
+        Cache.drop(database)
+        if database in Pool.database_list():
+            for cache, values in zip(caches, kept):
+                cache._database_cache[database] = values
+
+
+test_tryton.Cache = _TestsCache
 
 
 class DatabaseTestCase(unittest.TestCase):

@@ -290,6 +290,9 @@ class SilenceTestCase(DeadlineTestCase):
                     {'bounced_at': dt.datetime(2026, 3, 3)}), False),
             ('declared', lambda c: Case.write(
                     [c], {'origin': 'declared'}), False),
+            ]
+        # Their sheets are of the whole session
+        sheets = [
             ('absent', lambda c: come(c, 'absent', 'absent'), False),
             ('present', lambda c: come(c, 'present', 'absent'), False),
             ('excused', lambda c: come(c, 'absent', 'excused'), False),
@@ -299,9 +302,11 @@ class SilenceTestCase(DeadlineTestCase):
                 silence_delay=10,
                 ask_reasons={'reminder_count': 1, 'reminder_delay': 3})
             cases = [
-                self.ask(create_session(company))[0] for _ in happenings]
+                *self.ask(session, len(happenings)),
+                *(self.ask(create_session(company))[0] for _ in sheets)]
             self.remind(DATE + 3 * DAY)
             self.accept(DATE + 3 * DAY)
+            happenings += sheets
             for case, (_, happen, _) in zip(cases, happenings):
                 happen(case)
             self.qualify(DATE + 14 * DAY)

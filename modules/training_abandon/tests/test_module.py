@@ -1,9 +1,7 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 import json
-from functools import lru_cache
 from pathlib import Path
-from unittest.mock import patch
 
 import polib
 from lxml import etree
@@ -16,7 +14,6 @@ from trytond.modules.party.tests import PartyCheckReplaceMixin
 from trytond.pool import Pool
 from trytond.pyson import PYSONEncoder
 from trytond.tests.test_tryton import ModuleTestCase, with_transaction
-from trytond.tools import misc
 
 from .common import (
     as_user, create_enrolments, create_user, open_cases, run_wizard, set_up)
@@ -42,15 +39,6 @@ class TrainingAbandonTestCase(
         CompanyTestMixin, ModuleTestCase):
     "Test Training Abandon module"
     module = 'training_abandon'
-
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        # The checks of the models search the entry points again and again
-        patcher = patch.object(
-            misc, 'import_module', lru_cache(None)(misc.import_module))
-        patcher.start()
-        cls.addClassCleanup(patcher.stop)
 
     @property
     def _skip_company_rule(self):

@@ -1,8 +1,10 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 import time
+from unittest.mock import patch
 
 from trytond.modules.training_abandon.exceptions import LetterValidationError
+from trytond.modules.training_abandon.procedure import frame as frame_module
 from trytond.modules.training_abandon.procedure.frame import limited
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
@@ -46,22 +48,29 @@ class FrameTestCase(DatabaseTestCase):
                         (b'<p>\n${1 / 0}</p>', 3),
                         (b'<p>', 4),
                         (b'<p py:for="i in">1</p>', 2),
-                        (b'<p py:for="i in iter(int, 1)">1</p>', 1),
                         (b'x' * 1_000_000, 1),
                         ]:
-                    start = time.monotonic()
                     with self.subTest(
                             content=content[:30], has_case=has_case):
-                        with self.assertRaisesRegex(
-                                LetterValidationError, f"Frame.*line {line}"):
-                            ActionReport.write([frame], {
-                                    'report_content': FRAME % content})
-                        self.assertLess(time.monotonic() - start, 30)
+                        self.refuse(frame, content, line)
+                with self.subTest(has_case=has_case), \
+                        patch.object(frame_module, 'DRAWING_TIME', .5):
+                    self.refuse(
+                        frame, b'<p py:for="i in iter(int, 1)">1</p>', 1)
             with self.assertRaisesRegex(LetterValidationError, "unknown"):
                 ActionReport.write([frame], {
                         'report_content': FRAME % b'${record.unknown}'})
             with self.assertRaisesRegex(LetterValidationError, "HTML"):
                 ActionReport.write([frame], {'template_extension': 'odt'})
+
+    def refuse(self, frame, content, line):
+        pool = Pool()
+        ActionReport = pool.get('ir.action.report')
+        start = time.monotonic()
+        with self.assertRaisesRegex(
+                LetterValidationError, f"Frame.*line {line}"):
+            ActionReport.write([frame], {'report_content': FRAME % content})
+        self.assertLess(time.monotonic() - start, 30)
 
     @with_transaction()
     def test_other(self):
