@@ -60,9 +60,11 @@ class Alert(ModelSQL, ModelView):
         'training.risk.rule', "Rule", readonly=True, ondelete='RESTRICT',
         states={
             'invisible': ~Eval('rule'),
-            })
+            },
+        help="The rule whose threshold the facts reach.")
     level = fields.Selection(
-        LEVELS, "Level", required=True, readonly=True, sort=False)
+        LEVELS, "Level", required=True, readonly=True, sort=False,
+        help="How grave it is.")
     level_string = level.translated('level')
     facts = fields.Text(
         "Facts", readonly=True,
@@ -71,7 +73,8 @@ class Alert(ModelSQL, ModelView):
         [(None, ""), *CONCERNS], "Concern", readonly=True, sort=False,
         states={
             'invisible': ~Eval('kind'),
-            })
+            },
+        help="What the one who raised it is concerned about.")
     kind_string = kind.translated('kind')
     word = fields.Text(
         "Word", readonly=True,
@@ -83,8 +86,13 @@ class Alert(ModelSQL, ModelView):
         'res.user', "Raised by", readonly=True,
         states={
             'invisible': ~Eval('raised_by'),
-            })
-    what = fields.Function(fields.Text("What"), 'get_what')
+            },
+        help="The user who raised it and reads what becomes of it.")
+    what = fields.Function(
+        fields.Text(
+            "What", help="The facts of the rule, or the concern with its "
+            "words."),
+        'get_what')
     owner = fields.Many2One(
         'company.employee', "Owner",
         domain=[
@@ -94,8 +102,12 @@ class Alert(ModelSQL, ModelView):
             'readonly': Eval('state') != 'open',
             },
         help="The employee who answers for it.")
-    since = fields.Date("Since", readonly=True)
-    first_seen = fields.DateTime("First Seen", required=True, readonly=True)
+    since = fields.Date(
+        "Since", readonly=True,
+        help="The day of the first of the facts.")
+    first_seen = fields.DateTime(
+        "First Seen", required=True, readonly=True,
+        help="When the alert was raised.")
     last_seen = fields.DateTime(
         "Last Seen", readonly=True,
         help="When its facts last changed.")
@@ -119,7 +131,9 @@ class Alert(ModelSQL, ModelView):
             ('open', "Open"),
             ('handled', "Handled"),
             ('dismissed', "Dismissed"),
-            ], "State", required=True, readonly=True, sort=False)
+            ], "State", required=True, readonly=True, sort=False,
+        help="An alert is handled by a follow-up or a case; once dismissed, "
+        "the same facts do not raise it again.")
     state_string = state.translated('state')
     withdrawn = fields.Boolean(
         "Withdrawn", readonly=True,
@@ -131,12 +145,14 @@ class Alert(ModelSQL, ModelView):
         "Closed at", readonly=True,
         states={
             'invisible': Eval('state') == 'open',
-            })
+            },
+        help="When it was handled, dismissed or withdrawn.")
     closed_by = fields.Many2One(
         'res.user', "Closed by", readonly=True,
         states={
             'invisible': ~Eval('closed_by'),
-            })
+            },
+        help="Who handled or dismissed it.")
     dismiss_reason = fields.Text(
         "Reason of the Dismissal", readonly=True,
         states={
@@ -152,7 +168,8 @@ class Alert(ModelSQL, ModelView):
         'training.follow_up', "Follow-Up", readonly=True, ondelete='SET NULL',
         states={
             'invisible': ~Eval('follow_up'),
-            })
+            },
+        help="The call or the meeting that handles it.")
 
     @classmethod
     def __setup__(cls):

@@ -72,8 +72,11 @@ class RaiseStart(ModelView):
     __name__ = 'training.alert.raise.start'
 
     kind = fields.Selection(
-        CONCERNS, "Concern", required=True, sort=False)
-    level = fields.Selection(LEVELS, "Level", required=True, sort=False)
+        CONCERNS, "Concern", required=True, sort=False,
+        help="What it is about.")
+    level = fields.Selection(
+        LEVELS, "Level", required=True, sort=False,
+        help="How grave it is.")
     word = fields.Text(
         "Word", required=True,
         help="What was seen or heard.  Do not write any health detail.")

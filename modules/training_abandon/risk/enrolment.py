@@ -19,7 +19,8 @@ class Enrolment(metaclass=PoolMeta):
     __name__ = 'training.enrolment'
 
     alerts = fields.One2Many(
-        'training.alert', 'enrolment', "Alerts", readonly=True)
+        'training.alert', 'enrolment', "Alerts", readonly=True,
+        help="What the rules and the people tell of it.")
     risk_level = fields.Function(
         fields.Selection([
                 ('none', "None"),

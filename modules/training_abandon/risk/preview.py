@@ -41,7 +41,9 @@ class Preview(ModelSQL, ModelView):
     "What a rule flags today and would have flagged over the past year"
     __name__ = 'training.risk.preview'
 
-    threshold = fields.Float("Threshold", digits=(16, 4))
+    threshold = fields.Float(
+        "Threshold", digits=(16, 4),
+        help="The threshold that is tried, around the one of the rule.")
     today = fields.Integer(
         "Today", help="The number of enrolments that it flags today.")
     flagged = fields.Integer(

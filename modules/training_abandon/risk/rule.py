@@ -46,7 +46,9 @@ class Rule(DeactivableMixin, ModelSQL, ModelView):
             ('unreachable', "Required Attendance out of Reach"),
             ('no_answer', "Mails and Calls without Answer"),
             ('late_return', "Late Return"),
-            ], "Criterion", required=True, sort=False)
+            ], "Criterion", required=True, sort=False,
+        help="What is counted in the official sheets, the mails and the "
+        "calls.")
     criterion_string = criterion.translated('criterion')
     threshold = fields.Float(
         "Threshold", digits=(16, 4), required=True,
@@ -73,11 +75,15 @@ class Rule(DeactivableMixin, ModelSQL, ModelView):
     level = fields.Selection([
             ('watch', "Watch"),
             ('alert', "Alert"),
-            ], "Level", required=True, sort=False)
+            ], "Level", required=True, sort=False,
+        help="How grave what the rule flags is: the alerts come first on the "
+        "home, what is to watch after them.")
     opens = fields.Selection([
             ('propose', "Propose a Case"),
             ('open', "Open the Case"),
-            ], "What Follows", required=True, sort=False)
+            ], "What Follows", required=True, sort=False,
+        help="If the rule opens the abandonment case by itself, or leaves it "
+        "to the owner of the alert.")
     start_date = fields.Date(
         "Start Date",
         help="The first day on which the rule holds.")
@@ -93,15 +99,18 @@ class Rule(DeactivableMixin, ModelSQL, ModelView):
             ],
         help="Leave empty for all the courses.")
     trainee_kind = fields.Selection(
-        'get_trainee_kinds', "Kind of Trainee", sort=False)
+        'get_trainee_kinds', "Kind of Trainee", sort=False,
+        help="Leave empty for all the trainees.")
     agreement_kind = fields.Selection(
-        'get_agreement_kinds', "Agreement", sort=False)
+        'get_agreement_kinds', "Agreement", sort=False,
+        help="Leave empty for all the agreements.")
     funder = fields.Many2One(
         'party.party', "Funder", ondelete='RESTRICT',
         context={
             'company': Eval('company', -1),
             },
-        depends={'company'})
+        depends={'company'},
+        help="Leave empty for all the funders.")
     owner = fields.Many2One(
         'company.employee', "Owner",
         domain=[

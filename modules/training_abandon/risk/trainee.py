@@ -16,7 +16,9 @@ class Trainee(metaclass=PoolMeta):
     __name__ = 'training.trainee'
 
     alerts = fields.Function(
-        fields.Many2Many('training.alert', None, None, "Alerts"),
+        fields.Many2Many(
+            'training.alert', None, None, "Alerts",
+            help="The open alerts of all the enrolments."),
         'get_alerts')
     risk_level = fields.Function(
         fields.Selection([
