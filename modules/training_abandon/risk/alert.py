@@ -267,12 +267,14 @@ class Alert(ModelSQL, ModelView):
                     } for enrolment in enrolments])
 
     @classmethod
-    def detect(cls, criterion, of=of_all):
+    def detect(cls, criterion, of=of_all, stored=True):
         """Create, update and withdraw the alerts of what the criterion flags.
 
-        of returns the condition on the column of the enrolment."""
+        of returns the condition on the column of the enrolment and stored
+        tells if the facts that are stored are up to date."""
         flagged = set()
-        for facts in grouped_slice(list(criterion.facts(of)), tools.BATCH):
+        found = list(criterion.facts(of, stored))
+        for facts in grouped_slice(found, tools.BATCH):
             facts = list(facts)
             flagged.update(f.enrolment for f in facts)
             cls._keep(criterion, facts)

@@ -93,13 +93,15 @@ class Criterion:
             date -= DAY
         return date
 
-    def facts(self, of=of_all):
+    def facts(self, of=of_all, stored=True):
         """Yield the facts of the enrolments that the rule flags.
 
-        of returns the condition on the column of the enrolment."""
+        of returns the condition on the column of the enrolment.
+        stored tells if the facts stored with the enrolments are up to
+        date: they leave most of them out, and do not decide."""
         cursor = Transaction().connection.cursor()
         cursor.execute(*tools.apply_types(
-                self.query(self._among(of)),
+                self.query(self._among(of, stored)),
                 None, None, 'DATE', 'TIME', 'TIME', None, None, 'DATE'))
         rows = map(_Row._make, cursor.fetchall())
         for enrolment, group in groupby(rows, key=attrgetter('enrolment')):
@@ -135,11 +137,9 @@ class Criterion:
         fact of the sheets, may make the rule flag"""
         return []
 
-    def _among(self, of):
+    def _among(self, of, stored=True):
         "Return of for the enrolments that the rule is about only"
-        # Of all of them the stored facts leave out most: they do not decide
-        population = self.population(
-            of, self.likely if of is of_all else _any)
+        population = self.population(of, self.likely if stored else _any)
         return lambda column: of(column) & column.in_(population)
 
     def population(self, of=of_all, where=_any):

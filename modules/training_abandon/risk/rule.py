@@ -340,6 +340,8 @@ class Rule(DeactivableMixin, ModelSQL, ModelView):
         for company in Company.search([]):
             with Transaction().set_context(company=company.id):
                 ids = Enrolment.risk_due_ids(company)
+                # A sheet that is closed meanwhile waits, or has this wait
+                tools.lock(Enrolment, ids)
                 seen.update(cls.detect_on(company, ids, scheduled=True))
                 Enrolment.risk_seen(ids)
         cls._set_detected([r for r in seen if not r.detected])
@@ -366,7 +368,8 @@ class Rule(DeactivableMixin, ModelSQL, ModelView):
             if scheduled:
                 rule_ids.update(criterion.come_ids())
             for sub_ids in grouped_slice(sorted(rule_ids), MOST):
-                Alert.detect(criterion, of_ids(sub_ids))
+                # The facts are stored once the sheets are closed
+                Alert.detect(criterion, of_ids(sub_ids), stored=scheduled)
         if scheduled:
             Alert.withdraw_of_rules(company, rules)
         return rules

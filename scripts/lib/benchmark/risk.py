@@ -35,6 +35,8 @@ def run(client):
                 ('incremental detection', NEW, bench.detect_due,
                     bench.detect_all, INCREMENTAL),
                 ]:
+            if function == bench.detect_due:
+                bench.detect_once()
             times, baseline_times = [], []
             for _ in range(RUNS):
                 with undone():
@@ -68,7 +70,6 @@ class Bench(facts.Bench):
             super().is_absent(enrolment, slot) | (slot.id % 2 == 0))
 
     def prepare(self):
-        from trytond.modules.training_abandon import tools
         from trytond.modules.training_abandon.training.working_day import (
             WorkingCalendar)
         from trytond.pool import Pool
@@ -76,7 +77,6 @@ class Bench(facts.Bench):
 
         pool = Pool()
         Company = pool.get('company.company')
-        Enrolment = pool.get('training.enrolment')
         Rule = pool.get('training.risk.rule')
         rules = Rule.search([('active', 'in', [True, False])])
         with Transaction().set_context(_skip_warnings=True):
@@ -87,7 +87,15 @@ class Bench(facts.Bench):
         self.criteria = [r.criterion_of(company, calendar) for r in rules]
         self.flagged = [(c, list(c.facts())) for c in self.criteria]
         self.count = sum(len(found) for _, found in self.flagged)
-        Rule.write(rules, {'detected': True})
+
+    def detect_once(self):
+        "Have all detected but the new lines"
+        from trytond.modules.training_abandon import tools
+        from trytond.pool import Pool
+        from trytond.transaction import Transaction
+
+        Enrolment = Pool().get('training.enrolment')
+        self.detect_all()
         enrolment = Enrolment.__table__()
         cursor = Transaction().connection.cursor()
         cursor.execute(*enrolment.update([enrolment.risk_due], [False]))
@@ -128,7 +136,12 @@ class Bench(facts.Bench):
                 'enrolment': fact.enrolment,
                 'rule': criterion.rule.id,
                 'level': criterion.rule.level,
+                'facts': "Facts " * 20,
+                'since': fact.since,
                 'first_seen': tools.now(),
+                'last_seen': tools.now(),
+                'fingerprint': ' '.join(map(str, range(5))),
+                'slot_ids': ' '.join(map(str, range(5))),
                 'state': 'open',
                 } for criterion, found in self.flagged for fact in found]
         for start in range(0, len(rows), BATCH):
