@@ -166,3 +166,15 @@ class SheetNoticeWarning(UserWarning):
 
 class AbsentDayWarning(UserWarning):
     pass
+
+
+class FollowUpRuleError(UserError):
+    pass
+
+
+class FollowUpRecordError(UserError):
+    pass
+
+
+class FollowUpWarning(UserWarning):
+    pass

@@ -49,6 +49,13 @@ def local_datetime(at, company):
     return at
 
 
+def utc_datetime(date, time, company):
+    "Return the time, in UTC, at which the clock of the company shows that"
+    zone = tz.ZoneInfo(company.timezone) if company.timezone else tz.UTC
+    at = dt.datetime.combine(date, time, tzinfo=zone)
+    return at.astimezone(tz.UTC).replace(tzinfo=None)
+
+
 def local_date(at, company):
     "Return the day of the company at that time, in UTC"
     return local_datetime(at, company).date()

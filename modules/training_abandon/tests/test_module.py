@@ -45,6 +45,7 @@ class TrainingAbandonTestCase(
             ('training.abandon.reason', 'company'),
             ('training.abandon.solution', 'company'),
             ('training.abandon.procedure', 'company'),
+            ('training.follow_up.rule', 'company'),
             }
 
     @with_transaction()
