@@ -39,7 +39,7 @@ ATTACHED = [
 # What belongs to no company
 SHARED = {
     'training.trainee', 'training.configuration',
-    'training.configuration.calendar'}
+    'training.configuration.calendar', 'training.measure.kind'}
 # The methods of Tryton that browse the records they are given
 CORE = {
     'copy', 'delete', 'export_data', 'on_change_notify', 'on_scan_code',
@@ -129,6 +129,8 @@ class AccessTestCase(DatabaseTestCase):
         Group = pool.get('training.session.group')
         Justification = pool.get('training.justification')
         Mail = pool.get('training.mail')
+        Measure = pool.get('training.measure')
+        MeasureKind = pool.get('training.measure.kind')
         Note = pool.get('ir.note')
         Notification = pool.get('res.notification')
         Procedure = pool.get('training.abandon.procedure')
@@ -149,6 +151,14 @@ class AccessTestCase(DatabaseTestCase):
             add_contact(enrolment, create_party(
                     f"Tutor {name}", f'tutor{name}@example.com'))
             Group.create([{'session': session.id, 'name': "Group"}])
+            kind, = MeasureKind.search([], limit=1)
+            Measure.create([{
+                        'company': company.id,
+                        'name': "Measure",
+                        'kind': kind.id,
+                        'enrolment': enrolment.id,
+                        'description': "Description",
+                        }])
             Code.create([{
                         'source': name, 'code': f'{name}{r.id}',
                         'record': str(r),

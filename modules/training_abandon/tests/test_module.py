@@ -46,6 +46,7 @@ class TrainingAbandonTestCase(
             ('training.abandon.solution', 'company'),
             ('training.abandon.procedure', 'company'),
             ('training.follow_up.rule', 'company'),
+            ('training.measure.kind', 'company'),
             }
 
     @with_transaction()
