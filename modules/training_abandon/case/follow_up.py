@@ -106,6 +106,7 @@ class FollowUp(ModelSQL, ModelView):
         states={
             'invisible': ~Eval('cancelled_at'),
             })
+    cancel_reason_string = cancel_reason.translated('cancel_reason')
     correction = fields.Many2One(
         'training.abandon.case.correction', "Undone by", readonly=True,
         ondelete='SET NULL',
