@@ -1,10 +1,19 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
+from trytond.model import fields
 from trytond.pool import Pool, PoolMeta
+from trytond.pyson import Eval
 
 
 class Case(metaclass=PoolMeta):
     __name__ = 'training.abandon.case'
+
+    success_tasks = fields.One2Many(
+        'training.success.task', 'case', "Success Plan",
+        domain=[
+            ('enrolment', '=', Eval('enrolment', -1)),
+            ('company', '=', Eval('company', -1)),
+            ])
 
     @classmethod
     def on_answer(cls, cases):

@@ -42,6 +42,7 @@ PRIVATE = {
         'abandon.case.correction': ['note'],
         'attendance': ['comment'],
         'follow_up': ['note'],
+        'success.task': ['note'],
         'justification': [
             'document', 'document_file_id', 'filename', 'kind', 'note',
             'refusal_reason'],
@@ -506,7 +507,9 @@ class RightsTestCase(DatabaseTestCase):
                                     ('wiz_name', 'like', 'training.%')])
                             if mine.intersection(
                                 g.id for g in w.groups)},
-                        {'training.abandon.case.conversation'})
+                        {
+                            'training.abandon.case.conversation',
+                            'training.follow_up.print'})
 
     @with_transaction()
     def test_private(self):

@@ -39,7 +39,8 @@ ATTACHED = [
 # What belongs to no company
 SHARED = {
     'training.trainee', 'training.configuration',
-    'training.configuration.calendar', 'training.measure.kind'}
+    'training.configuration.calendar', 'training.measure.kind',
+    'training.success.plan', 'training.success.plan.line'}
 # The methods of Tryton that browse the records they are given
 CORE = {
     'copy', 'delete', 'export_data', 'on_change_notify', 'on_scan_code',
@@ -139,6 +140,7 @@ class AccessTestCase(DatabaseTestCase):
         Session = pool.get('training.session')
         Slot = pool.get('training.session.slot')
         Solution = pool.get('training.abandon.solution')
+        SuccessTask = pool.get('training.success.task')
         company = cls.companies[name]
         transaction = Transaction()
         with transaction.set_context(company=company.id):
@@ -151,6 +153,13 @@ class AccessTestCase(DatabaseTestCase):
             add_contact(enrolment, create_party(
                     f"Tutor {name}", f'tutor{name}@example.com'))
             Group.create([{'session': session.id, 'name': "Group"}])
+            SuccessTask.create([{
+                        'company': company.id,
+                        'enrolment': enrolment.id,
+                        'name': "Task",
+                        'due_date': DATE,
+                        'note': "Note",
+                        }])
             kind, = MeasureKind.search([], limit=1)
             Measure.create([{
                         'company': company.id,

@@ -47,6 +47,7 @@ class TrainingAbandonTestCase(
             ('training.abandon.procedure', 'company'),
             ('training.follow_up.rule', 'company'),
             ('training.measure.kind', 'company'),
+            ('training.success.plan', 'company'),
             }
 
     @with_transaction()
