@@ -144,7 +144,10 @@ class SuccessTask(ModelSQL, ModelView):
         pool = Pool()
         User = pool.get('res.user')
         employee = User(Transaction().user).employee
-        return employee.id if employee else None
+        if (employee
+                and employee.company.id == Transaction().context.get(
+                    'company')):
+            return employee.id
 
     @classmethod
     def search_rec_name(cls, name, clause):
