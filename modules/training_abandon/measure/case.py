@@ -4,8 +4,10 @@ from trytond.model import fields
 from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Eval
 
+from .questionnaire import AnswersMixin
 
-class Case(metaclass=PoolMeta):
+
+class Case(AnswersMixin, metaclass=PoolMeta):
     __name__ = 'training.abandon.case'
 
     success_tasks = fields.One2Many(

@@ -14,8 +14,15 @@ class Enrolment(metaclass=PoolMeta):
             ('company', '=', Eval('company', -1)),
             ])
 
+    answers = fields.One2Many(
+        'training.questionnaire.answer', 'enrolment', "Needs of the Trainee",
+        domain=[
+            ('company', '=', Eval('company', -1)),
+            ])
+
     @classmethod
     def copy(cls, enrolments, default=None):
         default = default.copy() if default is not None else {}
         default.setdefault('success_tasks')
+        default.setdefault('answers')
         return super().copy(enrolments, default=default)

@@ -43,6 +43,7 @@ PRIVATE = {
         'attendance': ['comment'],
         'follow_up': ['note'],
         'success.task': ['note'],
+        'questionnaire.answer': ['text'],
         'justification': [
             'document', 'document_file_id', 'filename', 'kind', 'note',
             'refusal_reason'],

@@ -119,6 +119,7 @@ class AccessTestCase(DatabaseTestCase):
     def populate(cls, name):
         "Make records of all the models in the company"
         pool = Pool()
+        Answer = pool.get('training.questionnaire.answer')
         Attachment = pool.get('ir.attachment')
         Attendance = pool.get('training.attendance')
         Case = pool.get('training.abandon.case')
@@ -135,6 +136,7 @@ class AccessTestCase(DatabaseTestCase):
         Note = pool.get('ir.note')
         Notification = pool.get('res.notification')
         Procedure = pool.get('training.abandon.procedure')
+        Questionnaire = pool.get('training.questionnaire')
         Reason = pool.get('training.abandon.reason')
         Reply = pool.get('training.mail.reply')
         Session = pool.get('training.session')
@@ -159,6 +161,17 @@ class AccessTestCase(DatabaseTestCase):
                         'name': "Task",
                         'due_date': DATE,
                         'note': "Note",
+                        }])
+            questionnaire, = Questionnaire.create([{
+                        'name': "Needs", 'company': company.id,
+                        'questions': [('create', [{'name': "Question"}])],
+                        }])
+            question, = questionnaire.questions
+            Answer.create([{
+                        'company': company.id,
+                        'enrolment': enrolment.id,
+                        'question': question.id,
+                        'text': "Text",
                         }])
             kind, = MeasureKind.search([], limit=1)
             Measure.create([{

@@ -33,6 +33,7 @@ class ListingTestCase(DatabaseTestCase):
                     'party': e.trainee.party.id,
                     'kind': 'call',
                     'note': PRIVATE,
+                    'employee': None,
                     **values} for e in enrolments])
 
     def run_print(self, company, document='phone_listing', state='apply',

@@ -48,6 +48,7 @@ class TrainingAbandonTestCase(
             ('training.follow_up.rule', 'company'),
             ('training.measure.kind', 'company'),
             ('training.success.plan', 'company'),
+            ('training.questionnaire', 'company'),
             }
 
     @with_transaction()
