@@ -178,3 +178,15 @@ class RiskRuleWarning(UserWarning):
 
 class AlertError(UserError):
     pass
+
+
+class FollowUpRuleError(UserError):
+    pass
+
+
+class FollowUpRecordError(UserError):
+    pass
+
+
+class FollowUpWarning(UserWarning):
+    pass

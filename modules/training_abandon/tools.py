@@ -3,6 +3,7 @@
 "What all the wings use: the clock, the user, the database"
 import datetime as dt
 import unicodedata
+from contextlib import contextmanager
 from itertools import islice
 
 from sql import For, Null
@@ -10,6 +11,7 @@ from sql.functions import Function
 
 import trytond.config as config
 from trytond import backend
+from trytond.exceptions import TrytonException
 from trytond.model import fields
 from trytond.pool import Pool
 from trytond.tools import grouped_slice, sqlite_apply_types
@@ -35,6 +37,23 @@ def now():
         tzinfo=None, microsecond=0)
 
 
+@contextmanager
+def savepoint():
+    "Undo what is done inside when it is refused"
+    transaction = Transaction()
+    cursor = transaction.connection.cursor()
+    cursor.execute('SAVEPOINT training_refused')
+    try:
+        yield
+    except TrytonException:
+        cursor.execute('ROLLBACK TO SAVEPOINT training_refused')
+        cursor.execute('RELEASE SAVEPOINT training_refused')
+        for cache in transaction.cache.values():
+            cache.clear()
+        raise
+    cursor.execute('RELEASE SAVEPOINT training_refused')
+
+
 def today(company):
     "Return the day it is for the company"
     pool = Pool()
@@ -49,6 +68,13 @@ def local_datetime(at, company):
     if company.timezone:
         at = at.astimezone(tz.ZoneInfo(company.timezone))
     return at
+
+
+def utc_datetime(date, time, company):
+    "Return the time, in UTC, at which the clock of the company shows that"
+    zone = tz.ZoneInfo(company.timezone) if company.timezone else tz.UTC
+    at = dt.datetime.combine(date, time, tzinfo=zone)
+    return at.astimezone(tz.UTC).replace(tzinfo=None)
 
 
 def local_date(at, company):

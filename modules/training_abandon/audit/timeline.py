@@ -72,6 +72,7 @@ class Event(ModelSQL, ModelView):
             ('mail_queued', "Mail Queued"),
             ('follow_up_planned', "Follow-Up Planned"),
             ('follow_up', "Follow-Up"),
+            ('follow_up_cancelled', "Follow-Up No Longer Needed"),
             ('proposal', "Proposal"),
             ('response', "Response to the Proposal"),
             ('certificate', "Certificate"),
@@ -188,6 +189,7 @@ class Event(ModelSQL, ModelView):
             cls._from_mails,
             cls._from_follow_ups_planned,
             cls._from_follow_ups,
+            cls._from_follow_ups_cancelled,
             cls._from_proposals,
             cls._from_responses,
             cls._from_certificates,
@@ -414,6 +416,14 @@ class Event(ModelSQL, ModelView):
             detail=follow_up.outcome), follow_up
 
     @classmethod
+    def _from_follow_ups_cancelled(cls):
+        follow_up = cls._follow_up_table()
+        return cls._select_follow_up(
+            follow_up, follow_up.cancelled_at, 'follow_up_cancelled',
+            detail=follow_up.cancel_reason,
+            user=follow_up.write_uid), follow_up
+
+    @classmethod
     def _follow_up_table(cls):
         pool = Pool()
         FollowUp = pool.get('training.follow_up')
@@ -430,8 +440,7 @@ class Event(ModelSQL, ModelView):
                 label=follow_up.kind,
                 party=follow_up.party,
                 employee=follow_up.employee,
-                user=follow_up.create_uid,
-                **values),
+                **{'user': follow_up.create_uid, **values}),
             where=(follow_up.case != Null) & (at != Null))
 
     @classmethod
@@ -710,6 +719,7 @@ class Event(ModelSQL, ModelView):
                 'state': states,
                 'follow_up_planned': selection('training.follow_up', 'kind'),
                 'follow_up': selection('training.follow_up', 'kind'),
+                'follow_up_cancelled': selection('training.follow_up', 'kind'),
                 'response': selection(
                     'training.abandon.proposal.response', 'answer'),
                 'certificate': certificates,
@@ -725,6 +735,8 @@ class Event(ModelSQL, ModelView):
             'detail': {
                 'decision': selection('training.abandon.case', 'ground'),
                 'follow_up': selection('training.follow_up', 'outcome'),
+                'follow_up_cancelled': selection(
+                    'training.follow_up', 'cancel_reason'),
                 'certificate': selection(
                     'training.abandon.certificate', 'kind'),
                 },

@@ -17,6 +17,11 @@ from ..rec_name import search_names
 
 # The outcomes of the follow-ups by which a party was heard
 HEARD_OUTCOMES = ['reached', 'appointment', 'refused']
+# The state of a follow-up that is still to be done
+TO_DO = [
+    ('done_at', '=', None),
+    ('cancelled_at', '=', None),
+    ]
 
 Proof = namedtuple('Proof', ['step', 'case'])
 
@@ -61,6 +66,16 @@ class FollowUp(ModelSQL, ModelView):
     planned_at = fields.DateTime(
         "Planned at",
         help="When it is to take place: it comes in the tasks on that day.")
+    planned_until = fields.DateTime(
+        "Planned until",
+        domain=[If(Bool(Eval('planned_until')) & Bool(Eval('planned_at')),
+                ('planned_until', '>=', Eval('planned_at')),
+                ()),
+            ],
+        states={
+            'invisible': ~Eval('planned_at'),
+            },
+        help="When it is to end: an appointment that overlaps it is told.")
     done_at = fields.DateTime(
         "Done at",
         states={
@@ -85,6 +100,24 @@ class FollowUp(ModelSQL, ModelView):
         help="What came of it: Reached, Appointment Made and Refused to "
         "Talk end the reminders.")
     outcome_string = outcome.translated('outcome')
+    cancelled_at = fields.DateTime(
+        "No Longer Needed since", readonly=True,
+        states={
+            'invisible': ~Eval('cancelled_at'),
+            },
+        help="When it was found to be needless: it leaves the calls to "
+        "make.")
+    cancel_reason = fields.Selection([
+            (None, ""),
+            ('user', "Cancelled by Hand"),
+            ('answered', "An Answer Has Come"),
+            ('closed', "The Case Is Closed"),
+            ], "Why", readonly=True, sort=False,
+        states={
+            'invisible': ~Eval('cancelled_at'),
+            },
+        help="What made it needless.")
+    cancel_reason_string = cancel_reason.translated('cancel_reason')
     correction = fields.Many2One(
         'training.abandon.case.correction', "Undone by", readonly=True,
         ondelete='SET NULL',
@@ -105,6 +138,12 @@ class FollowUp(ModelSQL, ModelView):
                 Index(
                     t, (t.planned_at, Index.Range()),
                     where=t.done_at == Null),
+                })
+        cls._buttons.update(
+            cancel={
+                'invisible': (
+                    Bool(Eval('done_at')) | Bool(Eval('cancelled_at'))),
+                'depends': ['done_at', 'cancelled_at'],
                 })
         cls._order.insert(0, ('done_at', 'DESC NULLS FIRST'))
         cls._order.insert(1, ('planned_at', 'DESC'))
@@ -145,7 +184,8 @@ class FollowUp(ModelSQL, ModelView):
     def view_attributes(cls):
         return super().view_attributes() + [
             ('/tree', 'visual',
-                If(~Eval('done_at', None), 'warning', '')),
+                If(Bool(Eval('cancelled_at', None)), 'muted',
+                    If(~Eval('done_at', None), 'warning', ''))),
             ]
 
     @classmethod
@@ -179,6 +219,21 @@ class FollowUp(ModelSQL, ModelView):
         for name in {'case', 'done_at'} & (values or {}).keys():
             setattr(record, name, values[name])
         return record
+
+    @classmethod
+    @ModelView.button
+    def cancel(cls, follow_ups):
+        cls.end(follow_ups, 'user')
+
+    @classmethod
+    def end(cls, follow_ups, reason):
+        "Note that what is still to be done is no longer needed"
+        cls.write([
+                f for f in follow_ups if not f.done_at and not f.cancelled_at],
+            {
+                'cancelled_at': tools.now(),
+                'cancel_reason': reason,
+                })
 
     def _check_done(self):
         "Check the dates as the exchange does"
@@ -243,6 +298,8 @@ class FollowUp(ModelSQL, ModelView):
         default = default.copy() if default is not None else {}
         default.setdefault('step')
         default.setdefault('correction')
+        default.setdefault('cancelled_at')
+        default.setdefault('cancel_reason')
         default.setdefault('done_at')
         default.setdefault('outcome')
         default.setdefault('note')

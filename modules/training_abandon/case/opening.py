@@ -35,13 +35,14 @@ class OpeningMixin:
             employee = tools.current_employee(company)
             sequence = configuration.get_multivalue(
                 'case_sequence', company=company.id)
+            # A procedure that is refused takes no number
+            procedures = {
+                session: cls._session_procedure(session)
+                for session in dict.fromkeys(
+                    e.session for e in company_enrolments)}
             numbers = sequence.get_many(len(company_enrolments))
-            procedures = {}
             for enrolment, number in zip(company_enrolments, numbers):
-                session = enrolment.session
-                if session not in procedures:
-                    procedures[session] = cls._session_procedure(session)
-                procedure, revised = procedures[session]
+                procedure, revised = procedures[enrolment.session]
                 case = cls(
                     number=number,
                     company=company,

@@ -21,7 +21,8 @@ PHONES = {'phone', 'mobile'}
 _WRITTEN = {'ask_reasons', 'follow_up', 'certify'}
 
 
-def _phone_of(party):
+def party_phone(party):
+    "Return the first number at which to call the party, or None"
     for mechanism in party.contact_mechanisms:
         if mechanism.type in PHONES:
             return mechanism.value
@@ -148,13 +149,13 @@ class OverviewMixin:
             phone = None
             for _, person in enrolment.stakeholders('prescriber'):
                 contact = contact or person
-                if phone := _phone_of(person):
+                if phone := party_phone(person):
                     contact = person
                     break
             if contact and not phone and enrolment.prescriber:
-                phone = _phone_of(enrolment.prescriber)
+                phone = party_phone(enrolment.prescriber)
             values = {
-                'trainee_phone': _phone_of(party),
+                'trainee_phone': party_phone(party),
                 'trainee_email': party.reachable_email or party.email,
                 'prescriber_contact': contact.id if contact else None,
                 'prescriber_phone': phone,
@@ -166,12 +167,12 @@ class OverviewMixin:
     def phone_of(self, party):
         """Return the number at which to call the party about the case, of
         its organisation if it has none"""
-        phone = _phone_of(party)
+        phone = party_phone(party)
         enrolment = self.enrolment
         if (not phone and enrolment.prescriber
                 and ('prescriber', party) in enrolment.stakeholders(
                     'prescriber')):
-            phone = _phone_of(enrolment.prescriber)
+            phone = party_phone(enrolment.prescriber)
         return phone
 
     @classmethod

@@ -12,6 +12,7 @@ from trytond.i18n import gettext, ngettext
 from trytond.pool import Pool
 
 from .. import tools
+from ..case.follow_up import TO_DO
 from ..mail.claim import WAITING
 from ..procedure.states import OPEN_STATES
 from ..training.enrolment import CURRENT_STATES
@@ -330,7 +331,7 @@ class FollowUps(Source):
 
     def domain(self):
         return [
-            ('done_at', '=', None),
+            *TO_DO,
             ['OR',
                 ('planned_at', '=', None),
                 ('planned_at', '<', end_of_day(self.today, self.timezone)),

@@ -43,26 +43,43 @@ class SlotCalendar:
     def add(self, slot):
         session = slot.session
         cancelled = 'cancelled' in {slot.state, session.state}
-        event = Event()
-        event.add('UID', f'training-slot-{slot.id}@{self.identifier}')
-        event.add('SEQUENCE', slot.calendar_revision or 0)
-        event.add('DTSTART', self._at(slot.start_at, session.company))
-        event.add('DTEND', self._at(slot.end_at, session.company))
-        event.add('SUMMARY', self._summary(session, cancelled))
-        event.add('DESCRIPTION', self._description(slot))
-        if location := self._location(slot.location or session.location):
-            event.add('LOCATION', location)
         if cancelled:
-            event.add('STATUS', 'CANCELLED')
+            status = 'CANCELLED'
         elif session.state == 'draft':
-            event.add('STATUS', 'TENTATIVE')
+            status = 'TENTATIVE'
         else:
-            event.add('STATUS', 'CONFIRMED')
+            status = 'CONFIRMED'
+        self.add_event(
+            f'training-slot-{slot.id}', slot.calendar_revision or 0,
+            self.local(slot.start_at, session.company),
+            self.local(slot.end_at, session.company),
+            f'{session.course.name} ({session.number})',
+            description=self._description(slot),
+            location=self._location(slot.location or session.location),
+            status=status,
+            modified_at=max(
+                r.write_date or r.create_date for r in [slot, session]))
+
+    def add_event(
+            self, name, revision, start, end, summary, description=None,
+            location=None, status='CONFIRMED', modified_at=None):
+        "Add an event; its identifier is made of the name"
+        cancelled = status == 'CANCELLED'
+        event = Event()
+        event.add('UID', f'{name}@{self.identifier}')
+        event.add('SEQUENCE', revision)
+        event.add('DTSTART', start)
+        if end:
+            event.add('DTEND', end)
+        event.add('SUMMARY', self._summary(summary, cancelled))
+        if description:
+            event.add('DESCRIPTION', description)
+        if location:
+            event.add('LOCATION', location)
+        event.add('STATUS', status)
         event.add('TRANSP', 'TRANSPARENT' if cancelled else 'OPAQUE')
-        modified_at = max(
-            r.write_date or r.create_date for r in [slot, session])
-        for name in ['DTSTAMP', 'LAST-MODIFIED']:
-            event.add(name, modified_at.replace(tzinfo=tz.UTC))
+        for stamp in ['DTSTAMP', 'LAST-MODIFIED']:
+            event.add(stamp, modified_at.replace(tzinfo=tz.UTC))
         self._calendar.add_component(event)
 
     def to_ical(self):
@@ -72,7 +89,7 @@ class SlotCalendar:
                 0, vtimezone(timezone, min(years), max(years)))
         return self._calendar.to_ical()
 
-    def _at(self, at, company):
+    def local(self, at, company):
         at = at.replace(tzinfo=tz.UTC)
         if not company.timezone:
             return at
@@ -80,8 +97,8 @@ class SlotCalendar:
         self._zones[company.timezone].add(at.year)
         return at
 
-    def _summary(self, session, cancelled):
-        summary = plain_line(f'{session.course.name} ({session.number})')
+    def _summary(self, summary, cancelled):
+        summary = plain_line(summary)
         # Not all the clients show the status
         if cancelled:
             summary = gettext(
@@ -108,8 +125,9 @@ class SlotCalendar:
         return self._locations.get(address)
 
 
-def render(name, company, domain):
-    "Return the iCalendar object of the slots of the domain"
+def render(name, company, domain, add_events=None):
+    """Return the iCalendar object of the slots of the domain, and of what the
+    function adds to it"""
     pool = Pool()
     Configuration = pool.get('training.configuration')
     Slot = pool.get('training.session.slot')
@@ -118,6 +136,8 @@ def render(name, company, domain):
     for slot in Slot.search(
             domain, order=[('start_at', 'ASC'), ('id', 'ASC')]):
         calendar.add(slot)
+    if add_events:
+        add_events(calendar)
     return calendar.to_ical()
 
 

@@ -180,7 +180,10 @@ class Feed(ModelSQL, ModelView):
             feed = self.__class__(self.id)
             return render(
                 f'{feed.resource.rec_name} - {feed.company.rec_name}',
-                feed.company, feed._slot_domain())
+                feed.company, feed._slot_domain(), feed.add_events)
+
+    def add_events(self, calendar):
+        "Hook to add to the calendar what is no slot"
 
     def _language(self):
         parties = [self.company.party]
@@ -190,10 +193,14 @@ class Feed(ModelSQL, ModelView):
             if party.lang:
                 return party.lang.code
 
+    def first_date(self):
+        "Return the day before which the calendar tells nothing"
+        return tools.today(self.company) - relativedelta(years=1)
+
     def _slot_domain(self):
         domain = [
             ('session.company', '=', self.company.id),
-            ('date', '>=', tools.today(self.company) - relativedelta(years=1)),
+            ('date', '>=', self.first_date()),
             ]
         if self.kind == 'session':
             domain.append(('session', '=', self.session.id))

@@ -81,7 +81,8 @@ class Alert(ModelSQL, ModelView):
         states={
             'invisible': ~Eval('kind'),
             },
-        help="What the one who raised it says.")
+        help="What the one who raised it says.\n"
+        "Read by the one who raised it and the group Sensitive Reasons only.")
     raised_by = fields.Many2One(
         'res.user', "Raised by", readonly=True,
         states={
@@ -158,7 +159,8 @@ class Alert(ModelSQL, ModelView):
         states={
             'invisible': Eval('state') != 'dismissed',
             },
-        help="Do not write any health detail.")
+        help="Why no more is done about it.\n"
+        "Read by the group Sensitive Reasons only.")
     case = fields.Many2One(
         'training.abandon.case', "Case", readonly=True, ondelete='RESTRICT',
         states={
@@ -232,10 +234,17 @@ class Alert(ModelSQL, ModelView):
 
     @classmethod
     def get_what(cls, alerts, name):
-        return {
-            a.id: a.facts if a.rule else ' – '.join(
-                filter(None, [a.kind_string, a.word]))
-            for a in alerts}
+        sensitive = tools.is_member('group_sensitive_reason')
+
+        def what(alert):
+            if alert.rule:
+                return alert.facts
+            mine = (
+                alert.raised_by and alert.raised_by.id == Transaction().user)
+            return ' – '.join(filter(None, [
+                        alert.kind_string,
+                        alert.word if sensitive or mine else None]))
+        return {a.id: what(a) for a in alerts}
 
     @classmethod
     def search_rec_name(cls, name, clause):
@@ -462,15 +471,15 @@ class Alert(ModelSQL, ModelView):
             Case.open_cases(enrolments, 'absence', tools.today(company))
 
     @classmethod
-    def open_due(cls):
-        "Open the cases of the rules that open them"
+    def open_due(cls, rules, companies):
+        "Open the cases of the companies that the rules open"
         pool = Pool()
-        Case = pool.get('training.abandon.case')
         Company = pool.get('company.company')
         Enrolment = pool.get('training.enrolment')
         alerts = cls.search([
                 ('closed_at', '=', None),
-                ('rule.opens', '=', 'open'),
+                ('company', 'in', [c.id for c in companies]),
+                ('rule', 'in', [r.id for r in rules if r.opens == 'open']),
                 ('enrolment.state', 'in', CURRENT_STATES),
                 ('enrolment.session.state', '!=', 'cancelled'),
                 ('enrolment.current_case', '=', None),
@@ -487,13 +496,28 @@ class Alert(ModelSQL, ModelView):
             by_company[company].append(enrolment)
         for company in Company.browse(list(by_company)):
             for sub_ids in grouped_slice(by_company[company.id], OPENED):
-                try:
-                    Case.open_cases(
-                        tools.browse_sets(Enrolment, sub_ids, tools.BATCH),
-                        'absence', tools.today(company))
-                except UserError:
-                    # The alerts go on to propose what cannot be opened
+                enrolments = tools.browse_sets(
+                    Enrolment, sub_ids, tools.BATCH)
+                if cls._open_cases(company, enrolments):
                     continue
+                by_session = defaultdict(list)
+                for enrolment in enrolments:
+                    by_session[enrolment.session].append(enrolment)
+                for session_enrolments in by_session.values():
+                    # The alerts go on to propose what cannot be opened
+                    cls._open_cases(company, session_enrolments)
+
+    @classmethod
+    def _open_cases(cls, company, enrolments):
+        "Open the cases, all or none, and return if they are"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        try:
+            with tools.savepoint():
+                Case.open_cases(enrolments, 'absence', tools.today(company))
+        except UserError:
+            return False
+        return True
 
 
 @contextmanager

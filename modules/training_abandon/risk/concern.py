@@ -5,6 +5,7 @@ from trytond.i18n import gettext
 from trytond.model import ModelView, fields
 from trytond.pool import Pool
 from trytond.pyson import Eval
+from trytond.transaction import check_access
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
 from ..exceptions import AlertError
@@ -47,10 +48,11 @@ class Raise(Wizard):
             domain = ('attendances', 'where', [('id', 'in', ids)])
         else:
             domain = ('attendances', 'where', [('slot', 'in', ids)])
-        return Enrolment.search([
-                ('state', 'in', CURRENT_STATES),
-                domain,
-                ])
+        with check_access():
+            return Enrolment.search([
+                    ('state', 'in', CURRENT_STATES),
+                    domain,
+                    ])
 
     def transition_apply(self):
         pool = Pool()

@@ -310,18 +310,24 @@ class Rule(DeactivableMixin, ModelSQL, ModelView):
         "Look now at all the enrolments"
         pool = Pool()
         Alert = pool.get('training.alert')
+        User = pool.get('res.user')
+        mine = set(User.get_companies()) if Transaction().user else None
+        detected = set()
         for rule in rules:
             companies = [
                 c for c in rule._companies()
-                if rule.is_in_force(tools.today(c))]
+                if (mine is None or c.id in mine)
+                and rule.is_in_force(tools.today(c))]
             if not companies:
                 raise RiskRuleError(gettext(
                         'training_abandon.msg_risk_rule_not_in_force',
                         rule=rule.rec_name))
             for company in companies:
                 Alert.detect(rule.criterion_of(company))
-        cls._set_detected(rules)
-        Alert.open_due()
+            detected.update(companies)
+            if set(companies).issuperset(rule._companies()):
+                cls._set_detected([rule])
+        Alert.open_due(rules, detected)
 
     @classmethod
     @ModelView.button_action('training_abandon.act_risk_preview')
@@ -336,8 +342,8 @@ class Rule(DeactivableMixin, ModelSQL, ModelView):
         Alert = pool.get('training.alert')
         Company = pool.get('company.company')
         Enrolment = pool.get('training.enrolment')
-        seen = set()
-        for company in Company.search([]):
+        seen, companies = set(), Company.search([])
+        for company in companies:
             with Transaction().set_context(company=company.id):
                 ids = Enrolment.risk_due_ids(company)
                 # A sheet that is closed meanwhile waits, or has this wait
@@ -345,7 +351,7 @@ class Rule(DeactivableMixin, ModelSQL, ModelView):
                 seen.update(cls.detect_on(company, ids, scheduled=True))
                 Enrolment.risk_seen(ids)
         cls._set_detected([r for r in seen if not r.detected])
-        Alert.open_due()
+        Alert.open_due(seen, companies)
 
     @classmethod
     def detect_on(cls, company, ids, scheduled=False):

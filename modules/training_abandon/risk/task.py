@@ -57,7 +57,7 @@ class Alerts(Source):
         others = self._others(alerts)
         result = {}
         for alert in alerts:
-            words = [alert.what]
+            words = [alert.facts if alert.rule else alert.kind_string]
             if count := others[alert.id]:
                 words.append(ngettext(
                         'training_abandon.msg_task_alert_others', count,

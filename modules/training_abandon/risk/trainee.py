@@ -62,7 +62,7 @@ class Trainee(metaclass=PoolMeta):
                     (a.level for a in by_trainee[t.id]),
                     key=LEVELS.index, default='none'),
                 'risk_facts': '\n'.join(
-                    a.what for a in by_trainee[t.id]) or None,
+                    filter(None, (a.what for a in by_trainee[t.id]))) or None,
                 'risk_since': min((
                         tools.local_date(a.first_seen, a.company)
                         for a in by_trainee[t.id]), default=None),
@@ -83,11 +83,12 @@ class Trainee(metaclass=PoolMeta):
 
         def trainees(*levels):
             enrolment = Enrolment.__table__()
+            # Tryton calls the searchers without the access of the user
+            with check_access():
+                found = Enrolment.search(
+                    [('risk_level', 'in', levels)], order=[], query=True)
             return enrolment.select(
-                enrolment.trainee,
-                where=enrolment.id.in_(Enrolment.search(
-                        [('risk_level', 'in', levels)],
-                        order=[], query=True)))
+                enrolment.trainee, where=enrolment.id.in_(found))
 
         at_risk, alarming = trainees('watch', 'alert'), trainees('alert')
         domains = {

@@ -39,7 +39,8 @@ ATTACHED = [
 # What belongs to no company
 SHARED = {
     'training.trainee', 'training.configuration',
-    'training.configuration.calendar'}
+    'training.configuration.calendar', 'training.measure.kind',
+    'training.success.plan', 'training.success.plan.line'}
 # The methods of Tryton that browse the records they are given
 CORE = {
     'copy', 'delete', 'export_data', 'on_change_notify', 'on_scan_code',
@@ -119,6 +120,7 @@ class AccessTestCase(DatabaseTestCase):
         "Make records of all the models in the company"
         pool = Pool()
         Alert = pool.get('training.alert')
+        Answer = pool.get('training.questionnaire.answer')
         Attachment = pool.get('ir.attachment')
         Attendance = pool.get('training.attendance')
         Case = pool.get('training.abandon.case')
@@ -130,15 +132,19 @@ class AccessTestCase(DatabaseTestCase):
         Group = pool.get('training.session.group')
         Justification = pool.get('training.justification')
         Mail = pool.get('training.mail')
+        Measure = pool.get('training.measure')
+        MeasureKind = pool.get('training.measure.kind')
         Note = pool.get('ir.note')
         Notification = pool.get('res.notification')
         Procedure = pool.get('training.abandon.procedure')
+        Questionnaire = pool.get('training.questionnaire')
         Reason = pool.get('training.abandon.reason')
         Reply = pool.get('training.mail.reply')
         Rule = pool.get('training.risk.rule')
         Session = pool.get('training.session')
         Slot = pool.get('training.session.slot')
         Solution = pool.get('training.abandon.solution')
+        SuccessTask = pool.get('training.success.task')
         company = cls.companies[name]
         transaction = Transaction()
         with transaction.set_context(company=company.id):
@@ -151,6 +157,32 @@ class AccessTestCase(DatabaseTestCase):
             add_contact(enrolment, create_party(
                     f"Tutor {name}", f'tutor{name}@example.com'))
             Group.create([{'session': session.id, 'name': "Group"}])
+            SuccessTask.create([{
+                        'company': company.id,
+                        'enrolment': enrolment.id,
+                        'name': "Task",
+                        'due_date': DATE,
+                        'note': "Note",
+                        }])
+            questionnaire, = Questionnaire.create([{
+                        'name': "Needs", 'company': company.id,
+                        'questions': [('create', [{'name': "Question"}])],
+                        }])
+            question, = questionnaire.questions
+            Answer.create([{
+                        'company': company.id,
+                        'enrolment': enrolment.id,
+                        'question': question.id,
+                        'text': "Text",
+                        }])
+            kind, = MeasureKind.search([], limit=1)
+            Measure.create([{
+                        'company': company.id,
+                        'name': "Measure",
+                        'kind': kind.id,
+                        'enrolment': enrolment.id,
+                        'description': "Description",
+                        }])
             Code.create([{
                         'source': name, 'code': f'{name}{r.id}',
                         'record': str(r),

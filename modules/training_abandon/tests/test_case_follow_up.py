@@ -8,6 +8,7 @@ from trytond.modules.training_abandon import tools
 from trytond.modules.training_abandon.exceptions import TrainingValidationError
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
+from trytond.transaction import Transaction
 
 from .common import (
     DatabaseTestCase, as_user, create_enrolments, create_user, get_to_decision,
@@ -74,7 +75,8 @@ class FollowUpTestCase(DatabaseTestCase):
             type(case).cancel([case])
             with as_user(create_user(
                         'reader', company, 'training', 'training_admin',
-                        'sensitive_reason')):
+                        'sensitive_reason')), \
+                    Transaction().set_context(_skip_warnings=True):
                 for values in [
                         {'done_at': case.closed_at - HOUR},
                         {'done_at': None, 'outcome': None},

@@ -48,6 +48,10 @@ class TrainingAbandonTestCase(
             ('training.abandon.reason', 'company'),
             ('training.abandon.solution', 'company'),
             ('training.abandon.procedure', 'company'),
+            ('training.follow_up.rule', 'company'),
+            ('training.measure.kind', 'company'),
+            ('training.success.plan', 'company'),
+            ('training.questionnaire', 'company'),
             }
 
     @with_transaction()

@@ -559,7 +559,7 @@ class ConcernTestCase(RiskTestCase):
             self.assertRegex(
                 first.what, r"2 absences in a row.* – 1 other alert$")
             self.assertEqual(first.priority, 2)
-            self.assertEqual(second.what, "Other – Word")
+            self.assertEqual(second.what, "Other")
             self.assertEqual(second.since, tools.now().date())
             self.assertEqual(
                 first.handle([first])['res_model'], 'training.alert')

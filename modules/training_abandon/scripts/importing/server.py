@@ -1,7 +1,6 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 "What the server does for the import: all or nothing, and dry runs"
-from contextlib import contextmanager
 from pathlib import Path
 
 from trytond.exceptions import TrytonException
@@ -11,6 +10,7 @@ from trytond.rpc import RPC, RPCReturnException
 from trytond.tools import is_instance_method
 from trytond.transaction import Transaction
 
+from ...tools import savepoint
 from .attendance import Attendance
 from .client import Client, Refused, message
 from .enrolments import Enrolments
@@ -141,20 +141,3 @@ class LocalClient(Client):
             return exc.result()
         except TrytonException as exc:
             raise Refused(message(str(exc))) from exc
-
-
-@contextmanager
-def savepoint():
-    "Undo what is done inside when it is refused"
-    transaction = Transaction()
-    cursor = transaction.connection.cursor()
-    cursor.execute('SAVEPOINT training_call')
-    try:
-        yield
-    except TrytonException:
-        cursor.execute('ROLLBACK TO SAVEPOINT training_call')
-        cursor.execute('RELEASE SAVEPOINT training_call')
-        for cache in transaction.cache.values():
-            cache.clear()
-        raise
-    cursor.execute('RELEASE SAVEPOINT training_call')

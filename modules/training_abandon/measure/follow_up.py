@@ -1,0 +1,283 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+import hashlib
+from collections import defaultdict
+
+from sql import Null
+from sql.conditionals import Coalesce
+
+from trytond import backend
+from trytond.i18n import gettext
+from trytond.model import Index, ModelView, fields
+from trytond.pool import Pool, PoolMeta
+from trytond.pyson import Bool, Eval
+from trytond.tools import grouped_slice
+from trytond.transaction import Transaction
+
+from .. import tools
+from ..case.follow_up import HEARD_OUTCOMES, TO_DO
+from ..case.overview import party_phone
+from ..exceptions import FollowUpWarning
+from ..training.working_day import WorkingCalendar
+
+# What takes the time of the employee and of the party
+APPOINTMENTS = ['call', 'meeting', 'visit', 'mediation']
+# What an answer makes useless
+REMINDERS = ['call', 'email', 'letter']
+# The cases of which the trainee is asked the reasons
+ASKED_STATES = ['draft', 'informed', 'inquiring']
+
+
+class PhoneMixin:
+    "Follow-ups that tell whom to call where"
+    __slots__ = ()
+
+    phone = fields.Function(fields.Char("Phone"), 'get_phone')
+    attempt = fields.Function(
+        fields.Integer(
+            "Attempt",
+            help="How many times the party was tried since it was last "
+            "reached, this one included."),
+        'get_attempt')
+
+    @classmethod
+    def get_phone(cls, follow_ups, name):
+        return {
+            f.id: f.case.phone_of(f.party) if f.case else party_phone(f.party)
+            for f in follow_ups}
+
+    @classmethod
+    def get_attempt(cls, follow_ups, name):
+        result = {}
+        tried = defaultdict(list)
+        for sub_follow_ups in grouped_slice(follow_ups, tools.BATCH):
+            for other in cls.search([
+                        ('enrolment', 'in', list({
+                                    f.enrolment.id for f in sub_follow_ups})),
+                        ('done_at', '!=', None),
+                        ], order=[('done_at', 'ASC'), ('id', 'ASC')]):
+                tried[other._tried].append(other)
+        for follow_up in follow_ups:
+            count = 1
+            for other in tried[follow_up._tried]:
+                if (follow_up.done_at and (other.done_at, other.id)
+                        >= (follow_up.done_at, follow_up.id)):
+                    break
+                count = count + 1 if other.outcome == 'no_answer' else 1
+            result[follow_up.id] = count
+        return result
+
+    @property
+    def _tried(self):
+        return self.enrolment, self.party, self.kind
+
+
+class PlanningMixin:
+    "Follow-ups of which the planning is checked"
+    __slots__ = ()
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        t = cls.__table__()
+        cls._sql_indexes.add(
+            Index(
+                t, (t.employee, Index.Equality()),
+                (t.planned_at, Index.Range())))
+
+    @classmethod
+    def on_modification(cls, mode, follow_ups, field_names=None):
+        super().on_modification(mode, follow_ups, field_names=field_names)
+        if mode == 'create' or (mode == 'write' and field_names & {
+                    'planned_at', 'planned_until', 'employee', 'party',
+                    'kind'}):
+            cls.warn_planned([
+                    f for f in follow_ups
+                    if f.planned_at and not f.done_at and not f.cancelled_at])
+
+    @classmethod
+    def warn_planned(cls, follow_ups):
+        "Ask the user, who may go on, whether they are to be planned so"
+        transaction = Transaction()
+        if (not follow_ups or not transaction.user
+                or transaction.context.get('_skip_warnings')):
+            return
+        now = tools.now()
+        cls._warn('past', [
+                gettext('training_abandon.msg_follow_up_past',
+                    follow_up=f.planned_name)
+                for f in follow_ups if f.planned_at < now])
+        cls._warn('closed', list(cls._closed_lines(follow_ups)))
+        cls._warn('clash', [
+                gettext('training_abandon.msg_follow_up_clash',
+                    follow_up=follow_up.planned_name,
+                    other=other.planned_name)
+                for follow_up, other in cls.clashes(follow_ups)])
+
+    @classmethod
+    def _warn(cls, name, lines):
+        pool = Pool()
+        Warning = pool.get('res.user.warning')
+        if not lines:
+            return
+        # What is created has another id once the user has answered
+        digest = hashlib.md5(
+            '\n'.join(lines).encode('utf-8'),
+            usedforsecurity=False).hexdigest()
+        name = f'{digest}.follow_up_{name}'
+        if Warning.check(name):
+            raise FollowUpWarning(name, '\n'.join(tools.first(lines)))
+
+    @classmethod
+    def _closed_lines(cls, follow_ups):
+        pool = Pool()
+        Lang = pool.get('ir.lang')
+        lang = Lang.get()
+        calendars = {
+            c: WorkingCalendar(c) for c in {f.company for f in follow_ups}}
+        for follow_up in follow_ups:
+            calendar = calendars[follow_up.company]
+            date = tools.local_date(follow_up.planned_at, follow_up.company)
+            if not calendar.is_working_day(date):
+                yield gettext(
+                    'training_abandon.msg_follow_up_closed_day',
+                    follow_up=follow_up.planned_name,
+                    date=lang.strftime(calendar.add(date, 0)))
+
+    @classmethod
+    def clashes(cls, follow_ups):
+        """Return the list of the appointments with those that take the time
+        of the same employee or party, each couple once"""
+        table, other = cls.__table__(), cls.__table__()
+        cursor = Transaction().connection.cursor()
+        couples = set()
+
+        def until(table):
+            return Coalesce(table.planned_until, table.planned_at)
+
+        def to_do(table):
+            return (
+                (table.done_at == Null)
+                & (table.cancelled_at == Null)
+                & table.kind.in_(APPOINTMENTS))
+
+        for sub_follow_ups in grouped_slice(
+                follow_ups, backend.MAX_QUERY_PARAMS // 2):
+            cursor.execute(*table.join(other, condition=(
+                        (other.company == table.company)
+                        & (other.id != table.id)
+                        & ((other.employee == table.employee)
+                            | (other.party == table.party))
+                        & ((other.planned_at == table.planned_at)
+                            | (other.planned_at < until(table))
+                            & (table.planned_at < until(other))))
+                    ).select(
+                    table.id, other.id,
+                    where=fields.SQL_OPERATORS['in'](
+                        table.id, [f.id for f in sub_follow_ups])
+                    & to_do(table) & to_do(other)))
+            for id_, other_id in cursor:
+                if (other_id, id_) not in couples:
+                    couples.add((id_, other_id))
+        records = tools.browse_by_id(
+            cls, sorted({i for couple in couples for i in couple}))
+        return [(records[i], records[o]) for i, o in sorted(couples)]
+
+    @property
+    def planned_name(self):
+        "The name with the time, as the warnings tell it"
+        pool = Pool()
+        Lang = pool.get('ir.lang')
+        lang = Lang.get()
+        return gettext(
+            'training_abandon.msg_follow_up_planned_name',
+            kind=self.kind_string,
+            party=self.party.rec_name,
+            employee=self.employee.rec_name if self.employee else '',
+            at=lang.strftime(
+                tools.local_datetime(self.planned_at, self.company),
+                f'{lang.date} %H:%M'))
+
+
+class FollowUp(PhoneMixin, PlanningMixin, metaclass=PoolMeta):
+    __name__ = 'training.follow_up'
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls._buttons.update(
+            record={
+                'invisible': Bool(Eval('cancelled_at')) | (
+                    Bool(Eval('done_at'))
+                    & (Eval('outcome') != 'no_answer')),
+                'depends': ['done_at', 'cancelled_at', 'outcome'],
+                })
+
+    @fields.depends('planned_at', 'planned_until', 'kind', 'company')
+    def on_change_planned_at(self):
+        pool = Pool()
+        Rule = pool.get('training.follow_up.rule')
+        if not self.planned_at:
+            self.planned_until = None
+        elif (self.company and self.kind == 'call'
+                and (not self.planned_until
+                    or self.planned_until < self.planned_at)):
+            rule = Rule.valid_at(
+                self.company, tools.local_date(self.planned_at, self.company))
+            if rule:
+                self.planned_until = self.planned_at + rule.duration
+
+    @classmethod
+    @ModelView.button_action('training_abandon.wizard_follow_up_record')
+    def record(cls, follow_ups):
+        pass
+
+    @classmethod
+    def end_answered(cls, cases):
+        """End what was planned to remind the trainees of cases, who have
+        answered since, and of those closed"""
+        for sub_cases in grouped_slice(cases, tools.BATCH):
+            sub_cases = list(sub_cases)
+            pending = cls.search([
+                    ('case', 'in', [c.id for c in sub_cases]),
+                    ('kind', 'in', REMINDERS),
+                    *TO_DO,
+                    ], order=[])
+            if not pending:
+                continue
+            closed = [f for f in pending if f.case.closed_at]
+            cls.end(closed, 'closed')
+            asked = [
+                f for f in pending
+                if not f.case.closed_at and f.case.state in ASKED_STATES]
+            cls.end(cls._answered(asked), 'answered')
+
+    @classmethod
+    def _answered(cls, follow_ups):
+        "Return those whose party was heard since they were planned"
+        pool = Pool()
+        Reply = pool.get('training.mail.reply')
+        if not follow_ups:
+            return []
+        heard = defaultdict(list)
+        for reply in Reply.search([
+                    ('case', 'in', list({f.case.id for f in follow_ups})),
+                    ('kind', '=', 'answer'),
+                    ], order=[]):
+            heard[reply.case.enrolment, reply.party].append(reply.received_at)
+        for other in cls.search([
+                    ('enrolment', 'in', list({
+                                f.enrolment.id for f in follow_ups})),
+                    ('outcome', 'in', HEARD_OUTCOMES),
+                    ('done_at', '!=', None),
+                    ], order=[]):
+            heard[other.enrolment, other.party].append(other.done_at)
+        for case in {f.case for f in follow_ups}:
+            if case.answered_at:
+                heard[case.enrolment, case.enrolment.trainee.party].append(
+                    case.answered_at)
+        return [
+            f for f in follow_ups
+            if any(
+                at >= f.create_date.replace(microsecond=0)
+                for at in heard[f.enrolment, f.party])]

@@ -1,0 +1,132 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+"What is done so that the trainees stay: the engagement register"
+from trytond.model import Index, ModelSQL, ModelView, fields
+from trytond.pool import Pool
+from trytond.pyson import Bool, Eval, If
+from trytond.transaction import Transaction
+
+from ..rec_name import search_names
+from .validity import ValidityMixin
+
+
+class MeasureKind(ValidityMixin, ModelSQL, ModelView):
+    "An evidence of a version of the guide of the framework"
+    __name__ = 'training.measure.kind'
+
+    guide = fields.Char(
+        "Guide", required=True, help="The version of the guide.")
+    number = fields.Integer("Number", required=True)
+    name = fields.Char("Name", required=True, translate=True)
+    apprenticeship = fields.Boolean(
+        "Work-Study",
+        help="The guide asks it of the providers of work-study courses.")
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls._order = [
+            ('start_date', 'DESC NULLS LAST'),
+            ('guide', 'DESC'),
+            ('number', 'ASC'),
+            ('id', None),
+            ]
+
+    def get_rec_name(self, name):
+        return f'{self.guide} - {self.number} - {self.name}'
+
+    @classmethod
+    def search_rec_name(cls, name, clause):
+        return ['OR' if not clause[1].startswith(('!', 'not ')) else 'AND',
+            ('guide', *clause[1:]),
+            ('name', *clause[1:]),
+            ]
+
+
+class Measure(ModelSQL, ModelView):
+    __name__ = 'training.measure'
+
+    company = fields.Many2One('company.company', "Company", required=True)
+    name = fields.Char("Name", required=True)
+    kind = fields.Many2One(
+        'training.measure.kind', "Evidence", required=True,
+        ondelete='RESTRICT',
+        domain=[
+            ('company', 'in', [Eval('company', -1), None]),
+            If(Bool(Eval('date')), [
+                    ['OR',
+                        ('start_date', '=', None),
+                        ('start_date', '<=', Eval('date')),
+                        ],
+                    ['OR',
+                        ('end_date', '=', None),
+                        ('end_date', '>=', Eval('date')),
+                        ],
+                    ], []),
+            ],
+        help="The kind of evidence of the guide of the indicator.")
+    course = fields.Many2One(
+        'training.course', "Course", ondelete='RESTRICT',
+        domain=[
+            ('company', 'in', [Eval('company', -1), None]),
+            ],
+        states={
+            'invisible': Bool(Eval('session')) | Bool(Eval('enrolment')),
+            })
+    session = fields.Many2One(
+        'training.session', "Session", ondelete='RESTRICT',
+        domain=[
+            ('company', '=', Eval('company', -1)),
+            If(Bool(Eval('course')),
+                ('course', '=', Eval('course', -1)),
+                ()),
+            ],
+        states={
+            'invisible': Bool(Eval('enrolment')),
+            })
+    enrolment = fields.Many2One(
+        'training.enrolment', "Enrolment", ondelete='RESTRICT',
+        domain=[
+            ('company', '=', Eval('company', -1)),
+            If(Bool(Eval('session')),
+                ('session', '=', Eval('session', -1)),
+                ()),
+            ],
+        help="Leave the course, the session and the enrolment empty for a "
+        "measure of the whole company.")
+    date = fields.Date("Date", required=True)
+    description = fields.Text(
+        "Description",
+        help="What was done.  Do not write any health detail.")
+    attachments = fields.One2Many(
+        'ir.attachment', 'resource', "Attachments",
+        help="What shows that it was done.")
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        t = cls.__table__()
+        cls._sql_indexes.update(
+            Index(t, (column, Index.Equality()))
+            for column in [t.course, t.session, t.enrolment])
+        cls._order.insert(0, ('date', 'DESC'))
+
+    @classmethod
+    def default_company(cls):
+        return Transaction().context.get('company')
+
+    @classmethod
+    def default_date(cls):
+        pool = Pool()
+        Date = pool.get('ir.date')
+        return Date.today()
+
+    @classmethod
+    def search_rec_name(cls, name, clause):
+        return search_names(cls, clause, 'name', 'kind.rec_name')
+
+    @classmethod
+    def copy(cls, measures, default=None):
+        default = default.copy() if default is not None else {}
+        default.setdefault('attachments')
+        return super().copy(measures, default=default)

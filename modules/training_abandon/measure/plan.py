@@ -1,0 +1,309 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+"What is done with a trainee who may abandon: templates and their tasks"
+import datetime as dt
+
+from sql import Null
+
+from trytond.i18n import gettext
+from trytond.model import Index, ModelSQL, ModelView, fields, sequence_ordered
+from trytond.pool import Pool
+from trytond.pyson import Bool, Date, DateTime, Eval, If, PYSONEncoder
+from trytond.transaction import Transaction
+from trytond.wizard import Button, StateAction, StateView, Wizard
+
+from .. import tools
+from ..exceptions import TrainingValidationError
+from ..rec_name import search_names
+from ..training.working_day import WorkingCalendar
+from .validity import ValidityMixin
+
+# The tasks that are still to be done
+TO_DO = [
+    ('done_on', '=', None),
+    ('effect', '=', None),
+    ]
+
+
+class Plan(ValidityMixin, ModelSQL, ModelView):
+    "The tasks that fit the causes, as long as it is valid"
+    __name__ = 'training.success.plan'
+
+    name = fields.Char("Name", required=True, translate=True)
+    causes = fields.Many2Many(
+        'training.success.plan-training.abandon.reason', 'plan', 'cause',
+        "Causes",
+        domain=[
+            ('company', 'in', [Eval('company', -1), None]),
+            ],
+        help="The causes that the plan fits.")
+    lines = fields.One2Many(
+        'training.success.plan.line', 'plan', "Tasks",
+        help="What is to be done, and after how many days.")
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls._order.insert(0, ('name', 'ASC'))
+
+
+class PlanCause(ModelSQL):
+    __name__ = 'training.success.plan-training.abandon.reason'
+
+    plan = fields.Many2One(
+        'training.success.plan', "Plan", required=True, ondelete='CASCADE')
+    cause = fields.Many2One(
+        'training.abandon.reason', "Cause", required=True,
+        ondelete='CASCADE')
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls.__access__.add('plan')
+
+
+class PlanLine(sequence_ordered(), ModelSQL, ModelView):
+    __name__ = 'training.success.plan.line'
+
+    plan = fields.Many2One(
+        'training.success.plan', "Plan", required=True, ondelete='CASCADE',
+        help="The plan of which it is a task.")
+    name = fields.Char("Task", required=True, translate=True)
+    delay = fields.Integer(
+        "Due after", required=True,
+        domain=[
+            ('delay', '>=', 0),
+            ],
+        help="The number of working days from the start of the plan.")
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls.__access__.add('plan')
+
+
+class SuccessTask(ModelSQL, ModelView):
+    "What is to be done with a trainee so that it stays, and what came of it"
+    __name__ = 'training.success.task'
+
+    company = fields.Many2One('company.company', "Company", required=True)
+    enrolment = fields.Many2One(
+        'training.enrolment', "Enrolment", required=True, ondelete='CASCADE',
+        domain=[
+            ('company', '=', Eval('company', -1)),
+            ])
+    case = fields.Many2One(
+        'training.abandon.case', "Case", ondelete='CASCADE',
+        domain=[
+            ('enrolment', '=', Eval('enrolment', -1)),
+            ])
+    plan = fields.Many2One(
+        'training.success.plan', "Plan", ondelete='RESTRICT',
+        domain=[
+            ('company', 'in', [Eval('company', -1), None]),
+            ],
+        help="The plan that the task comes from.")
+    name = fields.Char("Task", required=True)
+    employee = fields.Many2One(
+        'company.employee', "Employee",
+        domain=[
+            ('company', '=', Eval('company', -1)),
+            ])
+    due_date = fields.Date("Due Date", required=True,
+        help="The day on which it is to be done: it then comes on the home.")
+    done_on = fields.Date(
+        "Done on",
+        states={
+            'invisible': Eval('effect') == 'dropped',
+            },
+        help="The day on which it was done.")
+    effect = fields.Selection([
+            (None, ""),
+            ('helped', "Helped"),
+            ('partly', "Helped in Part"),
+            ('none', "Without Effect"),
+            ('dropped', "Not Done"),
+            ], "Effect", sort=False,
+        help="What it changed for the trainee.")
+    note = fields.Text(
+        "Note", help="What came of it.  Do not write any health detail.")
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        t = cls.__table__()
+        cls._sql_indexes.update({
+                Index(t, (t.enrolment, Index.Equality())),
+                Index(t, (t.case, Index.Equality())),
+                Index(
+                    t, (t.due_date, Index.Range()),
+                    where=t.done_on == Null),
+                })
+        cls._order.insert(0, ('due_date', 'ASC'))
+
+    @classmethod
+    def default_company(cls):
+        return Transaction().context.get('company')
+
+    @classmethod
+    def default_employee(cls):
+        pool = Pool()
+        User = pool.get('res.user')
+        employee = User(Transaction().user).employee
+        if (employee
+                and employee.company.id == Transaction().context.get(
+                    'company')):
+            return employee.id
+
+    @classmethod
+    def search_rec_name(cls, name, clause):
+        return search_names(cls, clause, 'name', 'enrolment.rec_name')
+
+    @classmethod
+    def view_attributes(cls):
+        return super().view_attributes() + [
+            ('/tree', 'visual',
+                If(Bool(Eval('effect')), 'muted',
+                    If(~Eval('done_on')
+                        & (Eval('due_date', dt.date.max)
+                            < Date(start=DateTime())),
+                        'danger', ''))),
+            ]
+
+    @classmethod
+    def validate_fields(cls, tasks, field_names):
+        super().validate_fields(tasks, field_names)
+        cls.check_done(tasks, field_names)
+
+    @classmethod
+    def check_done(cls, tasks, field_names=None):
+        if field_names and not {'done_on', 'effect'} & field_names:
+            return
+        for task in tasks:
+            if task.done_on and task.done_on > tools.today(task.company):
+                raise TrainingValidationError(gettext(
+                        'training_abandon.msg_success_task_future',
+                        task=task.rec_name))
+            if (task.effect
+                    and bool(task.done_on) == (task.effect == 'dropped')):
+                raise TrainingValidationError(gettext(
+                        'training_abandon.msg_success_task_effect',
+                        task=task.rec_name))
+
+    @classmethod
+    def copy(cls, tasks, default=None):
+        default = default.copy() if default is not None else {}
+        for name in ['done_on', 'effect', 'note']:
+            default.setdefault(name)
+        return super().copy(tasks, default=default)
+
+
+class ApplyPlan(Wizard):
+    __name__ = 'training.success.plan.apply'
+
+    start = StateView(
+        'training.success.plan.apply.start',
+        'training_abandon.success_plan_apply_start_view_form', [
+            Button("Cancel", 'end', 'tryton-cancel'),
+            Button("Apply", 'apply', 'tryton-ok', default=True),
+            ])
+    apply = StateAction('training_abandon.act_success_task_form')
+
+    def default_start(self, fields):
+        if not self.records:
+            return {}
+        company = self.records[0].company
+        employee = tools.current_employee(company)
+        plans = self._fitting()
+        return {
+            'company': company.id,
+            'date': tools.today(company),
+            'employee': employee.id if employee else None,
+            'suggestions': [p.id for p in plans],
+            'plan': plans[0].id if len(plans) == 1 else None,
+            }
+
+    def _fitting(self):
+        """Return the plans that fit the causes determined, for those who may
+        read the causes"""
+        pool = Pool()
+        Plan = pool.get('training.success.plan')
+        if (self.model.__name__ != 'training.abandon.case'
+                or not tools.is_member('group_sensitive_reason')):
+            return []
+        company = self.records[0].company
+        return Plan.search([
+                Plan.valid_domain(company, tools.today(company)),
+                ('causes', 'parent_of', [
+                        c.cause.id for r in self.records for c in r.causes],
+                    'parent'),
+                ])
+
+    def do_apply(self, action):
+        pool = Pool()
+        Task = pool.get('training.success.task')
+        start = self.start
+        records = tools.browse_sets(self.model, self.records or [])
+        if not records:
+            return
+        company = records[0].company
+        if (not start.plan or not start.date
+                or any(r.company != company for r in records)):
+            raise TrainingValidationError(gettext(
+                    'training_abandon.msg_success_plan_apply'))
+        calendar = WorkingCalendar(company)
+        tasks = Task.create([{
+                    'company': company.id,
+                    'enrolment': enrolment.id,
+                    'case': case.id if case else None,
+                    'plan': start.plan.id,
+                    'name': line.name,
+                    'employee': start.employee,
+                    'due_date': calendar.add(start.date, line.delay),
+                    }
+                for enrolment, case in map(self._subject, records)
+                for line in start.plan.lines])
+        action['pyson_domain'] = PYSONEncoder().encode(
+            [('id', 'in', [t.id for t in tasks])])
+        action['domains'] = []
+        return action, {}
+
+    def _subject(self, record):
+        "Return the enrolment and the case of the record"
+        if self.model.__name__ == 'training.abandon.case':
+            return record.enrolment, record
+        return record, record.current_case
+
+
+class ApplyPlanStart(ModelView):
+    __name__ = 'training.success.plan.apply.start'
+
+    company = fields.Many2One('company.company', "Company", readonly=True)
+    suggestions = fields.Many2Many(
+        'training.success.plan', None, None, "Suggested Plans",
+        readonly=True,
+        states={
+            'invisible': ~Eval('suggestions'),
+            },
+        help="The plans that fit the causes determined.")
+    plan = fields.Many2One(
+        'training.success.plan', "Plan", required=True,
+        domain=[
+            ('company', 'in', [Eval('company', -1), None]),
+            ['OR',
+                ('start_date', '=', None),
+                ('start_date', '<=', Eval('date', None)),
+                ],
+            ['OR',
+                ('end_date', '=', None),
+                ('end_date', '>=', Eval('date', None)),
+                ],
+            ],
+        help="The plan of which the tasks are created.")
+    date = fields.Date(
+        "From", required=True, help="The day from which the tasks are due.")
+    employee = fields.Many2One(
+        'company.employee', "Employee",
+        domain=[
+            ('company', '=', Eval('company', -1)),
+            ])

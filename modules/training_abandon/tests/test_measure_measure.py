@@ -1,0 +1,141 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+"The register of the engagement measures and what it covers"
+import datetime as dt
+
+from trytond.model.exceptions import AccessError, DomainValidationError
+from trytond.pool import Pool
+from trytond.tests.test_tryton import with_transaction
+
+from .common import (
+    DATE, DatabaseTestCase, as_user, count_statements, create_enrolments,
+    create_session, create_user, set_up)
+
+
+class MeasureTestCase(DatabaseTestCase):
+    "Test the engagement measures"
+
+    def create(self, company, **values):
+        pool = Pool()
+        Measure = pool.get('training.measure')
+        measure, = Measure.create([{
+                    'company': company.id,
+                    'name': "Measure",
+                    'kind': self.kind(2).id,
+                    'date': DATE,
+                    **values}])
+        return measure
+
+    def kind(self, number):
+        pool = Pool()
+        Kind = pool.get('training.measure.kind')
+        kind, = Kind.search([
+                ('guide', '=', "V9"), ('number', '=', number)])
+        return kind
+
+    @with_transaction()
+    def test_catalogue(self):
+        "Test the evidence of the guide that the module ships"
+        pool = Pool()
+        Kind = pool.get('training.measure.kind')
+        kinds = Kind.search([('guide', '=', "V9")])
+        self.assertEqual([k.number for k in kinds], list(range(1, 16)))
+        self.assertEqual(
+            [k.number for k in kinds if k.apprenticeship],
+            list(range(11, 16)))
+
+    @with_transaction()
+    def test_coverage(self):
+        "Test which sessions the measures cover"
+        pool = Pool()
+        Session = pool.get('training.session')
+        with set_up() as (company, session, _):
+            by_course = create_session(company)
+            by_enrolment = create_session(company)
+            enrolment, = create_enrolments(by_enrolment)
+            bare = create_session(company)
+            self.create(company)
+            self.create(company, session=session.id)
+            self.create(
+                company, session=session.id, kind=self.kind(11).id)
+            self.create(company, course=by_course.course.id)
+            self.create(company, enrolment=enrolment.id)
+            self.assertEqual(
+                {s: (s.measured, s.measure_kinds)
+                    for s in Session.browse([
+                            session, by_course, by_enrolment, bare])},
+                {
+                    session: (True, '2, 11'),
+                    by_course: (True, '2'),
+                    by_enrolment: (True, '2'),
+                    bare: (False, ''),
+                    })
+            self.assertEqual(
+                Session.search([('measured', '=', False)]), [bare])
+            self.assertEqual(
+                Session.search([('measured', '!=', True)]), [bare])
+            self.assertEqual(
+                len(Session.search([('measured', '=', True)])), 3)
+
+    @with_transaction()
+    def test_statements(self):
+        "Test that the coverage is read at once"
+        pool = Pool()
+        Session = pool.get('training.session')
+        numbers = []
+        with set_up() as (company, session, _):
+            for count in [1, 10]:
+                sessions = [create_session(company) for _ in range(count)]
+                for session in sessions:
+                    self.create(company, session=session.id)
+                with count_statements() as statements:
+                    self.assertTrue(all(
+                            s.measured for s in Session.browse(sessions)))
+                    self.assertTrue(
+                        Session.search([('measured', '=', True)]))
+                numbers.append(len(statements))
+            self.assertEqual(*numbers)
+
+    @with_transaction()
+    def test_domains(self):
+        "Test what does not go together"
+        pool = Pool()
+        Kind = pool.get('training.measure.kind')
+        with set_up() as (company, session, _):
+            other = create_session(company)
+            enrolment, = create_enrolments(other)
+            former, = Kind.create([{
+                        'guide': "V8", 'number': 1, 'name': "Former",
+                        'end_date': dt.date(2024, 1, 7),
+                        }])
+            for values in [
+                    {'session': session.id, 'course': other.course.id},
+                    {'session': session.id, 'enrolment': enrolment.id},
+                    {'kind': former.id},
+                    ]:
+                with self.assertRaises(DomainValidationError):
+                    self.create(company, **values)
+            self.create(
+                company, kind=former.id, date=dt.date(2023, 6, 1))
+
+    @with_transaction()
+    def test_rights(self):
+        "Test who reads and writes the measures"
+        pool = Pool()
+        Kind = pool.get('training.measure.kind')
+        Measure = pool.get('training.measure')
+        with set_up() as (company, session, _):
+            measure = self.create(company, session=session.id)
+            with as_user(create_user('assistant', company, 'training')):
+                self.create(company, session=session.id)
+                with self.assertRaises(AccessError):
+                    Measure.delete([Measure(measure.id)])
+                with self.assertRaises(AccessError):
+                    Kind.write([self.kind(1)], {'number': 20})
+            with as_user(create_user('reader', company, 'training_reading')):
+                self.assertEqual(len(Measure.search([])), 2)
+                with self.assertRaises(AccessError):
+                    self.create(company)
+            with as_user(create_user('nobody', company)):
+                with self.assertRaises(AccessError):
+                    Measure.search([])

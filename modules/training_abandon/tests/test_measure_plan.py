@@ -1,0 +1,159 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+"The success plans and their tasks"
+from trytond.model.exceptions import AccessError
+from trytond.modules.training_abandon.exceptions import TrainingValidationError
+from trytond.pool import Pool
+from trytond.tests.test_tryton import with_transaction
+
+from .common import (
+    DATE, DAY, DatabaseTestCase, analyse, as_user, count_statements,
+    create_enrolments, create_user, open_cases, open_wizard, run_wizard,
+    set_up, today)
+
+
+class PlanTestCase(DatabaseTestCase):
+    "Test the tasks of the success plans"
+
+    def plan(self, name="Tutoring"):
+        pool = Pool()
+        Plan = pool.get('training.success.plan')
+        plan, = Plan.search([('name', '=', name)])
+        return plan
+
+    def apply(self, records, **values):
+        pool = Pool()
+        Task = pool.get('training.success.task')
+        before = Task.search([])
+        run_wizard('training.success.plan.apply', records, **{
+                'plan': self.plan().id, 'date': DATE, **values})
+        return [t for t in Task.search([]) if t not in before]
+
+    @with_transaction()
+    def test_apply(self):
+        "Test the tasks of enrolments and of cases"
+        with set_up() as (company, session, _):
+            first, second = create_enrolments(session, 2)
+            case, = open_cases([second])
+            tasks = self.apply([first])
+            self.assertEqual([t.due_date for t in tasks], [
+                    DATE + 2 * DAY, DATE + 3 * DAY, DATE + 14 * DAY,
+                    DATE + 28 * DAY])
+            self.assertEqual(
+                [t.name for t in tasks],
+                [line.name for line in self.plan().lines])
+            self.assertEqual(list(first.success_tasks), tasks)
+            for record in [second, case]:
+                tasks = self.apply([record])
+                self.assertEqual(
+                    {(t.enrolment, t.case) for t in tasks}, {(second, case)})
+
+    @with_transaction()
+    def test_suggestions(self):
+        "Test that the plans that fit the causes are suggested to who knows"
+        name = 'training.success.plan.apply'
+        with set_up() as (company, session, _):
+            case, = open_cases(create_enrolments(session))
+            while case.next_kind != 'analyse':
+                type(case).skip_step([case], "Not needed")
+            analyse([case], 'level')
+            assistant = create_user('assistant', company, 'training')
+            sensitive = create_user(
+                'sensitive', company, 'training', 'sensitive_reason')
+            for user, suggested in [
+                    (assistant, []), (sensitive, [self.plan().id])]:
+                with as_user(user):
+                    _, start = open_wizard(name, [case])
+                    self.assertEqual(start['suggestions'], suggested)
+
+    @with_transaction()
+    def test_effect(self):
+        "Test how a task is followed to its effect"
+        pool = Pool()
+        Task = pool.get('training.success.task')
+        with set_up() as (company, session, _):
+            task, *_ = self.apply(create_enrolments(session))
+            for values in [
+                    {'done_on': DATE + 2 * DAY},
+                    {'effect': 'helped'},
+                    {'done_on': DATE, 'effect': 'dropped'},
+                    ]:
+                with self.assertRaises(TrainingValidationError):
+                    Task.write([Task(task.id)], values)
+                task = Task(task.id)
+                Task.write([task], {'done_on': None, 'effect': None})
+            Task.write([task], {'done_on': DATE})
+            Task.write([task], {'effect': 'partly'})
+            Task.write([task], {'done_on': None, 'effect': 'dropped'})
+
+    @with_transaction()
+    def test_home(self):
+        "Test that the overdue tasks are on the home"
+        pool = Pool()
+        HomeTask = pool.get('training.task')
+        Task = pool.get('training.success.task')
+        with set_up() as (company, session, _):
+            first, second, *_ = self.apply(create_enrolments(session))
+
+            def found():
+                return [
+                    t.record for t in HomeTask.search(
+                        [('kind', '=', 'success')])]
+
+            with today(DATE + 3 * DAY):
+                self.assertEqual(found(), [first])
+                task, = HomeTask.search([('kind', '=', 'success')])
+                self.assertIn(first.name, task.what)
+                self.assertEqual(task.owner, first.employee)
+                self.assertEqual(task.due, first.due_date)
+                Task.write([first], {'done_on': DATE + 3 * DAY})
+                self.assertFalse(found())
+            with today(DATE + 4 * DAY):
+                self.assertEqual(found(), [second])
+                Task.write([second], {'effect': 'dropped'})
+                self.assertFalse(found())
+
+    @with_transaction()
+    def test_bad_input(self):
+        "Test what cannot be applied"
+        with set_up() as (company, session, _):
+            enrolments = create_enrolments(session)
+            for values in [{'plan': None}, {'date': None}]:
+                with self.assertRaises(TrainingValidationError):
+                    self.apply(enrolments, **values)
+
+    @with_transaction()
+    def test_rights(self):
+        "Test who changes the plans and their tasks"
+        pool = Pool()
+        Line = pool.get('training.success.plan.line')
+        Task = pool.get('training.success.task')
+        with set_up() as (company, session, _):
+            enrolments = create_enrolments(session)
+            with as_user(create_user('assistant', company, 'training')):
+                task, *_ = self.apply(enrolments)
+                Task.write([Task(task.id)], {'done_on': DATE})
+                for Model, record, values in [
+                        (Task, task, {'note': "Note"}),
+                        (Line, self.plan().lines[0], {'delay': 4}),
+                        ]:
+                    with self.assertRaises(AccessError):
+                        Model.write([Model(record.id)], values)
+                with self.assertRaises(AccessError):
+                    Task.read([task.id], ['note'])
+            with as_user(create_user('reader', company, 'training_reading')):
+                self.assertEqual(len(Task.search([])), 4)
+                with self.assertRaises(AccessError):
+                    self.apply(enrolments)
+
+    @with_transaction()
+    def test_statements(self):
+        "Test that the tasks of many are created at once"
+        numbers = []
+        with set_up() as (company, session, _):
+            for count in [2, 20]:
+                enrolments = create_enrolments(session, count)
+                with count_statements() as statements:
+                    self.apply(enrolments)
+                numbers.append(len(statements))
+            self.assertLessEqual(numbers[1], numbers[0] + 2)
