@@ -1,11 +1,12 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 import datetime as dt
+from unittest.mock import patch
 
 from trytond.model.exceptions import AccessButtonError, AccessError
 from trytond.modules.training_abandon import tools
 from trytond.modules.training_abandon.exceptions import (
-    AlertError, RiskRuleError, RiskRuleWarning)
+    AlertError, CaseOpenError, RiskRuleError, RiskRuleWarning)
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
@@ -236,14 +237,39 @@ class AlertTestCase(RiskTestCase):
                 self.assertFalse(Case.search([]))
                 self.assertEqual(
                     len(self.alerts(('state', '=', 'open'))), 20)
+            refused = create_session(company)
+            late, = create_enrolments(refused)
+            self.fill(refused.slots[:2], {late: 'absent'})
+            with savepoint(), patch.object(
+                    Case, '_session_procedure',
+                    side_effect=self.refuse(refused)):
+                self.detect()
+                self.assertEqual(
+                    {c.enrolment for c in Case.search([])}, set(enrolments))
+                self.assertEqual(
+                    [a.enrolment for a in self.alerts(
+                            ('state', '=', 'open'))], [late])
             self.detect()
+            enrolments.append(late)
             self.assertEqual(
                 {c.enrolment for c in Case.search([])}, set(enrolments))
             self.assertEqual({
                     (a.state, a.case and a.case.enrolment == a.enrolment)
                     for a in self.alerts()}, {('handled', True)})
             self.detect()
-            self.assertEqual(Case.search([], count=True), 20)
+            self.assertEqual(Case.search([], count=True), 21)
+
+    def refuse(self, refused):
+        "Return the procedures of the sessions, of which one has none"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        get_procedure = Case._session_procedure
+
+        def _session_procedure(session):
+            if session == refused:
+                raise CaseOpenError("Refused")
+            return get_procedure(session)
+        return _session_procedure
 
     @with_transaction()
     def test_ended(self):
@@ -516,6 +542,44 @@ class ConcernTestCase(RiskTestCase):
                 self.assertEqual(seen.state, 'handled')
                 self.assertTrue(seen.closed_at)
                 self.assertTrue(seen.closed_by)
+
+    @with_transaction()
+    def test_private(self):
+        "Test that the words are read by who said them and by few"
+        pool = Pool()
+        Alert = pool.get('training.alert')
+        Trainee = pool.get('training.trainee')
+        with set_up() as (company, session, _):
+            enrolment, = create_enrolments(session)
+            colleague = create_user('colleague', company, 'training')
+            with Transaction().set_user(colleague.id):
+                alert, = Alert.raise_concern(
+                    [enrolment], 'other', "Divorce")
+            others = [
+                create_user('assistant', company, 'training'),
+                create_user('accountant', company, 'accounting')]
+            readers = [
+                colleague,
+                create_user('head', company, 'training', 'sensitive_reason')]
+            for users, told in [
+                    (others, "Other"), (readers, "Other – Divorce")]:
+                for user in users:
+                    tools.forget_read()
+                    with as_user(user):
+                        row, = Alert.read([alert.id], ['what'])
+                        trainee, = Trainee.read(
+                            [enrolment.trainee.id], ['risk_facts'])
+                    with self.subTest(user=user.login):
+                        self.assertEqual(row['what'], told)
+                        self.assertEqual(trainee['risk_facts'], told)
+            with as_user(others[0]):
+                for domain in [
+                        [('word', 'ilike', "%divorce%")],
+                        [('dismiss_reason', '=', None)]]:
+                    with self.assertRaises(AccessError):
+                        Alert.search(domain)
+                with self.assertRaises(AccessError):
+                    Alert.read([alert.id], ['word'])
 
     @with_transaction()
     def test_class(self):
