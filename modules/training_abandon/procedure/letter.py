@@ -26,7 +26,8 @@ from .. import tools
 from ..exceptions import LetterError, LetterValidationError
 from .child import CHILD_STATES, ProcedureStateMixin
 from .states import CASE_STATES, GROUNDS, STEP_KINDS, STEP_ORDER
-from .template import LetterTemplate, TemplateError, draft, label, modernise
+from .template import (
+    SOURCE_SIZE, LetterTemplate, TemplateError, draft, label, modernise)
 
 logger = logging.getLogger(__name__)
 
@@ -232,6 +233,20 @@ class ProcedureLetter(ProcedureStateMixin, ModelSQL, ModelView):
         # What cannot be written is copied to be corrected
         with Transaction().set_context(training_letters_copied=True):
             return super().copy(letters, default=default)
+
+    @classmethod
+    def preprocess_values(cls, mode, values):
+        pool = Pool()
+        Lang = pool.get('ir.lang')
+        values = super().preprocess_values(mode, values)
+        # The indexes of the translations do not take what is too long
+        if len(values.get('text') or '') > SOURCE_SIZE:
+            raise LetterValidationError(gettext(
+                    'training_abandon.msg_letter_invalid',
+                    letter=values.get('subject') or cls.__names__()['model'],
+                    language=Lang.get().rec_name,
+                    error=TemplateError('msg_letter_size', size=SOURCE_SIZE)))
+        return values
 
     @classmethod
     def validate_fields(cls, letters, field_names):
