@@ -60,7 +60,7 @@ class CaseTestCase(DatabaseTestCase):
             # Tryton's own, and those that have the same rule of their own
             others = {
                 'id', 'create_uid', 'create_date', 'write_uid', 'write_date',
-                'events', 'messages', 'replies'}
+                'alerts', 'events', 'messages', 'replies'}
             for name, field in Case._fields.items():
                 if (not field.readonly or isinstance(field, fields.Function)
                         or name in others):

@@ -236,11 +236,12 @@ class Work:
         FollowUp = self.demo.model(FOLLOW_UP)
         Enrolment = self.demo.model(ENROLMENT)
         follow_ups = []
-        for enrolment, (days, kind, outcome, note) in zip(enrolments, CALLS):
+        for i, (enrolment, (days, kind, outcome, note)) in enumerate(
+                zip(enrolments, CALLS)):
             follow_up = FollowUp(enrolment=Enrolment(enrolment['id']))
             follow_up.kind = kind
             follow_up.planned_at = dt.datetime.combine(
-                working_day(days), dt.time(9))
+                working_day(days), dt.time(8 + i))
             if outcome:
                 follow_up.done_at = follow_up.planned_at
                 follow_up.outcome = outcome
