@@ -11,6 +11,7 @@ from trytond.modules.training_abandon.tests import tools
 from .test_steps import open_case
 
 WEEK = ("Formation", "Stagiaires", "Émargements par semaine")
+PRINT = ("Formation", "Abandons", "Suivis", "Imprimer les suivis")
 HELP = ("Formation", "Aide")
 # What the buttons of the forms say
 LABELS = {
@@ -38,8 +39,8 @@ def test_menu(client, training):
             # It is of no tab: see test_help
             continue
         client.open_menu(*path)
-        if path == WEEK:
-            # It asks first for the session
+        if path in {WEEK, PRINT}:
+            # It asks first for the session or the period
             expect(client.dialog).to_contain_text(path[-1])
             client.screenshot(f'menu-{number:02}-wizard')
             client.answer("Annuler")

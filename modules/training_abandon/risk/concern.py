@@ -28,9 +28,9 @@ class Raise(Wizard):
         choices = [e.id for e in self._choices()]
         return {
             'choices': choices,
-            # Of a whole sheet, those of concern are to choose
+            # Of a whole class, those of concern are to choose
             'enrolments': (
-                [] if self.model.__name__ == 'training.session.slot'
+                [] if self.model.__name__ == 'training.session'
                 else choices),
             }
 
@@ -44,10 +44,10 @@ class Raise(Wizard):
             domain = ('id', 'in', ids)
         elif name == 'training.trainee':
             domain = ('trainee', 'in', ids)
-        elif name == 'training.attendance':
-            domain = ('attendances', 'where', [('id', 'in', ids)])
+        elif name == 'training.session':
+            domain = ('session', 'in', ids)
         else:
-            domain = ('attendances', 'where', [('slot', 'in', ids)])
+            domain = ('attendances', 'where', [('id', 'in', ids)])
         with check_access():
             return Enrolment.search([
                     ('state', 'in', CURRENT_STATES),

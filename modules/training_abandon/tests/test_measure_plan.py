@@ -155,5 +155,7 @@ class PlanTestCase(DatabaseTestCase):
                 enrolments = create_enrolments(session, count)
                 with count_statements() as statements:
                     self.apply(enrolments)
-                numbers.append(len(statements))
+                # SQLite inserts the rows one by one
+                numbers.append(len(
+                        [s for s in statements if not s.startswith('INSERT')]))
             self.assertLessEqual(numbers[1], numbers[0] + 2)

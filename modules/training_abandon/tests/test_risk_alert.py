@@ -597,7 +597,7 @@ class ConcernTestCase(RiskTestCase):
             self.assertEqual(
                 {a.enrolment for a in self.alerts()}, {first, second})
             run_wizard(
-                'training.alert.raise', [slot], kind='difficulty',
+                'training.alert.raise', [session], kind='difficulty',
                 word="Lost", enrolments=[third.id])
             self.assertEqual(
                 [a.enrolment for a in self.alerts(

@@ -23,8 +23,9 @@ from .common import (
 OTHERS = (
     'training.abandon.procedure', 'training.abandon.reason',
     'training.abandon.solution', 'training.closure', 'training.configuration',
-    'training.course', 'training.risk.rule', 'training.session',
-    'ir.email.template')
+    'training.course', 'training.measure.kind',
+    'training.questionnaire.question', 'training.risk.rule',
+    'training.session', 'training.success.plan', 'ir.email.template')
 # What neither names them nor tells of them
 KEPT = {
     ('ir.email', 'message_id'),
@@ -39,6 +40,7 @@ KEPT = {
     ('training.external_code', 'model'),
     ('training.external_code', 'source'),
     ('training.mail', 'from_'),
+    ('training.questionnaire', 'name'),
     ('training.mail.reply', 'message_digest'),
     ('training.mail.reply', 'message_id'),
     ('training.trainee', 'code'),
@@ -239,11 +241,16 @@ class PartyTestCase(DatabaseTestCase):
         FollowUp = pool.get('training.follow_up')
         Justification = pool.get('training.justification')
         Mail = pool.get('training.mail')
+        Measure = pool.get('training.measure')
+        MeasureKind = pool.get('training.measure.kind')
         Period = pool.get('training.enrolment.period')
         Proposal = pool.get('training.abandon.proposal')
+        Questionnaire = pool.get('training.questionnaire')
         Reply = pool.get('training.mail.reply')
         Slot = pool.get('training.session.slot')
         Solution = pool.get('training.abandon.solution')
+        Answer = pool.get('training.questionnaire.answer')
+        Task = pool.get('training.success.task')
         enrolment, = create_enrolments(session, prescriber=prescriber)
         slot = session.slots[0]
         Slot.open([slot])
@@ -311,6 +318,30 @@ class PartyTestCase(DatabaseTestCase):
                     }])
         Code.create([{
                     'source': 'test', 'code': 'E1', 'record': str(enrolment)}])
+        questionnaire, = Questionnaire.create([{
+                    'name': "Needs",
+                    'questions': [('create', [{'name': "Why?"}])],
+                    }])
+        question, = questionnaire.questions
+        Answer.create([{
+                    'company': company.id,
+                    'enrolment': enrolment.id,
+                    'question': question.id,
+                    'text': "Because",
+                    }])
+        kind, = MeasureKind.search([], limit=1)
+        Measure.create([{
+                    'company': company.id,
+                    'name': "Tutoring",
+                    'kind': kind.id,
+                    'enrolment': enrolment.id,
+                    }])
+        Task.create([{
+                    'company': company.id,
+                    'enrolment': enrolment.id,
+                    'name': "Tutoring",
+                    'due_date': DATE,
+                    }])
         Attachment.create([{
                     'name': "scan.pdf",
                     'data': b'scan',
