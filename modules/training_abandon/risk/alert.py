@@ -38,7 +38,7 @@ LEVELS = [
 # The most cases that are opened at once
 OPENED = 500
 
-_Known = namedtuple('_Known', 'id fingerprint slot_ids')
+_Known = namedtuple('_Known', 'id fingerprint slot_ids facts level')
 
 
 class Alert(ModelSQL, ModelView):
@@ -110,7 +110,7 @@ class Alert(ModelSQL, ModelView):
         "First Seen", required=True, readonly=True,
         help="When the alert was raised.")
     last_seen = fields.DateTime(
-        "Last Seen", readonly=True,
+        "Last Changed at", readonly=True,
         help="When its facts last changed.")
     age = fields.Function(
         fields.Integer(
@@ -316,13 +316,15 @@ class Alert(ModelSQL, ModelView):
                 fingerprint = ' '.join(tokens)
                 slot_ids = ' '.join(str(slot) for slot, *_ in fact.slots)
                 known = opened.get(fact.enrolment)
-                if known and (known.fingerprint, known.slot_ids) == (
-                        fingerprint, slot_ids):
-                    continue
                 if not known and closed[fact.enrolment].issuperset(tokens):
                     continue
+                words = criterion.words(fact, lang)
+                if known and known[1:] == (
+                        fingerprint, slot_ids, words, criterion.rule.level):
+                    continue
                 values = {
-                    'facts': criterion.words(fact, lang),
+                    'facts': words,
+                    'level': criterion.rule.level,
                     'since': fact.since,
                     'last_seen': tools.now(),
                     'fingerprint': fingerprint,
@@ -336,7 +338,6 @@ class Alert(ModelSQL, ModelView):
                         'company': criterion.company.id,
                         'enrolment': fact.enrolment,
                         'rule': criterion.rule.id,
-                        'level': criterion.rule.level,
                         'owner': owner,
                         'first_seen': values['last_seen'],
                         'state': 'open',
@@ -354,16 +355,16 @@ class Alert(ModelSQL, ModelView):
         cursor = Transaction().connection.cursor()
         cursor.execute(*table.select(
                 table.enrolment, table.id, table.closed_at, table.fingerprint,
-                table.slot_ids,
+                table.slot_ids, table.facts, table.level,
                 where=(table.rule == rule.id)
                 & ~Coalesce(table.withdrawn, False)
                 & fields.SQL_OPERATORS['in'](table.enrolment, enrolment_ids)))
         opened, closed = {}, defaultdict(set)
-        for enrolment, id_, closed_at, fingerprint, slot_ids in cursor:
+        for enrolment, id_, closed_at, fingerprint, *values in cursor:
             if closed_at:
                 closed[enrolment].update(fingerprint.split())
             else:
-                opened[enrolment] = _Known(id_, fingerprint, slot_ids)
+                opened[enrolment] = _Known(id_, fingerprint, *values)
         return opened, closed
 
     @classmethod
@@ -399,9 +400,15 @@ class Alert(ModelSQL, ModelView):
         """Handle the open alerts of the enrolments of the records, of which
         the table is the one, and keep the records in the field of the name.
 
+        What was done before the facts began does not handle them.
+
         It is one statement, whatever their number."""
         transaction = Transaction()
         alert = cls.__table__()
+        where = (alert.enrolment == table.enrolment) & (
+            alert.closed_at == Null)
+        if name == 'follow_up':
+            where &= (alert.since == Null) | (table.done_at >= alert.since)
         for sub_records in grouped_slice(records, tools.BATCH):
             transaction.connection.cursor().execute(*alert.update(
                     [getattr(alert, name), alert.state, alert.closed_at,
@@ -410,8 +417,7 @@ class Alert(ModelSQL, ModelView):
                         transaction.user or Null, tools.now(),
                         transaction.user or Null],
                     from_=[table],
-                    where=(alert.enrolment == table.enrolment)
-                    & (alert.closed_at == Null)
+                    where=where
                     & fields.SQL_OPERATORS['in'](
                         table.id, [r.id for r in sub_records])))
         tools.forget(cls)

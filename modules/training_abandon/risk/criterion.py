@@ -562,6 +562,7 @@ class NoAnswer(Criterion):
             where=of(mail.enrolment)
             & (mail.party == trainee.party)
             & (mail.state == 'sent')
+            & (mail.bounced_at == Null)
             & mail.kind.in_(ASKING_KINDS))
         calls = of_trainee(follow_up).select(
             follow_up.enrolment.as_('enrolment'), follow_up.done_at.as_('at'),
@@ -572,20 +573,13 @@ class NoAnswer(Criterion):
         return Union(mails, calls, all_=True)
 
     def _news(self, of):
-        pool = Pool()
-        Mail = pool.get('training.mail')
-        Reply = pool.get('training.mail.reply')
         heard, held = _heard_query(of), self._held(of)
-        mail, reply = Mail.__table__(), Reply.__table__()
         news = Union(
             heard.select(
                 heard.enrolment.as_('enrolment'), heard.heard_at.as_('at')),
             held.select(
                 held.enrolment.as_('enrolment'), held.start_at.as_('at'),
                 where=held.state.in_(ATTENDED)),
-            reply.join(mail, condition=mail.id == reply.mail).select(
-                mail.enrolment.as_('enrolment'), reply.received_at.as_('at'),
-                where=of(mail.enrolment) & (reply.kind == 'answer')),
             all_=True)
         return news.select(
             news.enrolment.as_('enrolment'), Max(news.at).as_('at'),
@@ -668,7 +662,9 @@ class LateReturn(DatedCriterion):
             where=of(period.enrolment)
             & (period.kind == 'suspended'),
             group_by=[period.enrolment],
-            having=Max(period.end_date) < self.cutoff)
+            # One without end is not over
+            having=(Max(period.end_date) < self.cutoff)
+            & (Count(Literal(1), filter_=period.end_date == Null) == 0))
 
     def _table(self, model):
         return Pool().get(model).__table__()
@@ -739,17 +735,48 @@ def _absent_query(held):
 
 
 def _heard_query(of):
-    "Return the query of the last time that the trainee was heard"
+    """Return the query of the last time that the trainee, or a legal
+    guardian, who answers for the trainee, was heard or has answered"""
     pool = Pool()
+    Contact = pool.get('training.enrolment.contact')
+    Enrolment = pool.get('training.enrolment')
     FollowUp = pool.get('training.follow_up')
-    follow_up = FollowUp.__table__()
-    return follow_up.select(
-        follow_up.enrolment.as_('enrolment'),
-        Max(follow_up.done_at).as_('heard_at'),
-        where=of(follow_up.enrolment)
-        & (follow_up.done_at != Null)
-        & follow_up.outcome.in_(HEARD_OUTCOMES),
-        group_by=[follow_up.enrolment])
+    Mail = pool.get('training.mail')
+    Reply = pool.get('training.mail.reply')
+    Trainee = pool.get('training.trainee')
+    follow_up, mail = FollowUp.__table__(), Mail.__table__()
+    reply = Reply.__table__()
+
+    def of_trainee(from_, id_, party, at, where):
+        contact, enrolment = Contact.__table__(), Enrolment.__table__()
+        trainee = Trainee.__table__()
+        guardians = contact.select(
+            contact.party,
+            where=(contact.enrolment == enrolment.id)
+            & (contact.role == 'legal_guardian'))
+        return (from_
+            .join(enrolment, condition=enrolment.id == id_)
+            .join(trainee, condition=trainee.id == enrolment.trainee)
+            .select(
+                enrolment.id.as_('enrolment'), at.as_('at'),
+                where=of(enrolment.id)
+                & ((party == trainee.party) | party.in_(guardians))
+                & where))
+
+    heard = Union(
+        of_trainee(
+            follow_up, follow_up.enrolment, follow_up.party,
+            follow_up.done_at,
+            (follow_up.done_at != Null)
+            & follow_up.outcome.in_(HEARD_OUTCOMES)),
+        of_trainee(
+            reply.join(mail, condition=mail.id == reply.mail),
+            mail.enrolment, reply.party, reply.received_at,
+            reply.counted == Literal(True)),
+        all_=True)
+    return heard.select(
+        heard.enrolment.as_('enrolment'), Max(heard.at).as_('heard_at'),
+        group_by=[heard.enrolment])
 
 
 def _hours(seconds):

@@ -91,13 +91,14 @@ class Enrolment(metaclass=PoolMeta):
     def store_facts(cls, enrolment_ids):
         enrolment_ids = set(enrolment_ids)
         super().store_facts(enrolment_ids)
-        cls._set_risk_due(enrolment_ids, True)
+        cls.risk_changed(enrolment_ids)
 
     @classmethod
     def on_modification(cls, mode, enrolments, field_names=None):
         super().on_modification(mode, enrolments, field_names=field_names)
-        if mode == 'write' and field_names & {'state', 'session'}:
-            cls._set_risk_due({e.id for e in enrolments}, True)
+        if mode == 'write' and field_names & {
+                'state', 'session', 'agreement_kind', 'fundings'}:
+            cls.risk_changed({e.id for e in enrolments})
 
     @classmethod
     def risk_due_ids(cls, company):
@@ -127,6 +128,11 @@ class Enrolment(metaclass=PoolMeta):
                         & (alert.closed_at == Null)))))
         ids.update(id_ for id_, in cursor)
         return sorted(ids)
+
+    @classmethod
+    def risk_changed(cls, ids):
+        "Have the rules look at the enrolments"
+        cls._set_risk_due(ids, True)
 
     @classmethod
     def risk_seen(cls, ids):

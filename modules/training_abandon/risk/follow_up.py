@@ -15,8 +15,11 @@ class FollowUp(metaclass=PoolMeta):
         super().on_modification(mode, follow_ups, field_names=field_names)
         if mode == 'create' or (
                 mode == 'write' and field_names & {'done_at', 'outcome'}):
+            # What another one says tells nothing of the trainee
             heard = [
                 f for f in follow_ups
-                if f.done_at and f.outcome in HEARD_OUTCOMES]
+                if f.done_at and f.outcome in HEARD_OUTCOMES
+                and f.party in {
+                    f.enrolment.trainee.party, *f.enrolment.guardians()}]
             if heard:
                 Alert.close_by(cls.__table__(), 'follow_up', heard)

@@ -2,7 +2,7 @@
 # this repository contains the full copyright notices and license terms.
 from sql import Literal, Null
 from sql.aggregate import Count, Min
-from sql.conditionals import Case
+from sql.conditionals import Case, Coalesce
 from sql.operators import Exists
 
 from trytond.i18n import gettext, ngettext
@@ -130,17 +130,24 @@ class TooManyAlerts(Source):
 
 
 class Absentees(sources.Absentees):
-    "The absent without an open case of whom no alert tells"
+    "The absent without an open case of whom no alert tells, or has told"
 
     def tables(self, enrolment):
         pool = Pool()
         Alert = pool.get('training.alert')
         alert = Alert.__table__()
         from_, columns, condition = super().tables(enrolment)
+        # Somebody has seen these absences and wants to hear no more of them
+        is_dismissed = (
+            (alert.state == 'dismissed')
+            & ~Coalesce(alert.withdrawn, Literal(False))
+            & (alert.rule != Null)
+            & ((enrolment.last_presence == Null)
+                | (alert.since > enrolment.last_presence)))
         return from_, columns, condition & ~Exists(alert.select(
                 Literal(1),
                 where=(alert.enrolment == enrolment.id)
-                & (alert.closed_at == Null)))
+                & ((alert.closed_at == Null) | is_dismissed)))
 
 
 class Task(metaclass=PoolMeta):

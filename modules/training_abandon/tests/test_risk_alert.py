@@ -123,6 +123,79 @@ class AlertTestCase(RiskTestCase):
                 [a.state for a in self.alerts()], ['dismissed', 'open'])
 
     @with_transaction()
+    def test_updated(self):
+        "Test that an alert tells what is true of the same slots"
+        pool = Pool()
+        Rule = pool.get('training.risk.rule')
+        with set_up() as (company, session, _):
+            rule = self.rule(
+                'absence_rate', 0.1, min_slots=1, level='watch')
+            absent, = create_enrolments(session)
+            self.fill(session.slots[:1], {absent: 'absent'})
+            alert, = self.alerts()
+            self.assertIn("100.0 %", alert.facts)
+            self.fill(session.slots[1:2], {absent: 'present'})
+            alert, = self.alerts()
+            self.assertNotIn("100.0 %", alert.facts)
+            self.assertEqual(alert.level, 'watch')
+            Rule.write([rule], {'level': 'alert'})
+            self.detect()
+            alert, = self.alerts()
+            self.assertEqual(alert.level, 'alert')
+
+    @with_transaction()
+    def test_news(self):
+        "Test which mails and answers are those of the trainee"
+        pool = Pool()
+        Mail = pool.get('training.mail')
+        Reply = pool.get('training.mail.reply')
+        with set_up() as (company, session, prescriber):
+            self.rule('no_answer', 2)
+            silent, = create_enrolments(session, prescriber=prescriber)
+            party = silent.trainee.party
+            start = dt.datetime.combine(DATE, dt.time(8))
+
+            def write(hours, **values):
+                mail, = Mail.create([{
+                            'company': company.id,
+                            'enrolment': silent.id,
+                            'kind': 'attendance',
+                            'party': party.id,
+                            'to': 'trainee@example.com',
+                            'subject': "Absence",
+                            'state': 'sent',
+                            'sent_at': start + dt.timedelta(hours=hours),
+                            **values,
+                            }])
+                return mail
+
+            def answer(mail, party, hours):
+                reply, = Reply.create([{
+                            'company': company.id,
+                            'mail': mail.id,
+                            'party': party.id,
+                            'received_at': start + dt.timedelta(hours=hours),
+                            'message_id': f'<{hours}@example.com>',
+                            'kind': 'answer',
+                            'counted': True,
+                            }])
+                Reply.on_count([reply])
+
+            mail = write(0)
+            write(1, bounced_at=start + dt.timedelta(hours=2))
+            self.detect()
+            self.assertFalse(self.alerts())
+            write(3)
+            answer(mail, prescriber, 4)
+            self.detect()
+            alert, = self.alerts()
+            self.assertEqual(alert.state, 'open')
+            answer(mail, party, 5)
+            self.detect()
+            alert, = self.alerts()
+            self.assertTrue(alert.withdrawn)
+
+    @with_transaction()
     def test_excused(self):
         "Test that an absence that is justified withdraws the alert"
         pool = Pool()
@@ -201,17 +274,22 @@ class AlertTestCase(RiskTestCase):
         "Test that to hear somebody handles the alerts"
         pool = Pool()
         FollowUp = pool.get('training.follow_up')
-        with set_up() as (company, session, _):
+        with set_up() as (company, session, prescriber):
             self.rule()
-            absent, = create_enrolments(session)
+            absent, = create_enrolments(session, prescriber=prescriber)
             self.fill(session.slots[:2], {absent: 'absent'})
-            for outcome, state in [
-                    ('no_answer', 'open'), ('reached', 'handled')]:
+            now, party = tools.now(), absent.trainee.party
+            for party, at, outcome, state in [
+                    (party, now, 'no_answer', 'open'),
+                    # What another one says, or was said before
+                    (prescriber, now, 'reached', 'open'),
+                    (party, now - 30 * DAY, 'reached', 'open'),
+                    (party, now, 'reached', 'handled')]:
                 follow_up, = FollowUp.create([{
                             'company': company.id,
                             'enrolment': absent.id,
-                            'party': absent.trainee.party.id,
-                            'done_at': tools.now(),
+                            'party': party.id,
+                            'done_at': at,
                             'outcome': outcome,
                             }])
                 alert, = self.alerts()
@@ -639,6 +717,9 @@ class ConcernTestCase(RiskTestCase):
                 self.assertEqual({e.trainee for e in type(absent).search([
                                 ('risk_level', '=', level)])}, expected)
             self.fill(session.slots[2:3], {absent: 'absent'})
+            self.assertFalse(Task.search([('kind', '=', 'absentee')]))
+            for alert in self.alerts(('enrolment', '=', absent.id)):
+                Alert.dismiss_for([alert], "Known")
             self.assertFalse(Task.search([('kind', '=', 'absentee')]))
 
     @with_transaction()

@@ -135,7 +135,8 @@ class History:
         return True
 
     def heard(self):
-        return [at for at, what in self.events if what in HEARD]
+        return [
+            at for at, what in self.events if what in HEARD | {'reply'}]
 
     def flag(self, rule, date):
         """Return the indexes of the slots for which the rule flags the
@@ -222,8 +223,7 @@ class History:
 
     def no_answer(self, rule, date):
         news = self.heard() + [
-            s['at'] for s in self.slots if s['state'] in ATTENDED] + [
-            at for at, what in self.events if what == 'reply']
+            s['at'] for s in self.slots if s['state'] in ATTENDED]
         tries = [
             at for at, what in self.events if what in UNHEARD | ASKING
             if not news or at > max(news)]
@@ -346,6 +346,8 @@ class DetectionTestCase(DatabaseTestCase):
                 Reply.create([{
                             'company': enrolment.company.id,
                             'mail': mail.id,
+                            'party': party.id,
+                            'counted': True,
                             'received_at': at,
                             'message_id': f'<{next(self.numbers)}@test>',
                             'kind': 'answer',
