@@ -112,7 +112,10 @@ class Question(sequence_ordered(), ModelSQL, ModelView):
         Questionnaire = pool.get('training.questionnaire')
         super().check_modification(
             mode, questions, values=values, external=external)
-        Questionnaire.check_unanswered([q.questionnaire for q in questions])
+        questionnaires = [q.questionnaire for q in questions]
+        if values and values.get('questionnaire'):
+            questionnaires.append(Questionnaire(values['questionnaire']))
+        Questionnaire.check_unanswered(questionnaires)
 
     @property
     def choice_list(self):
@@ -298,6 +301,7 @@ class Fill(Wizard):
     def transition_apply(self):
         pool = Pool()
         Answer = pool.get('training.questionnaire.answer')
+        sensitive = tools.is_member('group_sensitive_reason')
         answers, changed = self._answers(), []
         for line in getattr(self.start, 'lines', []):
             question = getattr(line, 'question', None)
@@ -305,11 +309,20 @@ class Fill(Wizard):
                     != getattr(self.choose, 'questionnaire', None)):
                 raise TrainingValidationError(gettext(
                         'training_abandon.msg_questionnaire_other'))
-            value, text = line.given(question.kind)
-            # Who may not read a text leaves it
-            if value is None and text is None:
+            value, text = given = line.given(question.kind)
+            answer = answers.get(question)
+            if answer and answer.text and not sensitive:
+                # Who may not read a text leaves it
+                if text is not None:
+                    raise AccessError(gettext(
+                            'training_abandon.msg_questionnaire_text',
+                            question=question.rec_name))
                 continue
-            answer = answers.get(question) or Answer(
+            before = (answer.value, answer.text) if answer else (None, None)
+            # What does not change keeps its day
+            if given == tuple(v or None for v in before):
+                continue
+            answer = answer or Answer(
                 company=self.record.company, enrolment=self.record,
                 question=question)
             answer.value, answer.text = value, text

@@ -9,7 +9,7 @@ from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
 
 from .common import (
-    DATE, DatabaseTestCase, as_user, create_enrolments, create_user,
+    DATE, DAY, DatabaseTestCase, as_user, create_enrolments, create_user,
     open_cases, savepoint, set_up, wizard_context)
 
 PRIVATE = "Burnout since May"
@@ -160,10 +160,49 @@ class QuestionnaireTestCase(DatabaseTestCase):
                 self.values(enrolment), [("Level", "High", None)])
 
     @with_transaction()
+    def test_day(self):
+        "Test that only what changes is of another day, and can be emptied"
+        pool = Pool()
+        Answer = pool.get('training.questionnaire.answer')
+        with set_up() as (company, session, _):
+            questionnaire = self.create(company)
+            enrolment, = create_enrolments(session)
+            self.fill(enrolment, questionnaire, yes_no='no')
+            answer, = enrolment.answers
+            Answer.write([answer], {'answered_on': DATE - 30 * DAY})
+            self.fill(enrolment, questionnaire, choice='High')
+            self.assertEqual({
+                    (a.question.name, a.answered_on)
+                    for a in Answer.search([])}, {
+                    ("Equipped", DATE - 30 * DAY), ("Level", DATE)})
+            self.fill(enrolment, questionnaire, choice=None)
+            self.assertEqual({
+                    (a.question.name, a.value)
+                    for a in Answer.search([])}, {
+                    ("Equipped", 'no'), ("Level", None)})
+
+    @with_transaction()
+    def test_moved(self):
+        "Test that a version with answers takes no question of another one"
+        pool = Pool()
+        Question = pool.get('training.questionnaire.question')
+        Questionnaire = pool.get('training.questionnaire')
+        with set_up() as (company, session, _):
+            questionnaire = self.create(company)
+            enrolment, = create_enrolments(session)
+            self.fill(enrolment, questionnaire, yes_no='no')
+            version, = Questionnaire.copy([questionnaire])
+            with self.assertRaises(AccessError):
+                Question.write(list(version.questions), {
+                        'questionnaire': questionnaire.id})
+
+    @with_transaction()
     def test_rights(self):
         "Test that the texts are read by few"
         pool = Pool()
         Answer = pool.get('training.questionnaire.answer')
+        Attachment = pool.get('ir.attachment')
+        Task = pool.get('training.success.task')
         with set_up() as (company, session, _):
             questionnaire = self.create(company)
             enrolment, = create_enrolments(session)
@@ -179,6 +218,31 @@ class QuestionnaireTestCase(DatabaseTestCase):
             self.assertEqual(self.values(enrolment)[:2], [
                     ("Expectations", None, PRIVATE),
                     ("Equipped", 'yes', None)])
+            # Nor does who may not read a text write another one over it
+            with as_user(assistant), savepoint(), \
+                    self.assertRaisesRegex(AccessError, "may not read"):
+                self.fill(enrolment, questionnaire, text="Nothing")
+            text, _ = enrolment.answers
+            task, = Task.create([{
+                        'company': company.id,
+                        'enrolment': enrolment.id,
+                        'name': "Tutoring",
+                        'due_date': DATE,
+                        }])
+            for record in [text, task]:
+                scan, = Attachment.create([{
+                            'name': "scan.pdf",
+                            'data': b'scan',
+                            'resource': str(record),
+                            }])
+                for groups, found in [
+                        (['accounting'], []),
+                        (['training', 'sensitive_reason'], [scan])]:
+                    user = create_user(
+                        f'{groups[-1]}{scan.id}', company, *groups)
+                    with as_user(user):
+                        self.assertEqual(Attachment.search([
+                                    ('id', '=', scan.id)]), found)
             with as_user(create_user('reader', company, 'training_reading')):
                 self.assertEqual(len(Answer.search([])), 2)
                 with self.assertRaises(AccessError):
