@@ -173,7 +173,8 @@ class FollowUp(ModelSQL, ModelView):
         Lang = pool.get('ir.lang')
         date = self.done_at or self.planned_at
         return ' - '.join(filter(None, [
-                    Lang.get().strftime(date.date()) if date else None,
+                    Lang.get().strftime(tools.local_date(date, self.company))
+                    if date else None,
                     self.kind_string, self.party.rec_name]))
 
     @classmethod

@@ -50,10 +50,10 @@ class PhoneMixin:
     def get_attempt(cls, follow_ups, name):
         result = {}
         tried = defaultdict(list)
-        for sub_follow_ups in grouped_slice(follow_ups, tools.BATCH):
+        for sub_ids in grouped_slice(
+                sorted({f.enrolment.id for f in follow_ups}), tools.BATCH):
             for other in cls.search([
-                        ('enrolment', 'in', list({
-                                    f.enrolment.id for f in sub_follow_ups})),
+                        ('enrolment', 'in', list(sub_ids)),
                         ('done_at', '!=', None),
                         ], order=[('done_at', 'ASC'), ('id', 'ASC')]):
                 tried[other._tried].append(other)
@@ -93,21 +93,25 @@ class PlanningMixin:
                     'kind'}):
             cls.warn_planned([
                     f for f in follow_ups
-                    if f.planned_at and not f.done_at and not f.cancelled_at])
+                    if f.planned_at and not f.done_at and not f.cancelled_at],
+                mode == 'create' or 'planned_at' in field_names)
 
     @classmethod
-    def warn_planned(cls, follow_ups):
-        "Ask the user, who may go on, whether they are to be planned so"
+    def warn_planned(cls, follow_ups, moved=True):
+        """Ask the user, who may go on, whether they are to be planned so.
+
+        moved tells if it is their time that is new."""
         transaction = Transaction()
         if (not follow_ups or not transaction.user
                 or transaction.context.get('_skip_warnings')):
             return
         now = tools.now()
-        cls._warn('past', [
-                gettext('training_abandon.msg_follow_up_past',
-                    follow_up=f.planned_name)
-                for f in follow_ups if f.planned_at < now])
-        cls._warn('closed', list(cls._closed_lines(follow_ups)))
+        if moved:
+            cls._warn('past', [
+                    gettext('training_abandon.msg_follow_up_past',
+                        follow_up=f.planned_name)
+                    for f in follow_ups if f.planned_at < now])
+            cls._warn('closed', list(cls._closed_lines(follow_ups)))
         cls._warn('clash', [
                 gettext('training_abandon.msg_follow_up_clash',
                     follow_up=follow_up.planned_name,

@@ -94,9 +94,13 @@ class RecordFollowUp(Wizard):
             'employee': follow_up.employee.id if follow_up.employee else None,
             }
         if follow_up.attempt < rule.attempts:
-            values['planned_at'] = rule.next_attempt(
-                follow_up.done_at, company, WorkingCalendar(company),
+            where = (
+                company, WorkingCalendar(company),
                 Configuration.get_noon(company))
+            planned_at = rule.next_attempt(follow_up.done_at, *where)
+            if planned_at < tools.now():
+                planned_at = rule.next_attempt(tools.now(), *where)
+            values['planned_at'] = planned_at
         return values
 
     def transition_plan(self):
@@ -106,7 +110,9 @@ class RecordFollowUp(Wizard):
         if not self.next_.planned_at:
             raise TrainingValidationError(gettext(
                     'training_abandon.msg_follow_up_no_time'))
-        next_, = self.model.copy([follow_up], {
+        # As for those that are planned by hand
+        follow_up._with({'done_at': None, 'outcome': None})._check_done()
+        self.model.copy([follow_up], {
                 'planned_at': self.next_.planned_at,
                 'planned_until': self.next_.planned_at
                 + Rule.get(follow_up.company).duration,

@@ -77,6 +77,32 @@ class RecordTestCase(FollowUpTestCase):
                     following.attempt),
                 (call.party, enrolment, call.employee, 2))
 
+    @with_transaction()
+    def test_late(self):
+        "Test that what is recorded late proposes what is to come"
+        with set_up() as (company, session, _):
+            enrolment, = create_enrolments(session)
+            call = self.plan(enrolment)
+            with at(MORNING + 14 * DAY):
+                _, result = self.record(call, 'no_answer')
+            self.assertGreater(
+                result['view']['defaults']['planned_at'],
+                MORNING + 14 * DAY)
+
+    @with_transaction()
+    def test_closed_case(self):
+        "Test that a case that is closed takes no other attempt"
+        with set_up() as (company, session, _):
+            enrolment, = create_enrolments(session)
+            case, = open_cases([enrolment])
+            call = self.plan(enrolment, case=case.id)
+            wizard, result = self.record(call, 'no_answer')
+            run_wizard(
+                'training.abandon.case.cancel_case', [case],
+                reason="Mistake")
+            with self.assertRaises(AccessError):
+                self.apply_next(wizard, call, result['view']['defaults'])
+
     def apply_next(self, wizard, call, values):
         Wizard, session_id = wizard
         with wizard_context([call]):
