@@ -8,12 +8,12 @@ from .plan import TO_DO
 
 
 class SuccessTasks(Source):
-    "The tasks of the success plans that are overdue"
+    "The tasks of the success plans that are due"
     kind = 'success'
     model = 'training.success.task'
 
     def domain(self):
-        return [*TO_DO, ('due_date', '<', self.today)]
+        return [*TO_DO, ('due_date', '<=', self.today)]
 
     def tables(self, task):
         from_, enrolment = join(task, task.enrolment, 'training.enrolment')

@@ -88,7 +88,7 @@ class PlanTestCase(DatabaseTestCase):
 
     @with_transaction()
     def test_home(self):
-        "Test that the overdue tasks are on the home"
+        "Test that the tasks are on the home from the day they are due"
         pool = Pool()
         HomeTask = pool.get('training.task')
         Task = pool.get('training.success.task')
@@ -100,15 +100,15 @@ class PlanTestCase(DatabaseTestCase):
                     t.record for t in HomeTask.search(
                         [('kind', '=', 'success')])]
 
-            with today(DATE + 3 * DAY):
+            with today(DATE + 2 * DAY):
                 self.assertEqual(found(), [first])
                 task, = HomeTask.search([('kind', '=', 'success')])
                 self.assertIn(first.name, task.what)
                 self.assertEqual(task.owner, first.employee)
                 self.assertEqual(task.due, first.due_date)
-                Task.write([first], {'done_on': DATE + 3 * DAY})
+                Task.write([first], {'done_on': DATE + 2 * DAY})
                 self.assertFalse(found())
-            with today(DATE + 4 * DAY):
+            with today(DATE + 3 * DAY):
                 self.assertEqual(found(), [second])
                 Task.write([second], {'effect': 'dropped'})
                 self.assertFalse(found())
