@@ -20,6 +20,7 @@ from proteus import config as pconfig
 from ..environment import refuse
 from .clock import Clock, schedule
 from .expectation import Expectation
+from .prevention import Prevention
 from .replies import Replies
 from .sheets import Sheets
 from .work import CASE, ENROLMENT, Work, opening_date
@@ -70,6 +71,7 @@ class Demo:
         self.sheets = Sheets(self)
         self.sheets.run()
         Expectation(self).run()
+        Prevention(self, work.others).run()
         self.wait_for_mails()
         Replies(self, work.cases, self.files()).run()
         return self.summary()
