@@ -113,6 +113,11 @@ class SMTPServer:
     def count(self):
         return sum(e['event'] == 'accepted' for e in self.events)
 
+    def is_left(self):
+        "Return if all those who connected are gone"
+        counts = Counter(e['event'] for e in self.events)
+        return counts['connected'] == counts['quit'] + counts['lost']
+
     def last_of_lost(self):
         """Return the acceptances after which the connection was lost, as
         (connection, Message-ID)"""

@@ -338,6 +338,8 @@ class WorkerTestCase(FaultMixin, unittest.TestCase):
         mails = self.apply(BATCH)
         self.wait_accepted(start + BATCH // 3)
         restart(self.backend.data_directory())
+        # They store again what the database has lost, then give up
+        wait_until(self.server.is_left, "the workers still deliver")
         self.world.reopen()
         self.world.wait_idle(mails)
         self.world.run_crons()
