@@ -1,11 +1,14 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 from trytond.i18n import gettext
+from trytond.model import fields
 from trytond.pool import Pool, PoolMeta
+from trytond.transaction import Transaction
 
 from ..procedure.states import ANSWERED_KINDS
 from .awaited import AwaitedMixin
 
+in_ = fields.SQL_OPERATORS['in']
 # What it depends on whether the step of a written mail waits
 AWAITED = {'party', 'state', 'sent_at', 'bounced_at', 'replaced_by'}
 
@@ -13,26 +16,30 @@ AWAITED = {'party', 'state', 'sent_at', 'bounced_at', 'replaced_by'}
 class Mail(metaclass=PoolMeta):
     __name__ = 'training.mail'
 
-    @property
-    def awaits(self):
-        "If the step waits for an answer to its mails"
-        return bool(self.step and self.step.kind in ANSWERED_KINDS)
-
     @classmethod
     def _store_waiting(cls, mails):
         pool = Pool()
         Step = pool.get('training.abandon.case.step')
-        cls._keep_awaited(mails)
-        Step._store_waiting({m.case.id for m in mails if m.awaits})
+        Step._store_waiting(cls._keep_awaited(mails))
 
     @classmethod
     def _keep_awaited(cls, mails):
-        "Keep the cases of the mails that the evidence does not depend on"
+        """Return the ids of the cases of which a step waits for an answer to
+        the mails, and keep those that the evidence does not depend on."""
         pool = Pool()
         Step = pool.get('training.abandon.case.step')
-        if case_ids := {
-                m.case.id for m in mails if m.awaits and not m.proves}:
-            Step.keep_cases(case_ids)
+        cursor = Transaction().connection.cursor()
+        table, step = cls.__table__(), Step.__table__()
+        # The instances would take longer than the rest
+        cursor.execute(*table.join(step, condition=table.step == step.id
+                ).select(
+                table.case, table.reminder,
+                where=in_(table.id, [m.id for m in mails])
+                & step.kind.in_(ANSWERED_KINDS)))
+        awaited = cursor.fetchall()
+        if reminded := {case for case, reminder in awaited if reminder}:
+            Step.keep_cases(reminded)
+        return {case for case, _ in awaited}
 
     @classmethod
     def on_modification(cls, mode, mails, field_names=None):
