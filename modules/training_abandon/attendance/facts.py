@@ -32,16 +32,20 @@ class FactsMixin(LineFactsMixin):
     __slots__ = ()
 
     @classmethod
-    def _held_query(cls, of=of_all):
+    def _held_query(cls, of=of_all, also=None):
         """Return the query of the lines of the official sheets that count.
 
-        of returns the condition on the column of the enrolment."""
+        of returns the condition on the column of the enrolment and also the
+        one on the tables of the lines and the slots that count besides."""
         pool = Pool()
         Slot = pool.get('training.session.slot')
         attendance, slot = cls.__table__(), Slot.__table__()
         missed_slot = Slot.__table__()
         # What is caught up takes the place of what was missed
         place = Coalesce(missed_slot.start_at, slot.start_at)
+        counts = cls.counts_sql(attendance, slot)
+        if also is not None:
+            counts |= also(attendance, slot)
         return (attendance
             .join(slot, condition=slot.id == attendance.slot)
             .join(missed_slot, 'LEFT',
@@ -56,14 +60,14 @@ class FactsMixin(LineFactsMixin):
                 slot.date.as_('date'),
                 slot.start.as_('start'),
                 slot.end.as_('end'),
+                slot.start_at.as_('at'),
                 place.as_('start_at'),
                 slot.duration.as_('duration'),
                 Max(place,
                     filter_=attendance.state.in_(ATTENDED),
                     window=Window([attendance.enrolment]))
                 .as_('last_start_at'),
-                where=of(attendance.enrolment)
-                & cls.counts_sql(attendance, slot)))
+                where=of(attendance.enrolment) & counts))
 
     @classmethod
     def counts_sql(cls, attendance, slot):
@@ -132,17 +136,23 @@ class FactsMixin(LineFactsMixin):
             .select(Literal(1), where=where))
 
     @classmethod
-    def _planned_query(cls, of=of_all):
+    def _planned_query(cls, of=of_all, also=None):
         """Return the query of the time for which the trainees are expected,
-        held or not, one row per enrolment."""
+        held or not, one row per enrolment.
+
+        also returns the condition on the tables of the enrolments and the
+        slots at which they are expected besides."""
         pool = Pool()
         Enrolment = pool.get('training.enrolment')
         Slot = pool.get('training.session.slot')
         enrolment = Enrolment.__table__()
         slot = Slot.__table__()
+        expected = Enrolment.expected_sql(enrolment, slot)
+        if also is not None:
+            expected |= also(enrolment, slot)
         where = (
             (slot.state != 'cancelled')
-            & Enrolment.expected_sql(enrolment, slot)
+            & expected
             & (~Coalesce(slot.parallel, Literal(False))
                 | ~cls._parallel_planned_sql(enrolment, slot))
             & of(enrolment.id))

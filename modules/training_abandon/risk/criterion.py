@@ -39,17 +39,19 @@ PRECISION = 10_000
 UNHEARD_OUTCOMES = ['no_answer', 'wrong_contact']
 # The mails to which the trainee is expected to answer
 ASKING_KINDS = ['attendance', 'ask_reasons', 'propose', 'follow_up']
-_LINE = ['enrolment', 'slot', 'date', 'start', 'end', 'start_at']
+_LINE = ['enrolment', 'slot', 'date', 'start', 'end', 'at', 'start_at']
 _NULLS = {
     'slot': fields.Integer('slot'),
     'date': fields.Date('date'),
     'start': fields.Time('start'),
     'end': fields.Time('end'),
+    'at': fields.DateTime('at'),
     'start_at': fields.DateTime('start_at'),
     }
 
 Fact = namedtuple('Fact', 'enrolment value base since slots')
-_Row = namedtuple('_Row', 'enrolment slot date start end value base since')
+_Row = namedtuple(
+    '_Row', 'enrolment slot date start end value base since since_at')
 
 
 def _any(enrolment):
@@ -102,16 +104,21 @@ class Criterion:
         cursor = Transaction().connection.cursor()
         cursor.execute(*tools.apply_types(
                 self.query(self._among(of, stored)),
-                None, None, 'DATE', 'TIME', 'TIME', None, None, 'DATE'))
+                None, None, 'DATE', 'TIME', 'TIME', None, None, 'DATE',
+                'TIMESTAMP'))
         rows = map(_Row._make, cursor.fetchall())
         for enrolment, group in groupby(rows, key=attrgetter('enrolment')):
             first, *others = group
             slots = [
                 (r.slot, r.date, r.start, r.end)
                 for r in [first, *others] if r.slot]
+            # SQLite knows no time zone
+            since = (
+                tools.local_date(first.since_at, self.company)
+                if first.since_at else first.since or first.date)
             yield Fact(
-                enrolment, int(first.value), int(first.base or 0),
-                first.since or first.date, slots)
+                enrolment, int(first.value), int(first.base or 0), since,
+                slots)
 
     def query(self, of):
         """Return the query of the columns of _Row in the order of the
@@ -208,7 +215,8 @@ class Criterion:
         Attendance = pool.get('training.attendance')
         return Attendance._held_query(of)
 
-    def _select(self, table, where, value, base=Null, since=Null):
+    def _select(
+            self, table, where, value, base=Null, since=Null, since_at=Null):
         "Return the query of the rows of the lines of the table"
         return table.select(
             table.enrolment.as_('enrolment'),
@@ -219,6 +227,7 @@ class Criterion:
             value.as_('value'),
             fields.Integer('base').sql_cast(base).as_('base'),
             fields.Date('since').sql_cast(since).as_('since'),
+            fields.DateTime('since_at').sql_cast(since_at).as_('since_at'),
             where=where,
             order_by=[table.enrolment, table.start_at, table.slot])
 
@@ -260,7 +269,7 @@ class ConsecutiveAbsences(Criterion):
     name = 'consecutive_absences'
 
     def likely(self, enrolment):
-        return enrolment.consecutive_absences >= self.least
+        return _may_be_absent(enrolment, self.least)
 
     def query(self, of):
         absent = _absent_query(self._held(of))
@@ -402,14 +411,14 @@ class NoNews(DatedCriterion):
     name = 'no_news'
 
     def likely(self, enrolment):
-        return (enrolment.consecutive_absences > 0) & (
+        return _may_be_absent(enrolment) & (
             (enrolment.last_presence == Null)
             | (enrolment.last_presence <= self.cutoff))
 
     def query(self, of):
-        held, heard = self._held(of), _heard_query(of)
+        held, heard = self._held(of), _last_heard_query(of)
         seen = Max(
-            held.start_at, filter_=held.state != 'absent',
+            held.at, filter_=held.state != 'absent',
             window=Window([held.enrolment]))
         line = held.select(
             *_columns(held), held.state.as_('state'), seen.as_('seen_at'))
@@ -418,17 +427,15 @@ class NoNews(DatedCriterion):
             .select(
                 *_columns(line), line.state.as_('state'),
                 _latest(line.seen_at, heard.heard_at).as_('news_at')))
-        day = fields.Date('news').sql_cast(
-            line.news_at, timezone=self.company.timezone)
         absent = line.select(
             *_columns(line),
             Count(Literal(1), window=Window([line.enrolment])).as_('count'),
-            day.as_('news'),
+            line.news_at.as_('news_at'),
             where=(line.state == 'absent')
-            & (line.start_at > line.news_at)
+            & (line.at > line.news_at)
             & (line.news_at < end_of_day(self.cutoff, self.company.timezone)))
         return self._select(
-            absent, Literal(True), absent.count, since=absent.news)
+            absent, Literal(True), absent.count, since_at=absent.news_at)
 
     def words(self, fact, lang):
         return ngettext(
@@ -452,7 +459,7 @@ class NoShow(DatedCriterion):
         absent = _absent_query(self._held(of))
         return self._select(
             absent,
-            (absent.last_start_at == Null) & (absent.first <= self.cutoff),
+            (absent.last_at == Null) & (absent.first <= self.cutoff),
             absent.count, since=absent.first)
 
     def words(self, fact, lang):
@@ -518,7 +525,7 @@ class NoAnswer(Criterion):
     name = 'no_answer'
 
     def query(self, of):
-        tries, news = self._tries(of), self._news(of)
+        tries, news = self.tries(of), self._news(of)
         unanswered = tries.join(
             news, 'LEFT', condition=news.enrolment == tries.enrolment)
         first = Min(tries.at)
@@ -527,22 +534,26 @@ class NoAnswer(Criterion):
             *map(_null, ['slot', 'date', 'start', 'end']),
             Count(Literal(1)).as_('value'),
             fields.Integer('base').sql_cast(Null).as_('base'),
-            fields.Date('since').sql_cast(
-                first, timezone=self.company.timezone).as_('since'),
-            where=(news.at == Null) | (tries.at > news.at),
+            fields.Date('since').sql_cast(Null).as_('since'),
+            first.as_('since_at'),
+            where=((news.at == Null) | (tries.at > news.at))
+            & (tries.bounced_at == Null),
             group_by=[tries.enrolment],
             having=Count(Literal(1)) >= self.least,
             order_by=[tries.enrolment])
 
     def come_ids(self):
-        tries = self._tries(self._among(of_all))
+        tries = self.tries(self._among(of_all))
         cursor = Transaction().connection.cursor()
         cursor.execute(*tries.select(
-                tries.enrolment, group_by=[tries.enrolment],
+                tries.enrolment,
+                where=tries.bounced_at == Null, group_by=[tries.enrolment],
                 having=Count(Literal(1)) >= self.least))
         return [id_ for id_, in cursor]
 
-    def _tries(self, of):
+    def tries(self, of):
+        """Return the query of the times at which the trainee was asked for an
+        answer, and of those at which what was written came back"""
         pool = Pool()
         Enrolment = pool.get('training.enrolment')
         FollowUp = pool.get('training.follow_up')
@@ -559,13 +570,14 @@ class NoAnswer(Criterion):
 
         mails = of_trainee(mail).select(
             mail.enrolment.as_('enrolment'), mail.sent_at.as_('at'),
+            mail.bounced_at.as_('bounced_at'),
             where=of(mail.enrolment)
             & (mail.party == trainee.party)
             & (mail.state == 'sent')
-            & (mail.bounced_at == Null)
             & mail.kind.in_(ASKING_KINDS))
         calls = of_trainee(follow_up).select(
             follow_up.enrolment.as_('enrolment'), follow_up.done_at.as_('at'),
+            fields.DateTime('bounced_at').sql_cast(Null).as_('bounced_at'),
             where=of(follow_up.enrolment)
             & (follow_up.party == trainee.party)
             & (follow_up.done_at != Null)
@@ -573,12 +585,12 @@ class NoAnswer(Criterion):
         return Union(mails, calls, all_=True)
 
     def _news(self, of):
-        heard, held = _heard_query(of), self._held(of)
+        heard, held = _last_heard_query(of), self._held(of)
         news = Union(
             heard.select(
                 heard.enrolment.as_('enrolment'), heard.heard_at.as_('at')),
             held.select(
-                held.enrolment.as_('enrolment'), held.start_at.as_('at'),
+                held.enrolment.as_('enrolment'), held.at.as_('at'),
                 where=held.state.in_(ATTENDED)),
             all_=True)
         return news.select(
@@ -686,7 +698,7 @@ class LateReturn(DatedCriterion):
                         Literal(1),
                         where=(ended.enrolment == e.id)
                         & (alert.since > ended.date))),
-                lambda e: (e.consecutive_absences > 0)
+                lambda e: _may_be_absent(e)
                 & e.id.in_(ended.select(ended.enrolment))),
             ]
 
@@ -721,21 +733,40 @@ def _latest(first, second):
         else_=second)
 
 
+def _may_be_absent(enrolment, count=1):
+    """Return the condition on the stored facts of the enrolments without
+    which there are not so many absences since the last presence
+
+    What is stored has what is caught up in the place of what was missed."""
+    pool = Pool()
+    Attendance = pool.get('training.attendance')
+    attendance = Attendance.__table__()
+    return (enrolment.consecutive_absences >= count) | enrolment.id.in_(
+        attendance.select(
+            attendance.enrolment,
+            where=(attendance.catches_up != Null)
+            & (attendance.state == 'absent')))
+
+
 def _absent_query(held):
-    "Return the query of the absences since the last presence"
+    "Return the query of the absences since the trainee was last there"
     window = Window([held.enrolment])
-    return held.select(
-        *_columns(held),
+    line = held.select(
+        *_columns(held), held.state.as_('state'),
+        Max(held.at, filter_=held.state.in_(ATTENDED), window=window)
+        .as_('last_at'))
+    window = Window([line.enrolment])
+    return line.select(
+        *_columns(line),
         Count(Literal(1), window=window).as_('count'),
-        Min(held.date, window=window).as_('first'),
-        held.last_start_at.as_('last_start_at'),
-        where=(held.state == 'absent')
-        & ((held.last_start_at == Null)
-            | (held.start_at > held.last_start_at)))
+        Min(line.date, window=window).as_('first'),
+        line.last_at.as_('last_at'),
+        where=(line.state == 'absent')
+        & ((line.last_at == Null) | (line.at > line.last_at)))
 
 
-def _heard_query(of):
-    """Return the query of the last time that the trainee, or a legal
+def heard_query(of):
+    """Return the query of the times at which the trainee, or a legal
     guardian, who answers for the trainee, was heard or has answered"""
     pool = Pool()
     Contact = pool.get('training.enrolment.contact')
@@ -763,7 +794,7 @@ def _heard_query(of):
                 & ((party == trainee.party) | party.in_(guardians))
                 & where))
 
-    heard = Union(
+    return Union(
         of_trainee(
             follow_up, follow_up.enrolment, follow_up.party,
             follow_up.done_at,
@@ -774,6 +805,10 @@ def _heard_query(of):
             mail.enrolment, reply.party, reply.received_at,
             reply.counted == Literal(True)),
         all_=True)
+
+
+def _last_heard_query(of):
+    heard = heard_query(of)
     return heard.select(
         heard.enrolment.as_('enrolment'), Max(heard.at).as_('heard_at'),
         group_by=[heard.enrolment])

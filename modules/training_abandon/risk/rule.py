@@ -332,7 +332,21 @@ class Rule(DeactivableMixin, ModelSQL, ModelView):
     @classmethod
     @ModelView.button_action('training_abandon.act_risk_preview')
     def preview(cls, rules):
-        "Show what other thresholds flag and would have flagged"
+        """Compute what other thresholds flag and would have flagged, and show
+        it"""
+        pool = Pool()
+        Company = pool.get('company.company')
+        Preview = pool.get('training.risk.preview')
+        for rule in rules:
+            company = rule.company
+            if not company:
+                company_id = Transaction().context.get('company')
+                if not company_id:
+                    raise RiskRuleError(gettext(
+                            'training_abandon.msg_risk_rule_no_company',
+                            rule=rule.rec_name))
+                company = Company(company_id)
+            Preview.refresh(rule, company)
 
     @classmethod
     def detect_due(cls):

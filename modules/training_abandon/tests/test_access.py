@@ -137,6 +137,7 @@ def fill(company, session):
     Justification = pool.get('training.justification')
     Proposal = pool.get('training.abandon.proposal')
     Reply = pool.get('training.mail.reply')
+    Rule = pool.get('training.risk.rule')
     Solution = pool.get('training.abandon.solution')
     enrolment, other = create_enrolments(session, 2)
     Code.create([{
@@ -150,6 +151,7 @@ def fill(company, session):
                 }])
     Reply.from_message(
         b'From: a@b.example\r\nMessage-ID: <1@b.example>\r\n\r\nText')
+    Rule.preview(Rule.search([], limit=1))
     slot = session.slots[0]
     Slot.open([slot])
     Attendance.write(list(slot.attendances), {'state': 'absent'})

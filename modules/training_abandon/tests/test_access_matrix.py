@@ -222,6 +222,7 @@ class AccessTestCase(DatabaseTestCase):
                         'name': "Rule", 'company': company.id,
                         'criterion': 'consecutive_absences', 'threshold': 9,
                         }])
+            Rule.preview([rule])
             alert, _ = Alert.raise_concern(
                 [enrolment, second], 'other', "Word")
             Alert.write([alert], {'rule': rule.id, 'facts': "Facts"})

@@ -9,10 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trytond.modules.training_abandon import tools
+from trytond.modules.training_abandon.risk import history
 from trytond.modules.training_abandon.risk.criterion import CRITERIA
+from trytond.modules.training_abandon.risk.replay import Replay
 from trytond.modules.training_abandon.tests.common import (
     DATE, DAY, DatabaseTestCase, archive_rules, count_statements,
     create_enrolments, examples, open_cases, set_up, today)
+from trytond.modules.training_abandon.training.working_day import (
+    WorkingCalendar)
 from trytond.pool import Pool
 from trytond.tests.test_tryton import DB_NAME, with_transaction
 from trytond.transaction import Transaction
@@ -92,13 +96,13 @@ def working_days(start, end):
 
 
 class History:
-    "An enrolment of which the raw rows are known"
+    "An enrolment of which the raw rows are known, until a day"
 
-    def __init__(self, slots, enrolment):
+    def __init__(self, slots, enrolment, until=2 * DAYS):
         self.enrolment = enrolment
         self.events = [
             (dt.datetime.combine(day(n), dt.time(hour)), what)
-            for n, hour, what in enrolment['events']]
+            for n, hour, what in enrolment['events'] if n <= until]
         self.slots, self.planned = [], dt.timedelta()
         for index, slot in enumerate(slots):
             number, hour, hours, state = slot
@@ -106,6 +110,8 @@ class History:
             if state != 'cancelled' and expected:
                 self.planned += dt.timedelta(hours=hours)
             line, minutes, justified = enrolment['lines'][index]
+            if number > until:
+                continue
             if state == 'held' and line and (line in ATTENDED or expected):
                 duration = dt.timedelta(hours=hours)
                 late = dt.timedelta(minutes=minutes)
@@ -382,10 +388,10 @@ class DetectionTestCase(DatabaseTestCase):
 
     def expected(self, enrolments, slots, values, rules, date):
         result = {}
-        for enrolment, history in zip(enrolments, values):
-            history = History(slots, history)
+        for enrolment, value in zip(enrolments, values):
+            known = History(slots, value)
             for rule in rules:
-                indexes = history.flag(rule, date)
+                indexes = known.flag(rule, date)
                 if indexes is not None:
                     result[enrolment.id, rule['criterion']] = sorted(
                         self.records[i].id for i in indexes)
@@ -453,6 +459,62 @@ class DetectionTestCase(DatabaseTestCase):
 
             check()
             self.assertEqual(flagged, set(CRITERIA))
+
+    @with_transaction()
+    def test_replay(self):
+        "Test the first day on which random histories would be flagged"
+        pool = Pool()
+        Rule = pool.get('training.risk.rule')
+        with set_up() as (company, session, _):
+            trainees = [e.trainee for e in create_enrolments(session, 5)]
+            archive_rules()
+            flagged = set()
+            calendar = WorkingCalendar(company)
+
+            @examples(30)
+            @given(PLANNED, ENROLMENTS, RULES)
+            def check(slots, values, rule_values):
+                values = [
+                    {**v, 'state': 'started', 'case': False} for v in values]
+                enrolments = self.create(
+                    session.course, trainees, slots, values)
+                with today(day(DAYS + 6)):
+                    rules = Rule.create([
+                            {**r, 'name': "Rule", 'active': False}
+                            for r in rule_values])
+                    for rule, rule_value in zip(rules, rule_values):
+                        days = first_days(rule, company, calendar)
+                        expected = {}
+                        for enrolment, value in zip(enrolments, values):
+                            first = first_day(slots, value, rule_value)
+                            if first is not None:
+                                expected[enrolment.id] = day(first)
+                                flagged.add(rule.criterion)
+                        self.assertEqual({
+                                e.id: days[e.id] for e in enrolments
+                                if e.id in days}, expected, rule_value)
+
+            check()
+            self.assertEqual(flagged, set(CRITERIA))
+
+
+def first_days(rule, company, calendar):
+    "Return by enrolment the first day on which the rule would flag it"
+    criterion = CRITERIA[rule.criterion](
+        rule, company, day(DAYS + 6), calendar)
+    replay = Replay(rule, company, calendar, [rule.threshold])
+    return {
+        known.enrolment: found
+        for known, _ in history.read(criterion, DATE)
+        for found in replay.first_days(known).values()}
+
+
+def first_day(slots, enrolment, rule):
+    "Return the number of the first day on which the rule flags it, or None"
+    for number in range(DAYS + 7):
+        known = History(slots, enrolment, number)
+        if known.flag(rule, day(number)) is not None:
+            return number
 
 
 def line_values(state, minutes, _):
