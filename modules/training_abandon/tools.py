@@ -62,6 +62,17 @@ def today(company):
         return Date.today()
 
 
+def later_than_today(records, name):
+    "Yield the records whose date is in the future of their company"
+    days = {}
+    for record in records:
+        date, company = getattr(record, name), record.company
+        if date and company not in days:
+            days[company] = today(company)
+        if date and date > days[company]:
+            yield record
+
+
 def local_datetime(at, company):
     "Return what the clock of the company shows at that time, in UTC"
     at = at.replace(tzinfo=tz.UTC)
@@ -105,6 +116,19 @@ def names(records, count=10):
     "Return the names of the first records in words"
     return ', '.join(
         first((f'"{r.rec_name}"' for r in records), count))
+
+
+def boolean_domain(clause, found):
+    """Return the domain of the clause on a boolean, that is true for the
+    records whose ids the query returns"""
+    _, operator, value = clause
+    values = set(
+        map(bool, value) if operator in {'in', 'not in'} else [bool(value)])
+    if operator in {'!=', 'not in'}:
+        values = {True, False} - values
+    if len(values) == 1:
+        return [('id', 'in' if True in values else 'not in', found)]
+    return [] if values else [('id', '=', None)]
 
 
 def is_member(group):

@@ -1,11 +1,14 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 "What is done so that the trainees stay: the engagement register"
+from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, ModelView, fields
 from trytond.pool import Pool
 from trytond.pyson import Bool, Eval, If
 from trytond.transaction import Transaction
 
+from .. import tools
+from ..exceptions import TrainingValidationError
 from ..rec_name import search_names
 from .validity import ValidityMixin
 
@@ -124,6 +127,20 @@ class Measure(ModelSQL, ModelView):
     @classmethod
     def search_rec_name(cls, name, clause):
         return search_names(cls, clause, 'name', 'kind.rec_name')
+
+    @classmethod
+    def validate_fields(cls, measures, field_names):
+        super().validate_fields(measures, field_names)
+        cls.check_date(measures, field_names)
+
+    @classmethod
+    def check_date(cls, measures, field_names=None):
+        if field_names and 'date' not in field_names:
+            return
+        for measure in tools.later_than_today(measures, 'date'):
+            raise TrainingValidationError(gettext(
+                    'training_abandon.msg_measure_future',
+                    measure=measure.rec_name))
 
     @classmethod
     def copy(cls, measures, default=None):

@@ -179,11 +179,11 @@ class SuccessTask(ModelSQL, ModelView):
     def check_done(cls, tasks, field_names=None):
         if field_names and not {'done_on', 'effect'} & field_names:
             return
+        for task in tools.later_than_today(tasks, 'done_on'):
+            raise TrainingValidationError(gettext(
+                    'training_abandon.msg_success_task_future',
+                    task=task.rec_name))
         for task in tasks:
-            if task.done_on and task.done_on > tools.today(task.company):
-                raise TrainingValidationError(gettext(
-                        'training_abandon.msg_success_task_future',
-                        task=task.rec_name))
             if (task.effect
                     and bool(task.done_on) == (task.effect == 'dropped')):
                 raise TrainingValidationError(gettext(

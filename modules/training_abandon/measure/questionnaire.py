@@ -206,6 +206,16 @@ class Answer(ModelSQL, ModelView):
     def validate_fields(cls, answers, field_names):
         super().validate_fields(answers, field_names)
         cls.check_values(answers, field_names)
+        cls.check_answered_on(answers, field_names)
+
+    @classmethod
+    def check_answered_on(cls, answers, field_names=None):
+        if field_names and 'answered_on' not in field_names:
+            return
+        for answer in tools.later_than_today(answers, 'answered_on'):
+            raise TrainingValidationError(gettext(
+                    'training_abandon.msg_questionnaire_future',
+                    question=answer.rec_name))
 
     @classmethod
     def check_values(cls, answers, field_names=None):
