@@ -149,6 +149,16 @@ def current_employee(company):
         return employee
 
 
+def default_employee():
+    """Return the id of the employee of the user for the company of the
+    context, or None"""
+    pool = Pool()
+    Company = pool.get('company.company')
+    company = Transaction().context.get('company')
+    employee = company and current_employee(Company(company))
+    return employee.id if employee else None
+
+
 def resized_logo(company, width, height):
     "Return the PNG of the logo of the company with its size, or None"
     if company.logo:

@@ -10,7 +10,7 @@ from trytond.transaction import Transaction
 from .. import tools
 from ..exceptions import TrainingValidationError
 from ..rec_name import search_names
-from .validity import ValidityMixin
+from .validity import ValidityMixin, valid_on
 
 
 class MeasureKind(ValidityMixin, ModelSQL, ModelView):
@@ -56,16 +56,7 @@ class Measure(ModelSQL, ModelView):
         ondelete='RESTRICT',
         domain=[
             ('company', 'in', [Eval('company', -1), None]),
-            If(Bool(Eval('date')), [
-                    ['OR',
-                        ('start_date', '=', None),
-                        ('start_date', '<=', Eval('date')),
-                        ],
-                    ['OR',
-                        ('end_date', '=', None),
-                        ('end_date', '>=', Eval('date')),
-                        ],
-                    ], []),
+            If(Bool(Eval('date')), valid_on(Eval('date')), []),
             ],
         help="The kind of evidence of the guide of the indicator.")
     course = fields.Many2One(

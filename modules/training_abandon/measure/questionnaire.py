@@ -1,7 +1,6 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 "What the trainees are asked before the course, and what they answer"
-from collections import defaultdict
 from decimal import Decimal, InvalidOperation
 
 from trytond.i18n import gettext
@@ -17,6 +16,7 @@ from trytond.wizard import Button, StateTransition, StateView, Wizard
 from .. import tools
 from ..exceptions import TrainingValidationError
 from ..rec_name import search_names
+from .enrolment import of_enrolments
 from .validity import ValidityMixin
 
 KINDS = [
@@ -238,16 +238,10 @@ class AnswersMixin:
         'get_answers')
 
     @classmethod
-    def get_answers(cls, cases, name):
+    def get_answers(cls, records, name):
         pool = Pool()
         Answer = pool.get('training.questionnaire.answer')
-        by_enrolment = defaultdict(list)
-        for sub_ids in grouped_slice(
-                sorted({c.enrolment.id for c in cases}), tools.BATCH):
-            for answer in Answer.search(
-                    [('enrolment', 'in', list(sub_ids))]):
-                by_enrolment[answer.enrolment.id].append(answer.id)
-        return {c.id: by_enrolment[c.enrolment.id] for c in cases}
+        return of_enrolments(Answer, records)
 
 
 class Fill(Wizard):
