@@ -8,6 +8,10 @@ class RequestError(UserError):
     pass
 
 
+class SuccessPlanWarning(UserWarning):
+    pass
+
+
 class TrainingValidationError(ValidationError):
     pass
 

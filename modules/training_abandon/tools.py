@@ -62,6 +62,17 @@ def today(company):
         return Date.today()
 
 
+def later_than_today(records, name):
+    "Yield the records whose date is in the future of their company"
+    days = {}
+    for record in records:
+        date, company = getattr(record, name), record.company
+        if date and company not in days:
+            days[company] = today(company)
+        if date and date > days[company]:
+            yield record
+
+
 def local_datetime(at, company):
     "Return what the clock of the company shows at that time, in UTC"
     at = at.replace(tzinfo=tz.UTC)
@@ -107,6 +118,19 @@ def names(records, count=10):
         first((f'"{r.rec_name}"' for r in records), count))
 
 
+def boolean_domain(clause, found):
+    """Return the domain of the clause on a boolean, that is true for the
+    records whose ids the query returns"""
+    _, operator, value = clause
+    values = set(
+        map(bool, value) if operator in {'in', 'not in'} else [bool(value)])
+    if operator in {'!=', 'not in'}:
+        values = {True, False} - values
+    if len(values) == 1:
+        return [('id', 'in' if True in values else 'not in', found)]
+    return [] if values else [('id', '=', None)]
+
+
 def is_member(group):
     "Return if the user is a member of the group of the module"
     pool = Pool()
@@ -123,6 +147,16 @@ def current_employee(company):
     employee = User(Transaction().user).employee
     if employee and employee.company == company:
         return employee
+
+
+def default_employee():
+    """Return the id of the employee of the user for the company of the
+    context, or None"""
+    pool = Pool()
+    Company = pool.get('company.company')
+    company = Transaction().context.get('company')
+    employee = company and current_employee(Company(company))
+    return employee.id if employee else None
 
 
 def resized_logo(company, width, height):

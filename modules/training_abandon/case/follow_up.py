@@ -158,10 +158,7 @@ class FollowUp(ModelSQL, ModelView):
 
     @classmethod
     def default_employee(cls):
-        pool = Pool()
-        User = pool.get('res.user')
-        employee = User(Transaction().user).employee
-        return employee.id if employee else None
+        return tools.default_employee()
 
     @fields.depends('enrolment', 'party', '_parent_enrolment.trainee')
     def on_change_enrolment(self):

@@ -22,5 +22,7 @@ class Case(AnswersMixin, metaclass=PoolMeta):
     def on_answer(cls, cases):
         pool = Pool()
         FollowUp = pool.get('training.follow_up')
+        Task = pool.get('training.success.task')
         super().on_answer(cases)
         FollowUp.end_answered(list(dict.fromkeys(cases)))
+        Task.end('closed', 'case', [c for c in cases if c.closed_at])

@@ -18,7 +18,7 @@ from .. import tools
 from ..case.follow_up import HEARD_OUTCOMES, TO_DO
 from ..case.overview import party_phone
 from ..exceptions import FollowUpWarning
-from ..training.working_day import WorkingCalendar
+from ..training.working_day import WorkingCalendar, end_of_day
 
 # What takes the time of the employee and of the party
 APPOINTMENTS = ['call', 'meeting', 'visit', 'mediation']
@@ -206,6 +206,19 @@ class PlanningMixin:
 class FollowUp(PhoneMixin, PlanningMixin, metaclass=PoolMeta):
     __name__ = 'training.follow_up'
 
+    agreed = fields.Boolean(
+        "Agreed",
+        states={
+            'invisible': ~Eval('planned_at'),
+            },
+        help="The party has agreed on the time: an answer does not end it.")
+    of_the_day = fields.Function(
+        fields.Boolean(
+            "Of the Day",
+            help="It is planned for today or before, by the clock of the "
+            "company, or without time."),
+        'get_of_the_day', searcher='search_of_the_day')
+
     @classmethod
     def __setup__(cls):
         super().__setup__()
@@ -232,9 +245,52 @@ class FollowUp(PhoneMixin, PlanningMixin, metaclass=PoolMeta):
                 self.planned_until = self.planned_at + rule.duration
 
     @classmethod
+    def get_of_the_day(cls, follow_ups, name):
+        ends = {
+            c: end_of_day(tools.today(c), c.timezone)
+            for c in {f.company for f in follow_ups}}
+        return {
+            f.id: not f.planned_at or f.planned_at < ends[f.company]
+            for f in follow_ups}
+
+    @classmethod
+    def search_of_the_day(cls, name, clause):
+        pool = Pool()
+        Company = pool.get('company.company')
+        by_timezone = defaultdict(list)
+        for company in Company.search([]):
+            by_timezone[company.timezone].append(company)
+        return tools.boolean_domain(clause, cls.search(['OR',
+                    ('planned_at', '=', None),
+                    *([
+                            ('company', 'in', [c.id for c in companies]),
+                            ('planned_at', '<', end_of_day(
+                                    tools.today(companies[0]), timezone)),
+                            ] for timezone, companies in by_timezone.items()),
+                    ], order=[], query=True))
+
+    @classmethod
     @ModelView.button_action('training_abandon.wizard_follow_up_record')
     def record(cls, follow_ups):
         pass
+
+    @classmethod
+    def on_modification(cls, mode, follow_ups, field_names=None):
+        super().on_modification(mode, follow_ups, field_names=field_names)
+        if mode != 'delete':
+            cls.end_heard([
+                    f.enrolment for f in follow_ups
+                    if f.done_at and f.outcome in HEARD_OUTCOMES])
+
+    @classmethod
+    def _reminders(cls, *domain):
+        "Return what is planned without that the party has agreed on it"
+        return cls.search([
+                *domain,
+                ('kind', 'in', REMINDERS),
+                ('agreed', '!=', True),
+                *TO_DO,
+                ], order=[])
 
     @classmethod
     def end_answered(cls, cases):
@@ -242,19 +298,26 @@ class FollowUp(PhoneMixin, PlanningMixin, metaclass=PoolMeta):
         answered since, and of those closed"""
         for sub_cases in grouped_slice(cases, tools.BATCH):
             sub_cases = list(sub_cases)
-            pending = cls.search([
-                    ('case', 'in', [c.id for c in sub_cases]),
+            ids = [c.id for c in sub_cases]
+            closed = cls.search([
+                    ('case', 'in', [c.id for c in sub_cases if c.closed_at]),
                     ('kind', 'in', REMINDERS),
                     *TO_DO,
                     ], order=[])
-            if not pending:
-                continue
-            closed = [f for f in pending if f.case.closed_at]
             cls.end(closed, 'closed')
-            asked = [
-                f for f in pending
-                if not f.case.closed_at and f.case.state in ASKED_STATES]
-            cls.end(cls._answered(asked), 'answered')
+            cls.end(cls._answered([
+                        f for f in cls._reminders(('case', 'in', ids))
+                        if f.case.state in ASKED_STATES]), 'answered')
+
+    @classmethod
+    def end_heard(cls, enrolments):
+        """End what was planned, without case, to remind the parties of the
+        enrolments who were heard since"""
+        for sub_ids in grouped_slice(
+                sorted({e.id for e in enrolments}), tools.BATCH):
+            cls.end(cls._answered(cls._reminders(
+                        ('enrolment', 'in', list(sub_ids)),
+                        ('case', '=', None))), 'answered')
 
     @classmethod
     def _answered(cls, follow_ups):
@@ -263,20 +326,24 @@ class FollowUp(PhoneMixin, PlanningMixin, metaclass=PoolMeta):
         Reply = pool.get('training.mail.reply')
         if not follow_ups:
             return []
+        enrolments = list({f.enrolment.id for f in follow_ups})
         heard = defaultdict(list)
         for reply in Reply.search([
-                    ('case', 'in', list({f.case.id for f in follow_ups})),
+                    ['OR',
+                        ('case.enrolment', 'in', enrolments),
+                        ('enrolment', 'in', enrolments),
+                        ],
                     ('kind', '=', 'answer'),
                     ], order=[]):
-            heard[reply.case.enrolment, reply.party].append(reply.received_at)
+            enrolment = reply.case.enrolment if reply.case else reply.enrolment
+            heard[enrolment, reply.party].append(reply.received_at)
         for other in cls.search([
-                    ('enrolment', 'in', list({
-                                f.enrolment.id for f in follow_ups})),
+                    ('enrolment', 'in', enrolments),
                     ('outcome', 'in', HEARD_OUTCOMES),
                     ('done_at', '!=', None),
                     ], order=[]):
             heard[other.enrolment, other.party].append(other.done_at)
-        for case in {f.case for f in follow_ups}:
+        for case in {f.case for f in follow_ups if f.case}:
             if case.answered_at:
                 heard[case.enrolment, case.enrolment.trainee.party].append(
                     case.answered_at)
@@ -285,3 +352,9 @@ class FollowUp(PhoneMixin, PlanningMixin, metaclass=PoolMeta):
             if any(
                 at >= f.create_date.replace(microsecond=0)
                 for at in heard[f.enrolment, f.party])]
+
+    @classmethod
+    def copy(cls, follow_ups, default=None):
+        default = default.copy() if default is not None else {}
+        default.setdefault('agreed')
+        return super().copy(follow_ups, default=default)

@@ -1,13 +1,16 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 "What is done so that the trainees stay: the engagement register"
+from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, ModelView, fields
 from trytond.pool import Pool
 from trytond.pyson import Bool, Eval, If
 from trytond.transaction import Transaction
 
+from .. import tools
+from ..exceptions import TrainingValidationError
 from ..rec_name import search_names
-from .validity import ValidityMixin
+from .validity import ValidityMixin, valid_on
 
 
 class MeasureKind(ValidityMixin, ModelSQL, ModelView):
@@ -53,16 +56,7 @@ class Measure(ModelSQL, ModelView):
         ondelete='RESTRICT',
         domain=[
             ('company', 'in', [Eval('company', -1), None]),
-            If(Bool(Eval('date')), [
-                    ['OR',
-                        ('start_date', '=', None),
-                        ('start_date', '<=', Eval('date')),
-                        ],
-                    ['OR',
-                        ('end_date', '=', None),
-                        ('end_date', '>=', Eval('date')),
-                        ],
-                    ], []),
+            If(Bool(Eval('date')), valid_on(Eval('date')), []),
             ],
         help="The kind of evidence of the guide of the indicator.")
     course = fields.Many2One(
@@ -124,6 +118,20 @@ class Measure(ModelSQL, ModelView):
     @classmethod
     def search_rec_name(cls, name, clause):
         return search_names(cls, clause, 'name', 'kind.rec_name')
+
+    @classmethod
+    def validate_fields(cls, measures, field_names):
+        super().validate_fields(measures, field_names)
+        cls.check_date(measures, field_names)
+
+    @classmethod
+    def check_date(cls, measures, field_names=None):
+        if field_names and 'date' not in field_names:
+            return
+        for measure in tools.later_than_today(measures, 'date'):
+            raise TrainingValidationError(gettext(
+                    'training_abandon.msg_measure_future',
+                    measure=measure.rec_name))
 
     @classmethod
     def copy(cls, measures, default=None):

@@ -9,19 +9,22 @@ from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, ModelView, fields, sequence_ordered
 from trytond.pool import Pool
 from trytond.pyson import Bool, Date, DateTime, Eval, If, PYSONEncoder
+from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 from trytond.wizard import Button, StateAction, StateView, Wizard
 
 from .. import tools
-from ..exceptions import TrainingValidationError
+from ..exceptions import SuccessPlanWarning, TrainingValidationError
 from ..rec_name import search_names
 from ..training.working_day import WorkingCalendar
-from .validity import ValidityMixin
+from .enrolment import of_enrolments
+from .validity import ValidityMixin, valid_on
 
 # The tasks that are still to be done
 TO_DO = [
     ('done_on', '=', None),
     ('effect', '=', None),
+    ('cancelled_at', '=', None),
     ]
 
 
@@ -115,6 +118,7 @@ class SuccessTask(ModelSQL, ModelView):
         "Done on",
         states={
             'invisible': Eval('effect') == 'dropped',
+            'readonly': Bool(Eval('cancelled_at')),
             },
         help="The day on which it was done.")
     effect = fields.Selection([
@@ -124,7 +128,26 @@ class SuccessTask(ModelSQL, ModelView):
             ('none', "Without Effect"),
             ('dropped', "Not Done"),
             ], "Effect", sort=False,
+        states={
+            'readonly': Bool(Eval('cancelled_at')),
+            },
         help="What it changed for the trainee.")
+    effect_string = effect.translated('effect')
+    cancelled_at = fields.DateTime(
+        "No Longer Needed since", readonly=True,
+        states={
+            'invisible': ~Eval('cancelled_at'),
+            },
+        help="When its plan ended before it was done.")
+    cancel_reason = fields.Selection([
+            (None, ""),
+            ('ended', "The Enrolment Has Ended"),
+            ('closed', "The Case Is Closed"),
+            ], "Why", readonly=True, sort=False,
+        states={
+            'invisible': ~Eval('cancelled_at'),
+            },
+        help="What ended its plan.")
     note = fields.Text(
         "Note", help="What came of it.  Do not write any health detail.")
 
@@ -147,13 +170,7 @@ class SuccessTask(ModelSQL, ModelView):
 
     @classmethod
     def default_employee(cls):
-        pool = Pool()
-        User = pool.get('res.user')
-        employee = User(Transaction().user).employee
-        if (employee
-                and employee.company.id == Transaction().context.get(
-                    'company')):
-            return employee.id
+        return tools.default_employee()
 
     @classmethod
     def search_rec_name(cls, name, clause):
@@ -163,7 +180,7 @@ class SuccessTask(ModelSQL, ModelView):
     def view_attributes(cls):
         return super().view_attributes() + [
             ('/tree', 'visual',
-                If(Bool(Eval('effect')), 'muted',
+                If(Bool(Eval('effect')) | Bool(Eval('cancelled_at')), 'muted',
                     If(~Eval('done_on')
                         & (Eval('due_date', dt.date.max)
                             < Date(start=DateTime())),
@@ -179,11 +196,11 @@ class SuccessTask(ModelSQL, ModelView):
     def check_done(cls, tasks, field_names=None):
         if field_names and not {'done_on', 'effect'} & field_names:
             return
+        for task in tools.later_than_today(tasks, 'done_on'):
+            raise TrainingValidationError(gettext(
+                    'training_abandon.msg_success_task_future',
+                    task=task.rec_name))
         for task in tasks:
-            if task.done_on and task.done_on > tools.today(task.company):
-                raise TrainingValidationError(gettext(
-                        'training_abandon.msg_success_task_future',
-                        task=task.rec_name))
             if (task.effect
                     and bool(task.done_on) == (task.effect == 'dropped')):
                 raise TrainingValidationError(gettext(
@@ -193,9 +210,60 @@ class SuccessTask(ModelSQL, ModelView):
     @classmethod
     def copy(cls, tasks, default=None):
         default = default.copy() if default is not None else {}
-        for name in ['done_on', 'effect', 'note']:
+        for name in [
+                'done_on', 'effect', 'note', 'cancelled_at', 'cancel_reason']:
             default.setdefault(name)
         return super().copy(tasks, default=default)
+
+    @classmethod
+    def end(cls, reason, name, records):
+        """Note that what is still to be done for the records of the field is
+        no longer needed, because their plan has ended"""
+        for sub_ids in grouped_slice(
+                sorted({r.id for r in records}), tools.BATCH):
+            cls.write(cls.search([
+                        (name, 'in', list(sub_ids)),
+                        *TO_DO,
+                        ], order=[]),
+                {
+                    'cancelled_at': tools.now(),
+                    'cancel_reason': reason,
+                    })
+
+    @classmethod
+    def applied(cls, plan, enrolments):
+        """Return the set of the enrolments to which the plan applies or has
+        applied, unless something has ended it before its end"""
+        todo, ended, found = set(), set(), set()
+        for sub_ids in grouped_slice(
+                sorted({e.id for e in enrolments}), tools.BATCH):
+            for task in cls.search([
+                        ('plan', '=', plan.id),
+                        ('enrolment', 'in', list(sub_ids)),
+                        ], order=[]):
+                found.add(task.enrolment)
+                if task.cancelled_at:
+                    ended.add(task.enrolment)
+                elif not task.done_on and not task.effect:
+                    todo.add(task.enrolment)
+        return found - (ended - todo)
+
+
+class PlanMixin:
+    "Records of which the success plan of the enrolment is shown"
+    __slots__ = ()
+
+    success_tasks = fields.Function(
+        fields.Many2Many(
+            'training.success.task', None, None, "Success Plan",
+            help="What is done so that the trainee stays, with its effect."),
+        'get_success_tasks')
+
+    @classmethod
+    def get_success_tasks(cls, records, name):
+        pool = Pool()
+        Task = pool.get('training.success.task')
+        return of_enrolments(Task, records)
 
 
 class ApplyPlan(Wizard):
@@ -251,6 +319,7 @@ class ApplyPlan(Wizard):
                 or any(r.company != company for r in records)):
             raise TrainingValidationError(gettext(
                     'training_abandon.msg_success_plan_apply'))
+        subjects = self._new(start.plan, map(self._subject, records))
         calendar = WorkingCalendar(company)
         tasks = Task.create([{
                     'company': company.id,
@@ -261,17 +330,43 @@ class ApplyPlan(Wizard):
                     'employee': start.employee,
                     'due_date': calendar.add(start.date, line.delay),
                     }
-                for enrolment, case in map(self._subject, records)
+                for enrolment, case in subjects
                 for line in start.plan.lines])
         action['pyson_domain'] = PYSONEncoder().encode(
             [('id', 'in', [t.id for t in tasks])])
         action['domains'] = []
         return action, {}
 
+    def _new(self, plan, subjects):
+        """Return the enrolments, each once, with their cases to which the
+        plan does not apply yet"""
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        Task = pool.get('training.success.task')
+        Warning = pool.get('res.user.warning')
+        subjects = dict(subjects)
+        tools.lock(Enrolment, subjects)
+        applied = Task.applied(plan, subjects)
+        names = tools.names(e for e in subjects if e in applied)
+        if len(applied) == len(subjects):
+            raise TrainingValidationError(gettext(
+                    'training_abandon.msg_success_plan_applied',
+                    plan=plan.rec_name, enrolments=names))
+        elif applied:
+            key = Warning.format('success_plan_applied', [plan, *applied])
+            if Warning.check(key):
+                raise SuccessPlanWarning(key, gettext(
+                        'training_abandon.msg_success_plan_applied_some',
+                        plan=plan.rec_name, enrolments=names))
+        return [(e, c) for e, c in subjects.items() if e not in applied]
+
     def _subject(self, record):
         "Return the enrolment and the case of the record"
         if self.model.__name__ == 'training.abandon.case':
             return record.enrolment, record
+        elif self.model.__name__ == 'training.alert':
+            return (
+                record.enrolment, record.case or record.enrolment.current_case)
         return record, record.current_case
 
 
@@ -290,14 +385,7 @@ class ApplyPlanStart(ModelView):
         'training.success.plan', "Plan", required=True,
         domain=[
             ('company', 'in', [Eval('company', -1), None]),
-            ['OR',
-                ('start_date', '=', None),
-                ('start_date', '<=', Eval('date', None)),
-                ],
-            ['OR',
-                ('end_date', '=', None),
-                ('end_date', '>=', Eval('date', None)),
-                ],
+            *valid_on(Eval('date', None)),
             ],
         help="The plan of which the tasks are created.")
     date = fields.Date(

@@ -1,7 +1,6 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 "What the trainees are asked before the course, and what they answer"
-from collections import defaultdict
 from decimal import Decimal, InvalidOperation
 
 from trytond.i18n import gettext
@@ -17,6 +16,7 @@ from trytond.wizard import Button, StateTransition, StateView, Wizard
 from .. import tools
 from ..exceptions import TrainingValidationError
 from ..rec_name import search_names
+from .enrolment import of_enrolments
 from .validity import ValidityMixin
 
 KINDS = [
@@ -206,6 +206,16 @@ class Answer(ModelSQL, ModelView):
     def validate_fields(cls, answers, field_names):
         super().validate_fields(answers, field_names)
         cls.check_values(answers, field_names)
+        cls.check_answered_on(answers, field_names)
+
+    @classmethod
+    def check_answered_on(cls, answers, field_names=None):
+        if field_names and 'answered_on' not in field_names:
+            return
+        for answer in tools.later_than_today(answers, 'answered_on'):
+            raise TrainingValidationError(gettext(
+                    'training_abandon.msg_questionnaire_future',
+                    question=answer.rec_name))
 
     @classmethod
     def check_values(cls, answers, field_names=None):
@@ -228,16 +238,10 @@ class AnswersMixin:
         'get_answers')
 
     @classmethod
-    def get_answers(cls, cases, name):
+    def get_answers(cls, records, name):
         pool = Pool()
         Answer = pool.get('training.questionnaire.answer')
-        by_enrolment = defaultdict(list)
-        for sub_ids in grouped_slice(
-                sorted({c.enrolment.id for c in cases}), tools.BATCH):
-            for answer in Answer.search(
-                    [('enrolment', 'in', list(sub_ids))]):
-                by_enrolment[answer.enrolment.id].append(answer.id)
-        return {c.id: by_enrolment[c.enrolment.id] for c in cases}
+        return of_enrolments(Answer, records)
 
 
 class Fill(Wizard):

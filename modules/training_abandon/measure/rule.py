@@ -2,7 +2,7 @@
 # this repository contains the full copyright notices and license terms.
 import datetime as dt
 
-from trytond.i18n import gettext
+from trytond.i18n import gettext, ngettext
 from trytond.model import ModelSQL, ModelView, fields
 
 from .. import tools
@@ -67,7 +67,12 @@ class FollowUpRule(ValidityMixin, ModelSQL, ModelView):
     def get_rec_name(self, name):
         return gettext(
             'training_abandon.msg_follow_up_rule_name',
-            attempts=self.attempts, delay=self.delay)
+            attempts=ngettext(
+                'training_abandon.msg_follow_up_rule_attempts',
+                self.attempts, count=self.attempts),
+            days=ngettext(
+                'training_abandon.msg_follow_up_rule_days',
+                self.delay, count=self.delay))
 
     @classmethod
     def search_rec_name(cls, name, clause):

@@ -4,6 +4,20 @@ from trytond.model import Index, fields
 from trytond.pyson import Bool, Eval, If
 
 
+def valid_on(date):
+    "Return the domain of what is valid on the date, that may be PYSON"
+    return [
+        ['OR',
+            ('start_date', '=', None),
+            ('start_date', '<=', date),
+            ],
+        ['OR',
+            ('end_date', '=', None),
+            ('end_date', '>=', date),
+            ],
+        ]
+
+
 class ValidityMixin:
     "Records with dates of validity, of a company or of all of them"
     __slots__ = ()
@@ -40,14 +54,7 @@ class ValidityMixin:
         "Return the domain of what is valid for the company on the date"
         return [
             ('company', 'in', [company.id, None]),
-            ['OR',
-                ('start_date', '=', None),
-                ('start_date', '<=', date),
-                ],
-            ['OR',
-                ('end_date', '=', None),
-                ('end_date', '>=', date),
-                ],
+            *valid_on(date),
             ]
 
     @classmethod

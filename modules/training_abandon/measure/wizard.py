@@ -14,6 +14,8 @@ from .. import tools
 from ..exceptions import FollowUpRecordError, TrainingValidationError
 from ..training.working_day import WorkingCalendar
 
+# The outcomes after which another follow-up is planned
+NEXT_OUTCOMES = {'no_answer', 'appointment'}
 ROLES = {
     'tutor': ['tutor', 'apprenticeship_supervisor'],
     }
@@ -34,7 +36,7 @@ class RecordFollowUp(Wizard):
     next_ = StateView(
         'training.follow_up.record.next',
         'training_abandon.follow_up_record_next_view_form', [
-            Button("No Other Attempt", 'end', 'tryton-cancel'),
+            Button("Do Not Plan", 'end', 'tryton-cancel'),
             Button("Plan", 'plan', 'tryton-ok', default=True),
             ])
     plan = StateTransition()
@@ -78,7 +80,7 @@ class RecordFollowUp(Wizard):
             follow_up.note = '\n'.join(
                 filter(None, [follow_up.note, self.start.note]))
         follow_up.save()
-        return 'next_' if follow_up.outcome == 'no_answer' else 'end'
+        return 'next_' if follow_up.outcome in NEXT_OUTCOMES else 'end'
 
     def default_next_(self, fields):
         pool = Pool()
@@ -86,14 +88,16 @@ class RecordFollowUp(Wizard):
         Rule = pool.get('training.follow_up.rule')
         follow_up = self.model(self.record.id)
         company = follow_up.company
-        rule = Rule.get(company)
         values = {
             'follow_up': follow_up.id,
             'attempt': follow_up.attempt,
-            'attempts': rule.attempts,
             'employee': follow_up.employee.id if follow_up.employee else None,
             }
-        if follow_up.attempt < rule.attempts:
+        rule = Rule.valid_at(company, tools.today(company))
+        if rule:
+            values['attempts'] = rule.attempts
+        if (rule and follow_up.outcome == 'no_answer'
+                and follow_up.attempt < rule.attempts):
             where = (
                 company, WorkingCalendar(company),
                 Configuration.get_noon(company))
@@ -112,11 +116,14 @@ class RecordFollowUp(Wizard):
                     'training_abandon.msg_follow_up_no_time'))
         # As for those that are planned by hand
         follow_up._with({'done_at': None, 'outcome': None})._check_done()
+        rule = Rule.valid_at(
+            follow_up.company, tools.today(follow_up.company))
         self.model.copy([follow_up], {
                 'planned_at': self.next_.planned_at,
-                'planned_until': self.next_.planned_at
-                + Rule.get(follow_up.company).duration,
+                'planned_until': (
+                    self.next_.planned_at + rule.duration if rule else None),
                 'employee': self.next_.employee,
+                'agreed': follow_up.outcome == 'appointment',
                 })
         return 'end'
 
@@ -136,7 +143,7 @@ class RecordFollowUpStart(ModelView):
     outcome = fields.Selection(
         'get_outcomes', "Outcome", required=True, sort=False,
         help="What came of it; after no answer, the next attempt is "
-        "proposed.")
+        "proposed; an appointment is then planned.")
     note = fields.Text(
         "Note", help="What was said.  Do not write any health detail.")
 
@@ -152,14 +159,15 @@ class RecordFollowUpNext(ModelView):
 
     follow_up = fields.Many2One(
         'training.follow_up', "Follow-Up", readonly=True,
-        help="The follow-up that had no answer.")
+        help="The follow-up after which another one is planned.")
     attempt = fields.Integer("Attempts Made", readonly=True,
         help="How many times the party was tried, this time included.")
     attempts = fields.Integer("Attempts of the Rule", readonly=True,
         help="After how many the rule gives up.")
     planned_at = fields.DateTime(
         "Next Attempt",
-        help="Empty when all the attempts of the rule were made.")
+        help="Empty when all the attempts of the rule were made, when there "
+        "is no rule and for an appointment, whose time was agreed.")
     employee = fields.Many2One('company.employee', "Employee")
 
 

@@ -173,14 +173,53 @@ class RecordTestCase(FollowUpTestCase):
 
     @with_transaction()
     def test_no_rule(self):
-        "Test that without a valid rule it is told what to do"
+        "Test that without a valid rule what was done is recorded"
         pool = Pool()
         Rule = pool.get('training.follow_up.rule')
         with set_up() as (company, session, _):
             Rule.write(Rule.search([]), {'end_date': DATE})
             enrolment, = create_enrolments(session)
+            call = self.plan(enrolment)
+            wizard, result = self.record(call, 'no_answer')
+            self.assertEqual(call.outcome, 'no_answer')
+            next_ = result['view']['defaults']
+            self.assertIsNone(next_.get('attempts'))
+            self.assertIsNone(next_.get('planned_at'))
+            self.apply_next(
+                wizard, call, {**next_, 'planned_at': MORNING + DAY})
+            following, = type(call).search([('done_at', '=', None)])
+            self.assertIsNone(following.planned_until)
             with self.assertRaises(FollowUpRuleError):
-                self.record(self.plan(enrolment), 'no_answer')
+                run_wizard('training.follow_up.plan', [enrolment])
+
+    @with_transaction()
+    def test_appointment(self):
+        "Test the appointment that was made, which no answer ends"
+        pool = Pool()
+        FollowUp = pool.get('training.follow_up')
+        with set_up() as (company, session, _):
+            enrolment, = create_enrolments(session)
+            call = self.plan(enrolment)
+            wizard, result = self.record(call, 'appointment')
+            next_ = result['view']['defaults']
+            self.assertIsNone(next_.get('planned_at'))
+            self.apply_next(
+                wizard, call, {**next_, 'planned_at': MORNING + DAY})
+            following, = FollowUp.search([('done_at', '=', None)])
+            self.assertTrue(following.agreed)
+            self.record(self.plan(enrolment), 'reached', tools.now())
+            self.assertFalse(FollowUp(following.id).cancelled_at)
+
+    @with_transaction()
+    def test_rule_name(self):
+        "Test the plurals of the name of a rule"
+        pool = Pool()
+        Rule = pool.get('training.follow_up.rule')
+        self.assertEqual([
+                Rule(attempts=a, delay=d).get_rec_name('rec_name')
+                for a, d in [(1, 1), (3, 2)]], [
+                "1 attempt, after 1 working day each",
+                "3 attempts, after 2 working days each"])
 
 
 class PlanningTestCase(FollowUpTestCase):
@@ -404,6 +443,57 @@ class NoLongerNeededTestCase(FollowUpTestCase):
             self.assertIsNone(self.answered(later))
 
     @with_transaction()
+    def test_without_case(self):
+        "Test that an answer ends the calls of an enrolment without case"
+        pool = Pool()
+        Mail = pool.get('training.mail')
+        Reply = pool.get('training.mail.reply')
+        with set_up() as (company, session, prescriber):
+            for answer in ['call', 'mail']:
+                enrolment, other = create_enrolments(
+                    session, 2, prescriber=prescriber)
+                trainee = enrolment.trainee.party
+                calls = [
+                    self.plan(enrolment, planned_at=tools.now() + DAY),
+                    self.plan(
+                        enrolment, planned_at=tools.now() + DAY,
+                        kind='letter'),
+                    self.plan(
+                        enrolment, planned_at=tools.now() + DAY, agreed=True),
+                    self.plan(
+                        enrolment, planned_at=tools.now() + DAY,
+                        kind='meeting'),
+                    self.plan(
+                        enrolment, planned_at=tools.now() + DAY,
+                        party=prescriber.id),
+                    self.plan(other, planned_at=tools.now() + DAY),
+                    ]
+                self.backdate(*calls)
+                if answer == 'call':
+                    self.plan(
+                        enrolment, done_at=tools.now(), outcome='reached')
+                else:
+                    mail, = Mail.create([{
+                                'company': company.id,
+                                'enrolment': enrolment.id,
+                                'party': trainee.id,
+                                'kind': 'inform',
+                                'to': 'trainee@example.com',
+                                'subject': "Absence",
+                                'body': "Absence",
+                                }])
+                    Reply.create([{
+                                'company': company.id, 'mail': mail.id,
+                                'party': trainee.id, 'kind': 'answer',
+                                'received_at': tools.now(),
+                                'message_id': '<1@example.com>',
+                                'state': 'new',
+                                }])
+                self.assertEqual(
+                    list(map(self.answered, calls)),
+                    ['answered', 'answered', None, None, None, None])
+
+    @with_transaction()
     def test_closed(self):
         "Test that a case that is closed ends its calls"
         pool = Pool()
@@ -465,16 +555,46 @@ class TodayTestCase(FollowUpTestCase):
             self.assertEqual(*numbers)
 
     @with_transaction()
+    def test_day(self):
+        "Test that the day is the one of the company"
+        pool = Pool()
+        Company = pool.get('company.company')
+        FollowUp = pool.get('training.follow_up')
+        with set_up() as (company, session, _), today(DATE):
+            Company.write([company], {'timezone': 'Europe/Paris'})
+            enrolment, = create_enrolments(session)
+            midnight = dt.datetime.combine(DATE, dt.time(23))
+            calls = [
+                self.plan(enrolment, planned_at=planned_at)
+                for planned_at in [None, midnight - HOUR / 60, midnight]]
+            self.assertEqual(
+                [c.of_the_day for c in FollowUp.browse(calls)],
+                [True, True, False])
+            for clause, found in [
+                    (('=', True), calls[:2]),
+                    (('!=', False), calls[:2]),
+                    (('in', [True]), calls[:2]),
+                    (('=', False), calls[2:]),
+                    (('not in', [True]), calls[2:]),
+                    (('in', [True, False]), calls),
+                    (('not in', [True, False]), []),
+                    ]:
+                self.assertEqual(
+                    FollowUp.search(
+                        [('of_the_day', *clause)], order=[('id', 'ASC')]),
+                    found)
+
+    @with_transaction()
     def test_tabs(self):
         "Test the tabs of the calls"
         pool = Pool()
         FollowUp = pool.get('training.follow_up')
         ModelData = pool.get('ir.model.data')
         Window = pool.get('ir.action.act_window')
-        with set_up() as (company, session, _), today(DATE):
+        now = dt.datetime.now(dt.timezone.utc).replace(
+            tzinfo=None, microsecond=0)
+        with set_up() as (company, session, _), today(now.date()):
             enrolment, = create_enrolments(session)
-            now = dt.datetime.now(dt.timezone.utc).replace(
-                tzinfo=None, microsecond=0)
             late = self.plan(enrolment, planned_at=now - DAY)
             self.plan(enrolment, planned_at=now + 2 * DAY)
             other = self.plan(

@@ -1,15 +1,19 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 "The success plans and their tasks"
+import datetime as dt
+
 from trytond.model.exceptions import AccessError
-from trytond.modules.training_abandon.exceptions import TrainingValidationError
+from trytond.modules.training_abandon.exceptions import (
+    SuccessPlanWarning, TrainingValidationError)
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
+from trytond.transaction import Transaction
 
 from .common import (
     DATE, DAY, DatabaseTestCase, analyse, as_user, count_statements,
     create_enrolments, create_user, open_cases, open_wizard, run_wizard,
-    set_up, today)
+    savepoint, set_up, today)
 
 
 class PlanTestCase(DatabaseTestCase):
@@ -43,10 +47,97 @@ class PlanTestCase(DatabaseTestCase):
                 [t.name for t in tasks],
                 [line.name for line in self.plan().lines])
             self.assertEqual(list(first.success_tasks), tasks)
-            for record in [second, case]:
-                tasks = self.apply([record])
+            for record, plan in [
+                    (second, "Tutoring"), (case, "Equipment")]:
+                tasks = self.apply([record], plan=self.plan(plan).id)
                 self.assertEqual(
                     {(t.enrolment, t.case) for t in tasks}, {(second, case)})
+
+    @with_transaction()
+    def test_twice(self):
+        "Test that a plan that applies adds nothing, and says so"
+        pool = Pool()
+        Task = pool.get('training.success.task')
+        with set_up() as (company, session, _):
+            first, second = create_enrolments(session, 2)
+            case, = open_cases([first])
+            tasks = self.apply([first])
+            for record in [first, case]:
+                with self.assertRaisesRegex(
+                        TrainingValidationError, "already applies"):
+                    self.apply([record])
+            with Transaction().set_context(_skip_warnings=False), \
+                    savepoint(), self.assertRaisesRegex(
+                        SuccessPlanWarning, "nothing is added"):
+                self.apply([first, second])
+            self.assertEqual(
+                {t.enrolment for t in self.apply([first, second])}, {second})
+            Task.write(tasks, {'done_on': DATE})
+            with self.assertRaises(TrainingValidationError):
+                self.apply([first])
+            other, = create_enrolments(session)
+            self.assertEqual(len(self.apply([other, other])), len(tasks))
+
+    @with_transaction()
+    def test_end(self):
+        "Test what ends a plan: the case that is closed and the enrolment"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        Task = pool.get('training.success.task')
+        with set_up() as (company, session, _):
+            followed, ended = create_enrolments(session, 2)
+            before = self.apply(
+                [followed], plan=self.plan("Equipment").id)
+            case, = open_cases([followed])
+            done, dropped, *others = self.apply([case])
+            other = self.apply([ended])
+            Task.write([done], {'done_on': DATE}, [dropped], {
+                    'effect': 'dropped'})
+            run_wizard(
+                'training.abandon.case.cancel_case', [case],
+                reason="Mistake")
+            self.assertEqual(
+                [t.cancel_reason for t in Task.browse(
+                        [done, dropped, *others, *before, *other])],
+                [None] * 2 + ['closed'] * len(others)
+                + [None] * len([*before, *other]))
+            self.assertTrue(Task(others[0].id).cancelled_at)
+            self.assertTrue(self.apply([followed]))
+            Enrolment.cancel([ended])
+            self.assertEqual(
+                {t.cancel_reason for t in Task.browse(other)}, {'ended'})
+            with as_user(create_user('assistant', company, 'training')), \
+                    self.assertRaises(AccessError):
+                Task.write([Task(others[0].id)], {'cancelled_at': None})
+
+    @with_transaction()
+    def test_alert(self):
+        "Test the plan of an alert, shown with the answers"
+        pool = Pool()
+        Alert = pool.get('training.alert')
+        Answer = pool.get('training.questionnaire.answer')
+        Questionnaire = pool.get('training.questionnaire')
+        with set_up() as (company, session, _):
+            enrolment, other = create_enrolments(session, 2)
+            alerts = Alert.create([{
+                        'company': company.id, 'enrolment': e.id,
+                        'level': 'alert', 'state': 'open', 'kind': 'other',
+                        'first_seen': dt.datetime.combine(DATE, dt.time()),
+                        } for e in [enrolment, other]])
+            questionnaire, = Questionnaire.create([{
+                        'name': "Needs",
+                        'questions': [('create', [{'name': "Help"}])],
+                        }])
+            answer, = Answer.create([{
+                        'company': company.id, 'enrolment': enrolment.id,
+                        'question': questionnaire.questions[0].id,
+                        'answered_on': DATE, 'text': "Yes",
+                        }])
+            tasks = self.apply(alerts[:1])
+            self.assertEqual(
+                [(list(a.answers), list(a.success_tasks))
+                    for a in Alert.browse(alerts)],
+                [([answer], tasks), ([], [])])
 
     @with_transaction()
     def test_suggestions(self):

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from trytond.model.exceptions import AccessError, SQLConstraintError
 from trytond.modules.training_abandon.exceptions import TrainingValidationError
+from trytond.modules.training_abandon.tools import today
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
 
@@ -110,6 +111,11 @@ class QuestionnaireTestCase(DatabaseTestCase):
                                 'value': value}])
             Answer.delete(Answer.search([]))
             values.update(question=questions[1].id, value='yes')
+            with savepoint(), self.assertRaisesRegex(
+                    TrainingValidationError, "later than today"):
+                Answer.create([{
+                            **values,
+                            'answered_on': today(company) + DAY}])
             Answer.create([values])
             with self.assertRaises(SQLConstraintError):
                 Answer.create([values])
