@@ -30,8 +30,6 @@ MESSAGE_KINDS = [*MAIL_KINDS, 'reply', 'follow_up']
 # What comes from others, whatever became of the case
 LATE_KINDS = ['mail_bounced', 'reply', 'follow_up']
 _DATE = re.compile(r'\d{4}-\d{2}-\d{2}')
-# The detail has dates
-DATED_KINDS = ['completion', 'justification']
 
 
 def _second(timestamp):
@@ -697,20 +695,24 @@ class Event(ModelSQL, ModelView):
                     if e.kind in {'proposal', 'response'})).values()}
 
     @classmethod
-    def _get_labels(cls):
-        "Return the functions that translate the label and the detail"
+    def _selection(cls, model, field):
+        "Return the translated labels of the selection"
+        pool = Pool()
+        Model = pool.get(model)
+        return dict(Model.fields_get([field])[field]['selection'])
+
+    @classmethod
+    def _translations(cls):
+        """Return the words for the values of the label and of the detail, by
+        kind of event"""
         pool = Pool()
         Mail = pool.get('training.mail')
         mails = dict(Mail.get_kinds())
-
-        def selection(model, field):
-            Model = pool.get(model)
-            return dict(Model.fields_get([field])[field]['selection'])
-
+        selection = cls._selection
         steps = selection('training.abandon.case.step', 'kind')
         certificates = selection('training.abandon.certificate', 'state')
         states = selection('training.abandon.case', 'state')
-        translations = {
+        return {
             'label': {
                 'opening': selection('training.abandon.case', 'origin'),
                 'step': steps,
@@ -742,12 +744,22 @@ class Event(ModelSQL, ModelView):
                 },
             }
 
+    @classmethod
+    def _dated_kinds(cls):
+        "Return the kinds of the events whose detail has dates"
+        return ['completion', 'justification']
+
+    @classmethod
+    def _get_labels(cls):
+        "Return the functions that translate the label and the detail"
+        translations, dated = cls._translations(), cls._dated_kinds()
+
         def translate(name):
             def get(event):
                 value = getattr(event, name) or ''
                 if name == 'label':
                     value = value.rpartition(':')[2]
-                if name == 'detail' and event.kind in DATED_KINDS:
+                if name == 'detail' and event.kind in dated:
                     return _with_dates(value)
                 translation = translations[name].get(event.kind)
                 return translation.get(value) if translation else value

@@ -111,6 +111,79 @@ class PlanTestCase(DatabaseTestCase):
                 Task.write([Task(others[0].id)], {'cancelled_at': None})
 
     @with_transaction()
+    def test_timeline(self):
+        "Test what is told of the prevention in the timeline of the cases"
+        pool = Pool()
+        Answer = pool.get('training.questionnaire.answer')
+        Event = pool.get('training.abandon.case.event')
+        Kind = pool.get('training.measure.kind')
+        Measure = pool.get('training.measure')
+        Questionnaire = pool.get('training.questionnaire')
+        Task = pool.get('training.success.task')
+        with set_up() as (company, session, _):
+            enrolment, other = create_enrolments(session, 2)
+            questionnaire, = Questionnaire.create([{
+                        'name': "Needs",
+                        'questions': [('create', [
+                                    {'name': n} for n in ["Help", "Level"]])],
+                        }])
+            kind, = Kind.search([('guide', '=', "V9"), ('number', '=', 13)])
+            for one in [enrolment, other]:
+                measure, = Measure.create([{
+                            'company': company.id, 'enrolment': one.id,
+                            'kind': kind.id, 'name': "Private",
+                            'date': DATE,
+                            }])
+                Answer.create([{
+                            'company': company.id, 'enrolment': one.id,
+                            'question': q.id, 'answered_on': DATE,
+                            'text': "Private",
+                            } for q in questionnaire.questions])
+            first, = open_cases([enrolment])
+            done, *others = self.apply([first])
+            Task.write([done], {'done_on': DATE, 'effect': 'helped'})
+            # Well before the case is closed
+            cursor = Transaction().connection.cursor()
+            for Model in [Measure, Answer]:
+                table = Model.__table__()
+                cursor.execute(*table.update(
+                        [table.create_date], [dt.datetime(2026, 3, 1)]))
+            run_wizard(
+                'training.abandon.case.cancel_case', [first],
+                reason="Mistake")
+            second, = open_cases([enrolment])
+
+            def events(case, kind):
+                return Event.search(
+                    [('case', '=', case.id), ('kind', '=', kind)])
+
+            event, = events(first, 'measure')
+            self.assertEqual(event.at.date(), DATE)
+            self.assertEqual(
+                event.summary, f"Engagement Measure – {kind.rec_name}")
+            event, = events(first, 'needs')
+            self.assertEqual(event.summary, "Needs of the Trainee – Needs")
+            self.assertEqual(
+                len(events(first, 'success_task')), len(others) + 1)
+            event, = events(first, 'success_task_done')
+            self.assertEqual(event.origin, done)
+            self.assertEqual(
+                event.summary,
+                f"Task of the Success Plan Done – Helped – {done.name}")
+            self.assertEqual(
+                {e.origin for e in events(first, 'success_task_cancelled')},
+                set(others))
+            for kind in ['measure', 'needs', 'success_task']:
+                self.assertFalse(events(second, kind))
+            late, = Measure.create([{
+                        'company': company.id, 'enrolment': enrolment.id,
+                        'kind': measure.kind.id, 'name': "Late",
+                        'date': DATE,
+                        }])
+            event, = events(second, 'measure')
+            self.assertEqual(event.origin, late)
+
+    @with_transaction()
     def test_alert(self):
         "Test the plan of an alert, shown with the answers"
         pool = Pool()
