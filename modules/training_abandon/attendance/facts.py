@@ -53,6 +53,7 @@ class FactsMixin(LineFactsMixin):
             .select(
                 attendance.enrolment.as_('enrolment'),
                 attendance.state.as_('state'),
+                attendance.source.as_('source'),
                 attendance.missed.as_('missed'),
                 attendance.justified.as_('justified'),
                 attendance.late_by.as_('late_by'),

@@ -109,7 +109,8 @@ class _Reader:
         closed = event.select(
             event.slot.as_('slot'), Min(event.at).as_('at'),
             where=event.kind == 'closed', group_by=[event.slot])
-        names = ['enrolment', 'slot', 'date', 'state', 'at', 'start_at']
+        names = [
+            'enrolment', 'slot', 'date', 'state', 'at', 'start_at', 'source']
         cursor = self._fetch(held
             .join(closed, 'LEFT', condition=closed.slot == held.slot)
             .select(
@@ -119,11 +120,14 @@ class _Reader:
                 Extract('EPOCH', held.duration).as_('duration'),
                 Coalesce(Extract('EPOCH', held.late_by), 0).as_('late'),
                 Coalesce(held.justified, Literal(False)).as_('justified')),
-            None, None, 'DATE', None, 'TIMESTAMP', 'TIMESTAMP', 'TIMESTAMP',
-            None, None, None, None)
-        for enrolment, slot, date, state, at, place, closed_at, *rest in (
-                cursor.fetchall()):
-            day = self._day(closed_at) if closed_at else date
+            None, None, 'DATE', None, 'TIMESTAMP', 'TIMESTAMP', None,
+            'TIMESTAMP', None, None, None, None)
+        for row in cursor.fetchall():
+            enrolment, slot, date, state, at, place, source, *rest = row
+            closed_at, *rest = rest
+            # The sheets of before were known elsewhere
+            is_imported = source == 'import' or not closed_at
+            day = date if is_imported else self._day(closed_at)
             self.last[enrolment] = max(self.last.get(enrolment, day), day)
             self._add(enrolment, day, 'line', Line(
                     place, slot, at, date, state, *map(int, rest)))

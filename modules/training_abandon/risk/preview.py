@@ -36,7 +36,7 @@ class Preview(ModelSQL, ModelView):
         'company.company', "Company", required=True, readonly=True,
         ondelete='CASCADE')
     threshold = fields.Float(
-        "Threshold", digits=(16, 4), required=True, readonly=True,
+        "Threshold", required=True, readonly=True,
         help="The threshold that is tried, around the one of the rule.")
     today = fields.Integer(
         "Today", readonly=True,

@@ -3,8 +3,9 @@
 """What a rule would have flagged, day after day, with other thresholds
 
 What is known of an enrolment is replayed in the order in which it was known:
-the lines from the day on which their sheet was closed for the first time, the
-mails, the calls and the answers from their day."""
+the lines from the day on which their sheet was closed for the first time, or
+their own day when they are imported, the mails, the calls and the answers from
+their day."""
 import datetime as dt
 from bisect import bisect_right, insort
 from collections import namedtuple

@@ -51,7 +51,7 @@ class Rule(DeactivableMixin, ModelSQL, ModelView):
         "calls.")
     criterion_string = criterion.translated('criterion')
     threshold = fields.Float(
-        "Threshold", digits=(16, 4), required=True,
+        "Threshold", required=True,
         help="From how many absences, times, minutes, or mails and calls the "
         "trainee is at risk; from how many working days for what lasts; from "
         "which rate, between 0 and 1, for the absence rate; below which one "

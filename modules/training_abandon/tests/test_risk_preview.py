@@ -76,6 +76,25 @@ class PreviewTestCase(RiskTestCase):
                     self.rows(rule)[2], (0, 0, 0, 0, None, None, None))
 
     @with_transaction()
+    def test_imported(self):
+        "Test that what is imported was known on its day"
+        pool = Pool()
+        Attendance = pool.get('training.attendance')
+        with set_up() as (company, session, _):
+            rule = self.rule(threshold=2, active=False)
+            left, = create_enrolments(session, 1)
+            with today(DATE + 3 * DAY):
+                self.fill(session.slots, {left: 'absent'})
+                self.abandon(left, DATE + 2 * DAY, effective_date=DATE)
+                self.assertEqual(
+                    self.rows(rule)[2], (0, 0, 1, 0, None, 0, None))
+                table = Attendance.__table__()
+                Transaction().connection.cursor().execute(
+                    *table.update([table.source], ['import']))
+                self.assertEqual(
+                    self.rows(rule)[2], (0, 1, 1, 1, 100, 100, 2))
+
+    @with_transaction()
     def test_alerted(self):
         "Test the case that the alert of a rule opens, on the same day"
         with set_up() as (company, session, _):
