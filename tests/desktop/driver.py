@@ -20,6 +20,7 @@ from tryton.action import Action
 from tryton.action import main as action_main
 from tryton.common import RPCException, common
 from tryton.gui import Main
+from tryton.gui.window.board import Board
 from tryton.gui.window.wizard import Wizard
 
 PLAN, RESULT, PASSWORD = sys.argv[1:4]
@@ -62,6 +63,8 @@ class Driver:
     def run(self):
         results = {}
         try:
+            # What the user opens at the beginning
+            self.close()
             for action in json.loads(Path(PLAN).read_text()):
                 results[action['name']] = self.open(action)
         except Exception:
@@ -123,6 +126,9 @@ class Driver:
     def show_pages(self):
         "Show the pages of the tab and each of the views"
         for page in list(Main().pages):
+            if isinstance(page, Board):
+                yield from self.show_board(page)
+                continue
             screen = page.screen
             notebook = getattr(screen.screen_container, 'notebook', None)
             for number in range(
@@ -137,6 +143,10 @@ class Driver:
                     screen.current_record = screen.group[0]
                 screen.switch_view()
                 self.settle()
+
+    def show_board(self, page):
+        for action in page.board.actions:
+            yield f'board {action.screen.current_view.view_type}'
 
     def close(self):
         for page in list(Main().pages):

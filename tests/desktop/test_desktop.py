@@ -188,6 +188,7 @@ class DesktopTestCase(unittest.TestCase):
         self.assertEqual(
             [action['name'] for action in plan], list(result))
         self.assertIn('tree', result['act_case_conversation']['shown'])
+        self.assertIn('board tree', result['act_home']['shown'])
         self.assertIn('calendar', {
                 view for values in result.values()
                 for view in values['shown']})
