@@ -4,7 +4,6 @@ from collections import defaultdict, namedtuple
 from contextlib import contextmanager
 
 from sql import Null
-from sql.conditionals import Coalesce
 from sql.operators import Equal
 
 from trytond.exceptions import UserError
@@ -38,7 +37,10 @@ LEVELS = [
 # The most cases that are opened at once
 OPENED = 500
 
-_Known = namedtuple('_Known', 'id fingerprint slot_ids facts level')
+_Known = namedtuple('_Known', 'opened closed withdrawn')
+_State = namedtuple('_State', 'fingerprint slot_ids facts level')
+_Alert = namedtuple(
+    '_Alert', 'id fingerprint slot_ids facts level closed_at')
 
 
 class Alert(ModelSQL, ModelView):
@@ -157,7 +159,7 @@ class Alert(ModelSQL, ModelView):
     dismiss_reason = fields.Text(
         "Reason of the Dismissal", readonly=True,
         states={
-            'invisible': Eval('state') != 'dismissed',
+            'invisible': ~Eval('dismiss_reason'),
             },
         help="Why no more is done about it.\n"
         "Read by the group Sensitive Reasons only.")
@@ -172,6 +174,12 @@ class Alert(ModelSQL, ModelView):
             'invisible': ~Eval('follow_up'),
             },
         help="The call or the meeting that handles it.")
+    reopenings = fields.Text(
+        "Reopenings", readonly=True,
+        states={
+            'invisible': ~Eval('reopenings'),
+            },
+        help="Who had handled or dismissed it and who opened it again.")
 
     @classmethod
     def __setup__(cls):
@@ -204,7 +212,12 @@ class Alert(ModelSQL, ModelView):
             'depends': ['state'],
             }
         cls._buttons.update(
-            handle=is_closed, dismiss=is_closed, open_case=is_closed)
+            handle=is_closed, dismiss=is_closed, open_case=is_closed,
+            reopen={
+                'invisible': (
+                    (Eval('state') == 'open') | Eval('withdrawn', False)),
+                'depends': ['state', 'withdrawn'],
+                })
 
     @classmethod
     def get_enrolment(cls, alerts, names):
@@ -280,19 +293,39 @@ class Alert(ModelSQL, ModelView):
         """Create, update and withdraw the alerts of what the criterion flags.
 
         of returns the condition on the column of the enrolment and stored
-        tells if the facts that are stored are up to date."""
-        flagged = set()
-        found = list(criterion.facts(of, stored))
-        for facts in grouped_slice(found, tools.BATCH):
-            facts = list(facts)
-            flagged.update(f.enrolment for f in facts)
-            cls._keep(criterion, facts)
-        cls._withdraw([
-                id_ for id_, enrolment in cls._open_ids(criterion, of)
-                if enrolment not in flagged], criterion.company, 'facts')
+        tells if the facts that are stored are up to date.  The enrolments are
+        those that the transaction keeps for itself."""
+        cls.store(criterion, list(criterion.facts(of, stored)), of)
 
     @classmethod
-    def _open_ids(cls, criterion, of):
+    def store(cls, criterion, found, of=of_all, lock=False):
+        """Create, update and withdraw the alerts of the criterion for the
+        facts found.
+
+        lock tells to keep the enrolments of what changes for this transaction
+        alone."""
+        for facts in grouped_slice(found, tools.BATCH):
+            cls._keep(criterion, list(facts), lock)
+        if left := cls._left(criterion, found, of):
+            if lock:
+                cls._lock_enrolments(left.values())
+            cls._withdraw(list(left), criterion.company, 'facts')
+
+    @classmethod
+    def changed_ids(cls, criterion, of=of_all):
+        "Return the ids of the enrolments of which the alerts are to change"
+        found = list(criterion.facts(of))
+        changed = set(cls._left(criterion, found, of).values())
+        for facts in grouped_slice(found, tools.BATCH):
+            changed.update(
+                id_ for id_, *_ in cls._changes(criterion, list(facts)))
+        return changed
+
+    @classmethod
+    def _left(cls, criterion, found, of):
+        """Return the enrolments of the open alerts without facts, by id of
+        the alerts"""
+        flagged = {f.enrolment for f in found}
         table = cls.__table__()
         cursor = Transaction().connection.cursor()
         cursor.execute(*table.select(
@@ -301,71 +334,100 @@ class Alert(ModelSQL, ModelView):
                 & (table.company == criterion.company.id)
                 & (table.closed_at == Null)
                 & of(table.enrolment)))
-        return cursor.fetchall()
+        return {
+            id_: enrolment for id_, enrolment in cursor
+            if enrolment not in flagged}
 
     @classmethod
-    def _keep(cls, criterion, facts):
-        "Create or update the alerts of the facts that are new"
-        opened, closed = cls._known(
-            criterion.rule, [f.enrolment for f in facts])
-        owner = criterion.owner
+    def _lock_enrolments(cls, ids):
+        # Whoever writes alerts of rules has their enrolments: another one who
+        # writes those of the same enrolment starts again
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        tools.lock(Enrolment, ids)
+
+    @classmethod
+    def _keep(cls, criterion, facts, lock=False):
+        "Create, update or take back the alerts of the facts that are new"
+        changes = list(cls._changes(criterion, facts))
+        if not changes:
+            return
+        if lock:
+            cls._lock_enrolments([id_ for id_, *_ in changes])
         to_create, to_write = [], []
-        with _in_language(criterion.company) as lang:
-            for fact in facts:
-                tokens = criterion.tokens(fact)
-                fingerprint = ' '.join(tokens)
-                slot_ids = ' '.join(str(slot) for slot, *_ in fact.slots)
-                known = opened.get(fact.enrolment)
-                if not known and closed[fact.enrolment].issuperset(tokens):
-                    continue
-                words = criterion.words(fact, lang)
-                if known and known[1:] == (
-                        fingerprint, slot_ids, words, criterion.rule.level):
-                    continue
-                values = {
-                    'facts': words,
-                    'level': criterion.rule.level,
-                    'since': fact.since,
-                    'last_seen': tools.now(),
-                    'fingerprint': fingerprint,
-                    'slot_ids': slot_ids,
-                    }
-                if known:
-                    to_write += [cls.browse([known.id]), values]
-                    continue
-                to_create.append({
-                        **values,
-                        'company': criterion.company.id,
-                        'enrolment': fact.enrolment,
-                        'rule': criterion.rule.id,
-                        'owner': owner,
-                        'first_seen': values['last_seen'],
-                        'state': 'open',
-                        })
+        for enrolment, alert, values in changes:
+            if alert:
+                to_write += [cls.browse([alert.id]), values]
+                continue
+            to_create.append({
+                    **values,
+                    'company': criterion.company.id,
+                    'enrolment': enrolment,
+                    'rule': criterion.rule.id,
+                    'owner': criterion.owner,
+                    'first_seen': values['last_seen'],
+                    })
         if to_create:
             cls.create(to_create)
         if to_write:
             cls.write(*to_write)
 
     @classmethod
+    def _changes(cls, criterion, facts):
+        """Yield the enrolment of the facts that are new, its alert or None
+        and the values of the alert"""
+        known = cls._known(criterion.rule, [f.enrolment for f in facts])
+        with _in_language(criterion.company) as lang:
+            for fact in facts:
+                tokens = criterion.tokens(fact)
+                alert = known.opened.get(fact.enrolment)
+                if not alert:
+                    if known.closed[fact.enrolment].issuperset(tokens):
+                        continue
+                    alert = known.withdrawn.get(fact.enrolment)
+                    if alert and not (
+                            set(alert.fingerprint.split()) & set(tokens)):
+                        alert = None
+                state = _State(
+                    ' '.join(tokens),
+                    ' '.join(str(slot) for slot, *_ in fact.slots),
+                    criterion.words(fact, lang), criterion.rule.level)
+                if alert and alert[1:] == (*state, None):
+                    continue
+                values = {
+                    **state._asdict(),
+                    'since': fact.since,
+                    'last_seen': tools.now(),
+                    'state': 'open',
+                    }
+                if alert and alert.closed_at:
+                    # The sheet that was opened again has the same facts
+                    values.update(
+                        withdrawn=False, closed_at=None, dismiss_reason=None)
+                yield fact.enrolment, alert, values
+
+    @classmethod
     def _known(cls, rule, enrolment_ids):
-        """Return by enrolment its open alert of the rule, and what those
-        that people closed were about"""
+        """Return by enrolment its open alert of the rule, what those that
+        people closed were about, and the last one that was withdrawn"""
         table = cls.__table__()
         cursor = Transaction().connection.cursor()
         cursor.execute(*table.select(
-                table.enrolment, table.id, table.closed_at, table.fingerprint,
-                table.slot_ids, table.facts, table.level,
+                table.enrolment, table.withdrawn, table.id, table.fingerprint,
+                table.slot_ids, table.facts, table.level, table.closed_at,
                 where=(table.rule == rule.id)
-                & ~Coalesce(table.withdrawn, False)
-                & fields.SQL_OPERATORS['in'](table.enrolment, enrolment_ids)))
-        opened, closed = {}, defaultdict(set)
-        for enrolment, id_, closed_at, fingerprint, *values in cursor:
-            if closed_at:
-                closed[enrolment].update(fingerprint.split())
+                & fields.SQL_OPERATORS['in'](table.enrolment, enrolment_ids),
+                order_by=[table.id]))
+        known = _Known({}, defaultdict(set), {})
+        for enrolment, withdrawn, *values in cursor:
+            alert = _Alert(*values)
+            if not alert.closed_at:
+                known.opened[enrolment] = alert
+            elif withdrawn:
+                known.withdrawn[enrolment] = alert
             else:
-                opened[enrolment] = _Known(id_, fingerprint, *values)
-        return opened, closed
+                known.closed[enrolment].update(alert.fingerprint.split())
+        return known
 
     @classmethod
     def withdraw_of_rules(cls, company, rules):
@@ -459,22 +521,80 @@ class Alert(ModelSQL, ModelView):
 
     @classmethod
     @ModelView.button
+    def reopen(cls, alerts):
+        "Take back that the alerts were handled or dismissed"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        tools.lock(cls, alerts)
+        actions = []
+        for alert in alerts:
+            alert.check_reopen()
+            actions += [[alert], {
+                    'state': 'open',
+                    'closed_at': None,
+                    'closed_by': None,
+                    'case': None,
+                    'follow_up': None,
+                    'reopenings': '\n'.join(filter(None, [
+                                alert.reopenings, alert._reopening()])),
+                    }]
+        cls.write(*actions)
+        # The facts may have changed meanwhile
+        Enrolment.risk_changed({a.enrolment.id for a in alerts})
+
+    def check_reopen(self):
+        if self.state == 'open' or self.withdrawn:
+            raise AlertError(gettext(
+                    'training_abandon.msg_alert_reopen',
+                    alert=self.rec_name))
+        if self.case and self.case.state != 'cancelled':
+            raise AlertError(gettext(
+                    'training_abandon.msg_alert_reopen_case',
+                    alert=self.rec_name, case=self.case.rec_name))
+
+    def _reopening(self):
+        "Return the words for who closed the alert and who opens it again"
+        pool = Pool()
+        User = pool.get('res.user')
+
+        def day(at):
+            return lang.strftime(tools.local_date(at, self.company))
+
+        with _in_language(self.company) as lang:
+            return gettext(
+                'training_abandon.msg_alert_reopened',
+                state=self.state_string,
+                closed_at=day(self.closed_at),
+                closed_by=self.closed_by.name if self.closed_by else "–",
+                at=day(tools.now()), user=User(Transaction().user).name)
+
+    @classmethod
+    @ModelView.button
     def open_case(cls, alerts):
         "Open a case on the enrolments of the alerts"
         pool = Pool()
         Case = pool.get('training.abandon.case')
         tools.lock(cls, alerts)
-        by_company = defaultdict(list)
+        origins = {}
         for alert in alerts:
             if alert.state != 'open':
                 raise AlertError(gettext(
                         'training_abandon.msg_alert_closed',
                         alert=alert.rec_name, state=alert.state_string))
-            enrolments = by_company[alert.company]
-            if alert.enrolment not in enrolments:
-                enrolments.append(alert.enrolment)
-        for company, enrolments in by_company.items():
-            Case.open_cases(enrolments, 'absence', tools.today(company))
+            if origins.get(alert.enrolment) != 'absence':
+                origins[alert.enrolment] = alert.case_origin
+        groups = defaultdict(list)
+        for enrolment, origin in origins.items():
+            groups[enrolment.company, origin].append(enrolment)
+        for (company, origin), enrolments in groups.items():
+            Case.open_cases(enrolments, origin, tools.today(company))
+
+    @property
+    def case_origin(self):
+        "The origin of the case that the alert opens"
+        if self.rule:
+            return self.rule.case_origin
+        return 'absence' if self.kind == 'absence' else 'other'
 
     @classmethod
     def open_due(cls, rules, companies):
@@ -493,34 +613,40 @@ class Alert(ModelSQL, ModelView):
         cursor = Transaction().connection.cursor()
         table = cls.__table__()
         cursor.execute(*table.select(
-                table.company, table.enrolment,
+                table.company, table.enrolment, table.rule,
                 where=table.id.in_(alerts),
-                group_by=[table.company, table.enrolment],
+                group_by=[table.company, table.enrolment, table.rule],
                 order_by=[table.company, table.enrolment]))
-        by_company = defaultdict(list)
-        for company, enrolment in cursor:
-            by_company[company].append(enrolment)
-        for company in Company.browse(list(by_company)):
-            for sub_ids in grouped_slice(by_company[company.id], OPENED):
+        origins = {}
+        rule_origins = {r.id: r.case_origin for r in rules}
+        for company, enrolment, rule in cursor:
+            if origins.get((company, enrolment)) != 'absence':
+                origins[company, enrolment] = rule_origins[rule]
+        groups = defaultdict(list)
+        for (company, enrolment), origin in origins.items():
+            groups[company, origin].append(enrolment)
+        for (company, origin), ids in groups.items():
+            company = Company(company)
+            for sub_ids in grouped_slice(ids, OPENED):
                 enrolments = tools.browse_sets(
                     Enrolment, sub_ids, tools.BATCH)
-                if cls._open_cases(company, enrolments):
+                if cls._open_cases(company, enrolments, origin):
                     continue
                 by_session = defaultdict(list)
                 for enrolment in enrolments:
                     by_session[enrolment.session].append(enrolment)
                 for session_enrolments in by_session.values():
                     # The alerts go on to propose what cannot be opened
-                    cls._open_cases(company, session_enrolments)
+                    cls._open_cases(company, session_enrolments, origin)
 
     @classmethod
-    def _open_cases(cls, company, enrolments):
+    def _open_cases(cls, company, enrolments, origin):
         "Open the cases, all or none, and return if they are"
         pool = Pool()
         Case = pool.get('training.abandon.case')
         try:
             with tools.savepoint():
-                Case.open_cases(enrolments, 'absence', tools.today(company))
+                Case.open_cases(enrolments, origin, tools.today(company))
         except UserError:
             return False
         return True

@@ -3,6 +3,10 @@
 from trytond.model import fields
 from trytond.pool import Pool, PoolMeta
 
+# What the rules look at
+_LOOKED_AT = {
+    'closed_at', 'decision', 'ground', 'return_date', 'return_ended_on'}
+
 
 class Case(metaclass=PoolMeta):
     __name__ = 'training.abandon.case'
@@ -14,9 +18,12 @@ class Case(metaclass=PoolMeta):
     def on_modification(cls, mode, cases, field_names=None):
         pool = Pool()
         Alert = pool.get('training.alert')
+        Enrolment = pool.get('training.enrolment')
         super().on_modification(mode, cases, field_names=field_names)
         if mode == 'create':
             Alert.close_by(cls.__table__(), 'case', cases)
+        elif mode == 'write' and field_names & _LOOKED_AT:
+            Enrolment.risk_changed({c.enrolment.id for c in cases})
 
     @classmethod
     def copy(cls, cases, default=None):

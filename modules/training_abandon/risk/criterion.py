@@ -64,6 +64,8 @@ class Criterion:
     # If a rule has a number of slots, which go back from the last one
     has_window = False
     is_rate = False
+    # That of the cases
+    origin = 'absence'
     states = ['confirmed', 'started']
 
     def __init__(self, rule, company, today, calendar):
@@ -523,6 +525,7 @@ class NoAnswer(Criterion):
     """The mails and the calls without answer since the trainee was last heard
     or seen"""
     name = 'no_answer'
+    origin = 'other'
 
     def query(self, of):
         tries, news = self.tries(of), self._news(of)
@@ -613,6 +616,7 @@ class LateReturn(DatedCriterion):
     That day is the one of the decision, or the day that follows a period of
     suspension, after which the trainee was expected and absent."""
     name = 'late_return'
+    origin = 'other'
     states = ['confirmed', 'started', 'suspended']
 
     def _follows_sql(self, case):

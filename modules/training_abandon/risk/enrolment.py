@@ -4,6 +4,7 @@ from sql import Literal, Null
 from sql.aggregate import Count
 from sql.operators import Exists
 
+from trytond import backend
 from trytond.model import Index, fields
 from trytond.pool import Pool, PoolMeta
 from trytond.tools import grouped_slice
@@ -13,6 +14,9 @@ from .. import tools
 from ..attendance.stored_facts import MOST
 
 LEVELS = ['none', 'watch', 'alert']
+# The enrolments that are looked at, and kept, at once: a query names them
+# some ten times
+SLICE = 1000
 
 
 class Enrolment(metaclass=PoolMeta):
@@ -128,6 +132,34 @@ class Enrolment(metaclass=PoolMeta):
                         & (alert.closed_at == Null)))))
         ids.update(id_ for id_, in cursor)
         return sorted(ids)
+
+    @classmethod
+    def risk_slices(cls, ids):
+        return map(list, grouped_slice(sorted(ids), SLICE))
+
+    @classmethod
+    def each_free(cls, ids, process):
+        """Call process with the ids of the enrolments, by batches, each in a
+        transaction of its own that keeps them for itself, and return if none
+        was left out.
+
+        Those that another transaction has are left to it: it looks at them
+        itself, or leaves them due for the next time."""
+        transaction, is_whole = Transaction(), True
+        for sub_ids in cls.risk_slices(ids):
+            try:
+                # See what the others have committed meanwhile
+                transaction.commit()
+                free = tools.lock_free(cls, sub_ids)
+                if free:
+                    tools.forget_read()
+                    process(free)
+                transaction.commit()
+                is_whole &= len(free) == len(sub_ids)
+            except backend.DatabaseOperationalError:
+                transaction.rollback()
+                is_whole = False
+        return is_whole
 
     @classmethod
     def risk_changed(cls, ids):

@@ -7,11 +7,9 @@ from trytond.i18n import gettext
 from trytond.model import DeactivableMixin, ModelSQL, ModelView, fields
 from trytond.pool import Pool
 from trytond.pyson import Eval, If
-from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
 from .. import tools
-from ..attendance.stored_facts import MOST
 from ..exceptions import RiskRuleError, RiskRuleWarning
 from ..stored import of_ids
 from ..training.working_day import WorkingCalendar
@@ -298,6 +296,11 @@ class Rule(DeactivableMixin, ModelSQL, ModelView):
         return CRITERIA[self.criterion](
             self, company, tools.today(company), calendar)
 
+    @property
+    def case_origin(self):
+        "The origin of the cases that its alerts open"
+        return CRITERIA[self.criterion].origin
+
     def is_in_force(self, date):
         return bool(
             self.active
@@ -312,7 +315,7 @@ class Rule(DeactivableMixin, ModelSQL, ModelView):
         Alert = pool.get('training.alert')
         User = pool.get('res.user')
         mine = set(User.get_companies()) if Transaction().user else None
-        detected = set()
+        detected, found = set(), []
         for rule in rules:
             companies = [
                 c for c in rule._companies()
@@ -323,10 +326,14 @@ class Rule(DeactivableMixin, ModelSQL, ModelView):
                         'training_abandon.msg_risk_rule_not_in_force',
                         rule=rule.rec_name))
             for company in companies:
-                Alert.detect(rule.criterion_of(company))
+                criterion = rule.criterion_of(company)
+                found.append((criterion, list(criterion.facts())))
             detected.update(companies)
-            if set(companies).issuperset(rule._companies()):
-                cls._set_detected([rule])
+        # Nobody waits while all is read
+        for criterion, facts in found:
+            Alert.store(criterion, facts, lock=True)
+        cls._set_detected([
+                r for r in rules if detected.issuperset(r._companies())])
         Alert.open_due(rules, detected)
 
     @classmethod
@@ -355,44 +362,69 @@ class Rule(DeactivableMixin, ModelSQL, ModelView):
         pool = Pool()
         Alert = pool.get('training.alert')
         Company = pool.get('company.company')
-        Enrolment = pool.get('training.enrolment')
-        seen, companies = set(), Company.search([])
+        seen, missed, companies = set(), set(), Company.search([])
         for company in companies:
             with Transaction().set_context(company=company.id):
-                ids = Enrolment.risk_due_ids(company)
-                # A sheet that is closed meanwhile waits, or has this wait
-                tools.lock(Enrolment, ids)
-                seen.update(cls.detect_on(company, ids, scheduled=True))
-                Enrolment.risk_seen(ids)
-        cls._set_detected([r for r in seen if not r.detected])
+                rules = cls.in_force(company)
+                seen.update(rules)
+                cls._detect_changed(company, rules)
+                for rule in rules:
+                    if not cls._detect_come(company, rule):
+                        missed.add(rule)
+                Alert.withdraw_of_rules(company, rules)
+        cls._set_detected(seen - missed)
         Alert.open_due(seen, companies)
 
     @classmethod
-    def detect_on(cls, company, ids, scheduled=False):
-        """Look at the enrolments of the company and return the rules.
-
-        What the day alone, or a new rule, flags is looked at when it is
-        scheduled."""
+    def _detect_changed(cls, company, rules):
+        "Look at the enrolments of the company with new facts"
         pool = Pool()
         Alert = pool.get('training.alert')
-        calendar = None
-        rules = cls.in_force(company)
-        for rule in rules:
-            if calendar is None:
-                calendar = WorkingCalendar(company)
-            criterion = rule.criterion_of(company, calendar)
-            if scheduled and not rule.detected:
-                Alert.detect(criterion)
-                continue
-            rule_ids = set(ids)
-            if scheduled:
-                rule_ids.update(criterion.come_ids())
-            for sub_ids in grouped_slice(sorted(rule_ids), MOST):
+        Enrolment = pool.get('training.enrolment')
+        criteria = cls._criteria(company, rules)
+
+        def detect(ids):
+            for criterion in criteria:
+                Alert.detect(criterion, of_ids(ids))
+            Enrolment.risk_seen(ids)
+
+        Enrolment.each_free(Enrolment.risk_due_ids(company), detect)
+
+    @classmethod
+    def _detect_come(cls, company, rule):
+        """Look at the enrolments of the company that the day, or the new
+        rule, flags and return if none was left out"""
+        pool = Pool()
+        Alert = pool.get('training.alert')
+        Enrolment = pool.get('training.enrolment')
+        criterion, = cls._criteria(company, [rule])
+        if not rule.detected:
+            ids = Alert.changed_ids(criterion)
+        else:
+            ids = set()
+            for sub_ids in Enrolment.risk_slices(criterion.come_ids()):
+                ids |= Alert.changed_ids(criterion, of_ids(sub_ids))
+        return Enrolment.each_free(
+            ids, lambda ids: Alert.detect(criterion, of_ids(ids)))
+
+    @classmethod
+    def _criteria(cls, company, rules):
+        "Return what the rules flag in the company"
+        calendar = WorkingCalendar(company) if rules else None
+        return [r.criterion_of(company, calendar) for r in rules]
+
+    @classmethod
+    def detect_on(cls, company, ids):
+        """Look at the enrolments of the company that the transaction keeps
+        for itself"""
+        pool = Pool()
+        Alert = pool.get('training.alert')
+        Enrolment = pool.get('training.enrolment')
+        criteria = cls._criteria(company, cls.in_force(company))
+        for sub_ids in Enrolment.risk_slices(ids):
+            for criterion in criteria:
                 # The facts are stored once the sheets are closed
-                Alert.detect(criterion, of_ids(sub_ids), stored=scheduled)
-        if scheduled:
-            Alert.withdraw_of_rules(company, rules)
-        return rules
+                Alert.detect(criterion, of_ids(sub_ids), stored=False)
 
     @classmethod
     def in_force(cls, company):

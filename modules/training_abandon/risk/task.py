@@ -129,6 +129,51 @@ class TooManyAlerts(Source):
             }
 
 
+class UnownedAlerts(sources.CompanySource):
+    "The companies with more open alerts that nobody answers for"
+    kind = 'alert'
+
+    def tables(self, company):
+        pool = Pool()
+        Alert = pool.get('training.alert')
+        Configuration = pool.get('training.configuration')
+        alert = Alert.__table__()
+        opened = alert.select(
+            alert.company.as_('company'),
+            Min(alert.first_seen).as_('first_seen'),
+            where=(alert.closed_at == Null) & (alert.owner == Null),
+            group_by=[alert.company],
+            having=Count(Literal(1))
+            > Configuration(1).get_multivalue('alert_cap'))
+        return company.join(
+            opened, condition=opened.company == company.id), {
+            'company': company.id,
+            'since': self.day(opened.first_seen),
+            }, None
+
+    def words(self, companies):
+        pool = Pool()
+        Alert = pool.get('training.alert')
+        alert = Alert.__table__()
+        cursor = Transaction().connection.cursor()
+        cursor.execute(*alert.select(
+                alert.company, Count(Literal(1)),
+                where=(alert.closed_at == Null) & (alert.owner == Null)
+                & fields.SQL_OPERATORS['in'](
+                    alert.company, list(map(int, companies))),
+                group_by=[alert.company]))
+        return {
+            company: gettext(
+                'training_abandon.msg_task_alert_unowned', count=count)
+            for company, count in cursor}
+
+    def action(self, company):
+        return 'act_alert_form', {
+            'pyson_domain': PYSONEncoder().encode([
+                    ('owner', '=', None), ('company', '=', company.id)]),
+            }
+
+
 class Absentees(sources.Absentees):
     "The absent without an open case of whom no alert tells, or has told"
 
@@ -163,4 +208,4 @@ class Task(metaclass=PoolMeta):
         return [
             Absentees() if type(s) is sources.Absentees else s
             for s in super().sources()] + [
-                Alerts(), TooManyAlerts()]
+                Alerts(), TooManyAlerts(), UnownedAlerts()]

@@ -7,14 +7,17 @@ from trytond.model.exceptions import AccessButtonError, AccessError
 from trytond.modules.training_abandon import tools
 from trytond.modules.training_abandon.exceptions import (
     AlertError, CaseOpenError, RiskRuleError, RiskRuleWarning)
+from trytond.modules.training_abandon.risk.criterion import CRITERIA
+from trytond.modules.training_abandon.risk.enrolment import SLICE
+from trytond.modules.training_abandon.stored import of_ids
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
 from .common import (
     DATE, DAY, NoticeTestCase, archive_rules, as_user, count_statements,
-    create_enrolments, create_session, create_user, run_wizard, savepoint,
-    set_up, today)
+    create_enrolments, create_session, create_user, decide, get_to_decision,
+    run_wizard, savepoint, set_up, today, without_commit)
 
 
 class RiskTestCase(NoticeTestCase):
@@ -41,7 +44,8 @@ class RiskTestCase(NoticeTestCase):
     def detect(self):
         pool = Pool()
         Rule = pool.get('training.risk.rule')
-        Rule.detect_due()
+        with without_commit():
+            Rule.detect_due()
 
 
 class AlertTestCase(RiskTestCase):
@@ -103,6 +107,9 @@ class AlertTestCase(RiskTestCase):
             absent, = create_enrolments(session)
             self.fill(session.slots[:3], {absent: 'absent'})
             alert, = self.alerts()
+            owner, = company.employees[:1]
+            alert.owner, first_seen = owner, alert.first_seen
+            alert.save()
             Slot.open([session.slots[0]], reason="Mistake")
             self.fill(session.slots[:1], {absent: 'present'})
             alert, = self.alerts()
@@ -116,11 +123,20 @@ class AlertTestCase(RiskTestCase):
             self.assertTrue(alert.closed_at)
             self.assertEqual(
                 alert.dismiss_reason, "The facts do not hold any more.")
-            # What nobody dismissed is raised again
+            # What nobody dismissed is open again, and as old
             Slot.open(list(session.slots[2:3]), reason="Mistake")
-            self.fill(session.slots[2:3], {absent: 'absent'})
-            self.assertEqual(
-                [a.state for a in self.alerts()], ['dismissed', 'open'])
+            with today(DATE + 4 * DAY):
+                self.fill(session.slots[2:3], {absent: 'absent'})
+            same, = self.alerts()
+            self.assertEqual(same, alert)
+            self.assertEqual(same.state, 'open')
+            self.assertFalse(same.withdrawn)
+            self.assertFalse(same.dismiss_reason)
+            self.assertFalse(same.closed_at)
+            self.assertEqual(same.owner, owner)
+            self.assertEqual(same.first_seen, first_seen)
+            with today(DATE + 4 * DAY):
+                self.assertEqual(same.age, 3)
 
     @with_transaction()
     def test_updated(self):
@@ -241,6 +257,250 @@ class AlertTestCase(RiskTestCase):
             self.fill(session.slots[2:3], {absent: 'absent'})
             _, again = self.alerts()
             self.assertEqual(again.state, 'open')
+
+    @with_transaction()
+    def test_opened_sheet(self):
+        "Test that the alert comes back when the sheet was open meanwhile"
+        pool = Pool()
+        Slot = pool.get('training.session.slot')
+        with set_up() as (company, session, _):
+            self.rule()
+            absent, = create_enrolments(session)
+            self.fill(session.slots[:2], {absent: 'absent'})
+            alert, = self.alerts()
+            Slot.open([session.slots[1]], reason="Mistake")
+            self.detect()
+            self.assertTrue(alert.withdrawn)
+            Slot.close([session.slots[1]])
+            same, = self.alerts()
+            self.assertEqual(same, alert)
+            self.assertEqual(same.state, 'open')
+
+    @with_transaction()
+    def test_other_facts(self):
+        "Test that other facts than those withdrawn are another alert"
+        pool = Pool()
+        Slot = pool.get('training.session.slot')
+        with set_up() as (company, session, _):
+            self.rule(threshold=1)
+            absent, = create_enrolments(session)
+            self.fill(session.slots[:1], {absent: 'absent'})
+            Slot.open([session.slots[0]], reason="Mistake")
+            self.fill(session.slots[:1], {absent: 'present'})
+            self.fill(session.slots[1:2], {absent: 'absent'})
+            self.assertEqual(
+                [a.state for a in self.alerts()], ['dismissed', 'open'])
+
+    @with_transaction()
+    def test_reopen(self):
+        "Test that what was handled or dismissed by mistake is open again"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        with set_up() as (company, session, _):
+            self.rule()
+            absent, = create_enrolments(session)
+            self.fill(session.slots[:2], {absent: 'absent'})
+            alert, = self.alerts()
+            with self.assertRaises(AlertError):
+                alert.reopen([alert])
+            user = create_user('colleague', company, 'training')
+            reader = create_user('reader', company, 'training_reading')
+            with as_user(user):
+                alert.handle([type(alert)(alert.id)])
+            with as_user(reader), self.assertRaises(AccessButtonError):
+                alert.reopen([type(alert)(alert.id)])
+            with as_user(user):
+                alert.reopen([type(alert)(alert.id)])
+            alert, = self.alerts()
+            self.assertEqual(alert.state, 'open')
+            self.assertFalse(alert.closed_at or alert.closed_by)
+            self.assertEqual(
+                alert.reopenings,
+                "Handled on 03/03/2026 by Colleague, opened again on "
+                "03/03/2026 by Colleague")
+            alert.dismiss_for([alert], "Known")
+            alert.reopen([alert])
+            self.assertEqual(len(alert.reopenings.splitlines()), 2)
+            self.assertEqual(alert.dismiss_reason, "Known")
+            # It is looked at as the others
+            self.fill(session.slots[2:3], {absent: 'present'})
+            alert, = self.alerts()
+            self.assertTrue(alert.withdrawn)
+            with self.assertRaises(AlertError):
+                alert.reopen([alert])
+            self.assertFalse(Case.search([]))
+
+    @with_transaction()
+    def test_reopen_case(self):
+        "Test that what a case sees to is not open again"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        with set_up() as (company, session, _):
+            self.rule()
+            absent, = create_enrolments(session)
+            self.fill(session.slots[:2], {absent: 'absent'})
+            alert, = self.alerts()
+            alert.open_case([alert])
+            alert, = self.alerts()
+            with self.assertRaises(AlertError):
+                alert.reopen([alert])
+            Case.cancel([alert.case])
+            alert, = self.alerts()
+            alert.reopen([alert])
+            self.detect()
+            alert, = self.alerts()
+            self.assertEqual(alert.state, 'open')
+            self.assertFalse(alert.case)
+            self.assertEqual(Case.search([], count=True), 1)
+
+    @with_transaction()
+    def test_return_moved(self):
+        "Test that a day of return that is moved withdraws the alert"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        with set_up() as (company, session, _):
+            self.rule('late_return', 1)
+            away, = create_enrolments(session)
+            case = get_to_decision(away)
+            decide(
+                case, ground='postponed', effective_date=DATE,
+                return_date=DATE + 2 * DAY)
+            with today(DATE + 3 * DAY):
+                self.detect()
+                alert, = self.alerts()
+                self.assertEqual(alert.since, DATE + 2 * DAY)
+                Case.complete_decisions(
+                    [case], return_date=DATE + 9 * DAY)
+                self.detect()
+                alert, = self.alerts()
+                self.assertTrue(alert.withdrawn)
+            with today(DATE + 10 * DAY):
+                self.detect()
+                again, = self.alerts(('state', '=', 'open'))
+                self.assertEqual(again.since, DATE + 9 * DAY)
+
+    @with_transaction()
+    def test_caught_up(self):
+        "Test that who catches up is seen on that day"
+        pool = Pool()
+        Attendance = pool.get('training.attendance')
+        Rule = pool.get('training.risk.rule')
+        with set_up() as (company, session, _):
+            absent, = create_enrolments(session)
+            other = create_session(company, start=DATE + 4 * DAY)
+            rule = self.rule()
+            news = Rule.create([{
+                        'name': "News", 'criterion': 'no_news',
+                        'threshold': 3}])
+            with today(DATE + DAY):
+                self.fill(session.slots[:1], {absent: 'present'})
+                self.fill(session.slots[1:], {absent: 'absent'})
+            with today(DATE + 4 * DAY):
+                self.detect()
+                self.assertEqual(
+                    {a.rule for a in self.alerts()}, {rule, *news})
+                line, = Attendance.search([
+                        ('enrolment', '=', absent.id),
+                        ('slot', '=', session.slots[1].id)])
+                guest = other.slots[0]
+                run_wizard(
+                    'training.attendance.catch_up', [guest],
+                    missed=[line.id])
+                self.fill([guest], {absent: 'present'})
+                self.detect()
+                # The absences of the former days come before
+                self.assertEqual(absent.consecutive_absences, 2)
+                self.assertEqual(
+                    {a.withdrawn for a in self.alerts()}, {True})
+                type(guest).open([guest], reason="Mistake")
+                self.fill([guest], {absent: 'absent'})
+                self.detect()
+                alert, = self.alerts(
+                    ('rule', '=', rule.id), ('state', '=', 'open'))
+                self.assertIn("3 absences in a row", alert.facts)
+                self.assertIn("Friday\xa003/06/2026", alert.facts)
+
+    @with_transaction()
+    def test_local_day(self):
+        "Test that the days are those of the company"
+        with set_up() as (company, session, _):
+            company.timezone = 'Pacific/Auckland'
+            company.save()
+            tools.forget_read()
+            self.assertEqual(
+                session.slots[0].start_at.date(), DATE - DAY)
+            absent, = create_enrolments(session)
+            rule = self.rule('no_news', 1)
+            with today(DATE + DAY):
+                self.fill(session.slots[:1], {absent: 'present'})
+                self.fill(session.slots[1:], {absent: 'absent'})
+            with today(DATE + 2 * DAY):
+                type(rule).detect([rule])
+            alert, = self.alerts()
+            # It is still the former day in UTC
+            self.assertEqual(alert.since, DATE)
+
+    @with_transaction()
+    def test_many(self):
+        "Test that as many enrolments as are looked at once go in a query"
+        with set_up() as (company, session, _):
+            for name in CRITERIA:
+                rule = self.rule(name, 1)
+                criterion = rule.criterion_of(company)
+                for stored in [True, False]:
+                    self.assertEqual(list(criterion.facts(
+                                of_ids(range(10**6, 10**6 + SLICE)),
+                                stored)), [])
+
+    @with_transaction()
+    def test_busy(self):
+        "Test that what another transaction has is left for the next time"
+        with set_up() as (company, session, _):
+            self.rule()
+            absent, = create_enrolments(session)
+            with patch.object(type(absent), 'risk_seen'):
+                self.fill(session.slots[:2], {absent: 'absent'})
+            alert, = self.alerts()
+            type(alert).delete([alert])
+            for free, count in [([], 0), (None, 1)]:
+                with patch.object(
+                        tools, 'lock_free', wraps=tools.lock_free) as lock:
+                    if free is not None:
+                        lock.side_effect = lambda Model, ids: free
+                    self.detect()
+                self.assertEqual(len(self.alerts()), count)
+
+    @with_transaction()
+    def test_origin(self):
+        "Test the origin of the cases that the alerts open"
+        pool = Pool()
+        Alert = pool.get('training.alert')
+        Rule = pool.get('training.risk.rule')
+        with set_up() as (company, session, _):
+            absent, silent, both, worry = create_enrolments(session, 4)
+            self.rule(opens='open')
+            answer, = Rule.create([{
+                        'name': "Answer", 'criterion': 'no_answer',
+                        'threshold': 1, 'opens': 'open'}])
+            for enrolment in [silent, both]:
+                pool.get('training.follow_up').create([{
+                            'company': company.id,
+                            'enrolment': enrolment.id,
+                            'party': enrolment.trainee.party.id,
+                            'done_at': tools.now(),
+                            'outcome': 'no_answer',
+                            }])
+            self.fill(session.slots[:2], {
+                    absent: 'absent', both: 'absent', silent: 'present',
+                    worry: 'present'})
+            self.detect()
+            concern, = Alert.raise_concern([worry], 'motivation', "Word")
+            Alert.open_case([concern])
+            self.assertEqual({
+                    e: e.cases[0].origin
+                    for e in [absent, silent, both, worry]}, {
+                    absent: 'absence', silent: 'other', both: 'absence',
+                    worry: 'other'})
 
     @with_transaction()
     def test_case(self):
@@ -748,6 +1008,14 @@ class ConcernTestCase(RiskTestCase):
                 self.assertEqual(
                     task.handle([task])['res_model'], 'training.alert')
                 self.assertEqual({a.age for a in self.alerts()}, {4})
+                Alert.write(self.alerts(), {'owner': None})
+                task, = Task.search(owned)
+                self.assertFalse(task.owner)
+                self.assertEqual(task.company, company)
+                self.assertEqual(task.since, DATE + DAY)
+                self.assertIn("Nobody answers for 3", task.what)
+                self.assertEqual(
+                    task.handle([task])['res_model'], 'training.alert')
 
 
 class ComplaintTestCase(RiskTestCase):

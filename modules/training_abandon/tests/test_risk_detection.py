@@ -14,7 +14,7 @@ from trytond.modules.training_abandon.risk.criterion import CRITERIA
 from trytond.modules.training_abandon.risk.replay import Replay
 from trytond.modules.training_abandon.tests.common import (
     DATE, DAY, DatabaseTestCase, archive_rules, count_statements,
-    create_enrolments, examples, open_cases, set_up, today)
+    create_enrolments, examples, open_cases, set_up, today, without_commit)
 from trytond.modules.training_abandon.training.working_day import (
     WorkingCalendar)
 from trytond.pool import Pool
@@ -403,7 +403,7 @@ class DetectionTestCase(DatabaseTestCase):
         pool = Pool()
         Attendance = pool.get('training.attendance')
         Rule = pool.get('training.risk.rule')
-        with set_up() as (_, session, _):
+        with set_up() as (_, session, _), without_commit():
             trainees = [e.trainee for e in create_enrolments(session, 5)]
             archive_rules()
             flagged = set()
