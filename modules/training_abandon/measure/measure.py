@@ -92,6 +92,9 @@ class Measure(ModelSQL, ModelView):
     description = fields.Text(
         "Description",
         help="What was done.  Do not write any health detail.")
+    external_codes = fields.One2Many(
+        'training.external_code', 'record', "External Codes",
+        help="The codes by which the imports find the record again.")
     attachments = fields.One2Many(
         'ir.attachment', 'resource', "Attachments",
         help="What shows that it was done.")
@@ -137,4 +140,5 @@ class Measure(ModelSQL, ModelView):
     def copy(cls, measures, default=None):
         default = default.copy() if default is not None else {}
         default.setdefault('attachments')
+        default.setdefault('external_codes')
         return super().copy(measures, default=default)
