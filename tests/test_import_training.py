@@ -975,7 +975,7 @@ A8;I1;call;;;01/01/2999 10:00;;reached
             (platform.kind.number, platform.course.code, platform.date),
             (6, 'C1', dt.date(2026, 1, 5)))
         self.assertEqual(
-            (visit.kind.number, visit.description), (11, "Met the tutor"))
+            (visit.kind.number, visit.note), (11, "Met the tutor"))
         self.assertTrue(visit.enrolment)
         self.assertEqual(
             self.load('measures', MEASURES.replace("Met the", "Met her")),

@@ -30,6 +30,13 @@ class Measures(CodedImporter):
     fields = {name: name for name in columns if name != 'measure'}
     fixed = ['course', 'session', 'enrolment']
 
+    def field_values(self, row):
+        values = super().field_values(row)
+        if row['enrolment'] is not None and 'description' in values:
+            # What is told of a trainee is read by few
+            values['note'] = values.pop('description')
+        return values
+
     def prepare(self, rows):
         rows = self.set_records(rows, COURSE, "course", "sessions", 'course')
         rows = self.set_records(
