@@ -65,6 +65,28 @@ I1;05/01/2026;13:30;R;15;train
 I1;06/01/2026;09:00;P;;
 I2;06/01/2026;09:00;E;;
 """
+FOLLOW_UPS = """\
+follow_up;enrolment;kind;party;planned_at;done_at;employee;outcome;note
+R1;I1;appel;;05/01/2026 10:00;05/01/2026 10h05;;joint;Train late
+R2;I1;Rendez-vous;E1;2026-01-07 14:00;;X1;;
+"""
+MEASURES = """\
+measure;name;kind;course;session;enrolment;date;description
+M1;Platform;6;C1;;;05/01/2026;Courses online
+M2;Visit;V9-11;;;I1;06/01/2026;Met the tutor
+"""
+ANSWERS = """\
+enrolment;questionnaire;question;answer;answered_on
+I1;needs;Expectations;Learn Excel;05/01/2026
+I1;Needs;equipped ?;Oui;05/01/2026
+I1;Needs;Level;high;05/01/2026
+I1;Needs;Years;1,5;05/01/2026
+"""
+PREVENTION = {
+    'follow_ups': FOLLOW_UPS,
+    'measures': MEASURES,
+    'answers': ANSWERS,
+    }
 FILES = {
     'parties': PARTIES,
     'sessions': SESSIONS,
@@ -97,8 +119,8 @@ def count_reads():
         yield reads
 
 
-class ImportTestCase(unittest.TestCase):
-    "Test the import"
+class BaseTestCase(unittest.TestCase):
+    "What the tests of the import share"
 
     @classmethod
     def setUpClass(cls):
@@ -128,7 +150,8 @@ class ImportTestCase(unittest.TestCase):
     def load(self, kind, content=None, **options):
         "Import the content, return the counts and the rejected rows"
         path = self.directory / f'{kind}.csv'
-        path.write_text(content or FILES[kind], encoding='utf-8')
+        path.write_text(
+            content or {**FILES, **PREVENTION}[kind], encoding='utf-8')
         Kind = KINDS[kind]
         table = Table(path, Kind.columns, Kind.required)
         errors = Errors(table)
@@ -163,6 +186,10 @@ class ImportTestCase(unittest.TestCase):
     def assertRejected(self, rejected, *expected):
         self.assertEqual(
             [(r['line'], r['column']) for r in rejected], list(expected))
+
+
+class ImportTestCase(BaseTestCase):
+    "Test the import of the training"
 
     def test_parties(self):
         self.assertEqual(self.load('parties'), ({'created': 5}, []))
@@ -870,3 +897,148 @@ class ImportTestCase(unittest.TestCase):
             ('2', 'enrolment'), ('3', 'start'), ('4', 'date'),
             ('5', 'status'), ('6', 'minutes'), ('7', 'minutes'),
             ('9', 'enrolment'))
+
+
+class PreventionTestCase(BaseTestCase):
+    "Test the import of the follow-ups, the measures and the answers"
+
+    def setUp(self):
+        super().setUp()
+        self.load_until('enrolments')
+        Model.get('company.employee')(
+            party=self.party("Trainer"), company=self.company_record()).save()
+        Questionnaire = Model.get('training.questionnaire')
+        questionnaire = Questionnaire(
+            name="Needs", start_date=dt.date(2026, 1, 1))
+        for name, kind, choices in [
+                ("Expectations", 'text', None),
+                ("Equipped ?", 'yes_no', None),
+                ("Level", 'choice', "Low\nHigh"),
+                ("Years", 'number', None),
+                ]:
+            questionnaire.questions.new(
+                name=name, kind=kind, choices=choices)
+        questionnaire.save()
+
+    def company_record(self):
+        company, = self.find('company.company')
+        return company
+
+    def test_follow_ups(self):
+        company = self.company_record()
+        company.timezone = 'Europe/Paris'
+        company.save()
+        self.assertEqual(self.load('follow_ups'), ({'created': 2}, []))
+        call, meeting = self.find('training.follow_up')
+        self.assertEqual(
+            (call.kind, call.outcome, call.note, call.party.name),
+            ('call', 'reached', "Train late", "Éloïse D'Arcy-N'Guyen"))
+        self.assertEqual(call.done_at, dt.datetime(2026, 1, 5, 9, 5))
+        self.assertEqual(
+            (meeting.kind, meeting.party.name, meeting.employee.party.name),
+            ('meeting', "Ateliers", "Trainer"))
+        self.assertEqual(meeting.planned_at, dt.datetime(2026, 1, 7, 13))
+        done = FOLLOW_UPS.replace(
+            '2026-01-07 14:00;;X1;;', '2026-01-07 14:00;07/01/2026 14:10;X1;'
+            'sans réponse;')
+        self.assertEqual(
+            self.load('follow_ups', done),
+            ({'updated': 1, 'unchanged': 1}, []))
+        meeting.reload()
+        self.assertEqual(meeting.outcome, 'no_answer')
+
+    def test_follow_ups_rejected(self):
+        self.load('follow_ups')
+        _, rejected = self.load('follow_ups', """\
+follow_up;enrolment;kind;party;planned_at;done_at;employee;outcome
+A1;I9;call;;05/01/2026 10:00;;;
+A2;I1;fax;;05/01/2026 10:00;;;
+A3;I1;call;P9;05/01/2026 10:00;;;
+A4;I1;call;;05/01/2026;;;
+A5;I1;call;;05/01/2026 10:00;;P1;
+A6;I1;call;;05/01/2026 10:00;;;reached
+A7;I1;call;;;;;
+R1;I2;call;;05/01/2026 10:00;;;
+A8;I1;call;;;01/01/2999 10:00;;reached
+""")
+        self.assertRejected(
+            rejected, ('2', 'enrolment'), ('3', 'kind'), ('4', 'party'),
+            ('5', 'planned_at'), ('6', 'employee'), ('7', 'done_at'),
+            ('8', 'planned_at'), ('9', 'enrolment'), ('10', ''))
+        self.assertEqual(len(self.find('training.follow_up')), 2)
+
+    def test_measures(self):
+        self.assertEqual(self.load('measures'), ({'created': 2}, []))
+        visit, platform = sorted(
+            self.find('training.measure'), key=lambda m: m.name, reverse=True)
+        self.assertEqual(
+            (platform.kind.number, platform.course.code, platform.date),
+            (6, 'C1', dt.date(2026, 1, 5)))
+        self.assertEqual(
+            (visit.kind.number, visit.note), (11, "Met the tutor"))
+        self.assertTrue(visit.enrolment)
+        self.assertEqual(
+            self.load('measures', MEASURES.replace("Met the", "Met her")),
+            ({'updated': 1, 'unchanged': 1}, []))
+
+    def test_measures_rejected(self):
+        self.load('measures')
+        _, rejected = self.load('measures', """\
+measure;name;kind;course;session;enrolment;date
+B1;Name;99;;;;05/01/2026
+B2;Name;V8-1;;;;05/01/2026
+B3;Name;visit;;;;05/01/2026
+B4;Name;6;C9;;;05/01/2026
+B5;Name;6;;S9;;05/01/2026
+M2;Visit;11;;;I2;06/01/2026
+B6;Name;6;;;;01/01/2999
+B7;;6;;;;05/01/2026
+""")
+        self.assertRejected(
+            rejected, ('2', 'kind'), ('3', 'kind'), ('4', 'kind'),
+            ('5', 'course'), ('6', 'session'), ('7', 'enrolment'), ('8', ''),
+            ('9', 'name'))
+
+    def test_answers(self):
+        self.assertEqual(self.load('answers'), ({'created': 4}, []))
+        answers = {
+            a.question.name: a.value or a.text
+            for a in self.find('training.questionnaire.answer')}
+        self.assertEqual(answers, {
+                "Expectations": "Learn Excel", "Equipped ?": 'yes',
+                "Level": "High", "Years": '1.5'})
+        self.assertEqual(
+            self.load('answers', ANSWERS.replace("Oui", "non")),
+            ({'updated': 1, 'unchanged': 3}, []))
+
+    def test_answers_rejected(self):
+        _, rejected = self.load('answers', """\
+enrolment;questionnaire;question;answer;answered_on
+I9;Needs;Level;High;05/01/2026
+I1;Other;Level;High;05/01/2026
+I1;Needs;Age;12;05/01/2026
+I1;Needs;Level;Middle;05/01/2026
+I1;Needs;Years;many;05/01/2026
+I1;Needs;Equipped ?;perhaps;05/01/2026
+I1;Needs;Level;High;05/01/2025
+I1;Needs;Level;High;01/01/2999
+I1;Needs;Level;;05/01/2026
+""")
+        self.assertRejected(
+            rejected, ('2', 'enrolment'), ('3', 'questionnaire'),
+            ('4', 'question'), ('5', 'answer'), ('6', 'answer'),
+            ('7', 'answer'), ('8', 'questionnaire'), ('9', ''),
+            ('10', 'answer'))
+
+    def test_prevention_again(self):
+        "Importing again changes nothing, and a dry run tells the same"
+        for kind in PREVENTION:
+            tried = self.load(kind, dry_run=True)
+            self.assertEqual(self.load(kind), tried)
+            (name,), rejected = self.load(kind)
+            self.assertEqual((name, rejected), ('unchanged', []))
+        self.assertEqual(len(self.find('training.external_code', [
+                            'OR',
+                            ('model', '=', 'training.follow_up'),
+                            ('model', '=', 'training.measure'),
+                            ])), 4)

@@ -178,6 +178,13 @@ def browse_sets(Model, records, size=SET):
         for r in Model.browse(list(sub_records))]
 
 
+def create_sets(Model, values):
+    "Return the list of the records of the values, created so many at once"
+    return [
+        r for sub_values in grouped_slice(values, BATCH)
+        for r in Model.create(list(sub_values))]
+
+
 def not_sortable(*fields_):
     """Keep the clients from ordering the lists by the fields, of which no
     index gives the order"""

@@ -212,6 +212,9 @@ class FollowUp(PhoneMixin, PlanningMixin, metaclass=PoolMeta):
             'invisible': ~Eval('planned_at'),
             },
         help="The party has agreed on the time: an answer does not end it.")
+    external_codes = fields.One2Many(
+        'training.external_code', 'record', "External Codes",
+        help="The codes by which the imports find the record again.")
     of_the_day = fields.Function(
         fields.Boolean(
             "Of the Day",
@@ -357,4 +360,5 @@ class FollowUp(PhoneMixin, PlanningMixin, metaclass=PoolMeta):
     def copy(cls, follow_ups, default=None):
         default = default.copy() if default is not None else {}
         default.setdefault('agreed')
+        default.setdefault('external_codes')
         return super().copy(follow_ups, default=default)

@@ -1,6 +1,9 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 "What is done so that the trainees stay: the engagement register"
+from sql import Null
+
+from trytond import backend
 from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, ModelView, fields
 from trytond.pool import Pool
@@ -40,10 +43,13 @@ class MeasureKind(ValidityMixin, ModelSQL, ModelView):
 
     @classmethod
     def search_rec_name(cls, name, clause):
-        return ['OR' if not clause[1].startswith(('!', 'not ')) else 'AND',
-            ('guide', *clause[1:]),
-            ('name', *clause[1:]),
-            ]
+        domain = search_names(cls, clause, 'guide', 'name')
+        value = clause[2].strip(' %') if isinstance(clause[2], str) else ''
+        if not value.isdecimal():
+            return domain
+        if clause[1].startswith(('!', 'not ')):
+            return [domain, ('number', '!=', int(value))]
+        return ['OR', domain, ('number', '=', int(value))]
 
 
 class Measure(ModelSQL, ModelView):
@@ -91,7 +97,25 @@ class Measure(ModelSQL, ModelView):
     date = fields.Date("Date", required=True)
     description = fields.Text(
         "Description",
-        help="What was done.  Do not write any health detail.")
+        domain=[If(Bool(Eval('enrolment')),
+                ('description', 'in', [None, '']),
+                ()),
+            ],
+        states={
+            'invisible': Bool(Eval('enrolment')),
+            },
+        help="What was done, without naming any trainee.")
+    note = fields.Text(
+        "Note",
+        states={
+            'invisible': ~Eval('enrolment'),
+            },
+        help="What was done for the trainee.  Do not write any health "
+        "detail.\n"
+        "Read by the group Sensitive Reasons only.")
+    external_codes = fields.One2Many(
+        'training.external_code', 'record', "External Codes",
+        help="The codes by which the imports find the record again.")
     attachments = fields.One2Many(
         'ir.attachment', 'resource', "Attachments",
         help="What shows that it was done.")
@@ -104,6 +128,26 @@ class Measure(ModelSQL, ModelView):
             Index(t, (column, Index.Equality()))
             for column in [t.course, t.session, t.enrolment])
         cls._order.insert(0, ('date', 'DESC'))
+
+    @classmethod
+    def __register__(cls, module):
+        table_h = cls.__table_handler__(module)
+        migrate = (
+            backend.TableHandler.table_exist(cls._table)
+            and not table_h.column_exist('note'))
+        super().__register__(module)
+        # Migration from 8.0.0: what is told of a trainee is private
+        if migrate:
+            table = cls.__table__()
+            Transaction().connection.cursor().execute(*table.update(
+                    [table.note, table.description],
+                    [table.description, Null],
+                    where=table.enrolment != Null))
+
+    @fields.depends('enrolment', 'description', 'note')
+    def on_change_enrolment(self):
+        if self.enrolment and self.description:
+            self.note, self.description = self.description, None
 
     @classmethod
     def default_company(cls):
@@ -137,4 +181,5 @@ class Measure(ModelSQL, ModelView):
     def copy(cls, measures, default=None):
         default = default.copy() if default is not None else {}
         default.setdefault('attachments')
+        default.setdefault('external_codes')
         return super().copy(measures, default=default)

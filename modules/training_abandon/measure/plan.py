@@ -321,7 +321,7 @@ class ApplyPlan(Wizard):
                     'training_abandon.msg_success_plan_apply'))
         subjects = self._new(start.plan, map(self._subject, records))
         calendar = WorkingCalendar(company)
-        tasks = Task.create([{
+        tasks = tools.create_sets(Task, [{
                     'company': company.id,
                     'enrolment': enrolment.id,
                     'case': case.id if case else None,

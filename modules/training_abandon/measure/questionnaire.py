@@ -53,6 +53,16 @@ class Questionnaire(ValidityMixin, ModelSQL, ModelView):
             ('id', None),
             ]
 
+    def get_rec_name(self, name):
+        pool = Pool()
+        Lang = pool.get('ir.lang')
+        if not self.start_date:
+            return self.name
+        return gettext(
+            'training_abandon.msg_questionnaire_version',
+            questionnaire=self.name,
+            date=Lang.get().strftime(self.start_date))
+
     @classmethod
     def check_modification(
             cls, mode, questionnaires, values=None, external=False):
@@ -117,6 +127,15 @@ class Question(sequence_ordered(), ModelSQL, ModelView):
             questionnaires.append(Questionnaire(values['questionnaire']))
         Questionnaire.check_unanswered(questionnaires)
 
+    def get_rec_name(self, name):
+        return gettext(
+            'training_abandon.msg_questionnaire_question',
+            question=self.name, questionnaire=self.questionnaire.rec_name)
+
+    @classmethod
+    def search_rec_name(cls, name, clause):
+        return search_names(cls, clause, 'name', 'questionnaire.name')
+
     @property
     def choice_list(self):
         return [
@@ -135,7 +154,7 @@ class Question(sequence_ordered(), ModelSQL, ModelView):
         if not valid():
             raise TrainingValidationError(gettext(
                     'training_abandon.msg_questionnaire_value',
-                    question=self.rec_name, value=value))
+                    question=self.rec_name))
 
 
 def _is_number(value):
@@ -164,8 +183,14 @@ class Answer(ModelSQL, ModelView):
     answered_on = fields.Date("Answered on", required=True,
         help="The day of the answer.")
     value = fields.Char(
-        "Answer",
+        "Value",
         help="Yes, no, one of the choices or the number; the text is apart.")
+    answer = fields.Function(
+        fields.Char(
+            "Answer",
+            help="Yes, no, one of the choices or the number, in the words of "
+            "the language."),
+        'get_answer', setter='set_answer')
     text = fields.Text(
         "Text", help="Do not ask for any health detail.")
 
@@ -194,6 +219,34 @@ class Answer(ModelSQL, ModelView):
         pool = Pool()
         Date = pool.get('ir.date')
         return Date.today()
+
+    @classmethod
+    def _words(cls):
+        "Return the words for yes and no"
+        pool = Pool()
+        Line = pool.get('training.questionnaire.fill.line')
+        return dict(Line.fields_get(['yes_no'])['yes_no']['selection'])
+
+    @classmethod
+    def get_answer(cls, answers, name):
+        words = cls._words()
+        return {
+            a.id: (
+                words.get(a.value, a.value)
+                if a.value and a.question.kind == 'yes_no' else a.value)
+            for a in answers}
+
+    @classmethod
+    def set_answer(cls, answers, name, value):
+        values = {
+            word.casefold(): v for v, word in cls._words().items() if v}
+        yes_no = [a for a in answers if a.question.kind == 'yes_no']
+        others = [a for a in answers if a.question.kind != 'yes_no']
+        cls.write(
+            yes_no, {
+                'value': values.get((value or '').strip().casefold(), value),
+                },
+            others, {'value': value})
 
     def get_rec_name(self, name):
         return self.question.rec_name
@@ -284,9 +337,10 @@ class Fill(Wizard):
         lines = []
         for question in questionnaire.questions:
             line = {'question': question.id, 'kind': question.kind}
-            if answer := answers.get(question):
+            answer = answers.get(question)
+            if answer and sensitive:
                 if question.kind == 'text':
-                    line['text'] = answer.text if sensitive else None
+                    line['text'] = answer.text
                 elif question.kind == 'number':
                     line['number'] = answer.value and Decimal(answer.value)
                 else:
@@ -315,9 +369,10 @@ class Fill(Wizard):
                         'training_abandon.msg_questionnaire_other'))
             value, text = given = line.given(question.kind)
             answer = answers.get(question)
-            if answer and answer.text and not sensitive:
-                # Who may not read a text leaves it
-                if text is not None:
+            if (answer and (answer.text or answer.value)
+                    and not sensitive):
+                # Who may not read an answer leaves it
+                if given != (None, None):
                     raise AccessError(gettext(
                             'training_abandon.msg_questionnaire_text',
                             question=question.rec_name))

@@ -1,8 +1,9 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
+import re
 from collections import defaultdict
 
-from sql import Union
+from sql import Null, Union
 
 from trytond.model import fields
 from trytond.pool import Pool, PoolMeta
@@ -20,65 +21,91 @@ class Session(metaclass=PoolMeta):
         fields.Boolean(
             "With Measures",
             help="There is a measure of the session, of its course or of one "
-            "of its enrolments."),
+            "of its enrolments, for a guide that is valid during the "
+            "session."),
         'get_measures', searcher='search_measured')
     measure_kinds = fields.Function(
-        fields.Char("Evidence", help="The numbers of the guide."),
-        'get_measures')
+        fields.Char(
+            "Evidence",
+            help="The numbers by guide.  Search by one of them."),
+        'get_measures', searcher='search_measure_kinds')
 
     @classmethod
     def get_measures(cls, sessions, names):
         cursor = Transaction().connection.cursor()
-        kinds = defaultdict(set)
+        kinds = defaultdict(lambda: defaultdict(set))
         for sub_ids in grouped_slice([s.id for s in sessions], tools.BATCH):
             cursor.execute(*cls._measures_query(of_ids(list(sub_ids))))
-            for session, number in cursor:
-                kinds[session].add(number)
+            for session, guide, number in cursor:
+                kinds[session][guide].add(number)
         return {
             name: {
                 s.id: (
                     bool(kinds[s.id]) if name == 'measured'
-                    else ', '.join(map(str, sorted(kinds[s.id]))))
+                    else cls._numbers(kinds[s.id]))
                 for s in sessions}
             for name in names}
 
     @classmethod
+    def _numbers(cls, by_guide):
+        "Return the numbers of the evidence by guide in words"
+        return '; '.join(
+            f"{guide}: {', '.join(map(str, sorted(numbers)))}"
+            for guide, numbers in sorted(by_guide.items()))
+
+    @classmethod
     def _measures_query(cls, of=of_all):
-        """Return the query of the sessions with the numbers of the evidence
-        of their measures; of is the condition on the column of a session"""
+        """Return the query of the sessions with the guides and numbers of
+        the evidence of their measures; of is the condition on the column of
+        a session"""
         pool = Pool()
         Enrolment = pool.get('training.enrolment')
         Kind = pool.get('training.measure.kind')
         Measure = pool.get('training.measure')
 
-        def query(table, found, session):
-            measure, kind = Measure.__table__(), Kind.__table__()
-            return (table.join(measure, condition=found(table, measure))
-                .join(kind, condition=kind.id == measure.kind)
-                .select(
-                    session(table).as_('session'), kind.number.as_('number'),
-                    where=of(session(table))))
-
-        return Union(
-            query(
-                cls.__table__(),
-                lambda session, measure: measure.session == session.id,
-                lambda session: session.id),
-            query(
-                cls.__table__(),
-                lambda session, measure: (
-                    (measure.course == session.course)
-                    & (measure.company == session.company)),
-                lambda session: session.id),
-            query(
-                Enrolment.__table__(),
-                lambda enrolment, measure: measure.enrolment == enrolment.id,
-                lambda enrolment: enrolment.session))
+        session, measure, kind = (
+            m.__table__() for m in [cls, Measure, Kind])
+        enrolment = Enrolment.__table__()
+        covered = (
+            session.join(measure, condition=(
+                    (measure.session == session.id)
+                    | (measure.course == session.course)
+                    & (measure.company == session.company)
+                    # What is done for a course covers what has not ended
+                    & (measure.date <= session.end_date))),
+            enrolment.join(
+                measure, condition=measure.enrolment == enrolment.id
+                ).join(
+                session, condition=session.id == enrolment.session),
+            )
+        return Union(*(
+                from_.join(kind, condition=(kind.id == measure.kind)
+                    & ((kind.start_date == Null)
+                        | (kind.start_date <= session.end_date))
+                    & ((kind.end_date == Null)
+                        | (kind.end_date >= session.start_date))
+                    ).select(
+                    session.id.as_('session'), kind.guide.as_('guide'),
+                    kind.number.as_('number'),
+                    where=of(session.id))
+                for from_ in covered))
 
     @classmethod
     def search_measured(cls, name, clause):
+        query = cls._measures_query()
+        return tools.boolean_domain(clause, query.select(query.session))
+
+    @classmethod
+    def search_measure_kinds(cls, name, clause):
         _, operator, value = clause
         query = cls._measures_query()
-        query = query.select(query.session)
-        operator = 'in' if bool(value) == (operator == '=') else 'not in'
-        return [('id', operator, query)]
+        found = query.select(query.session)
+        if value:
+            words = value if isinstance(value, str) else ' '.join(value)
+            numbers = list(map(int, re.findall(r'\b\d+\b', words)))
+            # No evidence has the number -1
+            found.where = query.number.in_(numbers or [-1])
+        negative = operator.startswith(('!', 'not '))
+        if not value:
+            negative = not negative
+        return [('id', 'not in' if negative else 'in', found)]

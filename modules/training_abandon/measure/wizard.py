@@ -227,7 +227,7 @@ class PlanFollowUps(Wizard):
                         'planned_until': at + self.start.every,
                         'employee': self.start.employee,
                         })
-        follow_ups = FollowUp.create(values)
+        follow_ups = tools.create_sets(FollowUp, values)
         action['pyson_domain'] = PYSONEncoder().encode(
             [('id', 'in', [f.id for f in follow_ups])])
         action['domains'] = []

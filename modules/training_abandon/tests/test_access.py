@@ -26,7 +26,7 @@ GROUPS = ['training', 'training_admin', 'sensitive_reason']
 # What is made by more than a case needs
 WITHOUT = {
     'training.abandon.case.completion', 'training.abandon.case.correction',
-    'training.calendar.feed'}
+    'training.calendar.feed', 'training.success.task'}
 DUPLICATED = [
     'training.course', 'training.session', 'training.session.slot',
     'training.enrolment', 'training.justification', 'training.follow_up',
@@ -44,7 +44,8 @@ PRIVATE = {
         'attendance': ['comment'],
         'follow_up': ['note'],
         'success.task': ['note'],
-        'questionnaire.answer': ['text'],
+        'measure': ['note'],
+        'questionnaire.answer': ['answer', 'text', 'value'],
         'justification': [
             'document', 'document_file_id', 'filename', 'kind', 'note',
             'refusal_reason'],

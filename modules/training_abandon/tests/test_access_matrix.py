@@ -181,7 +181,7 @@ class AccessTestCase(DatabaseTestCase):
                         'name': "Measure",
                         'kind': kind.id,
                         'enrolment': enrolment.id,
-                        'description': "Description",
+                        'note': "Note",
                         }])
             Code.create([{
                         'source': name, 'code': f'{name}{r.id}',

@@ -65,17 +65,83 @@ class MeasureTestCase(DatabaseTestCase):
                     for s in Session.browse([
                             session, by_course, by_enrolment, bare])},
                 {
-                    session: (True, '2, 11'),
-                    by_course: (True, '2'),
-                    by_enrolment: (True, '2'),
+                    session: (True, 'V9: 2, 11'),
+                    by_course: (True, 'V9: 2'),
+                    by_enrolment: (True, 'V9: 2'),
                     bare: (False, ''),
                     })
             self.assertEqual(
                 Session.search([('measured', '=', False)]), [bare])
             self.assertEqual(
                 Session.search([('measured', '!=', True)]), [bare])
+            for clause, count in [
+                    (('measured', '=', True), 3),
+                    (('measured', 'in', [True]), 3),
+                    (('measured', 'not in', [True]), 1),
+                    (('measured', 'in', [True, False]), 4),
+                    (('measured', 'in', []), 0),
+                    (('measure_kinds', 'ilike', '%11%'), 1),
+                    (('measure_kinds', '=', '2'), 3),
+                    (('measure_kinds', 'not ilike', '%2%'), 1),
+                    (('measure_kinds', '=', None), 1),
+                    (('measure_kinds', 'ilike', '%none%'), 0),
+                    ]:
+                with self.subTest(clause=clause):
+                    self.assertEqual(
+                        Session.search([clause], count=True), count)
+
+    @with_transaction()
+    def test_coverage_validity(self):
+        "Test that a measure counts for the guide valid during the session"
+        pool = Pool()
+        Kind = pool.get('training.measure.kind')
+        Session = pool.get('training.session')
+        with set_up() as (company, session, _):
+            former, later = Kind.create([
+                    {
+                        'guide': "V8", 'number': 1, 'name': "Former",
+                        'end_date': dt.date(2024, 1, 7),
+                        },
+                    {
+                        'guide': "V10", 'number': 3, 'name': "Later",
+                        'start_date': session.start_date,
+                        },
+                    ])
+            self.create(
+                company, session=session.id, kind=former.id,
+                date=dt.date(2023, 6, 1))
+            self.assertFalse(Session(session.id).measured)
+            past = create_session(company, dt.date(2026, 2, 2))
+            self.create(company, course=past.course.id)
+            self.assertEqual(Session(past.id).measure_kinds, '')
+            self.create(company, session=session.id, kind=later.id)
+            self.create(company, session=session.id)
             self.assertEqual(
-                len(Session.search([('measured', '=', True)])), 3)
+                Session(session.id).measure_kinds, 'V10: 3; V9: 2')
+
+    @with_transaction()
+    def test_private(self):
+        "Test that what is told of a trainee is in the note, read by few"
+        pool = Pool()
+        Kind = pool.get('training.measure.kind')
+        Measure = pool.get('training.measure')
+        with set_up() as (company, session, _):
+            enrolment, = create_enrolments(session)
+            with self.assertRaises(DomainValidationError):
+                self.create(
+                    company, enrolment=enrolment.id, description="Private")
+            measure = self.create(
+                company, enrolment=enrolment.id, note="Private")
+            with as_user(create_user('reader', company, 'training_reading')):
+                with self.assertRaises(AccessError):
+                    Measure.read([measure.id], ['note'])
+            changed = Measure(enrolment=enrolment, description="Private")
+            changed.on_change_enrolment()
+            self.assertEqual(
+                (changed.note, changed.description), ("Private", None))
+            self.assertEqual(
+                Kind.search([('rec_name', 'ilike', '%11%')]),
+                [self.kind(11)])
 
     @with_transaction()
     def test_statements(self):

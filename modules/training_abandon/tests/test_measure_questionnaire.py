@@ -158,7 +158,9 @@ class QuestionnaireTestCase(DatabaseTestCase):
         with set_up() as (company, session, _):
             self.create(company)
             enrolment, = create_enrolments(session)
-            with as_user(create_user('assistant', company, 'training')):
+            with as_user(create_user(
+                        'assistant', company, 'training',
+                        'sensitive_reason')):
                 self.assertEqual(Answer.import_data(
                         ['enrolment', 'question', 'answered_on', 'value'],
                         [[enrolment.number, "Level", DATE, "High"]]), 1)
@@ -186,6 +188,30 @@ class QuestionnaireTestCase(DatabaseTestCase):
                     (a.question.name, a.value)
                     for a in Answer.search([])}, {
                     ("Equipped", 'no'), ("Level", None)})
+
+    @with_transaction()
+    def test_words(self):
+        "Test that yes and no are shown and entered in words"
+        pool = Pool()
+        Answer = pool.get('training.questionnaire.answer')
+        Question = pool.get('training.questionnaire.question')
+        with set_up() as (company, session, _):
+            questionnaire = self.create(company)
+            enrolment, = create_enrolments(session)
+            self.fill(
+                enrolment, questionnaire, yes_no='no', choice="High")
+            answer, level = enrolment.answers
+            self.assertEqual((answer.answer, level.answer), ("No", "High"))
+            for word, value in [("yes", 'yes'), ("No ", 'no')]:
+                Answer.write([answer], {'answer': word})
+                self.assertEqual(Answer(answer.id).value, value)
+            with self.assertRaises(TrainingValidationError):
+                Answer.write([answer], {'answer': "perhaps"})
+            self.assertEqual(
+                level.rec_name, "Level – Needs from 03/02/2026")
+            self.assertEqual(
+                Question.search([('rec_name', 'ilike', '%level%')]),
+                [level.question])
 
     @with_transaction()
     def test_moved(self):
@@ -216,19 +242,23 @@ class QuestionnaireTestCase(DatabaseTestCase):
             with as_user(assistant):
                 self.fill(
                     enrolment, questionnaire, text=PRIVATE, yes_no='no')
-                proposed = self.fill(enrolment, questionnaire, yes_no='yes')
+                proposed = self.fill(enrolment, questionnaire, choice="Low")
                 self.assertNotIn(PRIVATE, str(proposed))
+                self.assertNotIn("'no'", str(proposed))
                 answers = Answer.search([])
-                with self.assertRaises(AccessError):
-                    Answer.read([a.id for a in answers], ['text'])
-            self.assertEqual(self.values(enrolment)[:2], [
+                for name in ['text', 'value', 'answer']:
+                    with self.assertRaises(AccessError):
+                        Answer.read([a.id for a in answers], [name])
+            self.assertEqual(self.values(enrolment)[:3], [
                     ("Expectations", None, PRIVATE),
-                    ("Equipped", 'yes', None)])
-            # Nor does who may not read a text write another one over it
-            with as_user(assistant), savepoint(), \
-                    self.assertRaisesRegex(AccessError, "may not read"):
-                self.fill(enrolment, questionnaire, text="Nothing")
-            text, _ = enrolment.answers
+                    ("Equipped", 'no', None),
+                    ("Level", "Low", None)])
+            # Nor does who may not read an answer write another one over it
+            for values in [{'text': "Nothing"}, {'yes_no': 'yes'}]:
+                with as_user(assistant), savepoint(), \
+                        self.assertRaisesRegex(AccessError, "may not read"):
+                    self.fill(enrolment, questionnaire, **values)
+            text, *_ = enrolment.answers
             task, = Task.create([{
                         'company': company.id,
                         'enrolment': enrolment.id,
@@ -250,6 +280,6 @@ class QuestionnaireTestCase(DatabaseTestCase):
                         self.assertEqual(Attachment.search([
                                     ('id', '=', scan.id)]), found)
             with as_user(create_user('reader', company, 'training_reading')):
-                self.assertEqual(len(Answer.search([])), 2)
+                self.assertEqual(len(Answer.search([])), 3)
                 with self.assertRaises(AccessError):
                     self.fill(enrolment, questionnaire, yes_no='no')

@@ -165,6 +165,17 @@ def time(cell):
         raise Rejected(f"{show(cell)} is not a time: write HH:MM.") from exc
 
 
+@lru_cache(CACHE)
+def date_time(cell):
+    "A day and a time, as the clock of the company shows them"
+    day, _, hour = cell.replace('T', ' ').strip().partition(' ')
+    if not hour.strip():
+        raise Rejected(
+            f"{show(cell)} has no time: write YYYY-MM-DD HH:MM or "
+            "DD/MM/YYYY HH:MM.")
+    return dt.datetime.combine(date(day), time(hour.strip()))
+
+
 TIME = re.compile(
     r'(\d{1,2}) ?(?:[:hH]|heures?) ?(\d{2})?(?::00| ?(?:mn|min))?')
 NUMBER = re.compile(
@@ -267,6 +278,23 @@ agreement = choice(
     cpf='compte_personnel_de_formation',
     apprenticeship='apprentissage',
     public_funding='financement_public')
+yes_no = choice(
+    yes='oui o y 1 vrai true',
+    no='non n 0 faux false')
+follow_up_kind = choice(
+    call='appel appel_telephonique telephone phone_call',
+    meeting='entretien rendez-vous rencontre reunion',
+    visit='visite',
+    email='courriel e-mail mail',
+    letter='courrier lettre',
+    mediation='mediation')
+follow_up_outcome = choice(
+    reached='joint jointe',
+    no_answer='sans_reponse pas_de_reponse',
+    wrong_contact='mauvaises_coordonnees faux_numero',
+    appointment='rendez-vous rendez-vous_pris appointment_made',
+    refused='refus refuse',
+    other='autre')
 half_day = choice(
     morning='matin matinee m',
     afternoon='apres_midi aprem',
@@ -274,6 +302,17 @@ half_day = choice(
     # AM is the morning in English and the afternoon in French
     am='',
     pm='')
+
+
+def evidence(cell):
+    "The number of an evidence, perhaps after its guide"
+    check_length(cell, MAX_CODE)
+    match = re.fullmatch(r'(?:(.*\S)\s*[-–]\s*)?(\d{1,4})', cell)
+    if not match:
+        raise Rejected(
+            f"{show(cell)} is no evidence: write its number, like 11 or "
+            "V9-11.")
+    return fold(match[1]) or None, int(match[2])
 
 
 @lru_cache(CACHE)

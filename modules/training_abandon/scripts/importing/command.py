@@ -1,7 +1,8 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
-"""Import parties, sessions, enrolments and attendance from CSV files, and the
-sessions also from calendars (.ics).
+"""Import parties, sessions, enrolments, attendance, follow-ups, engagement
+measures and answers to the questionnaires from CSV files, and the sessions
+also from calendars (.ics).
 
 The codes of the files are kept as external codes: the same file can be
 imported again, even after an interruption, without making doubles.
@@ -15,13 +16,16 @@ import sys
 from pathlib import Path
 
 from . import cells
+from .answers import Answers
 from .attendance import Attendance
 from .calendar import Calendar, CalendarFile, half_days, is_calendar
 from .client import (
     ConnectionFailed, Refused, Stopped, add_server_arguments, connect_database,
     connect_url, use_company)
 from .enrolments import Enrolments
+from .follow_ups import FollowUps
 from .importer import Options
+from .measures import Measures
 from .parties import Parties
 from .sessions import Sessions
 from .table import Errors, FormatError, Rejected, Table
@@ -31,6 +35,9 @@ KINDS = {
     'sessions': Sessions,
     'enrolments': Enrolments,
     'attendance': Attendance,
+    'follow_ups': FollowUps,
+    'measures': Measures,
+    'answers': Answers,
     }
 OK, REJECTED, USAGE = 0, 1, 2
 

@@ -5,12 +5,9 @@
 from decimal import Decimal
 
 from . import cells
-from .importer import Importer, request
+from .importer import ENROLMENT, PARTY, SESSION, Importer, request
 
-PARTY = 'party.party'
 TRAINEE = 'training.trainee'
-SESSION = 'training.session'
-ENROLMENT = 'training.enrolment'
 FUNDING = 'training.enrolment.funding'
 PARTIES = ['trainee', 'prescriber', 'employer', 'funder']
 CURRENT = ['draft', 'confirmed', 'started', 'suspended']
@@ -52,8 +49,9 @@ class Enrolments(Importer):
         rows = list(self.without_doubles(rows, 'enrolment'))
         for name in TRAINEE_FIELDS:
             rows = list(self.consistent(rows, 'trainee', name))
-        rows = self.set_parties(rows)
-        rows = self.set_sessions(rows)
+        rows = self.set_records(rows, PARTY, "party", "parties", *PARTIES)
+        rows = self.set_records(
+            rows, SESSION, "session", "sessions", 'session')
         rows = self.set_trainees(rows)
         codes = self.find_codes(
             ENROLMENT, [row['enrolment'] for row in rows])
@@ -67,30 +65,6 @@ class Enrolments(Importer):
         self.batches(
             [r for r in rows if r['enrolment'] in known],
             lambda batch: self.update_enrolments(batch, known, matched))
-
-    def set_parties(self, rows):
-        ids = self.find_codes(
-            PARTY, [row[name] for row in rows for name in PARTIES])
-        for row in rows:
-            for name in PARTIES:
-                if row[name] is None:
-                    continue
-                row.values[name] = ids.get(row[name])
-                if row.values[name] is None and row not in self.errors:
-                    self.reject(row,
-                        "No party has this code: import the parties first.",
-                        name)
-        return [row for row in rows if row not in self.errors]
-
-    def set_sessions(self, rows):
-        ids = self.find_codes(SESSION, [row['session'] for row in rows])
-        for row in rows:
-            row.values['session'] = ids.get(row['session'])
-            if row['session'] is None:
-                self.reject(row,
-                    "No session has this code: import the sessions first.",
-                    'session')
-        return [row for row in rows if row not in self.errors]
 
     def set_trainees(self, rows):
         "Replace the parties by their trainees, created when missing"

@@ -11,6 +11,9 @@ from .table import Rejected
 CODE = 'training.external_code'
 IMPORT = 'training.import'
 MECHANISM = 'party.contact_mechanism'
+PARTY = 'party.party'
+SESSION = 'training.session'
+ENROLMENT = 'training.enrolment'
 
 
 class Options:
@@ -234,6 +237,22 @@ class Importer:
         return {
             code['code']: int(code['record'].split(',', 1)[1])
             for code in found}
+
+    def set_records(self, rows, model, one, several, *names):
+        """Replace the codes of the columns by their records, return the rows
+        that have them"""
+        ids = self.find_codes(
+            model, [row[name] for row in rows for name in names])
+        for row in rows:
+            for name in names:
+                if row[name] is None:
+                    continue
+                row.values[name] = ids.get(row[name])
+                if row[name] is None and row not in self.errors:
+                    self.reject(row,
+                        f"No {one} has this code: import the {several} "
+                        "first.", name)
+        return [row for row in rows if row not in self.errors]
 
     def find_emails(self, emails, names):
         "Return the e-mail addresses of parties, whatever their case"

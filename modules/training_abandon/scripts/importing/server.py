@@ -11,17 +11,22 @@ from trytond.tools import is_instance_method
 from trytond.transaction import Transaction
 
 from ...tools import savepoint
+from .answers import Answers
 from .attendance import Attendance
 from .client import Client, Refused, message
 from .enrolments import Enrolments
+from .follow_ups import FollowUps
 from .importer import Options, replaced
+from .measures import Measures
 from .parties import Parties
 from .sessions import Sessions
 from .table import Errors, Rows
 
 KINDS = {
     kind.__name__.lower(): kind
-    for kind in [Parties, Sessions, Enrolments, Attendance]}
+    for kind in [
+        Parties, Sessions, Enrolments, Attendance, FollowUps, Measures,
+        Answers]}
 
 
 class Tried(RPCReturnException):
