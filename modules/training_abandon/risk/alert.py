@@ -20,6 +20,7 @@ from ..exceptions import AlertError
 from ..rec_name import search_names
 from ..stored import of_all
 from ..training.enrolment import CURRENT_STATES
+from .outcome import OutcomeMixin
 
 CONCERNS = [
     ('absence', "Absences or Lateness"),
@@ -43,7 +44,7 @@ _Alert = namedtuple(
     '_Alert', 'id fingerprint slot_ids facts level closed_at')
 
 
-class Alert(ModelSQL, ModelView):
+class Alert(OutcomeMixin, ModelSQL, ModelView):
     "What tells that the trainee of an enrolment is slipping away"
     __name__ = 'training.alert'
 
@@ -85,12 +86,6 @@ class Alert(ModelSQL, ModelView):
             },
         help="What the one who raised it says.\n"
         "Read by the one who raised it and the group Sensitive Reasons only.")
-    raised_by = fields.Many2One(
-        'res.user', "Raised by", readonly=True,
-        states={
-            'invisible': ~Eval('raised_by'),
-            },
-        help="The user who raised it and reads what becomes of it.")
     what = fields.Function(
         fields.Text(
             "What", help="The facts of the rule, or the concern with its "
@@ -180,6 +175,12 @@ class Alert(ModelSQL, ModelView):
             'invisible': ~Eval('reopenings'),
             },
         help="Who had handled or dismissed it and who opened it again.")
+    reply = fields.Many2One(
+        'training.mail.reply', "Reply", readonly=True, ondelete='SET NULL',
+        states={
+            'invisible': ~Eval('reply'),
+            },
+        help="The message that raised it.")
 
     @classmethod
     def __setup__(cls):
@@ -196,11 +197,16 @@ class Alert(ModelSQL, ModelView):
                 Index(t, (t.enrolment, Index.Equality())),
                 Index(
                     t, (t.rule, Index.Equality()), where=t.closed_at == Null),
+                Index(t, (t.reply, Index.Equality()), where=t.reply != Null),
                 Index(
                     t, (t.first_seen, Index.Range()), (t.id, Index.Range())),
                 Index(
                     t, (t.company, Index.Equality()),
                     where=t.closed_at == Null),
+                Index(t, (t.case, Index.Equality()), where=t.case != Null),
+                Index(
+                    t, (t.raised_by, Index.Equality()),
+                    where=t.raised_by != Null),
                 })
         cls._order = [
             ('level', 'ASC'),
@@ -272,16 +278,24 @@ class Alert(ModelSQL, ModelView):
             ]
 
     @classmethod
-    def raise_concern(cls, enrolments, kind, word, level='watch'):
-        "Create the alerts of the concern of the user and return them"
+    def raise_concern(
+            cls, enrolments, kind, word, level='watch', party=None,
+            reply=None):
+        """Create the alerts of the concern and return them
+
+        It is the one of the party, who wrote the reply, or else of the
+        user."""
         now = tools.now()
+        user = Transaction().user or None
         return cls.create([{
                     'company': enrolment.company.id,
                     'enrolment': enrolment.id,
                     'level': level,
                     'kind': kind,
                     'word': word,
-                    'raised_by': Transaction().user or None,
+                    'raised_by': None if party else user,
+                    'raised_by_party': party.id if party else None,
+                    'reply': reply.id if reply else None,
                     'since': tools.today(enrolment.company),
                     'first_seen': now,
                     'last_seen': now,
@@ -464,25 +478,31 @@ class Alert(ModelSQL, ModelView):
 
         What was done before the facts began does not handle them.
 
-        It is one statement, whatever their number."""
+        It is two statements for a batch, whatever their number."""
         transaction = Transaction()
+        cursor = transaction.connection.cursor()
         alert = cls.__table__()
+        concerns = []
         where = (alert.enrolment == table.enrolment) & (
             alert.closed_at == Null)
         if name == 'follow_up':
             where &= (alert.since == Null) | (table.done_at >= alert.since)
         for sub_records in grouped_slice(records, tools.BATCH):
-            transaction.connection.cursor().execute(*alert.update(
+            closed = where & fields.SQL_OPERATORS['in'](
+                table.id, [r.id for r in sub_records])
+            cursor.execute(*alert.join(table, condition=closed).select(
+                    alert.id, where=alert.kind != Null))
+            concerns += [id_ for id_, in cursor]
+            cursor.execute(*alert.update(
                     [getattr(alert, name), alert.state, alert.closed_at,
                         alert.closed_by, alert.write_date, alert.write_uid],
                     [table.id, 'handled', tools.now(),
                         transaction.user or Null, tools.now(),
                         transaction.user or Null],
                     from_=[table],
-                    where=where
-                    & fields.SQL_OPERATORS['in'](
-                        table.id, [r.id for r in sub_records])))
+                    where=closed))
         tools.forget(cls)
+        cls.tell_outcome(cls.browse(concerns))
 
     @classmethod
     @ModelView.button
@@ -518,6 +538,7 @@ class Alert(ModelSQL, ModelView):
                     'closed_at': tools.now(),
                     'closed_by': Transaction().user or None,
                     })
+        cls.tell_outcome(alerts)
 
     @classmethod
     @ModelView.button

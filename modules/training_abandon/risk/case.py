@@ -22,8 +22,13 @@ class Case(metaclass=PoolMeta):
         super().on_modification(mode, cases, field_names=field_names)
         if mode == 'create':
             Alert.close_by(cls.__table__(), 'case', cases)
-        elif mode == 'write' and field_names & _LOOKED_AT:
-            Enrolment.risk_changed({c.enrolment.id for c in cases})
+        elif mode == 'write':
+            if field_names & _LOOKED_AT:
+                Enrolment.risk_changed({c.enrolment.id for c in cases})
+            if 'closed_at' in field_names:
+                Alert.tell_outcome([
+                        a for c in cases if c.closed_at
+                        for a in c.alerts if a.kind])
 
     @classmethod
     def copy(cls, cases, default=None):

@@ -59,10 +59,8 @@ class Raise(Wizard):
         Alert = pool.get('training.alert')
         enrolments = [
             e for e in self._choices() if e in self.start.enrolments]
-        word = (self.start.word or '').strip()
-        if not word:
-            raise AlertError(gettext('training_abandon.msg_alert_no_word'))
-        elif not enrolments:
+        word = self.start.checked_word()
+        if not enrolments:
             raise AlertError(gettext(
                     'training_abandon.msg_alert_no_enrolment'))
         Alert.raise_concern(
@@ -70,8 +68,9 @@ class Raise(Wizard):
         return 'end'
 
 
-class RaiseStart(ModelView):
-    __name__ = 'training.alert.raise.start'
+class ConcernMixin:
+    "What somebody is concerned about"
+    __slots__ = ()
 
     kind = fields.Selection(
         CONCERNS, "Concern", required=True, sort=False,
@@ -82,6 +81,22 @@ class RaiseStart(ModelView):
     word = fields.Text(
         "Word", required=True,
         help="What was seen or heard.  Do not write any health detail.")
+
+    @classmethod
+    def default_level(cls):
+        return 'watch'
+
+    def checked_word(self):
+        "Return the word, without which nobody knows what it is about"
+        word = (self.word or '').strip()
+        if not word:
+            raise AlertError(gettext('training_abandon.msg_alert_no_word'))
+        return word
+
+
+class RaiseStart(ConcernMixin, ModelView):
+    __name__ = 'training.alert.raise.start'
+
     choices = fields.Many2Many(
         'training.enrolment', None, None, "Choices", readonly=True)
     enrolments = fields.Many2Many(
@@ -89,7 +104,3 @@ class RaiseStart(ModelView):
         domain=[
             ('id', 'in', Eval('choices', [])),
             ])
-
-    @classmethod
-    def default_level(cls):
-        return 'watch'

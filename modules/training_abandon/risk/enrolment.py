@@ -183,6 +183,30 @@ class Enrolment(metaclass=PoolMeta):
                     & (((table.risk_due == Null) | ~is_due)
                         if due else is_due)))
 
+    def concerned_parties(self):
+        """Return the parties of the enrolment, other than the trainee, whose
+        concerns are heard"""
+        parties = dict.fromkeys([
+                *(c.party for c in self.contacts),
+                self.employer, self.prescriber, self.client])
+        return [p for p in parties if p and p != self.trainee.party]
+
+    def concern_context(self, party, alert):
+        """Return the names that the letter about the concern may use, in the
+        language in which the enrolment was browsed.
+
+        None of them tells a reason or what anybody said."""
+        pool = Pool()
+        Lang = pool.get('ir.lang')
+        lang = Lang.get()
+        context = self.letter_context(party)
+        context.update({
+                'concern_date': lambda: lang.strftime(
+                    tools.local_date(alert.first_seen, alert.company)),
+                'outcome': alert.describe_outcome,
+                })
+        return context
+
     @classmethod
     def copy(cls, enrolments, default=None):
         default = default.copy() if default is not None else {}

@@ -9,6 +9,7 @@ class Replace(metaclass=PoolMeta):
     @classmethod
     def fields_to_replace(cls):
         return super().fields_to_replace() + [
+            ('training.alert', 'raised_by_party'),
             ('training.risk.rule', 'funder'),
             ]
 

@@ -64,8 +64,8 @@ PRIVATE_BUTTONS = {
     ('training.justification', 'refuse'),
     ('training.justification', 'reset'),
     *(('training.mail.reply', name) for name in [
-            'attach', 'confirm', 'handle', 'ignore', 'justify', 'reopen',
-            'sign']),
+            'attach', 'confirm', 'handle', 'ignore', 'justify',
+            'raise_concern', 'reopen', 'sign']),
     }
 
 

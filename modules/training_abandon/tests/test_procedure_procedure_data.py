@@ -7,6 +7,7 @@ from trytond.model.exceptions import AccessError
 from trytond.modules.training_abandon.case.correspondence import CASE_NAMES
 from trytond.modules.training_abandon.notice.procedure import NOTICE_NAMES
 from trytond.modules.training_abandon.procedure.letter import NAMES, blocks
+from trytond.modules.training_abandon.risk.procedure import CONCERN_NAMES
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
@@ -156,6 +157,7 @@ class ProcedureDataTestCase(DatabaseTestCase):
         "Test that each name is shown with what it is and an example"
         for kind, names in [
                 ('inform', {**NAMES, **CASE_NAMES}),
+                ('concern', {**NAMES, **CONCERN_NAMES}),
                 ('attendance', {**NAMES, **NOTICE_NAMES})]:
             letter = self.letters(('step_kind', '=', kind))[0]
             lines = letter.known_names.splitlines()
@@ -178,7 +180,8 @@ class ProcedureDataTestCase(DatabaseTestCase):
             name for row in rows(text) for name in re.findall(
                 r'^``\$\{(\w+)\}``', row[0])}
         self.assertEqual(
-            named, NAMES.keys() | CASE_NAMES.keys() | NOTICE_NAMES.keys())
+            named, NAMES.keys() | CASE_NAMES.keys() | NOTICE_NAMES.keys()
+            | CONCERN_NAMES.keys())
 
     @with_transaction()
     def test_take_letters(self):
