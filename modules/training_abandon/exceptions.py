@@ -190,3 +190,19 @@ class FollowUpRecordError(UserError):
 
 class FollowUpWarning(UserWarning):
     pass
+
+
+class AgreementError(ValidationError):
+    pass
+
+
+class SettlementRuleError(ValidationError):
+    pass
+
+
+class SettlementError(UserError):
+    pass
+
+
+class SettlementPostedWarning(UserWarning):
+    pass

@@ -40,6 +40,7 @@ ATTACHED = [
 SHARED = {
     'training.trainee', 'training.configuration',
     'training.configuration.calendar', 'training.measure.kind',
+    'training.abandon.settlement.rule',
     'training.success.plan', 'training.success.plan.line'}
 # The methods of Tryton that browse the records they are given
 CORE = {
@@ -128,6 +129,7 @@ class AccessTestCase(DatabaseTestCase):
         Course = pool.get('training.course')
         Code = pool.get('training.external_code')
         Email = pool.get('ir.email')
+        Enrolment = pool.get('training.enrolment')
         Feed = pool.get('training.calendar.feed')
         Group = pool.get('training.session.group')
         Justification = pool.get('training.justification')
@@ -142,6 +144,7 @@ class AccessTestCase(DatabaseTestCase):
         Reply = pool.get('training.mail.reply')
         Rule = pool.get('training.risk.rule')
         Session = pool.get('training.session')
+        Settlement = pool.get('training.abandon.settlement')
         Slot = pool.get('training.session.slot')
         Solution = pool.get('training.abandon.solution')
         SuccessTask = pool.get('training.success.task')
@@ -266,6 +269,14 @@ class AccessTestCase(DatabaseTestCase):
                 effective_date=DATE + dt.timedelta(days=1),
                 note="Decision")
             run_wizard('training.abandon.case.certify', [case])
+            Enrolment.write([enrolment], {
+                    'price': Decimal(1000), 'client': prescriber.id,
+                    'indemnity_kind': 'scale',
+                    'indemnity_grounds': ['abandonment'],
+                    'indemnity_scale': [
+                        ('create', [{'rate': Decimal('0.3')}])],
+                    })
+            Settlement.settle([case])
             Attachment.create([{
                         'name': f'{r.__name__}.txt', 'data': b'data',
                         'description': "Description", 'resource': str(r),
@@ -335,9 +346,14 @@ class AccessTestCase(DatabaseTestCase):
         pool = Pool()
         FieldAccess = pool.get('ir.model.field.access')
         Cause = pool.get('training.abandon.case.cause')
+        ModelData = pool.get('ir.model.data')
         cursor = Transaction().connection.cursor()
-        private = FieldAccess.search([('group', '=', None)])
-        cls.private = {(a.model, a.field) for a in private}
+        private, training = (
+            {(a.model, a.field) for a in FieldAccess.search([
+                        ('group', '=', group)])}
+            for group in [
+                None, ModelData.get_id('training_abandon', 'group_training')])
+        cls.private = private - training
         cls.texts = {}
         causes = {c.id for c in Cause.search([('cause.sensitive', '=', True)])}
         for Model in cls.models():

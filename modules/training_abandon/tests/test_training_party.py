@@ -22,7 +22,8 @@ from .common import (
 # What is the same for all the trainees
 OTHERS = (
     'training.abandon.procedure', 'training.abandon.reason',
-    'training.abandon.solution', 'training.closure', 'training.configuration',
+    'training.abandon.settlement.rule', 'training.abandon.solution',
+    'training.closure', 'training.configuration',
     'training.course', 'training.measure.kind',
     'training.questionnaire.question', 'training.risk.rule',
     'training.session', 'training.success.plan', 'ir.email.template')
@@ -32,6 +33,12 @@ KEPT = {
     ('training.abandon.case', 'number'),
     ('training.abandon.case', 'previous_enrolment_state'),
     ('training.abandon.certificate', 'sha256'),
+    # What the law has the provider keep of its accounts
+    ('training.abandon.settlement', 'explanation'),
+    ('training.abandon.settlement.line', 'source'),
+    ('training.abandon.settlement.line', 'words'),
+    ('training.enrolment', 'agreement_reference'),
+    ('training.enrolment.funding', 'file_number'),
     ('training.alert', 'fingerprint'),
     ('training.alert', 'slot_ids'),
     ('training.calendar.feed', 'content_hash'),
@@ -247,6 +254,7 @@ class PartyTestCase(DatabaseTestCase):
         Proposal = pool.get('training.abandon.proposal')
         Questionnaire = pool.get('training.questionnaire')
         Reply = pool.get('training.mail.reply')
+        Settlement = pool.get('training.abandon.settlement')
         Slot = pool.get('training.session.slot')
         Solution = pool.get('training.abandon.solution')
         Answer = pool.get('training.questionnaire.answer')
@@ -341,6 +349,19 @@ class PartyTestCase(DatabaseTestCase):
                     'enrolment': enrolment.id,
                     'name': "Tutoring",
                     'due_date': DATE,
+                    }])
+        Settlement.create([{
+                    'company': company.id,
+                    'case': case.id,
+                    'enrolment': enrolment.id,
+                    'ground': 'abandonment',
+                    'effective_date': DATE,
+                    'currency': enrolment.currency.id,
+                    'lines': [('create', [{
+                                    'payer': prescriber.id,
+                                    'kind': 'none',
+                                    'reason': "Reduced",
+                                    }])],
                     }])
         Attachment.create([{
                     'name': "scan.pdf",
