@@ -206,3 +206,7 @@ class SettlementError(UserError):
 
 class SettlementPostedWarning(UserWarning):
     pass
+
+
+class CompletionCertificateError(UserError):
+    pass

@@ -6,7 +6,7 @@ from decimal import Decimal
 from trytond.i18n import gettext
 from trytond.model import ModelSQL, ModelView, fields
 from trytond.modules.currency.fields import Monetary
-from trytond.pool import PoolMeta
+from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Eval
 
 from ..exceptions import AgreementError
@@ -122,7 +122,30 @@ class Enrolment(metaclass=PoolMeta):
         "Follows a Broken Contract", states=_contract,
         help="The contract follows another one that was broken.")
 
+    completion_certificates = fields.One2Many(
+        'training.completion_certificate', 'enrolment',
+        "Completion Certificates", readonly=True,
+        help="The certificates of the hours done, the last one in the place "
+        "of the others.")
+
     del _contract, _clause
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls._buttons.update(
+            issue_completion={
+                'invisible': Eval('state') == 'draft',
+                'depends': ['state'],
+                })
+
+    @classmethod
+    @ModelView.button
+    def issue_completion(cls, enrolments):
+        "Issue the completion certificates of those who attended"
+        pool = Pool()
+        Certificate = pool.get('training.completion_certificate')
+        Certificate.issue(enrolments)
 
     @fields.depends('indemnity_kind', 'indemnity_grounds')
     def on_change_indemnity_kind(self):
@@ -202,7 +225,9 @@ class Enrolment(metaclass=PoolMeta):
     @classmethod
     def copy(cls, enrolments, default=None):
         default = default.copy() if default is not None else {}
-        for name in ['withdrawal_date', 'break_date', 'still_in_training']:
+        for name in [
+                'withdrawal_date', 'break_date', 'still_in_training',
+                'completion_certificates']:
             default.setdefault(name)
         return super().copy(enrolments, default=default)
 

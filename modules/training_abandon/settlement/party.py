@@ -18,10 +18,13 @@ class Erase(metaclass=PoolMeta):
 
     def to_erase(self, party_id):
         pool = Pool()
+        Certificate = pool.get('training.completion_certificate')
         Line = pool.get('training.abandon.settlement.line')
         return super().to_erase(party_id) + [
             (Line, [
                     ('settlement.enrolment.trainee.party', '=', party_id),
                     ], True,
                 ['reason'], [None]),
+            (Certificate, [('enrolment.trainee.party', '=', party_id)], True,
+                ['document', 'document_file_id'], [b'', None]),
             ]

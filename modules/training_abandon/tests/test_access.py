@@ -25,6 +25,7 @@ DOC = Path(__file__).parent.parent / 'doc'
 GROUPS = ['training', 'training_admin', 'sensitive_reason']
 # What is made by more than a case needs
 WITHOUT = {
+    'training.completion_certificate',
     'training.abandon.case.completion', 'training.abandon.case.correction',
     'training.calendar.feed'}
 DUPLICATED = [
@@ -59,6 +60,7 @@ OPENING_BUTTONS = {
     *(('training.abandon.case', f'proof_{kind}') for kind in STEP_ORDER),
     }
 ACCOUNTING_BUTTONS = {
+    ('training.enrolment', 'issue_completion'),
     ('training.abandon.settlement', 'cancel'),
     ('training.abandon.settlement', 'post'),
     }

@@ -40,7 +40,7 @@ ATTACHED = [
 SHARED = {
     'training.trainee', 'training.configuration',
     'training.configuration.calendar', 'training.measure.kind',
-    'training.abandon.settlement.rule',
+    'training.abandon.settlement.rule', 'training.configuration.completion',
     'training.success.plan', 'training.success.plan.line'}
 # The methods of Tryton that browse the records they are given
 CORE = {
@@ -126,6 +126,7 @@ class AccessTestCase(DatabaseTestCase):
         Attendance = pool.get('training.attendance')
         Case = pool.get('training.abandon.case')
         Closure = pool.get('training.closure')
+        Completion = pool.get('training.completion_certificate')
         Course = pool.get('training.course')
         Code = pool.get('training.external_code')
         Email = pool.get('ir.email')
@@ -277,6 +278,17 @@ class AccessTestCase(DatabaseTestCase):
                         ('create', [{'rate': Decimal('0.3')}])],
                     })
             Settlement.settle([case])
+            Completion.create([{
+                        'number': name,
+                        'company': company.id,
+                        'enrolment': enrolment.id,
+                        'start_date': DATE,
+                        'end_date': DATE,
+                        'done': dt.timedelta(hours=1),
+                        'document': PDF,
+                        'sha256': '0',
+                        'issued_at': dt.datetime(2026, 3, 2),
+                        }])
             Attachment.create([{
                         'name': f'{r.__name__}.txt', 'data': b'data',
                         'description': "Description", 'resource': str(r),

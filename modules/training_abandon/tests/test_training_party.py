@@ -1,5 +1,6 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
+import datetime as dt
 import quopri
 from pathlib import Path
 from unittest.mock import patch
@@ -35,6 +36,8 @@ KEPT = {
     ('training.abandon.certificate', 'sha256'),
     # What the law has the provider keep of its accounts
     ('training.abandon.settlement', 'explanation'),
+    ('training.completion_certificate', 'number'),
+    ('training.completion_certificate', 'sha256'),
     ('training.abandon.settlement.line', 'source'),
     ('training.abandon.settlement.line', 'words'),
     ('training.enrolment', 'agreement_reference'),
@@ -242,7 +245,8 @@ class PartyTestCase(DatabaseTestCase):
         Case = pool.get('training.abandon.case')
         Certificate = pool.get('training.abandon.certificate')
         Code = pool.get('training.external_code')
-        Completion = pool.get('training.abandon.case.completion')
+        CaseCompletion = pool.get('training.abandon.case.completion')
+        Completion = pool.get('training.completion_certificate')
         Exemption = pool.get('training.enrolment.exemption')
         Feed = pool.get('training.calendar.feed')
         FollowUp = pool.get('training.follow_up')
@@ -301,7 +305,7 @@ class PartyTestCase(DatabaseTestCase):
                     'sha256': '0',
                     'issued_at': tools.now(),
                     }])
-        Completion.create([{
+        CaseCompletion.create([{
                     'case': case.id,
                     'kind': 'return_date',
                     'at': tools.now(),
@@ -362,6 +366,17 @@ class PartyTestCase(DatabaseTestCase):
                                     'kind': 'none',
                                     'reason': "Reduced",
                                     }])],
+                    }])
+        Completion.create([{
+                    'number': '1',
+                    'company': company.id,
+                    'enrolment': enrolment.id,
+                    'start_date': DATE,
+                    'end_date': DATE,
+                    'done': dt.timedelta(hours=1),
+                    'document': b'pdf',
+                    'sha256': '0',
+                    'issued_at': tools.now(),
                     }])
         Attachment.create([{
                     'name': "scan.pdf",
