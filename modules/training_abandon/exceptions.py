@@ -194,3 +194,23 @@ class FollowUpRecordError(UserError):
 
 class FollowUpWarning(UserWarning):
     pass
+
+
+class AgreementError(ValidationError):
+    pass
+
+
+class SettlementRuleError(ValidationError):
+    pass
+
+
+class SettlementError(UserError):
+    pass
+
+
+class SettlementPostedWarning(UserWarning):
+    pass
+
+
+class CompletionCertificateError(UserError):
+    pass

@@ -25,6 +25,7 @@ DOC = Path(__file__).parent.parent / 'doc'
 GROUPS = ['training', 'training_admin', 'sensitive_reason']
 # What is made by more than a case needs
 WITHOUT = {
+    'training.completion_certificate',
     'training.abandon.case.completion', 'training.abandon.case.correction',
     'training.calendar.feed', 'training.success.task'}
 DUPLICATED = [
@@ -58,6 +59,11 @@ OPENING_BUTTONS = {
     ('training.abandon.case.event', 'open_origin'),
     ('training.abandon.case', 'open_remedy'),
     *(('training.abandon.case', f'proof_{kind}') for kind in STEP_ORDER),
+    }
+ACCOUNTING_BUTTONS = {
+    ('training.enrolment', 'issue_completion'),
+    ('training.abandon.settlement', 'cancel'),
+    ('training.abandon.settlement', 'post'),
     }
 PRIVATE_BUTTONS = {
     ('training.justification', 'accept'),
@@ -134,13 +140,17 @@ def fill(company, session):
     Report = pool.get('training.abandon.certificate', type='report')
     Slot = pool.get('training.session.slot')
     Code = pool.get('training.external_code')
+    Enrolment = pool.get('training.enrolment')
     FollowUp = pool.get('training.follow_up')
     Justification = pool.get('training.justification')
     Proposal = pool.get('training.abandon.proposal')
     Reply = pool.get('training.mail.reply')
     Rule = pool.get('training.risk.rule')
+    Settlement = pool.get('training.abandon.settlement')
     Solution = pool.get('training.abandon.solution')
     enrolment, other = create_enrolments(session, 2)
+    Enrolment.write([enrolment], {
+            'price': Decimal(1000), 'client': create_party("Client").id})
     Code.create([{
                 'source': 'test', 'code': 'S1', 'record': str(session)}])
     Justification.create([{
@@ -175,6 +185,7 @@ def fill(company, session):
             Report, 'convert',
             lambda report, data, **kwargs: ('pdf', b'%PDF')):
         run_wizard('training.abandon.case.certify', [case])
+    Settlement.settle([case])
     Alert.raise_concern([enrolment], 'other', "Word")
     Transaction().tasks.clear()
 
@@ -487,13 +498,16 @@ class RightsTestCase(DatabaseTestCase):
 
     @with_transaction()
     def test_reading(self):
-        "Test that the accountants and the auditors run and change nothing"
+        "Test that the accountants and the auditors run no step"
         pool = Pool()
         Button = pool.get('ir.model.button')
         User = pool.get('res.user')
         Wizard_ = pool.get('ir.action.wizard')
         with set_up() as (company, _, _):
-            for group in ['accounting', 'auditor']:
+            for group, buttons, wizards in [
+                    ('accounting', ACCOUNTING_BUTTONS,
+                        {'training.abandon.case.settle'}),
+                    ('auditor', set(), set())]:
                 user = create_user(group, company, group)
                 with self.subTest(group=group), as_user(user):
                     self.assertLessEqual(
@@ -507,7 +521,7 @@ class RightsTestCase(DatabaseTestCase):
                             for button in Model._buttons
                             if mine.intersection(
                                 Button.get_groups(name, button))},
-                        OPENING_BUTTONS)
+                        OPENING_BUTTONS | buttons)
                 with without_check_access():
                     self.assertEqual({
                             w.wiz_name for w in Wizard_.search([
@@ -516,7 +530,7 @@ class RightsTestCase(DatabaseTestCase):
                                 g.id for g in w.groups)},
                         {
                             'training.abandon.case.conversation',
-                            'training.follow_up.print'})
+                            'training.follow_up.print'} | wizards)
 
     @with_transaction()
     def test_private(self):

@@ -40,6 +40,7 @@ ATTACHED = [
 SHARED = {
     'training.trainee', 'training.configuration',
     'training.configuration.calendar', 'training.measure.kind',
+    'training.abandon.settlement.rule', 'training.configuration.completion',
     'training.success.plan', 'training.success.plan.line'}
 # The methods of Tryton that browse the records they are given
 CORE = {
@@ -125,9 +126,11 @@ class AccessTestCase(DatabaseTestCase):
         Attendance = pool.get('training.attendance')
         Case = pool.get('training.abandon.case')
         Closure = pool.get('training.closure')
+        Completion = pool.get('training.completion_certificate')
         Course = pool.get('training.course')
         Code = pool.get('training.external_code')
         Email = pool.get('ir.email')
+        Enrolment = pool.get('training.enrolment')
         Feed = pool.get('training.calendar.feed')
         Group = pool.get('training.session.group')
         Justification = pool.get('training.justification')
@@ -142,6 +145,7 @@ class AccessTestCase(DatabaseTestCase):
         Reply = pool.get('training.mail.reply')
         Rule = pool.get('training.risk.rule')
         Session = pool.get('training.session')
+        Settlement = pool.get('training.abandon.settlement')
         Slot = pool.get('training.session.slot')
         Solution = pool.get('training.abandon.solution')
         SuccessTask = pool.get('training.success.task')
@@ -267,6 +271,25 @@ class AccessTestCase(DatabaseTestCase):
                 effective_date=DATE + dt.timedelta(days=1),
                 note="Decision")
             run_wizard('training.abandon.case.certify', [case])
+            Enrolment.write([enrolment], {
+                    'price': Decimal(1000), 'client': prescriber.id,
+                    'indemnity_kind': 'scale',
+                    'indemnity_grounds': ['abandonment'],
+                    'indemnity_scale': [
+                        ('create', [{'rate': Decimal('0.3')}])],
+                    })
+            Settlement.settle([case])
+            Completion.create([{
+                        'number': name,
+                        'company': company.id,
+                        'enrolment': enrolment.id,
+                        'start_date': DATE,
+                        'end_date': DATE,
+                        'done': dt.timedelta(hours=1),
+                        'document': PDF,
+                        'sha256': '0',
+                        'issued_at': dt.datetime(2026, 3, 2),
+                        }])
             Attachment.create([{
                         'name': f'{r.__name__}.txt', 'data': b'data',
                         'description': "Description", 'resource': str(r),
@@ -336,9 +359,14 @@ class AccessTestCase(DatabaseTestCase):
         pool = Pool()
         FieldAccess = pool.get('ir.model.field.access')
         Cause = pool.get('training.abandon.case.cause')
+        ModelData = pool.get('ir.model.data')
         cursor = Transaction().connection.cursor()
-        private = FieldAccess.search([('group', '=', None)])
-        cls.private = {(a.model, a.field) for a in private}
+        private, training = (
+            {(a.model, a.field) for a in FieldAccess.search([
+                        ('group', '=', group)])}
+            for group in [
+                None, ModelData.get_id('training_abandon', 'group_training')])
+        cls.private = private - training
         cls.texts = {}
         causes = {c.id for c in Cause.search([('cause.sensitive', '=', True)])}
         for Model in cls.models():

@@ -1,5 +1,6 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
+import datetime as dt
 import quopri
 from pathlib import Path
 from unittest.mock import patch
@@ -22,7 +23,8 @@ from .common import (
 # What is the same for all the trainees
 OTHERS = (
     'training.abandon.procedure', 'training.abandon.reason',
-    'training.abandon.solution', 'training.closure', 'training.configuration',
+    'training.abandon.settlement.rule', 'training.abandon.solution',
+    'training.closure', 'training.configuration',
     'training.course', 'training.measure.kind',
     'training.questionnaire.question', 'training.risk.rule',
     'training.session', 'training.success.plan', 'ir.email.template')
@@ -32,6 +34,14 @@ KEPT = {
     ('training.abandon.case', 'number'),
     ('training.abandon.case', 'previous_enrolment_state'),
     ('training.abandon.certificate', 'sha256'),
+    # What the law has the provider keep of its accounts
+    ('training.abandon.settlement', 'explanation'),
+    ('training.completion_certificate', 'number'),
+    ('training.completion_certificate', 'sha256'),
+    ('training.abandon.settlement.line', 'source'),
+    ('training.abandon.settlement.line', 'words'),
+    ('training.enrolment', 'agreement_reference'),
+    ('training.enrolment.funding', 'file_number'),
     ('training.alert', 'fingerprint'),
     ('training.alert', 'slot_ids'),
     ('training.calendar.feed', 'content_hash'),
@@ -235,7 +245,8 @@ class PartyTestCase(DatabaseTestCase):
         Case = pool.get('training.abandon.case')
         Certificate = pool.get('training.abandon.certificate')
         Code = pool.get('training.external_code')
-        Completion = pool.get('training.abandon.case.completion')
+        CaseCompletion = pool.get('training.abandon.case.completion')
+        Completion = pool.get('training.completion_certificate')
         Exemption = pool.get('training.enrolment.exemption')
         Feed = pool.get('training.calendar.feed')
         FollowUp = pool.get('training.follow_up')
@@ -247,6 +258,7 @@ class PartyTestCase(DatabaseTestCase):
         Proposal = pool.get('training.abandon.proposal')
         Questionnaire = pool.get('training.questionnaire')
         Reply = pool.get('training.mail.reply')
+        Settlement = pool.get('training.abandon.settlement')
         Slot = pool.get('training.session.slot')
         Solution = pool.get('training.abandon.solution')
         Answer = pool.get('training.questionnaire.answer')
@@ -293,7 +305,7 @@ class PartyTestCase(DatabaseTestCase):
                     'sha256': '0',
                     'issued_at': tools.now(),
                     }])
-        Completion.create([{
+        CaseCompletion.create([{
                     'case': case.id,
                     'kind': 'return_date',
                     'at': tools.now(),
@@ -341,6 +353,30 @@ class PartyTestCase(DatabaseTestCase):
                     'enrolment': enrolment.id,
                     'name': "Tutoring",
                     'due_date': DATE,
+                    }])
+        Settlement.create([{
+                    'company': company.id,
+                    'case': case.id,
+                    'enrolment': enrolment.id,
+                    'ground': 'abandonment',
+                    'effective_date': DATE,
+                    'currency': enrolment.currency.id,
+                    'lines': [('create', [{
+                                    'payer': prescriber.id,
+                                    'kind': 'none',
+                                    'reason': "Reduced",
+                                    }])],
+                    }])
+        Completion.create([{
+                    'number': '1',
+                    'company': company.id,
+                    'enrolment': enrolment.id,
+                    'start_date': DATE,
+                    'end_date': DATE,
+                    'done': dt.timedelta(hours=1),
+                    'document': b'pdf',
+                    'sha256': '0',
+                    'issued_at': tools.now(),
                     }])
         Attachment.create([{
                     'name': "scan.pdf",

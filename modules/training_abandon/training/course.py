@@ -29,6 +29,7 @@ class Course(DeactivableMixin, ModelSQL, ModelView):
             ('vae', "Validation of Acquired Experience"),
             ], "Kind", required=True, sort=False,
         help="The category of action of the national quality framework.")
+    kind_string = kind.translated('kind')
     duration = fields.TimeDelta(
         "Duration", 'training_hours',
         domain=['OR',

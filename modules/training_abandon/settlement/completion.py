@@ -1,0 +1,290 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+"The certificate of the hours done that the funders ask for"
+import hashlib
+from collections import defaultdict
+
+from sql.aggregate import Sum
+
+from trytond.i18n import gettext
+from trytond.model import Index, ModelSQL, ModelView, Unique, fields
+from trytond.model.exceptions import AccessError
+from trytond.pool import Pool
+from trytond.pyson import Eval, If
+from trytond.tools import grouped_slice, slugify
+from trytond.transaction import Transaction
+
+from .. import tools
+from ..attendance.facts import ATTENDED
+from ..exceptions import CompletionCertificateError
+from ..pdf_report import MergedReport, get_logo
+from ..rec_name import search_names
+from ..stored import of_ids
+from ..training.enrolment import hours_name
+
+
+class CompletionCertificate(ModelSQL, ModelView):
+    __name__ = 'training.completion_certificate'
+    _rec_name = 'number'
+
+    number = fields.Char("Number", required=True, readonly=True)
+    company = fields.Many2One(
+        'company.company', "Company", required=True, readonly=True)
+    enrolment = fields.Many2One(
+        'training.enrolment', "Enrolment", required=True, readonly=True,
+        ondelete='RESTRICT',
+        domain=[
+            ('company', '=', Eval('company', -1)),
+            ])
+    start_date = fields.Date("Start Date", required=True, readonly=True)
+    end_date = fields.Date("End Date", required=True, readonly=True)
+    planned = fields.TimeDelta(
+        "Agreed Hours", 'training_hours', readonly=True,
+        help="The time of the agreement.")
+    done = fields.TimeDelta(
+        "Hours Done", 'training_hours', required=True, readonly=True,
+        help="The time attended on the closed sheets.")
+    document = fields.Binary(
+        "Document", filename='filename', readonly=True, required=True,
+        file_id='document_file_id', store_prefix=None,
+        help="The PDF as it was issued; it never changes.")
+    document_file_id = fields.Char("Document File ID", readonly=True)
+    filename = fields.Function(fields.Char("File Name"), 'get_filename')
+    sha256 = fields.Char(
+        "SHA-256", required=True, readonly=True,
+        help="The hash of the document when it was issued.")
+    issued_at = fields.DateTime(
+        "Issued at", required=True, readonly=True,
+        help="When the document was made.")
+    replaced_by = fields.Many2One(
+        'training.completion_certificate', "Replaced by", readonly=True,
+        ondelete='RESTRICT',
+        states={
+            'invisible': ~Eval('replaced_by'),
+            },
+        help="The certificate that is valid in the place of this one.")
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        t = cls.__table__()
+        cls._sql_constraints += [
+            ('number_unique', Unique(t, t.company, t.number),
+                'training_abandon.msg_completion_certificate_unique'),
+            ]
+        cls._sql_indexes.add(Index(t, (t.enrolment, Index.Equality())))
+        cls._order = [('id', 'DESC')]
+
+    def get_filename(self, name):
+        return slugify(f'{self.number}-{self.enrolment.rec_name}') + '.pdf'
+
+    def get_rec_name(self, name):
+        return f'{self.number} - {self.enrolment.rec_name}'
+
+    @classmethod
+    def search_rec_name(cls, name, clause):
+        return search_names(cls, clause, 'number', 'enrolment.rec_name')
+
+    @classmethod
+    def view_attributes(cls):
+        return super().view_attributes() + [
+            ('/tree', 'visual', If(Eval('replaced_by', None), 'muted', '')),
+            ]
+
+    @classmethod
+    def check_modification(
+            cls, mode, certificates, values=None, external=False):
+        super().check_modification(
+            mode, certificates, values=values, external=external)
+        if mode == 'delete' or mode == 'write' and (
+                external or values.keys() - {'replaced_by'}):
+            for certificate in certificates:
+                raise AccessError(gettext(
+                        'training_abandon.msg_completion_certificate_modify',
+                        certificate=certificate.rec_name))
+
+    @classmethod
+    def copy(cls, certificates, default=None):
+        for certificate in certificates:
+            raise AccessError(gettext(
+                    'training_abandon.msg_completion_certificate_modify',
+                    certificate=certificate.rec_name))
+        return []
+
+    @classmethod
+    def valid(cls, enrolments):
+        "Return by enrolment the certificate that no other one replaces"
+        return {
+            c.enrolment: c for c in cls.search([
+                    ('enrolment', 'in', [e.id for e in enrolments]),
+                    ('replaced_by', '=', None),
+                    ], order=[('id', 'ASC')])}
+
+    @classmethod
+    def issue(cls, enrolments):
+        """Issue the certificates of those who attended, all or none, and
+        return those that are valid: what says the same is not issued again."""
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        tools.lock(Enrolment, enrolments)
+        enrolments = tools.browse_sets(Enrolment, enrolments)
+        days = hours_by_day(enrolments)
+        refused = [e for e in enrolments if not days.get(e.id)]
+        if refused:
+            raise CompletionCertificateError(gettext(
+                    'training_abandon.msg_completion_certificate_no_hours',
+                    enrolments=tools.names(refused)))
+        valid = cls.valid(enrolments)
+        values = {e: cls._content(e, days[e.id]) for e in enrolments}
+        to_issue = [
+            e for e in enrolments
+            if e not in valid or any(
+                getattr(valid[e], n) != v for n, v in values[e].items()
+                if n not in {'company', 'enrolment'})]
+        issued = cls._create(to_issue, values, days)
+        for enrolment, certificate in issued.items():
+            if enrolment in valid:
+                cls.write(
+                    [valid[enrolment]], {'replaced_by': certificate.id})
+        valid.update(issued)
+        return [valid[e] for e in enrolments]
+
+    @classmethod
+    def _content(cls, enrolment, days):
+        dates = [date for date, _ in days]
+        return {
+            'company': enrolment.company.id,
+            'enrolment': enrolment.id,
+            'start_date': min(dates),
+            'end_date': max(dates),
+            'planned': enrolment.agreed_hours,
+            'done': sum(
+                (hours for _, hours in days[1:]), days[0][1]),
+            }
+
+    @classmethod
+    def _create(cls, enrolments, values, days):
+        pool = Pool()
+        Configuration = pool.get('training.configuration')
+        Report = pool.get('training.completion_certificate', type='report')
+        by_company = defaultdict(list)
+        for enrolment in enrolments:
+            by_company[enrolment.company].append(enrolment)
+        result = {}
+        for company, group in by_company.items():
+            sequence = Configuration(1).get_multivalue(
+                'completion_sequence', company=company.id)
+            numbers = dict(zip(group, sequence.get_many(len(group))))
+            documents = Report.issue({
+                    e: {**values[e], 'number': numbers[e], 'days': days[e.id]}
+                    for e in group})
+            certificates = cls.create([{
+                        **values[enrolment],
+                        'number': numbers[enrolment],
+                        'document': documents[enrolment],
+                        'sha256': hashlib.sha256(
+                            documents[enrolment]).hexdigest(),
+                        'issued_at': tools.now(),
+                        } for enrolment in group])
+            result.update(zip(group, certificates))
+        return result
+
+
+def hours_by_day(enrolments):
+    "Return by id of the enrolment the list of the (day, time attended)"
+    pool = Pool()
+    Attendance = pool.get('training.attendance')
+    cursor = Transaction().connection.cursor()
+    result = defaultdict(list)
+    for sub_enrolments in grouped_slice(enrolments, tools.BATCH):
+        held = Attendance._held_query(of_ids(e.id for e in sub_enrolments))
+        cursor.execute(*tools.apply_types(held.select(
+                    held.enrolment.as_('enrolment'),
+                    held.date.as_('date'),
+                    (Sum(held.duration) - Sum(held.missed)).as_('hours'),
+                    where=held.state.in_(ATTENDED),
+                    group_by=[held.enrolment, held.date],
+                    order_by=[held.enrolment, held.date]),
+                None, 'DATE', 'INTERVAL'))
+        for enrolment, date, hours in cursor:
+            if hours:
+                result[enrolment].append((date, hours))
+    return result
+
+
+class CompletionCertificateReport(MergedReport):
+    "The model of the ministry, with the hours of each day"
+    __name__ = 'training.completion_certificate'
+    # The button makes it, nobody prints it
+    internal = True
+
+    @classmethod
+    def issue(cls, values):
+        """Return the PDF by enrolment, all of a company.
+
+        values are the number, the dates, the hours and the days by
+        enrolment."""
+        documents = cls.execute_many({
+                e.id: gettext(
+                    'training_abandon.msg_completion_certificate_title')
+                for e in values},
+            {'documents': {e.id: v for e, v in values.items()}})
+        refused = [e for e in values if e.id not in documents]
+        if refused:
+            raise CompletionCertificateError(gettext(
+                    'training_abandon.msg_completion_certificate_convert',
+                    enrolments=tools.names(refused)))
+        return {e: documents[e.id] for e in values}
+
+    @classmethod
+    def get_context(cls, records, header, data):
+        context = super().get_context(records, header, data)
+        company = context['company']
+        address = company.party.address_get()
+        context['documents'] = [
+            cls._get_document(r, data['documents'][r.id]) for r in records]
+        context['title'] = gettext(
+            'training_abandon.msg_completion_certificate_title')
+        context['address_lines'] = (
+            address.full_address.splitlines() if address else [])
+        context.update(get_logo(company))
+        return context
+
+    @classmethod
+    def _get_document(cls, enrolment, values):
+        pool = Pool()
+        Lang = pool.get('ir.lang')
+        lang = Lang.get()
+        course = enrolment.session.course
+        words = {
+            'company': enrolment.company.party.name,
+            'trainee': enrolment.trainee.party.name,
+            'employer': (
+                enrolment.employer.name if enrolment.employer else '—'),
+            'course': course.name,
+            'nature': course.kind_string,
+            'start': lang.strftime(values['start_date']),
+            'end': lang.strftime(values['end_date']),
+            'done': hours_name(values['done']),
+            'planned': hours_name(values['planned']),
+            'today': lang.strftime(tools.today(enrolment.company)),
+            }
+
+        def text(name):
+            return gettext(
+                f'training_abandon.msg_completion_certificate_{name}',
+                **words)
+
+        return {
+            'number': values['number'],
+            'title': text('title'),
+            'paragraphs': [
+                text(name) for name in [
+                    'attests', 'trainee', 'course', 'nature', 'period',
+                    'duration', 'keeping']],
+            'headings': [text('day'), text('hours')],
+            'days': [
+                (lang.strftime(date), hours_name(hours))
+                for date, hours in values['days']],
+            'signature': text('signature'),
+            }

@@ -1,0 +1,242 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+"What the settlements of the cases are calculated from"
+import datetime as dt
+from collections import defaultdict
+from dataclasses import dataclass
+from decimal import Decimal
+
+from sql.aggregate import Min, Sum
+
+from trytond.pool import Pool
+from trytond.tools import grouped_slice
+from trytond.transaction import Transaction
+
+from .. import tools
+from ..stored import of_ids
+from .calculation import Clause, Contract, Funding, Refused, Terms, Withdrawal
+
+MINUTE = dt.timedelta(minutes=1)
+ZERO = dt.timedelta()
+
+
+@dataclass(frozen=True)
+class Invoiced:
+    "What a payer was invoiced for an enrolment, without the taxes"
+    payer: object
+    amount: Decimal
+    date: object = None
+    paid: Decimal = Decimal(0)
+
+
+class Facts:
+    "What the database knows of the cases, read at once for all of them"
+
+    def __init__(self, cases, invoiced):
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        self.enrolments = [c.enrolment for c in cases]
+        self.attended = Enrolment.times_attended(self.enrolments)
+        self.open = self._first_days(_open_query)
+        self.missing = self._first_days(_missing_query)
+        self.cancelled = self._cancelled()
+        self.evidences = self._evidences(cases)
+        self.invoiced = invoiced
+        self._rules = {}
+
+    def rules(self, date):
+        pool = Pool()
+        Rule = pool.get('training.abandon.settlement.rule')
+        if date not in self._rules:
+            self._rules[date] = Rule.at(date)
+        return self._rules[date]
+
+    def _first_days(self, query):
+        "Return by id of the enrolment the first day that the query finds"
+        cursor = Transaction().connection.cursor()
+        result = {}
+        for sub_enrolments in grouped_slice(self.enrolments, tools.BATCH):
+            cursor.execute(*tools.apply_types(
+                    query(of_ids(e.id for e in sub_enrolments)),
+                    None, 'DATE'))
+            result.update(cursor)
+        return result
+
+    def _cancelled(self):
+        """Return by id of the enrolment the time that the provider does not
+        give any more"""
+        cursor = Transaction().connection.cursor()
+        result = {}
+        for sub_enrolments in grouped_slice(self.enrolments, tools.BATCH):
+            cursor.execute(*tools.apply_types(
+                    _planning_query(of_ids(e.id for e in sub_enrolments)),
+                    None, 'INTERVAL', 'INTERVAL'))
+            for id_, cancelled, kept in cursor:
+                result[id_] = (cancelled or ZERO, kept or ZERO)
+        return {
+            e.id: min(cancelled, max((e.agreed_hours or ZERO) - kept, ZERO))
+            for e in self.enrolments
+            for cancelled, kept in [result.get(e.id, (ZERO, ZERO))]}
+
+    def _evidences(self, cases):
+        "Return the cases to which a document is attached"
+        pool = Pool()
+        Attachment = pool.get('ir.attachment')
+        result = set()
+        for sub_cases in grouped_slice(
+                [c for c in cases if c.ground == 'exclusion'], tools.BATCH):
+            result.update(a.resource for a in Attachment.search([
+                        ('resource', 'in', list(map(str, sub_cases))),
+                        ]))
+        return result
+
+
+def _open_query(of):
+    "Return the query of the open sheets that have the trainees"
+    pool = Pool()
+    Attendance = pool.get('training.attendance')
+    query, attendance, slot, _ = Attendance._joined()
+    return query.select(
+        attendance.enrolment.as_('enrolment'), Min(slot.date).as_('date'),
+        where=of(attendance.enrolment) & (slot.state == 'open'),
+        group_by=[attendance.enrolment])
+
+
+def _missing_query(of):
+    "Return the query of the slots without sheet where they are expected"
+    pool = Pool()
+    Enrolment = pool.get('training.enrolment')
+    Slot = pool.get('training.session.slot')
+    enrolment, slot = Enrolment.__table__(), Slot.__table__()
+    return (enrolment
+        .join(slot, condition=slot.session == enrolment.session)
+        .select(
+            enrolment.id.as_('enrolment'), Min(slot.date).as_('date'),
+            where=of(enrolment.id) & (slot.state == 'planned')
+            & Enrolment.expected_sql(enrolment, slot),
+            group_by=[enrolment.id]))
+
+
+def _planning_query(of):
+    "Return the query of the time cancelled and kept for the trainees"
+    pool = Pool()
+    Enrolment = pool.get('training.enrolment')
+    Slot = pool.get('training.session.slot')
+    enrolment, slot = Enrolment.__table__(), Slot.__table__()
+    cancelled = slot.state == 'cancelled'
+    return (enrolment
+        .join(slot, condition=slot.session == enrolment.session)
+        .select(
+            enrolment.id.as_('enrolment'),
+            Sum(slot.duration, filter_=cancelled).as_('cancelled'),
+            Sum(slot.duration, filter_=~cancelled).as_('kept'),
+            where=of(enrolment.id)
+            & Enrolment._grouped_sql(enrolment.id, slot.id),
+            group_by=[enrolment.id]))
+
+
+def get_terms(case, facts):
+    "Return the terms of the decided case, or raise Refused"
+    enrolment = case.enrolment
+    if not case.decision or case.state == 'cancelled':
+        raise Refused('not_decided')
+    if (day := facts.open.get(enrolment.id)) and day <= case.effective_date:
+        raise Refused('open_sheet', date=day)
+    start = enrolment.session.start_date
+    return Terms(
+        kind=enrolment.agreement_kind,
+        ground=case.ground,
+        price=enrolment.price,
+        fees=enrolment.indivisible_fees or Decimal(0),
+        planned=minutes(enrolment.agreed_hours),
+        done=minutes(facts.attended[enrolment]),
+        cancelled=minutes(facts.cancelled[enrolment.id]),
+        digits=enrolment.currency.digits,
+        fundings=tuple(
+            Funding(
+                f.funder, f.share, f.amount, f.ceiling, f.hourly_rate)
+            for f in enrolment.fundings),
+        payer=_payer(enrolment),
+        employer=enrolment.employer,
+        clause=_clause(enrolment),
+        days_before_start=(start - case.effective_date).days,
+        contract=Contract(
+            start=enrolment.contract_start,
+            end=enrolment.break_date or case.contract_end_date,
+            npec=enrolment.npec_annual,
+            level=(
+                int(enrolment.diploma_level)
+                if enrolment.diploma_level else None),
+            practical_days=enrolment.practical_days,
+            previous_broken=bool(enrolment.previous_contract_broken)),
+        withdrawal=Withdrawal(
+            (withdrawn_on(case) - enrolment.agreement_date).days
+            if enrolment.agreement_date else None,
+            enrolment.agreement_signature in {
+                'at_a_distance', 'off_premises'}),
+        rules=facts.rules(
+            enrolment.agreement_date or enrolment.contract_start or start))
+
+
+def minutes(duration):
+    return (duration or ZERO) // MINUTE
+
+
+def withdrawn_on(case):
+    return case.enrolment.withdrawal_date or case.effective_date
+
+
+def _payer(enrolment):
+    if enrolment.agreement_kind == 'contract':
+        return enrolment.trainee.party
+    return enrolment.client or enrolment.employer
+
+
+def _clause(enrolment):
+    if not enrolment.indemnity_kind:
+        return None
+    scale = None
+    if enrolment.indemnity_kind == 'scale':
+        scale = tuple(
+            (b.days_before_start, b.rate) for b in enrolment.indemnity_scale)
+    return Clause(
+        tuple(enrolment.indemnity_grounds or []), enrolment.indemnity_rate,
+        scale)
+
+
+def warn(case, facts, terms, result):
+    "Add the warnings that the calculation does not know"
+    enrolment = case.enrolment
+    if ((day := facts.missing.get(enrolment.id))
+            and day <= case.effective_date):
+        result.warn('sheets_missing')
+    if case.ground == 'exclusion' and case not in facts.evidences:
+        result.warn('exclusion_procedure_evidence_missing')
+    if terms.kind == 'contract':
+        _warn_payments(enrolment, facts, terms, result)
+
+
+def _warn_payments(enrolment, facts, terms, result):
+    "Warn of what was paid before it could be asked"
+    rule = terms.rules.get('withdrawal')
+    if not rule or rule.state != 'active':
+        return
+    before_start = Decimal(0)
+    for invoiced in facts.invoiced.get(enrolment.id, []):
+        if not invoiced.paid or not invoiced.date:
+            continue
+        if invoiced.date < enrolment.session.start_date:
+            before_start += invoiced.paid
+        if enrolment.agreement_date and invoiced.date <= (
+                enrolment.agreement_date + dt.timedelta(days=rule.days)):
+            result.warn('payment_before_withdrawal_expiry')
+    withdrawn = terms.ground == 'withdrawal_period'
+    if not withdrawn and before_start > rule.rate * (terms.price or 0):
+        result.warn('over_30_percent_before_start')
+
+
+def invoiced_by_payer(invoiced):
+    result = defaultdict(Decimal)
+    for line in invoiced:
+        result[line.payer] += line.amount
+    return result
