@@ -129,9 +129,6 @@ class SettleLine(ModelView):
         "Words", readonly=True, help="Why the payer owes that amount.")
     reason = fields.Char(
         "Reason",
-        states={
-            'required': Eval('due', 0) != Eval('calculated', 0),
-            },
         help="Why the calculated amount is corrected.\n"
         "Do not write any health detail.")
 
