@@ -21,7 +21,7 @@ from lib.environment import (
 from lib.testing.cluster import DURABLE, cluster
 
 SCRIPTS = ROOT / 'scripts'
-COLUMNS = '{:28} {:>7} {:>8} {:>8} {:>9} {:>6} {:>5} {:>3}'
+COLUMNS = '{:30} {:>7} {:>8} {:>8} {:>9} {:>6} {:>5} {:>4} {:>3}'
 
 
 def parse_arguments():
@@ -107,12 +107,13 @@ def measures(names, database):
 def table(measures):
     lines = [COLUMNS.format(
             'name', 'rows', 'seconds', 'rows/s', 'baseline', 'ratio', 'bar',
-            'ok')]
+            'MB', 'ok')]
     for m in measures:
         lines.append(COLUMNS.format(
                 m['name'], m['rows'], f"{m['seconds']:.2f}",
                 f"{m['rate']:.0f}", f"{m['baseline_rate']:.0f}",
                 f"{m['ratio']:.2f}", f"{m['bar']:.2f}",
+                m.get('memory', ''),
                 'yes' if m['ok'] else 'NO'))
     return '\n'.join(lines)
 

@@ -652,7 +652,13 @@ class LateReturn(DatedCriterion):
 
     def _suspended(self, of):
         "Return the query of the absences that follow the suspensions"
-        held, ended = self._held(of), self._ended(of)
+        ended = self._ended(of)
+        suspended = self._table('training.enrolment.period')
+        # The lines of the few who were suspended are read only
+        held = self._held(lambda column: of(column) & column.in_(
+                suspended.select(
+                    suspended.enrolment,
+                    where=suspended.kind == 'suspended')))
         line = held.select(
             *_columns(held), held.state.as_('state'),
             Max(held.date, filter_=held.state != 'absent',

@@ -93,7 +93,7 @@ class Bench:
         with self.transaction() as transaction:
             cursor = transaction.connection.cursor()
             self.copy_session(cursor, sessions)
-            self.create_attendances(cursor)
+            self.create_attendances(cursor, sessions)
             self.store_facts()
             cursor.execute('ANALYZE')
             self.enrolments = self.middle(cursor)
@@ -162,14 +162,18 @@ class Bench:
         for Model in [Slot, Enrolment]:
             table = Model.__table__()
             self.copy(
-                cursor, Model, table, table.join(session, condition=others),
+                cursor, Model, table, table.join(
+                    session,
+                    condition=others & (table.session == sessions[0])),
                 session=session.id)
         period, enrolment = Period.__table__(), Enrolment.__table__()
         first = Enrolment.__table__()
         self.copy(
             cursor, Period, period,
             period
-            .join(first, condition=first.id == period.enrolment)
+            .join(first,
+                condition=(first.id == period.enrolment)
+                & (first.session == sessions[0]))
             .join(enrolment,
                 condition=(enrolment.trainee == first.trainee)
                 & (enrolment.session != first.session)),
@@ -190,7 +194,7 @@ class Bench:
                     *(values.get(n, getattr(table, n)) for n in names),
                     order_by=[*values.values(), table.id])))
 
-    def create_attendances(self, cursor):
+    def create_attendances(self, cursor, sessions):
         "Create the lines of the sheets, of which a tenth are absences"
         from trytond.pool import Pool
 
@@ -215,8 +219,13 @@ class Bench:
                 [getattr(attendance, n) for n in values],
                 enrolment
                 .join(slot, condition=slot.session == enrolment.session)
-                .select(*values.values(), order_by=[slot.id, enrolment.id])))
-        cursor.execute(*attendance.select(Count(Literal(1))))
+                .select(
+                    *values.values(), where=slot.session.in_(sessions),
+                    order_by=[slot.id, enrolment.id])))
+        cursor.execute(*attendance
+            .join(slot, condition=slot.id == attendance.slot)
+            .select(
+                Count(Literal(1)), where=slot.session.in_(sessions)))
         count, = cursor.fetchone()
         assert count == 2 * self.sessions * self.trainees * self.days
 

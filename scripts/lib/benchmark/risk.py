@@ -5,7 +5,10 @@
 The queries by hand read the same attendances, return only the enrolments that
 are flagged, and know neither periods, groups nor exemptions."""
 import datetime as dt
+import os
+import resource
 from contextlib import contextmanager
+from unittest.mock import patch
 
 from sql import Literal, Null, Window
 from sql.aggregate import Count, Max, Min, Sum
@@ -13,38 +16,68 @@ from sql.functions import Extract, RowNumber
 
 from . import facts
 from .common import measure, seconds
-from .facts import ATTENDANCES, ATTENDED, held_query, planned_query
+from .facts import ATTENDED, held_query, planned_query
 
 RUNS = 3
-# The lines of the sheets that are new for the incremental detection
-NEW = 2000
+# The sessions of which the time is compared, with 1000 attendances each
+SIZES = [int(n) for n in os.environ.get(
+        'BENCHMARK_SESSIONS', '10 100 1000').split()]
+# The part of the lines of the sheets that is new for the incremental
+# detection: 2,000 of 1,000,000
+NEW = 1 / 500
 BATCH = 200
 # As times, of the time of the baseline
 READ, WRITE, INCREMENTAL = 1.5, 2, 0.1
+# As times, of the time by row of the former size
+GROWTH = 1.5
 
 
 def run(client):
-    bench = Bench(client)
-    bench.create()
-    with bench.transaction():
-        bench.prepare()
-        for name, rows, function, baseline, bar in [
-                ('read rules', ATTENDANCES, bench.read, bench.read_by_hand,
-                    READ),
-                ('write alerts', None, bench.write, bench.create_raw, WRITE),
-                ('incremental detection', NEW, bench.detect_due,
-                    bench.detect_all, INCREMENTAL),
-                ]:
-            if function == bench.detect_due:
-                bench.detect_once()
-            times, baseline_times = [], []
-            for _ in range(RUNS):
-                with undone():
-                    baseline_times.append(seconds(baseline))
-                with undone():
-                    times.append(seconds(function))
-            rows = rows or bench.count
-            yield measure(name, rows, times, rows, baseline_times, 1 / bar)
+    former, created = {}, 0
+    for sessions in SIZES:
+        bench = Bench(client)
+        bench.sessions = sessions - created
+        bench.create()
+        created = bench.sessions = sessions
+        with bench.transaction() as transaction:
+            bench.prepare()
+            for result in measures(bench):
+                result['memory'] = memory()
+                yield result
+                name, times = result['name'], result['seconds']
+                if name in former:
+                    rows, before = former[name]
+                    yield measure(
+                        f'{name}, growth', result['rows'], [times], rows,
+                        [before], 1 / GROWTH)
+                former[name] = result['rows'], times
+            # The next size has neither these alerts nor these rules
+            transaction.rollback()
+
+
+def measures(bench):
+    rows = bench.sessions * bench.trainees * bench.days * 2
+    for name, count, function, baseline, bar in [
+            ('read rules', rows, bench.read, bench.read_by_hand, READ),
+            ('write alerts', bench.count, bench.write, bench.create_raw,
+                WRITE),
+            ('incremental detection', int(rows * NEW), bench.detect_due,
+                bench.detect_all, INCREMENTAL),
+            ]:
+        if function == bench.detect_due:
+            bench.detect_once(count)
+        times, baseline_times = [], []
+        for _ in range(RUNS):
+            with undone():
+                baseline_times.append(seconds(baseline))
+            with undone():
+                times.append(seconds(function))
+        yield measure(name, count, times, count, baseline_times, 1 / bar)
+
+
+def memory():
+    "Return the peak memory of the process in megabytes"
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
 @contextmanager
@@ -63,7 +96,7 @@ def undone():
 
 class Bench(facts.Bench):
     "The rules of the module, all of them active, that flag a twentieth"
-    sessions, trainees, days = 1000, 100, 5
+    trainees, days = 100, 5
 
     def is_absent(self, enrolment, slot):
         return (enrolment.id % 20 == 0) & (
@@ -88,8 +121,8 @@ class Bench(facts.Bench):
         self.flagged = [(c, list(c.facts())) for c in self.criteria]
         self.count = sum(len(found) for _, found in self.flagged)
 
-    def detect_once(self):
-        "Have all detected but the new lines"
+    def detect_once(self, new):
+        "Have all detected but so many new lines"
         from trytond.modules.training_abandon import tools
         from trytond.pool import Pool
         from trytond.transaction import Transaction
@@ -99,7 +132,7 @@ class Bench(facts.Bench):
         enrolment = Enrolment.__table__()
         cursor = Transaction().connection.cursor()
         cursor.execute(*enrolment.update([enrolment.risk_due], [False]))
-        step = self.sessions * self.trainees // NEW
+        step = self.sessions * self.trainees // new
         cursor.execute(*enrolment.update(
                 [enrolment.risk_due], [True],
                 where=enrolment.id % step == 0))
@@ -155,8 +188,11 @@ class Bench(facts.Bench):
 
     def _detect(self, detect):
         from trytond.pool import Pool
+        from trytond.transaction import Transaction
 
-        detect(Pool().get('training.risk.rule'))
+        # All is undone
+        with patch.object(Transaction(), 'commit'):
+            detect(Pool().get('training.risk.rule'))
 
 
 def everything():
