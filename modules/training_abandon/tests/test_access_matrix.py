@@ -39,7 +39,8 @@ ATTACHED = [
 # What belongs to no company
 SHARED = {
     'training.trainee', 'training.configuration',
-    'training.configuration.calendar', 'training.measure.kind',
+    'training.apprenticeship.rule', 'training.configuration.calendar',
+    'training.measure.kind',
     'training.success.plan', 'training.success.plan.line'}
 # The methods of Tryton that browse the records they are given
 CORE = {
