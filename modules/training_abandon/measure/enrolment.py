@@ -9,6 +9,7 @@ from trytond.tools import grouped_slice
 
 from .. import tools
 from ..training.enrolment import CURRENT_STATES
+from .apprenticeship import VisitsMixin
 
 
 def of_enrolments(Model, records):
@@ -21,7 +22,7 @@ def of_enrolments(Model, records):
     return {r.id: by_enrolment[r.enrolment.id] for r in records}
 
 
-class Enrolment(metaclass=PoolMeta):
+class Enrolment(VisitsMixin, metaclass=PoolMeta):
     __name__ = 'training.enrolment'
 
     success_tasks = fields.One2Many(

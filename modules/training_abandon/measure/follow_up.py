@@ -19,6 +19,7 @@ from ..case.follow_up import HEARD_OUTCOMES, TO_DO
 from ..case.overview import party_phone
 from ..exceptions import FollowUpWarning
 from ..training.working_day import WorkingCalendar, end_of_day
+from .apprenticeship import MediationMixin
 
 # What takes the time of the employee and of the party
 APPOINTMENTS = ['call', 'meeting', 'visit', 'mediation']
@@ -203,7 +204,8 @@ class PlanningMixin:
                 f'{lang.date} %H:%M'))
 
 
-class FollowUp(PhoneMixin, PlanningMixin, metaclass=PoolMeta):
+class FollowUp(
+        MediationMixin, PhoneMixin, PlanningMixin, metaclass=PoolMeta):
     __name__ = 'training.follow_up'
 
     agreed = fields.Boolean(

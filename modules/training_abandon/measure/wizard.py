@@ -13,11 +13,12 @@ from trytond.wizard import (
 from .. import tools
 from ..exceptions import FollowUpRecordError, TrainingValidationError
 from ..training.working_day import WorkingCalendar
+from .apprenticeship import TUTORS
 
 # The outcomes after which another follow-up is planned
 NEXT_OUTCOMES = {'no_answer', 'appointment'}
 ROLES = {
-    'tutor': ['tutor', 'apprenticeship_supervisor'],
+    'tutor': TUTORS,
     }
 
 
@@ -197,6 +198,7 @@ class PlanFollowUps(Wizard):
             'company': company.id,
             'kind': 'call',
             'role': 'trainee',
+            'referred_on': tools.today(company),
             'date': calendar.add(tools.today(company), 1),
             'time': start,
             'every': Rule.get(company).duration,
@@ -226,6 +228,9 @@ class PlanFollowUps(Wizard):
                         'planned_at': at,
                         'planned_until': at + self.start.every,
                         'employee': self.start.employee,
+                        'referred_on': (
+                            self.start.referred_on
+                            if self.start.kind == 'mediation' else None),
                         })
         follow_ups = tools.create_sets(FollowUp, values)
         action['pyson_domain'] = PYSONEncoder().encode(
@@ -293,8 +298,17 @@ class PlanFollowUpsStart(ModelView):
             ('employer', "Employer"),
             ('tutor', "Tutor"),
             ('legal_guardian', "Legal Guardian"),
+            ('mediator', "Mediator"),
             ], "With", required=True, sort=False,
         help="Whom the follow-ups are with.")
+    referred_on = fields.Date(
+        "Referred on",
+        states={
+            'invisible': Eval('kind') != 'mediation',
+            'required': Eval('kind') == 'mediation',
+            },
+        help="The day on which the mediator was asked: the delays run from "
+        "it.")
     date = fields.Date("Date", required=True)
     time = fields.Time("From", format='%H:%M', required=True,
         help="The time of the first one; the others come after it.")

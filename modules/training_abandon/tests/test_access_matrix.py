@@ -41,6 +41,7 @@ SHARED = {
     'training.trainee', 'training.configuration',
     'training.configuration.calendar', 'training.measure.kind',
     'training.abandon.settlement.rule', 'training.configuration.completion',
+    'training.apprenticeship.rule',
     'training.success.plan', 'training.success.plan.line'}
 # The methods of Tryton that browse the records they are given
 CORE = {

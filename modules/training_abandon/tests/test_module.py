@@ -48,6 +48,7 @@ class TrainingAbandonTestCase(
             ('training.abandon.reason', 'company'),
             ('training.abandon.solution', 'company'),
             ('training.abandon.procedure', 'company'),
+            ('training.apprenticeship.rule', 'company'),
             ('training.follow_up.rule', 'company'),
             ('training.measure.kind', 'company'),
             ('training.success.plan', 'company'),

@@ -1,0 +1,176 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+"The visits of the apprentices and the delays of the mediation"
+import datetime as dt
+
+from trytond.model.exceptions import RequiredValidationError
+from trytond.modules.training_abandon.exceptions import TrainingValidationError
+from trytond.pool import Pool
+from trytond.tests.test_tryton import with_transaction
+
+from .common import (
+    DATE, DAY, DatabaseTestCase, add_contact, count_statements,
+    create_enrolments, create_party, run_wizard, set_up, today)
+
+
+class ApprenticeshipTestCase(DatabaseTestCase):
+    "Test the rules of apprenticeship"
+
+    def activate(self, *kinds):
+        pool = Pool()
+        Rule = pool.get('training.apprenticeship.rule')
+        Rule.write(
+            Rule.search([('kind', 'in', kinds), ('active', '=', False)]),
+            {'active': True, 'source': "Agreement"})
+
+    def follow_up(self, enrolment, kind='visit', **values):
+        pool = Pool()
+        FollowUp = pool.get('training.follow_up')
+        follow_up, = FollowUp.create([{
+                    'company': enrolment.company.id,
+                    'enrolment': enrolment.id,
+                    'party': enrolment.trainee.party.id,
+                    'kind': kind,
+                    **values}])
+        return follow_up
+
+    def missing(self, *enrolments):
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        records = Enrolment.browse(enrolments)
+        self.assertEqual(
+            [e for e in records if e.visit_missing],
+            Enrolment.search(
+                [('visit_missing', '=', True)], order=[('id', 'ASC')]))
+        self.assertEqual(
+            [e for e in records if not e.visit_missing],
+            Enrolment.search([
+                    ('visit_missing', '=', False),
+                    ('id', 'in', [e.id for e in records]),
+                    ], order=[('id', 'ASC')]))
+        return [e.missing_visits for e in records]
+
+    def apprentices(self, session, count=1):
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        enrolments = create_enrolments(session, count)
+        Enrolment.write(enrolments, {'agreement_kind': 'apprenticeship'})
+        return enrolments
+
+    @with_transaction()
+    def test_shipped(self):
+        "Test that only what has a source is active"
+        pool = Pool()
+        Rule = pool.get('training.apprenticeship.rule')
+        self.assertEqual({
+                (r.kind, r.delay, r.unit) for r in Rule.search([])}, {
+                ('employer_told', 5, 'days'), ('resignation', 7, 'days')})
+        self.assertTrue(all(r.source for r in Rule.search([])))
+        rule, *_ = Rule.search([('active', '=', False)])
+        with self.assertRaises(RequiredValidationError):
+            Rule.write([rule], {'active': True})
+
+    @with_transaction()
+    def test_first_visit(self):
+        "Test the apprentices whose first visit is missing"
+        with set_up() as (company, session, _):
+            apprentice, visited, planned = self.apprentices(session, 3)
+            other, = create_enrolments(session)
+            all_ = apprentice, visited, planned, other
+            later = dt.date(2026, 5, 2)
+            self.follow_up(
+                visited, done_at=dt.datetime.combine(DATE, dt.time(10)))
+            self.follow_up(
+                planned, planned_at=dt.datetime.combine(later, dt.time(10)))
+            with today(later):
+                self.assertEqual(self.missing(*all_), [''] * 4)
+            self.activate('first_visit')
+            with today(dt.date(2026, 5, 1)):
+                self.assertEqual(self.missing(*all_), [''] * 4)
+            with today(later):
+                self.assertEqual(
+                    self.missing(*all_),
+                    ["First Visit of the Company", '', '', ''])
+                visit = self.follow_up(
+                    apprentice,
+                    planned_at=dt.datetime.combine(later, dt.time(10)))
+                self.assertEqual(self.missing(*all_), [''] * 4)
+                type(visit).cancel([visit])
+                self.assertTrue(any(self.missing(*all_)))
+
+    @with_transaction()
+    def test_periodic(self):
+        "Test the visits and the meetings with the tutor of each year"
+        with set_up() as (company, session, _):
+            apprentice, = self.apprentices(session)
+            tutor = create_party("Tutor")
+            add_contact(apprentice, tutor, 'apprenticeship_supervisor')
+            self.activate('visit', 'tutor_meeting')
+            done_at = dt.datetime.combine(DATE + 30 * DAY, dt.time(10))
+            self.follow_up(apprentice, done_at=done_at)
+            self.follow_up(
+                apprentice, 'meeting', done_at=done_at, party=tutor.id)
+            self.follow_up(
+                apprentice, 'meeting', done_at=done_at + 90 * DAY)
+            with today(dt.date(2027, 4, 1)):
+                self.assertEqual(self.missing(apprentice), [''])
+            with today(dt.date(2027, 4, 2)):
+                self.assertEqual(
+                    self.missing(apprentice),
+                    ["Visit of the Company, Meeting with the Tutor"])
+
+    @with_transaction()
+    def test_statements(self):
+        "Test that the missing visits are read at once"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        numbers = []
+        with set_up() as (company, session, _), \
+                today(dt.date(2026, 9, 1)):
+            self.activate('first_visit')
+            for count in [2, 20]:
+                enrolments = self.apprentices(session, count)
+                with count_statements() as statements:
+                    self.assertTrue(all(
+                            e.visit_missing
+                            for e in Enrolment.browse(enrolments)))
+                numbers.append(len(statements))
+            self.assertEqual(*numbers)
+
+    @with_transaction()
+    def test_mediation(self):
+        "Test the dates that follow from the referral to the mediator"
+        pool = Pool()
+        FollowUp = pool.get('training.follow_up')
+        Rule = pool.get('training.apprenticeship.rule')
+        with set_up() as (company, session, _):
+            apprentice, = self.apprentices(session)
+            with self.assertRaises(TrainingValidationError):
+                run_wizard(
+                    'training.follow_up.plan', [apprentice],
+                    kind='mediation', role='mediator')
+            mediator = create_party("Chamber")
+            add_contact(apprentice, mediator, 'mediator')
+            run_wizard(
+                'training.follow_up.plan', [apprentice],
+                kind='mediation', role='mediator', referred_on=DATE)
+            follow_up, = FollowUp.search([])
+            self.assertEqual(
+                (follow_up.party, follow_up.referred_on,
+                    follow_up.employer_told_from, follow_up.resignation_from,
+                    follow_up.mediator_answer_by),
+                (mediator, DATE, DATE + 5 * DAY, DATE + 12 * DAY, None))
+            rule, = Rule.search([('kind', '=', 'employer_told')])
+            Rule.write([rule], {'end_date': DATE})
+            Rule.create([{
+                        'kind': 'employer_told', 'delay': 6, 'unit': 'days',
+                        'start_date': DATE + DAY, 'source': "New text",
+                        }])
+            later = FollowUp(
+                company=company, kind='mediation', referred_on=DATE + DAY)
+            later.on_change_referred_on()
+            self.assertEqual(later.employer_told_from, DATE + 7 * DAY)
+            self.assertEqual(
+                FollowUp(follow_up.id).employer_told_from, DATE + 5 * DAY)
+            call = self.follow_up(apprentice, 'call', referred_on=DATE)
+            self.assertIsNone(call.employer_told_from)
