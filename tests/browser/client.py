@@ -79,6 +79,12 @@ class Client:
         expect(self.page.locator('#menu tbody tr').first).to_be_visible()
         self.ready()
 
+    def logout(self):
+        "Forget who is logged in"
+        self.page.evaluate('localStorage.clear(); sessionStorage.clear()')
+        # The address of the client alone would not load it again
+        self.page.goto('about:blank')
+
     @property
     def dialog(self):
         "The dialog in front"
