@@ -26,7 +26,8 @@ RIGHTS = {
     'abandon.procedure.step': 'R', 'abandon.reason': 'R',
     'abandon.solution': 'R', 'closure': 'R', 'configuration': 'R',
     'configuration.alert': 'R', 'configuration.calendar': 'R',
-    'configuration.mail': 'R', 'configuration.schedule': 'R',
+    'configuration.completion': 'R', 'configuration.mail': 'R',
+    'configuration.schedule': 'R',
     'configuration.sequence': 'R', 'risk.rule': 'R',
     }
 CALENDAR = '\r\n'.join([
