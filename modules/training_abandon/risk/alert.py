@@ -559,7 +559,8 @@ class Alert(OutcomeMixin, ModelSQL, ModelView):
                     'reopenings': '\n'.join(filter(None, [
                                 alert.reopenings, alert._reopening()])),
                     }]
-        cls.write(*actions)
+        if actions:
+            cls.write(*actions)
         # The facts may have changed meanwhile
         Enrolment.risk_changed({a.enrolment.id for a in alerts})
 

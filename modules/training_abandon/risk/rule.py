@@ -22,6 +22,10 @@ _DEFINITION = {
     'company', 'criterion', 'threshold', 'window', 'min_slots', 'start_date',
     'end_date', 'course', 'trainee_kind', 'agreement_kind', 'funder',
     'active'}
+# Two rules with the same ones flag the same, the company apart
+_SAME = [
+    'criterion', 'threshold', 'window', 'course', 'trainee_kind',
+    'agreement_kind', 'funder']
 # From that number of trainees, a rule that flags most of them says so
 CROWD = 5
 
@@ -233,7 +237,8 @@ class Rule(DeactivableMixin, ModelSQL, ModelView):
                     rule.warn_before_activation()
 
     def warn_before_activation(self):
-        "Warn of a rule that flags most of the trainees or looks too far back"
+        """Warn of a rule that flags most of the trainees, looks too far back
+        or flags the same as another one"""
         pool = Pool()
         Warning = pool.get('res.user.warning')
         if not Transaction().user:
@@ -261,6 +266,23 @@ class Rule(DeactivableMixin, ModelSQL, ModelView):
             if longest and self.window > longest:
                 yield 'window_course', {
                     'window': self.window, 'longest': longest}
+        if same := self._same_rules():
+            yield 'twice', {'others': tools.names(same)}
+
+    def _same_rules(self):
+        "Return the active rules that flag the same on some day"
+        domain = [
+            (name, '=', getattr(self, name)) for name in _SAME]
+        domain += [('id', '!=', self.id), ('active', '=', True)]
+        if self.company:
+            domain.append(('company', 'in', [self.company.id, None]))
+        for name, operator, bound in [
+                ('start_date', '<=', self.end_date),
+                ('end_date', '>=', self.start_date)]:
+            if bound:
+                domain.append(['OR',
+                        (name, '=', None), (name, operator, bound)])
+        return self.__class__.search(domain)
 
     def _longest_course(self):
         "Return the number of slots of the longest course that it is about"

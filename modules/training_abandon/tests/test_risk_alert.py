@@ -829,6 +829,71 @@ class RuleTestCase(RiskTestCase):
                 self.rule('late_count', 3, window=4)
 
     @with_transaction()
+    def test_twice(self):
+        "Test the warning of two rules for one fact"
+        pool = Pool()
+        Rule = pool.get('training.risk.rule')
+        with set_up() as (company, session, _):
+            rule = self.rule(end_date=DATE)
+            values = {
+                'name': "Again",
+                'criterion': rule.criterion,
+                'threshold': rule.threshold,
+                }
+            with Transaction().set_context(_skip_warnings=False):
+                with self.assertRaises(RiskRuleWarning) as raised, \
+                        savepoint():
+                    Rule.create([{**values, 'company': company.id}])
+                self.assertIn(
+                    'the same as "Rule"', raised.exception.message)
+                for others in [
+                        {'threshold': 3}, {'course': session.course.id},
+                        {'start_date': DATE + DAY}, {'active': False}]:
+                    with self.subTest(**others), savepoint():
+                        Rule.create([{**values, **others}])
+
+    @with_transaction()
+    def test_two_rules(self):
+        "Test that two rules for one fact have each their own alert"
+        pool = Pool()
+        Rule = pool.get('training.risk.rule')
+        with set_up() as (company, session, _):
+            rule = self.rule()
+            again, = Rule.create([{
+                        'name': "Again", 'criterion': rule.criterion,
+                        'threshold': 3, 'level': 'watch',
+                        }])
+            absent, = create_enrolments(session)
+            self.fill(session.slots[:2], {absent: 'absent'})
+            self.assertEqual([a.rule for a in self.alerts()], [rule])
+            self.fill(session.slots[2:3], {absent: 'absent'})
+            self.detect()
+            self.assertEqual([a.rule for a in self.alerts()], [rule, again])
+            Rule.write([rule], {'active': False})
+            self.detect()
+            self.assertEqual(
+                [a.state for a in self.alerts()], ['dismissed', 'open'])
+
+    @with_transaction()
+    def test_without_sheet(self):
+        "Test a course of which no slot is held"
+        pool = Pool()
+        Preview = pool.get('training.risk.preview')
+        with set_up() as (company, session, _):
+            create_enrolments(session, 6)
+            for name in CRITERIA:
+                rule = self.rule(name, 1, course=session.course.id)
+                with self.subTest(criterion=name):
+                    type(rule).detect([rule])
+                    self.assertFalse(self.alerts())
+                    type(rule).preview([rule])
+                    self.assertEqual({
+                            (r.today, r.flagged, r.abandoned, r.precision)
+                            for r in Preview.search([
+                                    ('rule', '=', rule.id)])},
+                        {(0, 0, 0, None)})
+
+    @with_transaction()
     def test_companies(self):
         "Test the rules of two companies"
         pool = Pool()

@@ -132,7 +132,8 @@ class Bench(facts.Bench):
         enrolment = Enrolment.__table__()
         cursor = Transaction().connection.cursor()
         cursor.execute(*enrolment.update([enrolment.risk_due], [False]))
-        step = self.sessions * self.trainees // new
+        # As many of them are flagged as of all
+        step = self.sessions * self.trainees // new - 1
         cursor.execute(*enrolment.update(
                 [enrolment.risk_due], [True],
                 where=enrolment.id % step == 0))
