@@ -9,6 +9,7 @@ from sql import Null, Union
 from sql.conditionals import Coalesce
 from sql.operators import Exists
 
+from trytond.i18n import gettext
 from trytond.model import DeactivableMixin, ModelSQL, ModelView, fields
 from trytond.pool import Pool
 from trytond.pyson import Eval
@@ -16,6 +17,8 @@ from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
 from .. import tools
+from ..exceptions import TrainingValidationError
+from ..pdf_report import PDFReport, get_logo
 from ..stored import of_all, of_ids
 from .validity import ValidityMixin
 
@@ -284,3 +287,53 @@ def mediation_dates(company, referred_on):
     if answer := rules.get('mediator_answer'):
         dates['mediator_answer_by'] = answer.after(referred_on)
     return dates
+
+
+class MediationLetter(PDFReport):
+    "The letter by which the mediator is asked"
+    __name__ = 'training.follow_up.mediation_letter'
+
+    @classmethod
+    def execute(cls, ids, data):
+        pool = Pool()
+        FollowUp = pool.get('training.follow_up')
+        for follow_up in tools.browse_sets(FollowUp, ids):
+            if follow_up.kind != 'mediation' or not follow_up.referred_on:
+                raise TrainingValidationError(gettext(
+                        'training_abandon.msg_mediation_letter_referred',
+                        follow_up=follow_up.rec_name))
+        return super().execute(ids, data)
+
+    @classmethod
+    def get_context(cls, records, header, data):
+        pool = Pool()
+        FollowUp = pool.get('training.follow_up')
+        context = super().get_context(records, header, data)
+        follow_up = FollowUp(records[0].id)
+        company, enrolment = follow_up.company, follow_up.enrolment
+        language = follow_up.party.lang.code if follow_up.party.lang else None
+        with Transaction().set_context(
+                language=language or Transaction().language):
+            context.update(get_logo(company))
+            context.update(
+                sender=cls._address(company.party),
+                recipient=cls._address(follow_up.party),
+                date=cls.format_date(follow_up.referred_on),
+                title=gettext('training_abandon.msg_mediation_letter_title'),
+                paragraphs=gettext(
+                    'training_abandon.msg_mediation_letter',
+                    trainee=enrolment.trainee.rec_name,
+                    course=enrolment.session.course.name,
+                    employer=(
+                        enrolment.employer.rec_name
+                        if enrolment.employer else '…'),
+                    company=company.party.rec_name,
+                    ).split('\n\n'))
+        return context
+
+    @classmethod
+    def _address(cls, party):
+        address = party.address_get()
+        return [
+            party.rec_name,
+            *(address.full_address.splitlines() if address else [])]

@@ -2,6 +2,9 @@
 # this repository contains the full copyright notices and license terms.
 "The visits of the apprentices and the delays of the mediation"
 import datetime as dt
+from io import BytesIO
+
+from pypdf import PdfReader
 
 from trytond.model.exceptions import RequiredValidationError
 from trytond.modules.training_abandon.exceptions import TrainingValidationError
@@ -160,6 +163,13 @@ class ApprenticeshipTestCase(DatabaseTestCase):
                     follow_up.employer_told_from, follow_up.resignation_from,
                     follow_up.mediator_answer_by),
                 (mediator, DATE, DATE + 5 * DAY, DATE + 12 * DAY, None))
+            Letter = pool.get(
+                'training.follow_up.mediation_letter', type='report')
+            extension, content, *_ = Letter.execute([follow_up.id], {})
+            self.assertEqual((extension, content[:4]), ('pdf', b'%PDF'))
+            text = PdfReader(BytesIO(content)).pages[0].extract_text()
+            for word in ["Chamber", "Trainee 0", "L6222-39", "03/02/2026"]:
+                self.assertIn(word, text)
             rule, = Rule.search([('kind', '=', 'employer_told')])
             Rule.write([rule], {'end_date': DATE})
             Rule.create([{
@@ -174,3 +184,5 @@ class ApprenticeshipTestCase(DatabaseTestCase):
                 FollowUp(follow_up.id).employer_told_from, DATE + 5 * DAY)
             call = self.follow_up(apprentice, 'call', referred_on=DATE)
             self.assertIsNone(call.employer_told_from)
+            with self.assertRaises(TrainingValidationError):
+                Letter.execute([call.id], {})
