@@ -560,7 +560,6 @@ class Alert(OutcomeMixin, ModelSQL, ModelView):
                                 alert.reopenings, alert._reopening()])),
                     }]
         if actions:
-            if actions:
             cls.write(*actions)
         # The facts may have changed meanwhile
         Enrolment.risk_changed({a.enrolment.id for a in alerts})
