@@ -21,5 +21,6 @@ class Erase(metaclass=PoolMeta):
         Alert = pool.get('training.alert')
         return super().to_erase(party_id) + [
             (Alert, [('enrolment.trainee.party', '=', party_id)], True,
-                ['facts', 'word', 'dismiss_reason'], [None] * 3),
+                ['facts', 'word', 'dismiss_reason', 'reopenings'],
+                [None] * 4),
             ]
