@@ -22,7 +22,8 @@ from .common import (
 # What is the same for all the trainees
 OTHERS = (
     'training.abandon.procedure', 'training.abandon.reason',
-    'training.abandon.solution', 'training.closure', 'training.configuration',
+    'training.abandon.solution', 'training.apprenticeship.rule',
+    'training.closure', 'training.configuration',
     'training.course', 'training.measure.kind',
     'training.questionnaire.question', 'training.risk.rule',
     'training.session', 'training.success.plan', 'ir.email.template')
