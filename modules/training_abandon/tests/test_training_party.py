@@ -24,6 +24,7 @@ from .common import (
 OTHERS = (
     'training.abandon.procedure', 'training.abandon.reason',
     'training.abandon.settlement.rule', 'training.abandon.solution',
+    'training.apprenticeship.rule',
     'training.closure', 'training.configuration',
     'training.course', 'training.measure.kind',
     'training.questionnaire.question', 'training.risk.rule',
