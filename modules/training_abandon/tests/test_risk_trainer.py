@@ -242,7 +242,10 @@ class RightsTestCase(TrainerTestCase):
             for name, values in [
                     ('ir.attachment', {'name': "Secret"}),
                     ('ir.note', {'message': "Secret"}),
-                    ('ir.email', {'recipients': "a@b.example"})]:
+                    ('ir.email', {'recipients': "a@b.example"}),
+                    ('ir.model.log', {
+                            'event': 'write', 'user': user.id,
+                            'target': 'price'})]:
                 Model = pool.get(name)
                 attached = Model.create([
                         {**values, 'resource': str(r)} for r in [
