@@ -80,10 +80,9 @@ class Client:
         self.ready()
 
     def logout(self):
-        "Forget who is logged in"
-        self.page.evaluate('localStorage.clear(); sessionStorage.clear()')
-        # The address of the client alone would not load it again
-        self.page.goto('about:blank')
+        self.close_tabs()
+        self.page.evaluate('Sao.logout()')
+        expect(self.page.locator('#login')).to_be_visible()
 
     @property
     def dialog(self):

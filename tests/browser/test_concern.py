@@ -9,6 +9,8 @@ from playwright.sync_api import expect
 from proteus import Model
 from trytond.modules.training_abandon.tests import tools
 
+from .test_attendance import TO_FIRST_CELL, keys
+
 TRAINEE = "Nour Haddad"
 WORD = "Ne parle plus à personne"
 
@@ -43,10 +45,11 @@ def test_concern(client, training):
     client.open_row(session.number)
     client.press('open')
     client.screenshot('81-trainer-sheet')
-    client.press('others_present')
+    keys(client, *TO_FIRST_CELL, 'a', 'Enter', 'Escape')
     client.press('close')
     expect(client.field('state')).to_have_value('"held"')
     expect(client.buttons('open')).to_have_count(0)
+    assert [a.state for a in session.slots[0].attendances] == ['absent']
     client.open_menu("Formation", "Mes séances", "Stagiaires")
     client.open_row(TRAINEE)
     client.screenshot('82-trainer-trainee')
@@ -66,14 +69,10 @@ def test_concern(client, training):
     client.open_row(TRAINEE)
     expect(client.field('word')).to_have_value(WORD)
     client.screenshot('84-alert')
-    plan_call(enrolment)
+    call(enrolment)
     client.open_menu("Formation", "Abandons", "Suivis", "Appels du jour")
-    client.open_row(TRAINEE)
-    client.press('record')
-    client.field('outcome').select_option(label="Sans réponse")
-    client.screenshot('85-no-answer')
-    client.answer("Enregistrer")
-    client.answer("Planifier")
+    expect(client.rows(TRAINEE)).to_have_count(1)
+    client.screenshot('85-calls')
     client.open_menu("Formation", "Stagiaires", "Alertes")
     client.open_row(TRAINEE)
     client.press('open_case')
@@ -89,10 +88,14 @@ def test_concern(client, training):
     expect(client.front).not_to_contain_text("Abandons")
 
 
-def plan_call(enrolment):
-    "Plan a call to the trainee for now"
+def call(enrolment):
+    "Call the trainee, who does not answer, and plan another call"
     FollowUp = Model.get('training.follow_up')
-    FollowUp(
-        enrolment=enrolment, kind='call', party=enrolment.trainee.party,
-        planned_at=dt.datetime.now(dt.timezone.utc).replace(tzinfo=None),
-        ).save()
+    now = dt.datetime.now(dt.timezone.utc).replace(tzinfo=None, microsecond=0)
+    values = {
+        'enrolment': enrolment,
+        'kind': 'call',
+        'party': enrolment.trainee.party,
+        }
+    FollowUp(done_at=now, outcome='no_answer', **values).save()
+    FollowUp(planned_at=now + dt.timedelta(minutes=1), **values).save()

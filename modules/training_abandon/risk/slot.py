@@ -4,6 +4,7 @@ from collections import defaultdict
 
 from trytond.model import fields
 from trytond.pool import Pool, PoolMeta
+from trytond.pyson import Eval, Id
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction, check_access
 
@@ -13,6 +14,16 @@ from .trainer import is_trainer
 
 class Slot(metaclass=PoolMeta):
     __name__ = 'training.session.slot'
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        groups = Eval('context', {}).get('groups', [])
+        # The others correct what is official
+        cls._buttons['open']['invisible'] |= (
+            (Eval('state') == 'held')
+            & groups.contains(Id('training_abandon', 'group_trainer'))
+            & ~groups.contains(Id('training_abandon', 'group_training')))
 
     @classmethod
     def open(cls, slots, reason=None):
