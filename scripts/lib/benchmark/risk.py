@@ -3,7 +3,10 @@
 """The rules of risk beside one query by rule that is written by hand
 
 The queries by hand read the same attendances, return only the enrolments that
-are flagged, and know neither periods, groups nor exemptions."""
+are flagged, and know neither periods, groups nor exemptions.
+
+All is measured for more and more sessions, with 1,000 attendances each:
+BENCHMARK_SESSIONS, like "10 100", has other numbers of them."""
 import datetime as dt
 import os
 import resource
@@ -19,7 +22,6 @@ from .common import measure, seconds
 from .facts import ATTENDED, held_query, planned_query
 
 RUNS = 3
-# The sessions of which the time is compared, with 1000 attendances each
 SIZES = [int(n) for n in os.environ.get(
         'BENCHMARK_SESSIONS', '10 100 1000').split()]
 # The part of the lines of the sheets that is new for the incremental
