@@ -32,7 +32,7 @@ WARNINGS = [
     ('over_30_percent_before_start', "More than 30 % Paid before the Start"),
     ('exclusion_procedure_evidence_missing', "Exclusion without Evidence"),
     ]
-# What a posted settlement does not say by itself
+# What the documents of a settlement change
 NOT_COMPARED = {'invoiced_amount', 'carried_amount', 'explanation'}
 
 
@@ -252,7 +252,7 @@ class Settlement(Workflow, ModelSQL, ModelView):
         "Return if the settlement has the values and the lines"
         names = set(values) - {'explanation'}
         line_names = {'payer', 'kind', 'calculated', 'due', 'reason'}
-        if self.state == 'posted':
+        if self.has_documents:
             names -= NOT_COMPARED
             line_names -= {'kind'}
         else:
@@ -262,6 +262,11 @@ class Settlement(Workflow, ModelSQL, ModelView):
             == {n: values[n] for n in names}
             and [{n: _value(x, n) for n in line_names} for x in self.lines]
             == [{n: x[n] for n in line_names} for x in lines])
+
+    @property
+    def has_documents(self):
+        "If what is invoiced follows from the settlement itself"
+        return False
 
     @classmethod
     def propose(cls, cases, corrections=None):

@@ -20,6 +20,7 @@ EXTRAS = [
     ('en', ['inbound_email']),
     ('fr', ['inbound_email']),
     ('en', ['project', 'project_plan']),
+    ('en', ['account_invoice', 'account_fr']),
     ]
 
 

@@ -1,0 +1,353 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+"The documents of the settlements, with the French chart of accounts"
+import datetime as dt
+from collections import defaultdict
+from contextlib import contextmanager
+from decimal import Decimal
+
+from trytond.modules.account.tests import create_chart, get_fiscalyear
+from trytond.modules.account_invoice.tests import set_invoice_sequences
+from trytond.modules.training_abandon.exceptions import SettlementError
+from trytond.pool import Pool
+from trytond.tests.test_tryton import DB_NAME, with_transaction
+from trytond.transaction import Transaction
+
+from .common import (
+    DatabaseTestCase, as_user, create_user, run_wizard, savepoint, set_up,
+    today)
+from .test_settlement_calculation import date, load_examples
+from .test_settlement_settlement import Example, activate_rules, get_example
+
+
+def create_accounts(company):
+    "Create the French chart of accounts and its fiscal years"
+    pool = Pool()
+    FiscalYear = pool.get('account.fiscalyear')
+    create_chart(company, chart='account_fr.root')
+    for year in [2025, 2026]:
+        fiscalyear = set_invoice_sequences(
+            get_fiscalyear(company, today=dt.date(year, 1, 1)))
+        fiscalyear.save()
+        FiscalYear.create_period([fiscalyear])
+
+
+class Accounts:
+    "The accounts, taxes and products of a company"
+
+    def __init__(self, company):
+        pool = Pool()
+        Account = pool.get('account.account')
+        Tax = pool.get('account.tax')
+        self.company = company
+        self.revenue, self.indemnity = (
+            Account.search([
+                    ('type.revenue', '=', True),
+                    ('company', '=', company.id),
+                    ('closed', '!=', True),
+                    ], limit=2))
+        self.vat, = Tax.search([
+                ('name', '=', "T.V.A. Vente de biens Taux Normal"),
+                ('company', '=', company.id),
+                ])
+
+    def configure(self, example):
+        pool = Pool()
+        Configuration = pool.get('training.configuration')
+        configuration = Configuration(1)
+        self.taxes = (
+            [self.vat] if example['company']['training_tax'] == 'vat20'
+            else [])
+        self.training = self.create_product(
+            "Training", self.revenue, self.taxes)
+        self.penalty = self.create_product("Indemnity", self.indemnity, [])
+        configuration.training_product = self.training
+        configuration.indemnity_product = self.penalty
+        configuration.indemnity_tax = (
+            'none' if example['company']['indemnity_tax'] == 'none' else None)
+        configuration.save()
+
+    def create_product(self, name, account, taxes):
+        pool = Pool()
+        Category = pool.get('product.category')
+        Template = pool.get('product.template')
+        Uom = pool.get('product.uom')
+        unit, = Uom.search([('name', '=', "Unit")])
+        category, = Category.create([{
+                    'name': name,
+                    'accounting': True,
+                    'account_revenue': account.id,
+                    'customer_taxes': [('add', [t.id for t in taxes])],
+                    }])
+        template, = Template.create([{
+                    'name': name,
+                    'type': 'service',
+                    'list_price': Decimal(0),
+                    'default_uom': unit.id,
+                    'account_category': category.id,
+                    'products': [('create', [{}])],
+                    }])
+        return template.products[0]
+
+    def invoice(self, records):
+        "Post the invoices of the example and return them by number"
+        pool = Pool()
+        Invoice = pool.get('account.invoice')
+        InvoiceLine = pool.get('account.invoice.line')
+        result = {}
+        for values in sorted(
+                records.example['invoices'], key=lambda i: i['date']):
+            invoice = Invoice(
+                company=self.company, type='out',
+                party=records.party(values['payer']),
+                currency=self.company.currency,
+                invoice_date=date(values['date']))
+            invoice.on_change_type()
+            invoice.on_change_party()
+            invoice.lines = [InvoiceLine(
+                    type='line', company=self.company, quantity=1,
+                    currency=self.company.currency, account=self.revenue,
+                    unit_price=Decimal(values['untaxed']), taxes=self.taxes,
+                    description="Training",
+                    origin=records.enrolment)]
+            invoice.save()
+            Invoice.post([invoice])
+            assert invoice.total_amount == Decimal(values['total'])
+            if Decimal(values['paid']):
+                self.pay(invoice)
+            result[invoice] = values['number']
+        return result
+
+    def pay(self, invoice):
+        pool = Pool()
+        Account = pool.get('account.account')
+        Invoice = pool.get('account.invoice')
+        Journal = pool.get('account.journal')
+        MoveLine = pool.get('account.move.line')
+        PaymentMethod = pool.get('account.invoice.payment.method')
+        bank, = Account.search([
+                ('code', 'like', '512%'),
+                ('type', '!=', None),
+                ('closed', '!=', True),
+                ('company', '=', self.company.id),
+                ], limit=1)
+        journal, = Journal.search([('type', '=', 'cash')], limit=1)
+        method, = PaymentMethod.create([{
+                    'name': "Bank",
+                    'company': self.company.id,
+                    'journal': journal.id,
+                    'credit_account': bank.id,
+                    'debit_account': bank.id,
+                    }])
+        lines = invoice.pay_invoice(
+            invoice.amount_to_pay, method, invoice.invoice_date)
+        MoveLine.reconcile([*lines, *invoice.lines_to_pay])
+        Invoice.process([invoice])
+        assert invoice.state == 'paid'
+
+
+class InvoiceTestCase(DatabaseTestCase):
+    "Test the documents that are made of the settlements"
+    modules = ['training_abandon', 'account_invoice', 'account_fr']
+
+    @classmethod
+    def _create_database(cls):
+        pool = Pool(DB_NAME)
+        super()._create_database()
+        with Transaction().start(
+                DB_NAME, 1, close=True,
+                _lock_tables=['account_configuration']) as transaction:
+            Company = pool.get('company.company')
+            company, = Company.search([])
+            with transaction.set_context(company=company.id):
+                create_accounts(company)
+            transaction.commit()
+
+    @contextmanager
+    def settled(self, example, active=False):
+        "Yield the records, the settlement and the invoices of the example"
+        pool = Pool()
+        Address = pool.get('party.address')
+        Settlement = pool.get('training.abandon.settlement')
+        with set_up() as (company, _, _):
+            if active:
+                activate_rules()
+            accounts = Accounts(company)
+            accounts.configure(example)
+            records = Example(company, example)
+            records.accounts = accounts
+            Address.create([
+                    {'party': p.id, 'street': "Street"}
+                    for p in records.parties.values()])
+            records.invoices = accounts.invoice(records)
+            run_wizard('training.abandon.case.settle', [records.case])
+            yield records, Settlement.current([records.case])[records.case]
+
+    def check(self, example, expected, active=False):
+        pool = Pool()
+        Settlement = pool.get('training.abandon.settlement')
+        with self.settled(example, active) as (records, settlement):
+            for name in ['due_amount', 'invoiced_amount', 'indemnity']:
+                if expected['settlement'].get(name) is not None:
+                    self.assertEqual(
+                        getattr(settlement, name),
+                        Decimal(expected['settlement'][name]))
+            if 'warnings' in expected:
+                self.assertEqual(
+                    set(settlement.warnings), set(expected['warnings']))
+            if settlement.due_amount is None:
+                with self.assertRaises(SettlementError):
+                    Settlement.invoice([settlement])
+            else:
+                Settlement.invoice([settlement])
+                Settlement.invoice([settlement])
+            self.check_documents(
+                records, Settlement(settlement.id), expected)
+
+    def check_documents(self, records, settlement, expected):
+        names = {party: name for name, party in records.parties.items()}
+        documents = {}
+        for invoice in settlement.invoices:
+            self.assertEqual(invoice.state, 'draft')
+            line, *_ = invoice.lines
+            kind = 'invoice'
+            if invoice.untaxed_amount < 0:
+                kind = 'credit'
+            elif line.product == records.accounts.penalty:
+                kind = 'indemnity'
+                self.assertNotEqual(line.account, records.accounts.revenue)
+            documents[names[invoice.party], kind] = invoice
+        lines = {(x['payer'], x['kind']): x for x in expected['lines']}
+        self.assertEqual(set(documents), set(lines))
+        for key, invoice in documents.items():
+            values = lines[key]
+            self.assertEqual(
+                [invoice.untaxed_amount, invoice.tax_amount,
+                    invoice.total_amount],
+                [Decimal(values[n]) for n in ['untaxed', 'tax', 'total']])
+            origins = [
+                (records.invoices[x.origin.invoice], x.amount)
+                for x in invoice.lines if key[1] == 'credit']
+            self.assertEqual(origins, [
+                    (o['invoice'], Decimal(o['untaxed']))
+                    for o in values['origins']])
+            self.assertEqual(
+                {records.invoices[i] for i in invoice.origin_invoices},
+                {o['invoice'] for o in values['origins']})
+            for line in invoice.lines:
+                self.assertEqual(abs(line.quantity), 1)
+                self.assertIn(
+                    records.trainee.party.name, line.description)
+        self.check_posted(records, settlement, expected)
+
+    def check_posted(self, records, settlement, expected):
+        "Test what is left once the documents are posted"
+        pool = Pool()
+        Invoice = pool.get('account.invoice')
+        Settlement = pool.get('training.abandon.settlement')
+        with today(dt.date(2026, 12, 31)):
+            Invoice.post(list(settlement.invoices))
+        for invoice in settlement.invoices:
+            self.assertEqual(
+                sum(x.debit - x.credit for x in invoice.move.lines), 0)
+        if settlement.due_amount is None or settlement.carried_amount:
+            return
+        left = defaultdict(Decimal)
+        invoiced = Settlement.invoiced([records.enrolment])
+        for line in invoiced.get(records.enrolment.id, []):
+            left[line.payer] += line.amount
+        for payer, amount in left.items():
+            self.assertEqual(amount, sum(
+                    x.due for x in settlement.lines
+                    if x.payer == payer and x.kind != 'indemnity'))
+        # To settle again changes nothing
+        run_wizard('training.abandon.case.settle', [records.case])
+        self.assertEqual(
+            Settlement.current([records.case])[records.case], settlement)
+
+    @with_transaction()
+    def test_access(self):
+        "Test that an accountant makes drafts and nothing twice"
+        pool = Pool()
+        Settlement = pool.get('training.abandon.settlement')
+        with self.settled(get_example('D01')) as (records, settlement):
+            user = create_user(
+                'accountant', records.company, 'accounting')
+            with as_user(user):
+                Settlement.invoice([Settlement(settlement.id)])
+            settlement = Settlement(settlement.id)
+            self.assertEqual(settlement.state, 'posted')
+            invoice, = settlement.invoices
+            self.assertEqual(invoice.origin_invoices, tuple(records.invoices))
+            self.assertIn("35:00", invoice.lines[0].description)
+            self.assertIn("14:42", invoice.lines[0].description)
+            self.assertNotIn("bandon", invoice.lines[0].description)
+            type(invoice).delete([invoice])
+            Settlement.invoice([Settlement(settlement.id)])
+            self.assertEqual(len(Settlement(settlement.id).invoices), 1)
+
+    @with_transaction()
+    def test_indemnity_tax(self):
+        "Test that an indemnity without tax is shown and not invoiced"
+        pool = Pool()
+        Configuration = pool.get('training.configuration')
+        Settlement = pool.get('training.abandon.settlement')
+        with self.settled(get_example('D02')) as (records, settlement):
+            configuration = Configuration(1)
+            configuration.indemnity_tax = None
+            configuration.save()
+            Settlement.invoice([settlement])
+            invoice, = Settlement(settlement.id).invoices
+            self.assertEqual(invoice.untaxed_amount, Decimal('1276.07'))
+            self.assertEqual(settlement.indemnity, Decimal('661.18'))
+            self.assertIn("261-4-4°", invoice.comment)
+
+    @with_transaction()
+    def test_invoiced_since(self):
+        "Test that what was invoiced since has the case settled again"
+        pool = Pool()
+        Settlement = pool.get('training.abandon.settlement')
+        with self.settled(get_example('D02')) as (records, settlement):
+            records.example['invoices'] = [{
+                    'number': 'F', 'date': '2026-04-01', 'payer': 'client',
+                    'untaxed': '100.00', 'total': '100.00', 'paid': '0.00'}]
+            records.accounts.invoice(records)
+            with savepoint(), self.assertRaises(SettlementError):
+                Settlement.invoice([settlement])
+            run_wizard('training.abandon.case.settle', [records.case])
+            settlement = Settlement.current([records.case])[records.case]
+            Settlement.invoice([settlement])
+            self.assertEqual(
+                min(i.untaxed_amount for i in settlement.invoices),
+                Decimal('661.18'))
+
+    @with_transaction()
+    def test_no_product(self):
+        "Test that the product to invoice has to be chosen"
+        pool = Pool()
+        Configuration = pool.get('training.configuration')
+        Settlement = pool.get('training.abandon.settlement')
+        with self.settled(get_example('D02')) as (records, settlement):
+            configuration = Configuration(1)
+            configuration.training_product = None
+            configuration.save()
+            with self.assertRaisesRegex(SettlementError, "Training Product"):
+                Settlement.invoice([settlement])
+
+
+def _test_example(example, expected, active=False):
+    @with_transaction()
+    def test(self):
+        self.check(example, expected, active)
+    return test
+
+
+for _example in load_examples():
+    if _example['expected'].get('error'):
+        continue
+    _name = f"test_{_example['id']}"
+    setattr(InvoiceTestCase, _name, _test_example(
+            _example, _example['expected']))
+    if 'expected_if_rule_active' in _example:
+        setattr(InvoiceTestCase, f'{_name}_active', _test_example(
+                _example, _example['expected_if_rule_active'], True))
