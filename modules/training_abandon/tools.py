@@ -16,7 +16,7 @@ from trytond.model import fields
 from trytond.pool import Pool
 from trytond.tools import grouped_slice, sqlite_apply_types
 from trytond.tools import timezone as tz
-from trytond.transaction import Transaction, TransactionError
+from trytond.transaction import Transaction, TransactionError, check_access
 from trytond.url import http_base
 
 # The most records that are browsed or written at once: the time of a list is
@@ -114,6 +114,18 @@ def is_member(group):
     User = pool.get('res.user')
     return (Transaction().user == 0
         or ModelData.get_id('training_abandon', group) in User.get_groups())
+
+
+def may_read(Model, user=None):
+    "Return if the user, by default the one who acts, may read the model"
+    pool = Pool()
+    ModelAccess = pool.get('ir.model.access')
+    transaction = Transaction()
+    if user is None:
+        user = transaction.user
+    with transaction.set_user(user), check_access():
+        return not user or ModelAccess.check(
+            Model.__name__, raise_exception=False)
 
 
 def current_employee(company):

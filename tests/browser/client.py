@@ -79,6 +79,11 @@ class Client:
         expect(self.page.locator('#menu tbody tr').first).to_be_visible()
         self.ready()
 
+    def logout(self):
+        self.close_tabs()
+        self.page.evaluate('Sao.logout()')
+        expect(self.page.locator('#login')).to_be_visible()
+
     @property
     def dialog(self):
         "The dialog in front"

@@ -33,14 +33,15 @@ class FailureMixin(AdministratorsMixin):
     @classmethod
     def notify_responsible(cls, mails, describe, icon='tryton-warning'):
         """Notify the users who created the mails, and the administrators for
-        those of nobody who is still there.
+        those of nobody who is still there and may read them.
 
         describe returns the label and the description of the notification
         for the mails of one of them."""
         by_user, orphans = defaultdict(list), []
         for mail in mails:
             user = mail.create_uid
-            if user and user.id and user.active:
+            if (user and user.id and user.active
+                    and tools.may_read(cls, user.id)):
                 by_user[user].append(mail)
             else:
                 orphans.append(mail)

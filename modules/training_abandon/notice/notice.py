@@ -222,6 +222,8 @@ class Notice(ModelSQL, ModelView):
         transaction = Transaction()
         context = transaction.context
         if (not slots or not transaction.user
+                # As a trainer, who does not know who is written to
+                or not tools.may_read(cls)
                 or context.get('_skip_warnings')
                 or context.get('skip_sheet_notices')):
             return
@@ -800,7 +802,7 @@ class Notice(ModelSQL, ModelView):
         names = list(dict.fromkeys(
                 f'{p.rec_name} ({m.enrolment.rec_name})'
                 for m in refused for p in m.parties))
-        if names:
+        if names and tools.may_read(cls):
             Slot.notify_user(
                 slots, 'tryton-warning',
                 gettext('training_abandon.msg_notice_refused'),

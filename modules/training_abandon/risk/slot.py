@@ -4,14 +4,41 @@ from collections import defaultdict
 
 from trytond.model import fields
 from trytond.pool import Pool, PoolMeta
+from trytond.pyson import Eval, Id
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
 from ..tools import BATCH
+from .trainer import check_written
 
 
 class Slot(metaclass=PoolMeta):
     __name__ = 'training.session.slot'
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        groups = Eval('context', {}).get('groups', [])
+        # The others correct what is official
+        cls._buttons['open']['invisible'] |= (
+            (Eval('state') == 'held')
+            & groups.contains(Id('training_abandon', 'group_trainer'))
+            & ~groups.contains(Id('training_abandon', 'group_training')))
+
+    @classmethod
+    def open(cls, slots, reason=None):
+        check_written(cls, slots)
+        return super().open(slots, reason=reason)
+
+    @classmethod
+    def close(cls, slots):
+        check_written(cls, slots)
+        return super().close(slots)
+
+    @classmethod
+    def others_present(cls, slots):
+        check_written(cls, slots)
+        return super().others_present(slots)
 
     @classmethod
     def on_close(cls, slots):

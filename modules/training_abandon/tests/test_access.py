@@ -454,12 +454,13 @@ class RightsTestCase(DatabaseTestCase):
                 create_user('reader', company, 'training'),
                 create_user('head', company, 'training', 'training_admin'),
                 create_user('accountant', company, 'accounting'),
+                create_user('teacher', company, 'trainer'),
                 create_user('nobody', company)]
             rights = [self.rights(user) for user in users]
         documented = {
             model: tuple(columns.replace(' - ', '').split())
             for model, columns in re.findall(
-                r'\* - ``(training[\w.]+)``\n((?: +- [RWCD–]+\n){4})',
+                r'\* - ``(training[\w.]+)``\n((?: +- [RWCD–]+\n){5})',
                 (DOC / 'security.rst').read_text())}
         self.assertEqual(documented, {
                 model: tuple(r[model] for r in rights)

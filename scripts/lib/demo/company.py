@@ -23,6 +23,7 @@ USERS = [
         ['group_training_admin', 'group_sensitive_reason']),
     ('comptable', "Pascale Morin", ['group_accounting']),
     ('auditeur', "Claude Vasseur", ['group_auditor']),
+    ('formateur', "Andrea Lopez", ['group_trainer']),
     ]
 
 
