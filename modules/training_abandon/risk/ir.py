@@ -3,7 +3,8 @@
 from trytond.pool import Pool, PoolMeta
 from trytond.transaction import Transaction
 
-from .trainer import is_trainer, restrict_fields, restrict_model, rule_context
+from .trainer import (
+    restrict_fields, restrict_model, rule_context, writes_as_trainer)
 
 
 class Cron(metaclass=PoolMeta):
@@ -22,7 +23,7 @@ class ModelAccess(metaclass=PoolMeta):
     @classmethod
     def get_access(cls, models):
         access = super().get_access(models)
-        if is_trainer():
+        if writes_as_trainer():
             access = {m: restrict_model(m, a) for m, a in access.items()}
         return access
 
@@ -33,7 +34,7 @@ class ModelFieldAccess(metaclass=PoolMeta):
     @classmethod
     def get_access(cls, models):
         accesses = super().get_access(models)
-        if is_trainer():
+        if writes_as_trainer():
             accesses = {m: restrict_fields(m, a) for m, a in accesses.items()}
         return accesses
 
@@ -46,13 +47,13 @@ class Rule(metaclass=PoolMeta):
         pool = Pool()
         User = pool.get('res.user')
         key = super()._get_cache_key(model_names)
-        if is_trainer():
+        if writes_as_trainer():
             key += (Transaction().user, tuple(User.get_employees()))
         return key
 
     @classmethod
     def _get_context(cls, model_name):
         context = super()._get_context(model_name)
-        if is_trainer():
+        if writes_as_trainer():
             context.update(rule_context())
         return context

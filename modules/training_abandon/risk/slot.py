@@ -6,10 +6,10 @@ from trytond.model import fields
 from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Eval, Id
 from trytond.tools import grouped_slice
-from trytond.transaction import Transaction, check_access
+from trytond.transaction import Transaction
 
 from ..tools import BATCH
-from .trainer import is_trainer
+from .trainer import check_written
 
 
 class Slot(metaclass=PoolMeta):
@@ -27,29 +27,18 @@ class Slot(metaclass=PoolMeta):
 
     @classmethod
     def open(cls, slots, reason=None):
-        cls._check_trainer(slots)
+        check_written(cls, slots)
         return super().open(slots, reason=reason)
 
     @classmethod
     def close(cls, slots):
-        cls._check_trainer(slots)
+        check_written(cls, slots)
         return super().close(slots)
 
     @classmethod
     def others_present(cls, slots):
-        cls._check_trainer(slots)
+        check_written(cls, slots)
         return super().others_present(slots)
-
-    @classmethod
-    def _check_trainer(cls, slots):
-        """Raise AccessError for the sheets that the trainer does not fill
-
-        The buttons ask only for the right to read."""
-        pool = Pool()
-        Rule = pool.get('ir.rule')
-        if is_trainer():
-            with check_access():
-                Rule.check(cls.__name__, [s.id for s in slots], mode='write')
 
     @classmethod
     def on_close(cls, slots):

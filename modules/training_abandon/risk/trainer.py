@@ -2,16 +2,15 @@
 # this repository contains the full copyright notices and license terms.
 """What the trainers reach
 
-Who is in the group of the trainers, and in none of those of the provider's
-staff, reaches of the trainings only what is named here, by any door: a model
-or a field that is added later is hidden from them until it is named."""
+Who is in the group of the trainers, and neither in the one that does the
+trainings nor in the one that reads them, reaches of the trainings only what is
+named here, by any door: a model or a field that is added later is hidden from
+them until it is named.  Who reads them all writes no more than a trainer."""
 from trytond.pool import Pool
-from trytond.transaction import Transaction, without_check_access
+from trytond.transaction import Transaction, check_access, without_check_access
 
 from .. import tools
 
-# Those who see all the trainings of their companies
-STAFF = ['group_training', 'group_training_reading']
 # What any model tells of a record
 COMMON = {
     'id', 'create_date', 'create_uid', 'last_modified_at', 'rec_name',
@@ -65,22 +64,40 @@ WRITTEN = {
     }
 
 
-def is_trainer():
-    "Return if the user sees the trainings as a trainer only"
+def writes_as_trainer():
+    "Return if the user writes of the trainings what a trainer does"
     return bool(
         Transaction().user
         and tools.is_member('group_trainer')
-        and not any(map(tools.is_member, STAFF)))
+        and not tools.is_member('group_training'))
+
+
+def is_trainer():
+    "Return if the user also reads them as a trainer"
+    return writes_as_trainer() and not tools.is_member(
+        'group_training_reading')
+
+
+def check_written(Model, records):
+    """Raise AccessError for the records that a trainer does not write
+
+    The buttons ask only for the right to read."""
+    pool = Pool()
+    Rule = pool.get('ir.rule')
+    if writes_as_trainer():
+        with check_access():
+            Rule.check(Model.__name__, list(map(int, records)), mode='write')
 
 
 @without_check_access
 def rule_context():
-    "Return what the rules know of the trainer"
+    "Return what the rules know of who writes as a trainer"
     pool = Pool()
     Employee = pool.get('company.employee')
     User = pool.get('res.user')
     return {
-        'is_trainer': True,
+        'is_trainer': is_trainer(),
+        'writes_as_trainer': True,
         'trainer_user': Transaction().user,
         'trainers': sorted({
                 e.party.id
@@ -89,13 +106,13 @@ def rule_context():
 
 
 def restrict_model(name, access):
-    "Return the access of a trainer to the model"
+    "Return the access of who writes as a trainer to the model"
     pool = Pool()
     if name in READ or not _follows(pool.get(name)):
         return access
     return {
         # What links two models has no name of its own
-        'read': access['read'] and '-' in name,
+        'read': access['read'] and ('-' in name or not is_trainer()),
         'write': False,
         'create': False,
         'delete': False,
@@ -110,15 +127,16 @@ def _follows(Model):
 
 
 def restrict_fields(name, accesses):
-    "Return the access of a trainer to the fields of the model"
+    "Return the access of who writes as a trainer to the fields of the model"
     pool = Pool()
     if name not in READ:
         return accesses
+    reads_all = not is_trainer()
     result = dict(accesses)
     for field_name in pool.get(name)._fields.keys() - COMMON:
         access = accesses.get(field_name, dict.fromkeys(
                 ['read', 'write', 'create', 'delete'], True))
-        read = access['read'] and field_name in READ[name]
+        read = access['read'] and (reads_all or field_name in READ[name])
         written = field_name in WRITTEN.get(name, ())
         result[field_name] = {
             'read': read,

@@ -556,6 +556,56 @@ class SheetTestCase(TrainerTestCase):
                         call()
 
     @with_transaction()
+    def test_reader(self):
+        "Test that a trainer who reads all the trainings writes the own ones"
+        pool = Pool()
+        Attendance = pool.get('training.attendance')
+        FollowUp = pool.get('training.follow_up')
+        Link = pool.get('training.session.slot-training.session.group')
+        Slot = pool.get('training.session.slot')
+        with set_up() as (company, session, _):
+            other = create_session(company)
+            create_enrolments(session)
+            strange, = create_enrolments(other)
+            user = self.trainer(company, session, 'training_reading')
+            hidden, = FollowUp.create([{
+                        'company': company.id,
+                        'enrolment': strange.id,
+                        'party': strange.trainee.party.id,
+                        }])
+            self.fill(other.slots[:1], {strange: 'absent'})
+            Slot.open(other.slots[1:2])
+            with as_user(user):
+                Slot.open(self.own(user, session.slots[0]))
+                line, = Attendance.search([
+                        ('slot', '=', session.slots[0].id)])
+                Attendance.write([line], {'state': 'absent'})
+                type(strange).read([strange.id], ['price', 'cases'])
+                held, opened, planned = self.own(user, *other.slots[:3])
+                lines = Attendance.search([('slot', '=', opened.id)])
+                self.assertTrue(lines)
+                for call in [
+                        lambda: Slot.open([held]),
+                        lambda: Slot.open([planned]),
+                        lambda: Slot.close([opened]),
+                        lambda: Slot.others_present([opened]),
+                        lambda: Slot.write([opened], {'attendances': [
+                                    ('write', [a.id for a in lines],
+                                        {'state': 'absent'})]}),
+                        lambda: Slot.write([planned], {'trainer': None}),
+                        lambda: Link.create([{'slot': planned.id}]),
+                        lambda: Attendance.write(
+                            lines, {'state': 'absent'}),
+                        lambda: Attendance.set_absent(lines),
+                        lambda: FollowUp.write(
+                            [FollowUp(hidden.id)], {'outcome': 'reached'}),
+                        lambda: type(strange).write(
+                            self.own(user, strange), {'price': None}),
+                        ]:
+                    with self.assertRaises(REFUSED):
+                        call()
+
+    @with_transaction()
     def test_planning(self):
         "Test that a trainer does not plan"
         pool = Pool()
