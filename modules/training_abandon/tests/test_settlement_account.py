@@ -266,6 +266,21 @@ class InvoiceTestCase(DatabaseTestCase):
             Settlement.current([records.case])[records.case], settlement)
 
     @with_transaction()
+    def test_views(self):
+        "Test what the forms show of the documents"
+        pool = Pool()
+        for name, fields_ in [
+                ('training.abandon.settlement', ['invoices']),
+                ('training.configuration', [
+                        'training_product', 'indemnity_product',
+                        'indemnity_tax']),
+                ('account.invoice', ['training_settlement'])]:
+            view = pool.get(name).fields_view_get(view_type='form')
+            for field in fields_:
+                with self.subTest(model=name, field=field):
+                    self.assertIn(field, view['fields'])
+
+    @with_transaction()
     def test_access(self):
         "Test that an accountant makes drafts and nothing twice"
         pool = Pool()

@@ -10,6 +10,7 @@ from trytond.model.exceptions import AccessButtonError, AccessError
 from trytond.modules.training_abandon.exceptions import SettlementError
 from trytond.modules.training_abandon.settlement.terms import Invoiced
 from trytond.pool import Pool
+from trytond.pyson import PYSONDecoder
 from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
@@ -546,3 +547,41 @@ class SettlementTestCase(DatabaseTestCase):
                     Settlement.propose(cases)
                 counts.append(len(statements))
             self.assertLessEqual(counts[1], counts[0] + 2)
+
+    @with_transaction()
+    def test_lists(self):
+        "Test the cases that wait for their settlement, and for whom"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Line = pool.get('training.abandon.settlement.line')
+        ModelData = pool.get('ir.model.data')
+        Settlement = pool.get('training.abandon.settlement')
+        Task = pool.get('training.task')
+        Window = pool.get('ir.action.act_window')
+
+        def listed(name, Model):
+            window = Window(ModelData.get_id('training_abandon', name))
+            return Model.search(PYSONDecoder().decode(window.pyson_domain))
+
+        with set_up() as (company, _, _):
+            records = self.create(company)
+            self.create(company, 'D14')
+            head = create_user('head', company, 'training_admin')
+            reader = create_user('reader', company, 'training')
+
+            def waiting(user):
+                with as_user(user):
+                    return len(Task.search([('kind', '=', 'settle')]))
+
+            self.assertEqual(
+                listed('act_case_not_settled', Case), [records.case])
+            self.assertEqual((waiting(head), waiting(reader)), (1, 0))
+            settlement = self.settle(records)
+            self.assertEqual(listed('act_case_not_settled', Case), [])
+            self.assertEqual(waiting(head), 0)
+            self.assertEqual(
+                [x.due for x in listed('act_settlement_indemnity', Line)],
+                [Decimal('661.18')])
+            Settlement.cancel([settlement])
+            self.assertEqual(waiting(head), 1)
+            self.assertEqual(listed('act_settlement_indemnity', Line), [])
