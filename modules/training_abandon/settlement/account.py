@@ -23,9 +23,13 @@ INVOICED_STATES = ['validated', 'posted', 'paid']
 VALUES = ['training_product', 'indemnity_product', 'indemnity_tax']
 
 
-def product_field(string, **attributes):
+def product_field(string, company, **attributes):
     return fields.Many2One(
-        'product.product', string, ondelete='RESTRICT', **attributes)
+        'product.product', string, ondelete='RESTRICT',
+        context={
+            'company': company,
+            },
+        **attributes)
 
 
 def tax_field(**attributes):
@@ -40,11 +44,11 @@ class Configuration(metaclass=PoolMeta):
     __name__ = 'training.configuration'
 
     training_product = fields.MultiValue(product_field(
-            "Training Product",
+            "Training Product", Eval('context', {}).get('company', -1),
             help="What is invoiced for the hours done, with its account and "
             "its taxes."))
     indemnity_product = fields.MultiValue(product_field(
-            "Indemnity Product",
+            "Indemnity Product", Eval('context', {}).get('company', -1),
             help="What is invoiced for the indemnities: never the product of "
             "the training."))
     indemnity_tax = fields.MultiValue(tax_field(
@@ -62,8 +66,10 @@ class Configuration(metaclass=PoolMeta):
 class ConfigurationInvoice(CompanyValueMixin, ModelSQL):
     __name__ = 'training.configuration.invoice'
 
-    training_product = product_field("Training Product")
-    indemnity_product = product_field("Indemnity Product")
+    training_product = product_field(
+        "Training Product", Eval('company', -1), depends={'company'})
+    indemnity_product = product_field(
+        "Indemnity Product", Eval('company', -1), depends={'company'})
     indemnity_tax = tax_field()
 
 
