@@ -11,7 +11,7 @@ from trytond.modules.account_invoice.tests import set_invoice_sequences
 from trytond.modules.training_abandon.exceptions import SettlementError
 from trytond.pool import Pool
 from trytond.tests.test_tryton import DB_NAME, with_transaction
-from trytond.transaction import Transaction
+from trytond.transaction import Transaction, TransactionError
 
 from .common import (
     DatabaseTestCase, as_user, create_user, run_wizard, savepoint, set_up,
@@ -152,16 +152,26 @@ class InvoiceTestCase(DatabaseTestCase):
 
     @classmethod
     def _create_database(cls):
-        pool = Pool(DB_NAME)
         super()._create_database()
-        with Transaction().start(
-                DB_NAME, 1, close=True,
-                _lock_tables=['account_configuration']) as transaction:
-            Company = pool.get('company.company')
-            company, = Company.search([])
-            with transaction.set_context(company=company.id):
-                create_accounts(company)
-            transaction.commit()
+        extras, is_created = {}, False
+        while not is_created:
+            with Transaction().start(
+                    DB_NAME, 1, close=True, **extras) as transaction:
+                try:
+                    cls._create_accounts()
+                    transaction.commit()
+                    is_created = True
+                except TransactionError as error:
+                    transaction.rollback()
+                    error.fix(extras)
+
+    @classmethod
+    def _create_accounts(cls):
+        pool = Pool()
+        Company = pool.get('company.company')
+        company, = Company.search([])
+        with Transaction().set_context(company=company.id):
+            create_accounts(company)
 
     @contextmanager
     def settled(self, example, active=False):

@@ -22,6 +22,7 @@ from .clock import Clock, schedule
 from .expectation import Expectation
 from .prevention import Prevention
 from .replies import Replies
+from .settlement import Settlements
 from .sheets import Sheets
 from .work import CASE, ENROLMENT, Work, opening_date
 
@@ -42,7 +43,7 @@ class Demo:
         self.configs = {
             login: pconfig.set_trytond(
                 database, user=login, config_file=config_file)
-            for login in ['assistant', 'administrateur']}
+            for login in ['assistant', 'administrateur', 'comptable']}
         self.clock = Clock(self.configs['assistant'].database_name)
 
     def model(self, name, login='assistant'):
@@ -72,6 +73,7 @@ class Demo:
         self.sheets.run()
         Expectation(self).run()
         Prevention(self, work.others).run()
+        Settlements(self).run()
         self.wait_for_mails()
         Replies(self, work.cases, self.files()).run()
         return self.summary()
