@@ -278,7 +278,8 @@ class CaseCorrespondenceTestCase(DatabaseTestCase):
                         context['hours_attended']],
                     ['12:00', '12:00', '00:00'])
                 for letter in Letter.search([
-                            ('step_kind', '!=', 'attendance')]):
+                            ('step_kind', 'not in',
+                                ['attendance', 'concern'])]):
                     with self.subTest(letter=letter.rec_name):
                         subject, text = letter.render(**context)
                         self.assertTrue(subject)
