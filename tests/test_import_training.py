@@ -946,6 +946,10 @@ class PreventionTestCase(BaseTestCase):
             ({'updated': 1, 'unchanged': 1}, []))
         meeting.reload()
         self.assertEqual(meeting.outcome, 'no_answer')
+        # The party stays when the cell is empty
+        self.assertEqual(
+            self.load('follow_ups', done.replace(';E1;', ';;')),
+            ({'unchanged': 2}, []))
 
     def test_follow_ups_rejected(self):
         self.load('follow_ups')
@@ -980,6 +984,26 @@ A8;I1;call;;;01/01/2999 10:00;;reached
         self.assertEqual(
             self.load('measures', MEASURES.replace("Met the", "Met her")),
             ({'updated': 1, 'unchanged': 1}, []))
+        self.assertEqual(
+            self.load('measures', MEASURES.replace(';I1;', ';;')),
+            ({'updated': 1, 'unchanged': 1}, []))
+        visit.reload()
+        self.assertEqual(visit.note, "Met the tutor")
+
+    def test_measures_note(self):
+        with patch.object(
+                self.client, 'call', side_effect=self.without_note):
+            counts, rejected = self.load('measures')
+        self.assertEqual(counts, {'created': 1})
+        self.assertRejected(rejected, ('3', 'description'))
+
+    def without_note(self, model, method, *args, **context):
+        "Answer as to who is not in the group Sensitive Reasons"
+        result = type(self.client).call(
+            self.client, model, method, *args, **context)
+        if method == 'fields_get':
+            result.pop('note', None)
+        return result
 
     def test_measures_rejected(self):
         self.load('measures')

@@ -12,13 +12,14 @@ from sql.operators import Exists
 from trytond.i18n import gettext
 from trytond.model import DeactivableMixin, ModelSQL, ModelView, fields
 from trytond.pool import Pool
-from trytond.pyson import Eval
+from trytond.pyson import Eval, If
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
 from .. import tools
 from ..exceptions import TrainingValidationError
 from ..pdf_report import PDFReport, get_logo
+from ..risk.criterion import UNHEARD_OUTCOMES
 from ..stored import of_all, of_ids
 from .validity import ValidityMixin
 
@@ -48,6 +49,7 @@ class ApprenticeshipRule(
         "Delay", required=True,
         domain=[
             ('delay', '>=', 0),
+            ('delay', '<=', If(Eval('unit') == 'months', 120, 3650)),
             ],
         help="For a visit or a meeting, the longest time from the start or "
         "from the last one; for the mediation, the time from the referral "
@@ -175,10 +177,17 @@ class VisitsMixin:
         Session = pool.get('training.session')
         enrolment, session = cls.__table__(), Session.__table__()
         follow_up = FollowUp.__table__()
-        last = rule.before(tools.today(company))
+        today = tools.today(company)
+        last = rule.before(today)
         counts = (
             (follow_up.enrolment == enrolment.id)
-            & (follow_up.cancelled_at == Null))
+            & (follow_up.cancelled_at == Null)
+            & ((follow_up.done_at != Null)
+                | (follow_up.planned_at == Null)
+                | (follow_up.planned_at >= tools.utc_datetime(
+                        today, dt.time(), company)))
+            & ((follow_up.outcome == Null)
+                | ~follow_up.outcome.in_(UNHEARD_OUTCOMES)))
         if rule.kind == 'tutor_meeting':
             counts &= (follow_up.kind == 'meeting') & Exists(
                 cls._tutors_query(follow_up))

@@ -25,4 +25,5 @@ class Case(AnswersMixin, metaclass=PoolMeta):
         Task = pool.get('training.success.task')
         super().on_answer(cases)
         FollowUp.end_answered(list(dict.fromkeys(cases)))
-        Task.end('closed', 'case', [c for c in cases if c.closed_at])
+        Task.end('closed', 'case', [
+                c for c in cases if c.closed_at and c.has_ended_enrolment])

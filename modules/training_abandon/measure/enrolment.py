@@ -48,6 +48,9 @@ class Enrolment(VisitsMixin, metaclass=PoolMeta):
         if mode == 'write' and 'state' in field_names:
             Task.end('ended', 'enrolment', [
                     e for e in enrolments if e.state not in CURRENT_STATES])
+            Task.resume([
+                    e for e in enrolments
+                    if e.state in CURRENT_STATES and e.state != 'suspended'])
 
     @classmethod
     def copy(cls, enrolments, default=None):

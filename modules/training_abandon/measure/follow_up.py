@@ -12,7 +12,7 @@ from trytond.model import Index, ModelView, fields
 from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Bool, Eval
 from trytond.tools import grouped_slice
-from trytond.transaction import Transaction
+from trytond.transaction import Transaction, check_access
 
 from .. import tools
 from ..case.follow_up import HEARD_OUTCOMES, TO_DO
@@ -113,11 +113,36 @@ class PlanningMixin:
                         follow_up=f.planned_name)
                     for f in follow_ups if f.planned_at < now])
             cls._warn('closed', list(cls._closed_lines(follow_ups)))
+        clashes = cls.clashes(follow_ups)
+        readable = cls._readable([other for _, other in clashes])
         cls._warn('clash', [
-                gettext('training_abandon.msg_follow_up_clash',
-                    follow_up=follow_up.planned_name,
-                    other=other.planned_name)
-                for follow_up, other in cls.clashes(follow_ups)])
+                follow_up.describe_clash(other, other in readable)
+                for follow_up, other in clashes])
+
+    @classmethod
+    def _readable(cls, follow_ups):
+        "Return the set of those that the user may read"
+        readable = set()
+        for sub_follow_ups in grouped_slice(follow_ups, tools.BATCH):
+            with check_access():
+                readable.update(cls.search([
+                            ('id', 'in', [f.id for f in sub_follow_ups]),
+                            ], order=[]))
+        return readable
+
+    def describe_clash(self, other, readable):
+        "Return the clash in words, without what the user may not read"
+        if readable:
+            return gettext('training_abandon.msg_follow_up_clash',
+                follow_up=self.planned_name, other=other.planned_name)
+        busy = self.party
+        if self.employee and self.employee == other.employee:
+            busy = self.employee
+        return gettext('training_abandon.msg_follow_up_busy',
+            follow_up=self.planned_name,
+            name=busy.rec_name,
+            start=other._clock(other.planned_at),
+            end=other._clock(other.planned_until or other.planned_at))
 
     @classmethod
     def _warn(cls, name, lines):
@@ -191,17 +216,20 @@ class PlanningMixin:
     @property
     def planned_name(self):
         "The name with the time, as the warnings tell it"
-        pool = Pool()
-        Lang = pool.get('ir.lang')
-        lang = Lang.get()
         return gettext(
             'training_abandon.msg_follow_up_planned_name',
             kind=self.kind_string,
             party=self.party.rec_name,
             employee=self.employee.rec_name if self.employee else '',
-            at=lang.strftime(
-                tools.local_datetime(self.planned_at, self.company),
-                f'{lang.date} %H:%M'))
+            at=self._clock(self.planned_at))
+
+    def _clock(self, at):
+        "Return the time by the clock of the company in words"
+        pool = Pool()
+        Lang = pool.get('ir.lang')
+        lang = Lang.get()
+        return lang.strftime(
+            tools.local_datetime(at, self.company), f'{lang.date} %H:%M')
 
 
 class FollowUp(

@@ -11,6 +11,7 @@ from trytond.pyson import Bool, Eval, If
 from trytond.transaction import Transaction
 
 from .. import tools
+from ..access_value import MAX_INTEGER
 from ..exceptions import TrainingValidationError
 from ..rec_name import search_names
 from .validity import ValidityMixin, valid_on
@@ -45,7 +46,7 @@ class MeasureKind(ValidityMixin, ModelSQL, ModelView):
     def search_rec_name(cls, name, clause):
         domain = search_names(cls, clause, 'guide', 'name')
         value = clause[2].strip(' %') if isinstance(clause[2], str) else ''
-        if not value.isdecimal():
+        if not value.isdecimal() or int(value) > MAX_INTEGER:
             return domain
         if clause[1].startswith(('!', 'not ')):
             return [domain, ('number', '!=', int(value))]
@@ -102,7 +103,7 @@ class Measure(ModelSQL, ModelView):
                 ()),
             ],
         states={
-            'invisible': Bool(Eval('enrolment')),
+            'invisible': Bool(Eval('enrolment')) & ~Eval('description'),
             },
         help="What was done, without naming any trainee.")
     note = fields.Text(
@@ -146,7 +147,8 @@ class Measure(ModelSQL, ModelView):
 
     @fields.depends('enrolment', 'description', 'note')
     def on_change_enrolment(self):
-        if self.enrolment and self.description:
+        if (self.enrolment and self.description
+                and tools.is_member('group_sensitive_reason')):
             self.note, self.description = self.description, None
 
     @classmethod

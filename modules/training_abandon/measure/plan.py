@@ -231,6 +231,21 @@ class SuccessTask(ModelSQL, ModelView):
                     })
 
     @classmethod
+    def resume(cls, enrolments):
+        """Note that what is still to be done for the enrolments, which are
+        current again, is needed"""
+        for sub_ids in grouped_slice(
+                sorted({e.id for e in enrolments}), tools.BATCH):
+            cls.write(cls.search([
+                        ('enrolment', 'in', list(sub_ids)),
+                        ('cancelled_at', '!=', None),
+                        ], order=[]),
+                {
+                    'cancelled_at': None,
+                    'cancel_reason': None,
+                    })
+
+    @classmethod
     def applied(cls, plan, enrolments):
         """Return the set of the enrolments to which the plan applies or has
         applied, unless something has ended it before its end"""
@@ -365,8 +380,7 @@ class ApplyPlan(Wizard):
         if self.model.__name__ == 'training.abandon.case':
             return record.enrolment, record
         elif self.model.__name__ == 'training.alert':
-            return (
-                record.enrolment, record.case or record.enrolment.current_case)
+            return record.enrolment, record.enrolment.current_case
         return record, record.current_case
 
 

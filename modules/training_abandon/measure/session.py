@@ -11,6 +11,7 @@ from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
 from .. import tools
+from ..access_value import MAX_INTEGER
 from ..stored import of_all, of_ids
 
 
@@ -102,7 +103,9 @@ class Session(metaclass=PoolMeta):
         found = query.select(query.session)
         if value:
             words = value if isinstance(value, str) else ' '.join(value)
-            numbers = list(map(int, re.findall(r'\b\d+\b', words)))
+            numbers = [
+                n for n in map(int, re.findall(r'\b\d+\b', words))
+                if n <= MAX_INTEGER]
             # No evidence has the number -1
             found.where = query.number.in_(numbers or [-1])
         negative = operator.startswith(('!', 'not '))

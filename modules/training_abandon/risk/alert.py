@@ -490,8 +490,9 @@ class Alert(OutcomeMixin, ModelSQL, ModelView):
         for sub_records in grouped_slice(records, tools.BATCH):
             closed = where & fields.SQL_OPERATORS['in'](
                 table.id, [r.id for r in sub_records])
+            # Several records may be of the same enrolment
             cursor.execute(*alert.join(table, condition=closed).select(
-                    alert.id, where=alert.kind != Null))
+                    alert.id, where=alert.kind != Null, group_by=alert.id))
             concerns += [id_ for id_, in cursor]
             cursor.execute(*alert.update(
                     [getattr(alert, name), alert.state, alert.closed_at,

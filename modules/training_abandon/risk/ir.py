@@ -1,6 +1,6 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
-from trytond.pool import Pool, PoolMeta
+from trytond.pool import PoolMeta
 from trytond.transaction import Transaction
 
 from .trainer import (
@@ -44,11 +44,9 @@ class Rule(metaclass=PoolMeta):
 
     @classmethod
     def _get_cache_key(cls, model_names):
-        pool = Pool()
-        User = pool.get('res.user')
         key = super()._get_cache_key(model_names)
         if writes_as_trainer():
-            key += (Transaction().user, tuple(User.get_employees()))
+            key += (Transaction().user, tuple(rule_context()['trainers']))
         return key
 
     @classmethod

@@ -61,7 +61,9 @@ class OutcomeMixin(AdministratorsMixin):
         lang = Lang.get()
 
         outcome, at = self.state, self.closed_at
-        if self.case and self.case.closed_at:
+        if self.withdrawn:
+            outcome = 'withdrawn'
+        elif self.case and self.case.closed_at:
             outcome, at = 'case_closed', self.case.closed_at
         elif self.case:
             outcome = 'case'
@@ -103,19 +105,21 @@ class OutcomeMixin(AdministratorsMixin):
 
     @classmethod
     def _write_outcome(cls, alerts):
-        """Write to the parties who raised the alerts, as far as there is a
-        letter and an address"""
+        """Write to the parties who raised the alerts and are still concerned,
+        as far as there is a letter and an address, and tell the
+        administrators of the others"""
         pool = Pool()
         Enrolment = pool.get('training.enrolment')
         Mail = pool.get('training.mail')
         renderer = Renderer(Enrolment, [a.enrolment.id for a in alerts])
-        lines = []
+        lines, told = [], set()
         for alert in alerts:
             enrolment, party = alert.enrolment, alert.raised_by_party
             procedure = enrolment.procedure
             letter = procedure and procedure.get_letter(
                 LETTER_KIND, 'standard', 'stakeholder')
-            if not letter or enrolment.is_archived(party):
+            if (not letter or enrolment.is_archived(party)
+                    or party not in enrolment.concerned_parties()):
                 continue
             with suppress(LetterError, RecipientError):
                 check_address(party.reachable_email, party)
@@ -127,5 +131,20 @@ class OutcomeMixin(AdministratorsMixin):
                         'about': enrolment,
                         'key': alert.id,
                         })
+                told.add(alert)
         if lines:
             Mail.create_letters(lines)
+        if untold := [a for a in alerts if a not in told]:
+            cls.notify_administrators(untold, cls._describe_untold)
+
+    @classmethod
+    def _describe_untold(cls, alerts):
+        "Return the label and the description of the notification"
+        alerts = cls.browse(alerts)
+        return (
+            gettext('training_abandon.msg_concern_untold'),
+            ' · '.join(tools.first([
+                        gettext('training_abandon.msg_concern_untold_line',
+                            party=a.raised_by_party.rec_name,
+                            trainee=a.trainee.rec_name)
+                        for a in alerts])))

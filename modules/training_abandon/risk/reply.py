@@ -13,6 +13,9 @@ from ..notice.notice import LETTER_KIND
 from ..training.enrolment import CURRENT_STATES
 from .concern import ConcernMixin
 
+# The messages that somebody wrote
+WRITTEN_KINDS = ['answer', 'unknown']
+
 
 class Reply(metaclass=PoolMeta):
     __name__ = 'training.mail.reply'
@@ -39,7 +42,7 @@ class Reply(metaclass=PoolMeta):
         cls._buttons.update(
             raise_concern={
                 'invisible': (
-                    ~Eval('kind').in_(['answer', 'unknown'])
+                    ~Eval('kind').in_(WRITTEN_KINDS)
                     | ~Bool(Eval('company'))),
                 'depends': ['kind', 'company'],
                 })
@@ -130,6 +133,11 @@ class Raise(Wizard):
             }
 
     def _choices(self):
+        if (not self.record.company
+                or self.record.kind not in WRITTEN_KINDS):
+            raise AlertError(gettext(
+                    'training_abandon.msg_alert_reply_kind',
+                    reply=self.record.rec_name))
         choices = self.record.concerned_enrolments()
         if not choices:
             raise AlertError(gettext(

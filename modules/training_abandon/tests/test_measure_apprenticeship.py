@@ -6,7 +6,8 @@ from io import BytesIO
 
 from pypdf import PdfReader
 
-from trytond.model.exceptions import RequiredValidationError
+from trytond.model.exceptions import (
+    DomainValidationError, RequiredValidationError)
 from trytond.modules.training_abandon.exceptions import TrainingValidationError
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
@@ -74,6 +75,17 @@ class ApprenticeshipTestCase(DatabaseTestCase):
             Rule.write([rule], {'active': True})
 
     @with_transaction()
+    def test_delay(self):
+        "Test the longest delays"
+        pool = Pool()
+        Rule = pool.get('training.apprenticeship.rule')
+        rule, *_ = Rule.search([('unit', '=', 'days')])
+        Rule.write([rule], {'delay': 3650})
+        for values in [{'delay': 3651}, {'unit': 'months'}]:
+            with self.assertRaises(DomainValidationError):
+                Rule.write([rule], values)
+
+    @with_transaction()
     def test_first_visit(self):
         "Test the apprentices whose first visit is missing"
         with set_up() as (company, session, _):
@@ -98,8 +110,16 @@ class ApprenticeshipTestCase(DatabaseTestCase):
                     apprentice,
                     planned_at=dt.datetime.combine(later, dt.time(10)))
                 self.assertEqual(self.missing(*all_), [''] * 4)
+                with today(later + DAY):
+                    self.assertTrue(all(self.missing(apprentice, planned)))
                 type(visit).cancel([visit])
                 self.assertTrue(any(self.missing(*all_)))
+                missed = self.follow_up(
+                    apprentice, outcome='no_answer',
+                    done_at=dt.datetime.combine(DATE, dt.time(10)))
+                self.assertTrue(self.missing(apprentice)[0])
+                type(missed).write([missed], {'outcome': 'reached'})
+                self.assertEqual(self.missing(apprentice), [''])
 
     @with_transaction()
     def test_periodic(self):

@@ -139,6 +139,12 @@ class MeasureTestCase(DatabaseTestCase):
             changed.on_change_enrolment()
             self.assertEqual(
                 (changed.note, changed.description), ("Private", None))
+            with as_user(create_user('assistant', company, 'training')):
+                changed = Measure(
+                    enrolment=type(enrolment)(enrolment.id),
+                    description="Private")
+                changed.on_change_enrolment()
+                self.assertEqual(changed.description, "Private")
             self.assertEqual(
                 Kind.search([('rec_name', 'ilike', '%11%')]),
                 [self.kind(11)])
@@ -183,6 +189,22 @@ class MeasureTestCase(DatabaseTestCase):
                     self.create(company, **values)
             self.create(
                 company, kind=former.id, date=dt.date(2023, 6, 1))
+
+    @with_transaction()
+    def test_number(self):
+        "Test that a number that no evidence has is found nowhere"
+        pool = Pool()
+        Kind = pool.get('training.measure.kind')
+        Session = pool.get('training.session')
+        long = '9' * 30
+        with set_up() as (company, session, _):
+            self.create(company, session=session.id)
+            self.assertFalse(Kind.search([('rec_name', 'ilike', long)]))
+            self.assertFalse(
+                Session.search([('measure_kinds', 'ilike', long)]))
+            self.assertEqual(
+                Session.search([('measure_kinds', 'ilike', f'2 {long}')]),
+                [session])
 
     @with_transaction()
     def test_rights(self):

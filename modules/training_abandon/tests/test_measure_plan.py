@@ -12,8 +12,8 @@ from trytond.transaction import Transaction
 
 from .common import (
     DATE, DAY, DatabaseTestCase, analyse, as_user, count_statements,
-    create_enrolments, create_user, open_cases, open_wizard, run_wizard,
-    savepoint, set_up, today)
+    create_enrolments, create_user, decide, get_to_decision, open_cases,
+    open_wizard, run_wizard, savepoint, set_up, today)
 
 
 class PlanTestCase(DatabaseTestCase):
@@ -80,7 +80,7 @@ class PlanTestCase(DatabaseTestCase):
 
     @with_transaction()
     def test_end(self):
-        "Test what ends a plan: the case that is closed and the enrolment"
+        "Test what ends a plan: the enrolment, but no case of one who stays"
         pool = Pool()
         Enrolment = pool.get('training.enrolment')
         Task = pool.get('training.success.task')
@@ -99,16 +99,48 @@ class PlanTestCase(DatabaseTestCase):
             self.assertEqual(
                 [t.cancel_reason for t in Task.browse(
                         [done, dropped, *others, *before, *other])],
-                [None] * 2 + ['closed'] * len(others)
-                + [None] * len([*before, *other]))
-            self.assertTrue(Task(others[0].id).cancelled_at)
-            self.assertTrue(self.apply([followed]))
+                [None] * len([done, dropped, *others, *before, *other]))
             Enrolment.cancel([ended])
             self.assertEqual(
                 {t.cancel_reason for t in Task.browse(other)}, {'ended'})
+            self.assertTrue(Task(other[0].id).cancelled_at)
             with as_user(create_user('assistant', company, 'training')), \
                     self.assertRaises(AccessError):
-                Task.write([Task(others[0].id)], {'cancelled_at': None})
+                Task.write([Task(other[0].id)], {'cancelled_at': None})
+            Enrolment.write([ended], {'state': 'started'})
+            self.assertEqual({
+                    (t.cancelled_at, t.cancel_reason)
+                    for t in Task.browse(other)}, {(None, None)})
+
+    @with_transaction()
+    def test_decision(self):
+        "Test the plan of the trainee whom the decision ends"
+        pool = Pool()
+        Task = pool.get('training.success.task')
+        with set_up() as (company, session, _):
+            enrolment, = create_enrolments(session)
+            case = get_to_decision(enrolment)
+            tasks = self.apply([case])
+            decide(case)
+            self.assertTrue(all(
+                    t.cancelled_at for t in Task.browse(tasks)))
+
+    @with_transaction()
+    def test_alert_case(self):
+        "Test that a plan is of the open case, not of the one of the alert"
+        pool = Pool()
+        Alert = pool.get('training.alert')
+        with set_up() as (company, session, _):
+            enrolment, = create_enrolments(session)
+            alert, = Alert.raise_concern([enrolment], 'other', "Divorce")
+            case, = open_cases([enrolment])
+            self.assertEqual({
+                    t.case for t in self.apply([Alert(alert.id)])}, {case})
+            type(case).cancel([case])
+            self.assertEqual({
+                    t.case for t in self.apply(
+                        [Alert(alert.id)], plan=self.plan("Equipment").id)},
+                {None})
 
     @with_transaction()
     def test_timeline(self):
@@ -148,6 +180,7 @@ class PlanTestCase(DatabaseTestCase):
                 table = Model.__table__()
                 cursor.execute(*table.update(
                         [table.create_date], [dt.datetime(2026, 3, 1)]))
+            Task.end('closed', 'case', [first])
             run_wizard(
                 'training.abandon.case.cancel_case', [first],
                 reason="Mistake")

@@ -13,7 +13,8 @@ from trytond.transaction import Transaction
 
 from .common import (
     DATE, DAY, add_contact, as_user, count_statements, create_enrolments,
-    create_party, create_user, open_cases, open_wizard, run_wizard, set_up)
+    create_party, create_user, open_cases, open_wizard, run_wizard, savepoint,
+    set_up)
 from .test_risk_alert import RiskTestCase
 
 TUTOR = 'tutor@employer.example'
@@ -107,6 +108,41 @@ class OutcomeTestCase(RiskTestCase):
             self.assertEqual(
                 {a.state for a in self.alerts()}, {'handled'})
             self.assertFalse(self.told())
+
+    @with_transaction()
+    def test_once(self):
+        "Test the concern that two follow-ups handle at once"
+        pool = Pool()
+        FollowUp = pool.get('training.follow_up')
+        with set_up() as (company, session, _):
+            user = create_user('colleague', company, 'training')
+            enrolment, = create_enrolments(session)
+            self.concern([enrolment], user)
+            FollowUp.create([{
+                        'company': company.id,
+                        'enrolment': enrolment.id,
+                        'party': enrolment.trainee.party.id,
+                        'done_at': dt.datetime.combine(
+                            DATE + DAY, dt.time(7)),
+                        'outcome': 'reached',
+                        }] * 2)
+            (_, _, description), = self.told()
+            self.assertEqual(
+                description.count(enrolment.trainee.rec_name), 1)
+
+    @with_transaction()
+    def test_withdrawn(self):
+        "Test what became of the facts that do not hold any more"
+        with set_up() as (company, session, _):
+            self.rule()
+            enrolment, = create_enrolments(session)
+            self.fill(session.slots[:2], {enrolment: 'absent'})
+            self.fill(session.slots[2:3], {enrolment: 'present'})
+            alert, = self.alerts()
+            self.assertTrue(alert.withdrawn)
+            self.assertEqual(
+                alert.outcome, "The facts have not held any more since "
+                "03/03/2026: nobody had to see to it.")
 
     @with_transaction()
     def test_several(self):
@@ -228,14 +264,27 @@ class ReplyTestCase(RiskTestCase):
 
     @with_transaction()
     def test_no_address(self):
-        "Test that nobody is written to without letter or address"
+        """Test that nobody is written to without letter or address, or once no
+        longer concerned, and that the administrators are told"""
         pool = Pool()
+        Contact = pool.get('training.enrolment.contact')
         ContactMechanism = pool.get('party.contact_mechanism')
         Mail = pool.get('training.mail')
         Procedure = pool.get('training.abandon.procedure')
         with set_up() as (company, session, _):
-            _, tutor, _ = self.set_up(company, session)
+            enrolment, tutor, _ = self.set_up(company, session)
+            head = create_user('head', company, 'training_admin')
             reply = self.receive()
+            untold = f"Tutor about {enrolment.trainee.rec_name}"
+
+            def told():
+                "Return what the administrator is told"
+                notifications = Transaction().user_notifications
+                found = [
+                    n.description for n in notifications
+                    if n.user == head and n.model == 'training.alert']
+                notifications.clear()
+                return found
 
             def close():
                 run_wizard(
@@ -246,13 +295,26 @@ class ReplyTestCase(RiskTestCase):
                 return Mail.search([('kind', '=', 'concern')], count=True)
 
             self.assertEqual(close(), 1)
+            self.assertFalse(told())
             mechanisms = list(tutor.contact_mechanisms)
             ContactMechanism.write(mechanisms, {'active': False})
             self.assertEqual(close(), 1)
+            self.assertEqual(told(), [untold])
             ContactMechanism.write(mechanisms, {'active': True})
             with patch.object(Procedure, 'get_letter', return_value=None):
                 self.assertEqual(close(), 1)
+            self.assertEqual(told(), [untold])
             self.assertEqual(close(), 2)
+            self.assertFalse(told())
+            run_wizard(
+                'training.mail.reply.raise', [reply], kind='other',
+                word="Word")
+            Contact.delete(list(enrolment.contacts))
+            alert, = self.alerts(('state', '=', 'open'))
+            alert.handle([alert])
+            self.assertEqual(Mail.search([('kind', '=', 'concern')],
+                    count=True), 2)
+            self.assertEqual(told(), [untold])
 
     @with_transaction()
     def test_proposed(self):
@@ -298,6 +360,12 @@ class ReplyTestCase(RiskTestCase):
                     run_wizard('training.mail.reply.raise', [reply], **{
                             'kind': 'other', 'word': "Word", **values})
             self.assertFalse(Alert.search([]))
+            for values in [{'company': None}, {'kind': 'bounce'}]:
+                with self.subTest(values=values), savepoint(), \
+                        self.assertRaisesRegex(AlertError, "written it to"):
+                    type(reply).write([reply], values)
+                    open_wizard('training.mail.reply.raise', [
+                            type(reply)(reply.id)])
             with self.assertRaises(AlertError):
                 open_wizard('training.mail.reply.raise', [
                         self.receive('stranger@example.com', answered=None)])

@@ -4,15 +4,16 @@ import datetime as dt
 
 from trytond.model import ModelSQL
 from trytond.model.exceptions import AccessButtonError, AccessError
-from trytond.modules.training_abandon.exceptions import RequestError
+from trytond.modules.training_abandon.exceptions import (
+    FollowUpWarning, RequestError)
 from trytond.modules.training_abandon.risk.trainer import COMMON, READ, WRITTEN
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
 from .common import (
-    DATE, as_user, create_enrolments, create_session, create_user, open_cases,
-    run_wizard, set_up)
+    DATE, as_user, create_enrolments, create_party, create_session,
+    create_user, open_cases, run_wizard, set_up)
 from .test_access import fill
 from .test_risk_alert import RiskTestCase
 
@@ -54,6 +55,19 @@ class TrainerTestCase(RiskTestCase):
     def own(self, user, *records):
         "Return the records with the access of the user"
         return [type(r)(r.id) for r in records]
+
+    def show(self, records, view='tree', xml_id=None):
+        "Read what a view of the client shows of the records"
+        pool = Pool()
+        ModelData = pool.get('ir.model.data')
+        Model = type(records[0])
+        if xml_id:
+            xml_id = ModelData.get_id('training_abandon', xml_id)
+        shown = Model.fields_view_get(xml_id, view)['fields']
+        return Model.read([r.id for r in records], [
+                *shown,
+                *(f'{n}.rec_name' for n, f in shown.items()
+                    if f['type'] == 'many2one')])
 
 
 class RightsTestCase(TrainerTestCase):
@@ -265,6 +279,64 @@ class RightsTestCase(TrainerTestCase):
                                 {**values, 'resource': str(enrolment)}])
 
     @with_transaction()
+    def test_attached_party(self):
+        "Test what is attached to the parties of the trainees"
+        pool = Pool()
+        with set_up() as (company, session, _):
+            user = self.trainer(company, session)
+            enrolment, = create_enrolments(session)
+            values = {'resource': str(enrolment.trainee.party)}
+            for name, words in [
+                    ('ir.attachment', {'name': "Secret"}),
+                    ('ir.note', {'message': "Secret"})]:
+                Model = pool.get(name)
+                hidden, = Model.create([{**values, **words}])
+                with self.subTest(model=name), as_user(user):
+                    mine, = Model.create([{**values, **words}])
+                    self.assertEqual(Model.search([
+                                ('id', 'in', [hidden.id, mine.id])]), [mine])
+                    with self.assertRaises(REFUSED):
+                        Model.read([hidden.id], ['resource'])
+
+    @with_transaction()
+    def test_calendar(self):
+        "Test that the own slots tell nothing of what is booked elsewhere"
+        pool = Pool()
+        Address = pool.get('party.address')
+        Slot = pool.get('training.session.slot')
+        names = ['calendar_description', 'calendar_background_color']
+        with set_up() as (company, session, _):
+            other = create_session(company)
+            location, = Address.create([{'party': company.party.id}])
+            Slot.write(
+                [session.slots[0], other.slots[0]],
+                {'location': location.id})
+            assistant = create_user('assistant', company, 'training')
+            rows = []
+            for user in [self.trainer(company, session), assistant]:
+                with as_user(user):
+                    rows += Slot.read([session.slots[0].id], names)
+            told, known = (r['calendar_description'] for r in rows)
+            self.assertIn(other.rec_name, known)
+            self.assertNotIn(other.rec_name, told)
+            self.assertEqual(len({
+                        r['calendar_background_color'] for r in rows}), 2)
+
+    @with_transaction()
+    def test_party(self):
+        "Test the trainer whose employee has another party since"
+        pool = Pool()
+        Employee = pool.get('company.employee')
+        with set_up() as (company, session, _):
+            user = self.trainer(company, session)
+            with as_user(user):
+                self.assertEqual(type(session).search([]), [session])
+            Employee.write([Employee(user.employee.id)], {
+                    'party': create_party("Other").id})
+            with as_user(user):
+                self.assertFalse(type(session).search([]))
+
+    @with_transaction()
     def test_actions(self):
         "Test that no wizard, report or call of another group is made"
         pool = Pool()
@@ -401,14 +473,17 @@ class OwnTestCase(TrainerTestCase):
     def test_guest(self):
         "Test that a trainer reads the guest of a sheet"
         pool = Pool()
+        Alert = pool.get('training.alert')
         Attendance = pool.get('training.attendance')
         with set_up() as (company, session, _):
             other = create_session(company)
-            guest, = create_enrolments(other)
+            guest, strange = create_enrolments(other, 2)
+            alert, = Alert.raise_concern([guest], 'other', "Divorce")
             user = self.trainer(company, session)
             with as_user(user), self.assertRaises(REFUSED):
                 type(guest).read([guest.id], ['number'])
-            self.fill(other.slots[:1], {guest: 'absent'})
+            self.fill(
+                other.slots[:1], {guest: 'absent', strange: 'present'})
             slot = session.slots[0]
             type(slot).open([slot])
             line, = Attendance.create([{
@@ -417,16 +492,26 @@ class OwnTestCase(TrainerTestCase):
                         'catches_up': other.slots[0].id,
                         'state': 'present',
                         }])
-            missed, = other.slots[0].attendances
+            missed, = Attendance.search([
+                    ('slot', '=', other.slots[0].id),
+                    ('enrolment', '=', guest.id),
+                    ])
             with as_user(user):
                 for record, name in [
                         (line, 'state'), (guest, 'number'),
                         (guest.trainee, 'code')]:
                     type(record).read([record.id], [name])
+                row, = type(other).read([other.id], ['number', 'enrolments'])
+                self.assertEqual(row['enrolments'], (guest.id,))
                 with self.assertRaises(REFUSED):
-                    type(other).read([other.id], ['number'])
+                    type(strange).read([strange.id], ['number'])
                 with self.assertRaises(REFUSED):
                     Attendance.read([missed.id], ['state'])
+                for Model in [type(guest), type(guest.trainee), Attendance]:
+                    self.show(Model.search([]))
+                row, = self.show(self.own(user, alert))
+                self.assertEqual(
+                    row['session.']['rec_name'], other.rec_name)
                 Attendance.write(
                     [Attendance(line.id)], {'state': 'absent'})
 
@@ -672,6 +757,13 @@ class ActTestCase(TrainerTestCase):
                 alert, = Alert.search([])
                 self.assertEqual(alert.raised_by, user)
                 self.assertIn("has been closed since", alert.outcome)
+                for view in ['tree', 'form']:
+                    kind = 'list' if view == 'tree' else view
+                    row, = self.show(
+                        [alert], view, f'alert_view_{kind}_concern')
+                self.assertEqual(
+                    row['enrolment.']['rec_name'], enrolment.rec_name)
+                self.show([alert])
                 with self.assertRaises(REFUSED):
                     Alert.read([other.id], ['what'])
 
@@ -714,6 +806,41 @@ class ActTestCase(TrainerTestCase):
                         ]:
                     with self.assertRaises(REFUSED):
                         call()
+
+    @with_transaction()
+    def test_clash(self):
+        "Test that the warnings name no follow-up of the others"
+        pool = Pool()
+        FollowUp = pool.get('training.follow_up')
+        with set_up() as (company, session, _):
+            enrolment, = create_enrolments(session)
+            strange, = create_enrolments(create_session(company))
+            user = self.trainer(company, session)
+            colleague = create_user('colleague', company, 'training')
+
+            def values(enrolment):
+                return {
+                    'company': company.id,
+                    'enrolment': enrolment.id,
+                    'kind': 'call',
+                    'party': enrolment.trainee.party.id,
+                    'employee': colleague.employee.id,
+                    'planned_at': dt.datetime(2026, 3, 10, 10),
+                    }
+
+            FollowUp.create([values(strange)])
+            with as_user(user), self.assertRaisesRegex(
+                    FollowUpWarning,
+                    "Colleague is busy from 03/10/2026.10:00 to") as caught:
+                FollowUp.create([values(enrolment)])
+            self.assertNotIn(
+                strange.trainee.party.name, str(caught.exception))
+            with as_user(user):
+                with Transaction().set_context(_skip_warnings=True):
+                    FollowUp.create([values(enrolment)])
+                with self.assertRaisesRegex(
+                        FollowUpWarning, "at the same time"):
+                    FollowUp.create([values(enrolment)])
 
     @with_transaction()
     def test_menu(self):

@@ -243,7 +243,8 @@ class Slot(
 
     @classmethod
     def get_calendar(cls, slots, names):
-        conflicts = cls.describe_conflicts(cls.find_conflicts(slots))
+        conflicts = cls.describe_conflicts(
+            cls._readable_conflicts(cls.find_conflicts(slots)))
         descriptions, colors = {}, {}
         for slot in slots:
             booked = [r.rec_name for r in [slot.trainer, slot.location] if r]

@@ -11,7 +11,7 @@ from trytond.model import Index, fields
 from trytond.pool import Pool
 from trytond.pyson import Eval, If
 from trytond.tools import grouped_slice
-from trytond.transaction import Transaction
+from trytond.transaction import Transaction, check_access
 
 from ..exceptions import SlotWarning
 from ..stored import of_ids
@@ -280,6 +280,19 @@ class ConflictMixin:
                 & (other_session.id == other.session)
                 & (session.state != 'cancelled')
                 & (other_session.state != 'cancelled')))
+
+    @classmethod
+    def _readable_conflicts(cls, conflicts):
+        "Return the conflicts with the slots that the user may read"
+        others = {o for found in conflicts.values() for _, o in found}
+        readable = set()
+        for sub_ids in grouped_slice(sorted(others), BATCH):
+            with check_access():
+                readable.update(map(int, cls.search(
+                            [('id', 'in', list(sub_ids))], order=[])))
+        return {
+            id_: {k: ids for k, ids in found.items() if k[1] in readable}
+            for id_, found in conflicts.items()}
 
     @classmethod
     def describe_conflicts(cls, conflicts):

@@ -50,7 +50,7 @@ class FollowUps(CodedImporter):
         rows = self.set_records(
             rows, PARTY, "party", "parties", 'party', 'employee')
         rows = self.set_employees(rows)
-        self.set_trainees(rows)
+        self.read_trainees(rows)
         self.set_times(rows)
         return rows
 
@@ -72,17 +72,20 @@ class FollowUps(CodedImporter):
                     'employee')
         return [row for row in rows if row not in self.errors]
 
-    def set_trainees(self, rows):
-        "Give the trainee to the rows without party"
-        parties = {
+    def read_trainees(self, rows):
+        "Read the trainees of the rows without party"
+        self.trainees = {
             enrolment['id']: enrolment['trainee.']['party']
             for enrolment in self.client.read_in(
                 ENROLMENT, 'id',
                 [row['enrolment'] for row in rows if row['party'] is None],
                 ['trainee.party'])}
-        for row in rows:
-            if row['party'] is None:
-                row.values['party'] = parties.get(row['enrolment'])
+
+    def new_values(self, row):
+        values = super().new_values(row)
+        if row['party'] is None:
+            values['party'] = self.trainees.get(row['enrolment'])
+        return values
 
     def set_times(self, rows):
         "Convert what the clock of the company shows"

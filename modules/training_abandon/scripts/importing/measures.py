@@ -43,7 +43,34 @@ class Measures(CodedImporter):
             rows, SESSION, "session", "sessions", 'session')
         rows = self.set_records(
             rows, ENROLMENT, "enrolment", "enrolments", 'enrolment')
-        return self.set_kinds(rows)
+        self.set_enrolments(rows)
+        return self.set_kinds(self.with_note(rows))
+
+    def set_enrolments(self, rows):
+        "Give to the rows without enrolment the one that their measure has"
+        rows = [row for row in rows if row['enrolment'] is None]
+        codes = self.find_codes(self.model, [row['measure'] for row in rows])
+        enrolments = {
+            measure['id']: measure['enrolment']
+            for measure in self.client.read_in(
+                self.model, 'id', codes.values(), ['enrolment'])}
+        for row in rows:
+            row.values['enrolment'] = enrolments.get(
+                codes.get(row['measure']))
+
+    def with_note(self, rows):
+        "Return the rows without those whose note the user may not write"
+        noted = [
+            row for row in rows
+            if row['enrolment'] is not None and row['description'] is not None]
+        if not noted or 'note' in self.client.call(
+                self.model, 'fields_get', ['note']):
+            return rows
+        for row in noted:
+            self.reject(row,
+                "Only the group Sensitive Reasons imports what was done for "
+                "a trainee.", 'description')
+        return [row for row in rows if row not in self.errors]
 
     def set_kinds(self, rows):
         "Replace the numbers of the guide by the evidence valid on the day"
