@@ -14,7 +14,9 @@ from trytond.transaction import Transaction
 
 from .. import tools
 from ..stored import of_ids
-from .calculation import Clause, Contract, Funding, Refused, Terms, Withdrawal
+from .calculation import (
+    FUNDED_KINDS, Clause, Contract, Funding, Refused, Terms, Withdrawal)
+from .completion import hours_by_day
 
 MINUTE = dt.timedelta(minutes=1)
 ZERO = dt.timedelta()
@@ -37,6 +39,7 @@ class Facts:
         Enrolment = pool.get('training.enrolment')
         self.enrolments = [c.enrolment for c in cases]
         self.attended = Enrolment.times_attended(self.enrolments)
+        self.attended_days = hours_by_day(self.enrolments)
         self.open = self._first_days(_open_query)
         self.missing = self._first_days(_missing_query)
         self.cancelled = self._cancelled()
@@ -142,14 +145,18 @@ def get_terms(case, facts):
         raise Refused('not_decided')
     if (day := facts.open.get(enrolment.id)) and day <= case.effective_date:
         raise Refused('open_sheet', date=day)
-    start = enrolment.session.start_date
+    start = first_day(enrolment)
+    after = sum(
+        (hours for day, hours in facts.attended_days[enrolment.id]
+            if day > case.effective_date), ZERO)
     return Terms(
         kind=enrolment.agreement_kind,
         ground=case.ground,
         price=enrolment.price,
         fees=enrolment.indivisible_fees or Decimal(0),
         planned=minutes(enrolment.agreed_hours),
-        done=minutes(facts.attended[enrolment]),
+        done=minutes(facts.attended[enrolment] - after),
+        attended_after=minutes(after),
         cancelled=minutes(facts.cancelled[enrolment.id]),
         digits=enrolment.currency.digits,
         fundings=tuple(
@@ -168,7 +175,8 @@ def get_terms(case, facts):
                 int(enrolment.diploma_level)
                 if enrolment.diploma_level else None),
             practical_days=enrolment.practical_days,
-            previous_broken=bool(enrolment.previous_contract_broken)),
+            previous_broken=bool(enrolment.previous_contract_broken),
+            still_in_training=bool(enrolment.still_in_training)),
         withdrawal=Withdrawal(
             (withdrawn_on(case) - enrolment.agreement_date).days
             if enrolment.agreement_date else None,
@@ -176,6 +184,12 @@ def get_terms(case, facts):
                 'at_a_distance', 'off_premises'}),
         rules=facts.rules(
             enrolment.agreement_date or enrolment.contract_start or start))
+
+
+def first_day(enrolment):
+    "Return the first day on which the trainee is expected"
+    start = enrolment.session.start_date
+    return max(enrolment.start_date or start, start)
 
 
 def minutes(duration):
@@ -187,9 +201,13 @@ def withdrawn_on(case):
 
 
 def _payer(enrolment):
+    trainee = enrolment.trainee.party
     if enrolment.agreement_kind == 'contract':
-        return enrolment.trainee.party
-    return enrolment.client or enrolment.employer
+        return trainee
+    payer = enrolment.client or enrolment.employer
+    if enrolment.agreement_kind in FUNDED_KINDS and payer == trainee:
+        return None
+    return payer
 
 
 def _clause(enrolment):
@@ -225,7 +243,7 @@ def _warn_payments(enrolment, facts, terms, result):
     for invoiced in facts.invoiced.get(enrolment.id, []):
         if not invoiced.paid or not invoiced.date:
             continue
-        if invoiced.date < enrolment.session.start_date:
+        if invoiced.date < first_day(enrolment):
             before_start += invoiced.paid
         if enrolment.agreement_date and invoiced.date <= (
                 enrolment.agreement_date + dt.timedelta(days=rule.days)):
