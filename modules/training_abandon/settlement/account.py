@@ -132,13 +132,20 @@ class Settlement(metaclass=PoolMeta):
         super().__setup__()
         cls._buttons.update(
             invoice={
-                'invisible': Eval('state') == 'cancelled',
-                'depends': ['state'],
+                'invisible': (
+                    (Eval('state') == 'cancelled')
+                    | Eval('withdrawn', False)),
+                'depends': ['state', 'withdrawn'],
                 })
 
     @classmethod
     def _modified_when_posted(cls):
         return super()._modified_when_posted() | {'invoices'}
+
+    @property
+    def stands(self):
+        "What was withdrawn before any document is never invoiced"
+        return super().stands and (not self.withdrawn or self.has_documents)
 
     @property
     def has_documents(self):
@@ -174,7 +181,7 @@ class Settlement(metaclass=PoolMeta):
         cls.post([s for s in settlements if s.state == 'draft'])
         settlements = [
             s for s in cls.browse(settlements)
-            if s.state == 'posted' and not s.has_documents]
+            if s.state == 'posted' and s.stands and not s.has_documents]
         cls._check_invoiced(settlements)
         for settlement in settlements:
             settlement._make_invoices()

@@ -99,7 +99,8 @@ class Settlement(Workflow, ModelSQL, ModelView):
         "Completion Rate", readonly=True,
         states={
             'invisible': (
-                ~Eval('completion_rate', 0) & (Eval('completion_rate', 0) != 0)),
+                ~Eval('completion_rate', 0)
+                & (Eval('completion_rate', 0) != 0)),
             },
         help="The percentage of the hours done, as the personal training "
         "account counts it.")
@@ -107,7 +108,8 @@ class Settlement(Workflow, ModelSQL, ModelView):
         "Contract Days", readonly=True,
         states={
             'invisible': (
-                ~Eval('contract_days', 0) & (Eval('contract_days', 0) != 0)),
+                ~Eval('contract_days', 0)
+                & (Eval('contract_days', 0) != 0)),
             },
         help="The days of the apprenticeship contract, its first and last "
         "included.")
@@ -138,6 +140,14 @@ class Settlement(Workflow, ModelSQL, ModelView):
             ('cancelled', "Cancelled"),
             ], "State", required=True, readonly=True, sort=False,
         help="A posted settlement never changes.")
+    withdrawn = fields.Boolean(
+        "Decision Withdrawn", readonly=True,
+        states={
+            'invisible': ~Eval('withdrawn'),
+            },
+        help="The decision of a posted settlement was taken back or "
+        "changed: the next settlement completes it, else its documents have "
+        "to be corrected by hand.")
     state_string = state.translated('state')
 
     @classmethod
@@ -167,6 +177,10 @@ class Settlement(Workflow, ModelSQL, ModelView):
         return 'draft'
 
     @classmethod
+    def default_withdrawn(cls):
+        return False
+
+    @classmethod
     def get_warning_words(cls, settlements, name):
         return {
             s.id: '\n'.join(
@@ -186,7 +200,8 @@ class Settlement(Workflow, ModelSQL, ModelView):
         return super().view_attributes() + [
             ('/tree', 'visual',
                 If(Eval('state') == 'cancelled', 'muted',
-                    If(~Eval('warnings'), '', 'warning'))),
+                    If(Eval('withdrawn', False), 'danger',
+                        If(~Eval('warnings'), '', 'warning')))),
             ]
 
     @classmethod
@@ -207,7 +222,7 @@ class Settlement(Workflow, ModelSQL, ModelView):
     @classmethod
     def _modified_when_posted(cls):
         "Return the names of the fields that may change once it is posted"
-        return {'state'}
+        return {'state', 'withdrawn'}
 
     @classmethod
     def copy(cls, settlements, default=None):
@@ -256,16 +271,21 @@ class Settlement(Workflow, ModelSQL, ModelView):
 
     @classmethod
     def current(cls, cases):
-        "Return the last settlement of the cases that is not cancelled"
+        """Return the last settlement of the cases that is neither cancelled
+        nor of a decision that was withdrawn"""
         return {
             s.case: s for s in cls.search([
                     ('case', 'in', [c.id for c in cases]),
                     ('state', '!=', 'cancelled'),
+                    ('withdrawn', '=', False),
                     ], order=[('id', 'ASC')])}
 
     @classmethod
     def last_posted(cls, cases):
-        return {c: p[-1] for c, p in cls._posted(cases).items()}
+        "Return the last settlement of the cases that is posted"
+        return {
+            case: posted[-1] for case, posted in cls._posted(cases).items()
+            if not posted[-1].withdrawn}
 
     @classmethod
     def _posted(cls, cases):
@@ -286,6 +306,11 @@ class Settlement(Workflow, ModelSQL, ModelView):
             (s.case, x.payer, 'indemnity' if x.kind == 'indemnity' else 'due'):
             (x.due, x.reason)
             for s in settlements for x in s.lines if x.reason}
+
+    @property
+    def stands(self):
+        "If what is posted is asked of the payers"
+        return True
 
     def _says(self, values, lines):
         """Return if the settlement has the values and the lines
@@ -401,7 +426,8 @@ class Proposal:
         self.invoiced = invoiced_by_payer(invoiced)
         self.indemnities = defaultdict(Decimal)
         for settlement in posted:
-            self._count(settlement)
+            if settlement.stands:
+                self._count(settlement)
         self.words = Words(case.enrolment.currency)
 
     def _count(self, settlement):

@@ -13,10 +13,10 @@ from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
 from .. import tools
+from ..attendance.facts import ATTENDED
 from ..stored import of_ids
 from .calculation import (
     FUNDED_KINDS, Clause, Contract, Funding, Refused, Terms, Withdrawal)
-from .completion import hours_by_day
 
 MINUTE = dt.timedelta(minutes=1)
 ZERO = dt.timedelta()
@@ -40,8 +40,8 @@ class Facts:
         self.enrolments = [c.enrolment for c in cases]
         self.attended = Enrolment.times_attended(self.enrolments)
         self.attended_days = hours_by_day(self.enrolments)
-        self.open = self._first_days(_open_query)
-        self.missing = self._first_days(_missing_query)
+        self.open = first_open_days(self.enrolments)
+        self.missing = _first_days(_missing_query, self.enrolments)
         self.cancelled = self._cancelled()
         self.evidences = self._evidences(cases)
         self.invoiced = invoiced
@@ -53,17 +53,6 @@ class Facts:
         if date not in self._rules:
             self._rules[date] = Rule.at(date)
         return self._rules[date]
-
-    def _first_days(self, query):
-        "Return by id of the enrolment the first day that the query finds"
-        cursor = Transaction().connection.cursor()
-        result = {}
-        for sub_enrolments in grouped_slice(self.enrolments, tools.BATCH):
-            cursor.execute(*tools.apply_types(
-                    query(of_ids(e.id for e in sub_enrolments)),
-                    None, 'DATE'))
-            result.update(cursor)
-        return result
 
     def _cancelled(self):
         """Return by id of the enrolment the time that the provider does not
@@ -92,6 +81,45 @@ class Facts:
                         ('resource', 'in', list(map(str, sub_cases))),
                         ]))
         return result
+
+
+def hours_by_day(enrolments):
+    "Return by id of the enrolment the list of the (day, time attended)"
+    pool = Pool()
+    Attendance = pool.get('training.attendance')
+    cursor = Transaction().connection.cursor()
+    result = defaultdict(list)
+    for sub_enrolments in grouped_slice(enrolments, tools.BATCH):
+        held = Attendance._held_query(of_ids(e.id for e in sub_enrolments))
+        cursor.execute(*tools.apply_types(held.select(
+                    held.enrolment.as_('enrolment'),
+                    held.date.as_('date'),
+                    (Sum(held.duration) - Sum(held.missed)).as_('hours'),
+                    where=held.state.in_(ATTENDED),
+                    group_by=[held.enrolment, held.date],
+                    order_by=[held.enrolment, held.date]),
+                None, 'DATE', 'INTERVAL'))
+        for enrolment, date, hours in cursor:
+            if hours:
+                result[enrolment].append((date, hours))
+    return result
+
+
+def first_open_days(enrolments):
+    "Return by id of the enrolment the first day of a sheet that is open"
+    return _first_days(_open_query, enrolments)
+
+
+def _first_days(query, enrolments):
+    "Return by id of the enrolment the first day that the query finds"
+    cursor = Transaction().connection.cursor()
+    result = {}
+    for sub_enrolments in grouped_slice(enrolments, tools.BATCH):
+        cursor.execute(*tools.apply_types(
+                query(of_ids(e.id for e in sub_enrolments)),
+                None, 'DATE'))
+        result.update(cursor)
+    return result
 
 
 def _open_query(of):

@@ -520,7 +520,18 @@ class SettlementTestCase(DatabaseTestCase):
                     self.assertRaises(UserWarning):
                 Case.take_back([Case(records.case.id)], "Mistake")
             Case.take_back([Case(records.case.id)], "Mistake")
-            self.assertEqual(Settlement(posted.id).state, 'posted')
+            posted = Settlement(posted.id)
+            self.assertEqual((posted.state, posted.withdrawn), (
+                    'posted', True))
+            self.assertEqual(Settlement.current([records.case]), {})
+            # What is decided next is completed, not asked again
+            with today(day):
+                decide(Case(records.case.id), ground='force_majeure',
+                    effective_date=day)
+            settlement = self.settle(records)
+            self.assertEqual(
+                [(x.kind, x.amount) for x in settlement.lines],
+                [('none', 0), ('indemnity', Decimal('-661.18'))])
 
     @with_transaction()
     def test_outdated(self):
