@@ -138,8 +138,10 @@ class Settlement(metaclass=PoolMeta):
         super().__setup__()
         cls._buttons.update(
             invoice={
-                'invisible': Eval('state') == 'cancelled',
-                'depends': ['state'],
+                'invisible': (
+                    (Eval('state') == 'cancelled')
+                    | Eval('withdrawn', False)),
+                'depends': ['state', 'withdrawn'],
                 })
 
     @classmethod
@@ -147,9 +149,13 @@ class Settlement(metaclass=PoolMeta):
         return super()._modified_when_posted() | {'invoices'}
 
     @property
+    def stands(self):
+        "What was withdrawn before any document is never invoiced"
+        return super().stands and (not self.withdrawn or self.has_documents)
+
+    @property
     def has_documents(self):
-        return (super().has_documents
-            or any(i.state != 'cancelled' for i in self.invoices))
+        return any(i.state != 'cancelled' for i in self.invoices)
 
     @classmethod
     def invoiced(cls, enrolments):
@@ -181,7 +187,7 @@ class Settlement(metaclass=PoolMeta):
         cls.post([s for s in settlements if s.state == 'draft'])
         settlements = [
             s for s in cls.browse(settlements)
-            if s.state == 'posted' and not s.has_documents]
+            if s.state == 'posted' and s.stands and not s.has_documents]
         cls._check_invoiced(settlements)
         for settlement in settlements:
             settlement._make_invoices()
@@ -218,7 +224,10 @@ class Settlement(metaclass=PoolMeta):
                 elif line.kind == 'invoice':
                     invoices.append(self._invoice(line, self._training_line(
                                 line)))
-                elif line.kind == 'indemnity' and line.due:
+                elif line.kind == 'indemnity' and line.amount < 0:
+                    if credit := self._credit_indemnity(line):
+                        invoices.append(credit)
+                elif line.kind == 'indemnity' and line.amount:
                     if indemnity := self._indemnity_line(line):
                         invoices.append(self._invoice(line, indemnity))
                     else:
@@ -236,11 +245,36 @@ class Settlement(metaclass=PoolMeta):
         pool = Pool()
         InvoiceLine = pool.get('account.invoice.line')
         lines, credited = InvoiceLine.of_enrolments([self.enrolment])
-        invoiced = [
-            (x, x.amount + sum(c.amount for c in credited[x.id]))
-            for x in lines[self.enrolment.id]
-            if x.invoice.party == line.payer]
-        to_credit = credits(line.due, invoiced)
+        return self._credit_of([
+                (x, x.amount + sum(c.amount for c in credited[x.id]))
+                for x in lines[self.enrolment.id]
+                if x.invoice.party == line.payer], -line.amount)
+
+    def _credit_indemnity(self, line):
+        "Return the credit note of an indemnity that is not due any more"
+        pool = Pool()
+        InvoiceLine = pool.get('account.invoice.line')
+        lines = InvoiceLine._of_origins([
+                x for s in self._posted([self.case])[self.case]
+                for x in s.lines
+                if x.kind == 'indemnity' and x.payer == line.payer])
+        credited = defaultdict(Decimal)
+        for credit in InvoiceLine._of_origins(lines):
+            credited[credit.origin.id] += credit.amount
+        credit = self._credit_of(
+            [(x, x.amount + credited[x.id]) for x in lines], -line.amount)
+        if credit:
+            credit.comment = gettext(
+                'training_abandon.msg_settlement_invoice_indemnity')
+        return credit
+
+    def _credit_of(self, invoiced, amount):
+        """Return the credit note of the amount on the lines with what is left
+        of them, or None when nothing is"""
+        left = sum((x for _, x in invoiced), Decimal(0))
+        to_credit = credits(left - amount, invoiced)
+        if not to_credit:
+            return None
         credit = to_credit[0][0].invoice._credit()
         credit.lines = [
             self._credit_line(origin, amount) for origin, amount in to_credit]

@@ -16,6 +16,8 @@ INDEMNITY_GROUNDS = [
     'abandonment', 'no_show', 'cancellation', 'legitimate_reason']
 # The agreements of those who bill neither the trainee nor an indemnity
 FUNDED_KINDS = ['cpf', 'apprenticeship', 'public_funding']
+# Those whose funders pay all that the employer does not have to
+UNBILLED_KINDS = ['cpf', 'apprenticeship']
 
 
 class Refused(Exception):
@@ -53,6 +55,7 @@ class Contract:
     level: int | None = None
     practical_days: int | None = None
     previous_broken: bool = False
+    still_in_training: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,8 @@ class Terms:
     done: int
     fees: Decimal = Decimal(0)
     cancelled: int = 0
+    # What was attended later is not in what is done
+    attended_after: int = 0
     digits: int = 2
     fundings: tuple = ()
     # Who pays what no funder does
@@ -123,7 +128,7 @@ def half_up(value, digits=2):
 
 def prorated(price, fees, done, planned, digits=2):
     "Return the fees and the part of the rest of the price that is done"
-    done = min(done, planned)
+    done, fees = min(done, planned), min(fees, price)
     return half_up(fees, digits) + half_up(
         Fraction(price - fees) * done / planned, digits)
 
@@ -165,17 +170,14 @@ def split(total, price, fundings, payer, digits=2):
         part = _funded(funding, total, price, rest, digits)
         parts.append(part)
         rest -= part.amount
-    cover_all = fundings and _cover_all(fundings)
-    if payer is not None and not cover_all:
+    if fundings and _cover_all(fundings, price):
+        # The last one takes the cents
+        parts[-1].amount += rest
+    elif payer is not None:
         words = 'rest' if fundings else 'all'
         parts.append(Part(payer, rest, f'msg_settlement_words_{words}'))
     elif rest:
-        if not fundings or not cover_all and fundings[-1].ceiling is not None:
-            raise Refused('no_payer')
-        # The last one takes the cents, and what no other one pays
-        parts[-1].amount += rest
-        if not cover_all:
-            parts[-1].words = 'msg_settlement_words_last'
+        raise Refused('no_payer')
     return parts
 
 
@@ -198,10 +200,19 @@ def _funded(funding, total, price, rest, digits):
         values)
 
 
-def _cover_all(fundings):
+def _cover_all(fundings, price):
     return (
-        all(f.amount is None and f.ceiling is None for f in fundings)
-        and sum(f.share or 0 for f in fundings) == 1)
+        all(f.ceiling is None for f in fundings)
+        and funded(fundings, price) == 1)
+
+
+def funded(fundings, price):
+    "Return the fraction of the price that the fundings have together"
+    return sum((
+            Fraction(f.share or 0) if f.amount is None
+            else Fraction(f.amount) / Fraction(price) if price
+            else Fraction(0)
+            for f in fundings), Fraction(0))
 
 
 def calculate(terms):
@@ -210,7 +221,8 @@ def calculate(terms):
         raise Refused('not_settled')
     if not terms.planned:
         raise Refused('no_hours')
-    if terms.ground in ABSENT_GROUNDS and terms.done:
+    if terms.ground in ABSENT_GROUNDS and (
+            terms.done or terms.attended_after):
         raise Refused('attended')
     result = Result()
     if terms.ground == 'transfer':
@@ -221,6 +233,8 @@ def calculate(terms):
         raise Refused('no_price')
     if terms.done > terms.planned:
         result.warn('attended_over_planned')
+    if terms.attended_after:
+        result.warn('attended_after')
     result.step(
         'msg_settlement_step_hours', done=terms.done, planned=terms.planned)
     if terms.ground == 'withdrawal_period':
@@ -230,14 +244,21 @@ def calculate(terms):
             'cpf': _cpf,
             'apprenticeship': _apprenticeship,
             }.get(terms.kind, _hours)(terms, result)
-    if result.due is None:
+    if result.missing_rules:
         result.warn('rule_to_confirm')
-        return result
+    if result.due is not None:
+        _warn_funders(terms, result)
+    return result
+
+
+def _warn_funders(terms, result):
+    rule = terms.rules.get('funder_ceiling')
+    if rule and rule.state == 'active':
+        return
     if any(f.ceiling is not None for f in terms.fundings):
         result.warn('ceiling_to_confirm')
     if any(f.amount is not None for f in terms.fundings):
         result.warn('amount_to_confirm')
-    return result
 
 
 def _active(terms, result, code):
@@ -250,21 +271,27 @@ def _active(terms, result, code):
 
 def _share(terms, result, payer, total=None):
     total = result.due if total is None else total
-    result.parts += split(
-        total, terms.price, terms.fundings, payer, terms.digits)
+    try:
+        result.parts += split(
+            total, terms.price, terms.fundings, payer, terms.digits)
+    except Refused:
+        if terms.kind in UNBILLED_KINDS:
+            raise Refused('no_funder')
+        raise
 
 
 def _hours(terms, result):
     if not _active(terms, result, 'pro_rata'):
         return
-    hourly = next(
-        (f.hourly_rate for f in terms.fundings if f.hourly_rate), None)
-    if terms.kind == 'public_funding' and hourly:
-        due = half_up(Fraction(hourly) * terms.done / 60, terms.digits)
+    hourly = _hourly_rate(terms, result)
+    if hourly:
+        done = min(terms.done, terms.planned)
+        due = half_up(terms.fees, terms.digits) + half_up(
+            Fraction(hourly) * done / 60, terms.digits)
         result.due = min(due, terms.price)
         result.step(
-            'msg_settlement_step_hourly', 'pro_rata', done=terms.done,
-            hourly=hourly, due=result.due)
+            'msg_settlement_step_hourly', 'pro_rata', fees=terms.fees,
+            done=done, hourly=hourly, due=result.due)
     else:
         result.due = prorated(
             terms.price, terms.fees, terms.done, terms.planned, terms.digits)
@@ -274,10 +301,22 @@ def _hours(terms, result):
             done_minutes=min(terms.done, terms.planned),
             planned_minutes=terms.planned)
     result.undelivered = terms.price - result.due
-    is_funded = terms.kind in FUNDED_KINDS
-    _share(terms, result, None if is_funded else terms.payer)
-    if not is_funded:
+    _share(terms, result, terms.payer)
+    if terms.kind not in FUNDED_KINDS:
         _indemnify(terms, result)
+
+
+def _hourly_rate(terms, result):
+    "Return the price of an hour in the public order, if it has one"
+    rates = {f.hourly_rate for f in terms.fundings if f.hourly_rate}
+    if not rates:
+        return None
+    if terms.kind != 'public_funding':
+        result.warn('hourly_rate_not_used')
+        return None
+    if len(rates) > 1:
+        raise Refused('hourly_rates')
+    return rates.pop()
 
 
 def _indemnify(terms, result):
@@ -324,6 +363,8 @@ def _withdraw(terms, result):
     days = terms.withdrawal.days
     if days is None:
         raise Refused('no_agreement_date')
+    if days < 0:
+        raise Refused('withdrawal_early')
     rule = _active(terms, result, 'withdrawal')
     if not rule:
         return
@@ -333,11 +374,11 @@ def _withdraw(terms, result):
         if not terms.withdrawal.at_a_distance:
             raise Refused('withdrawal_late', days=rule.days)
         code = 'distance_withdrawal'
-        rule = _active(terms, result, code)
-        if not rule:
-            return
-        if days > rule.days + 1:
+        rule = terms.rules.get(code)
+        if rule and days > rule.days + 1:
             raise Refused('withdrawal_late', days=rule.days)
+        if not _active(terms, result, code):
+            return
     if days >= rule.days:
         result.warn('withdrawal_day_to_confirm')
     result.due, result.undelivered = Decimal(0), terms.price
@@ -383,7 +424,7 @@ def _apprenticeship(terms, result):
         result.due, result.contract_days = Decimal(0), 0
         _share(terms, result, None)
         return
-    for name in ['start', 'end', 'npec', 'level']:
+    for name in ['start', 'end', 'npec']:
         if getattr(contract, name) is None:
             raise Refused(f'no_contract_{name}')
     days = result.contract_days = days_between(contract.start, contract.end)
@@ -396,7 +437,7 @@ def _apprenticeship(terms, result):
         rule = _active(terms, result, 'apprenticeship_months')
         code, basis = 'apprenticeship_months', 12
         count = months_begun(contract.start, contract.end)
-    if not rule:
+    if not rule or _kept(terms, result):
         return
     due = half_up(
         Fraction(contract.npec) * count / basis, terms.digits)
@@ -415,12 +456,25 @@ def _apprenticeship(terms, result):
                 {}, 'apprenticeship_employer'))
 
 
+def _kept(terms, result):
+    "Return if what is paid after the break is not known"
+    return (
+        terms.contract.still_in_training
+        and 'apprenticeship_kept' in terms.rules
+        and not _active(terms, result, 'apprenticeship_kept'))
+
+
 def _participation(terms, result, due):
     "Return what the employer pays itself, or None if it is not known"
     contract = terms.contract
+    # The contracts of before have no participation
+    if 'apprenticeship_employer' not in terms.rules:
+        return Decimal(0)
     rule = _active(terms, result, 'apprenticeship_employer')
     if not rule:
         return None
+    if contract.level is None:
+        raise Refused('no_contract_level')
     if contract.level < rule.level:
         return Decimal(0)
     if contract.previous_broken:

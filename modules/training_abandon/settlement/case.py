@@ -32,13 +32,14 @@ class Case(metaclass=PoolMeta):
     @classmethod
     def _leave_settlements(cls, cases):
         """Cancel the settlements of the decisions that the cases will have no
-        more, and warn of those that are posted: they stay."""
+        more, warn of those that are posted and mark them: they stay."""
         pool = Pool()
         Settlement = pool.get('training.abandon.settlement')
         Warning = pool.get('res.user.warning')
         settlements = Settlement.search([
                 ('case', 'in', [c.id for c in cases]),
                 ('state', '!=', 'cancelled'),
+                ('withdrawn', '=', False),
                 ])
         posted = [s for s in settlements if s.state == 'posted']
         if posted:
@@ -47,4 +48,5 @@ class Case(metaclass=PoolMeta):
                 raise SettlementPostedWarning(key, gettext(
                         'training_abandon.msg_settlement_posted',
                         cases=tools.names([s.case for s in posted])))
+        Settlement.write(posted, {'withdrawn': True})
         Settlement.cancel([s for s in settlements if s.state == 'draft'])

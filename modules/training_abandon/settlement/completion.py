@@ -2,25 +2,23 @@
 # this repository contains the full copyright notices and license terms.
 "The certificate of the hours done that the funders ask for"
 import hashlib
+import json
 from collections import defaultdict
-
-from sql.aggregate import Sum
 
 from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, ModelView, Unique, fields
 from trytond.model.exceptions import AccessError
 from trytond.pool import Pool
 from trytond.pyson import Eval, If
-from trytond.tools import grouped_slice, slugify
+from trytond.tools import slugify
 from trytond.transaction import Transaction
 
 from .. import tools
-from ..attendance.facts import ATTENDED
 from ..exceptions import CompletionCertificateError
 from ..pdf_report import MergedReport, get_logo
 from ..rec_name import search_names
-from ..stored import of_ids
 from ..training.enrolment import hours_name
+from .terms import first_open_days, hours_by_day
 
 
 class CompletionCertificate(ModelSQL, ModelView):
@@ -53,6 +51,10 @@ class CompletionCertificate(ModelSQL, ModelView):
     sha256 = fields.Char(
         "SHA-256", required=True, readonly=True,
         help="The hash of the document when it was issued.")
+    content_sha256 = fields.Char(
+        "SHA-256 of the Content", required=True, readonly=True,
+        help="The hash of the words and of the days that the document has: "
+        "another certificate replaces it when they change.")
     issued_at = fields.DateTime(
         "Issued at", required=True, readonly=True,
         help="When the document was made.")
@@ -128,6 +130,12 @@ class CompletionCertificate(ModelSQL, ModelView):
         Enrolment = pool.get('training.enrolment')
         tools.lock(Enrolment, enrolments)
         enrolments = tools.browse_sets(Enrolment, enrolments)
+        opened = first_open_days(enrolments)
+        if opened:
+            raise CompletionCertificateError(gettext(
+                    'training_abandon.msg_completion_certificate_open',
+                    enrolments=tools.names(
+                        [e for e in enrolments if e.id in opened])))
         days = hours_by_day(enrolments)
         refused = [e for e in enrolments if not days.get(e.id)]
         if refused:
@@ -135,7 +143,7 @@ class CompletionCertificate(ModelSQL, ModelView):
                     'training_abandon.msg_completion_certificate_no_hours',
                     enrolments=tools.names(refused)))
         valid = cls.valid(enrolments)
-        values = {e: cls._content(e, days[e.id]) for e in enrolments}
+        values = cls._contents(enrolments, days)
         to_issue = [
             e for e in enrolments
             if e not in valid or any(
@@ -148,6 +156,27 @@ class CompletionCertificate(ModelSQL, ModelView):
                     [valid[enrolment]], {'replaced_by': certificate.id})
         valid.update(issued)
         return [valid[e] for e in enrolments]
+
+    @classmethod
+    def _contents(cls, enrolments, days):
+        "Return the values of the certificates by enrolment"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        Report = pool.get('training.completion_certificate', type='report')
+        by_company = defaultdict(list)
+        for enrolment in enrolments:
+            by_company[enrolment.company].append(enrolment)
+        result = {}
+        for company, group in by_company.items():
+            with Report.in_language_of(company):
+                for enrolment in tools.browse_sets(Enrolment, group):
+                    values = cls._content(enrolment, days[enrolment.id])
+                    words = Report.get_words(enrolment, values)
+                    values['content_sha256'] = _hash(json.dumps(
+                            [words, days[enrolment.id]],
+                            default=str, sort_keys=True).encode())
+                    result[enrolment] = values
+        return result
 
     @classmethod
     def _content(cls, enrolment, days):
@@ -182,34 +211,15 @@ class CompletionCertificate(ModelSQL, ModelView):
                         **values[enrolment],
                         'number': numbers[enrolment],
                         'document': documents[enrolment],
-                        'sha256': hashlib.sha256(
-                            documents[enrolment]).hexdigest(),
+                        'sha256': _hash(documents[enrolment]),
                         'issued_at': tools.now(),
                         } for enrolment in group])
             result.update(zip(group, certificates))
         return result
 
 
-def hours_by_day(enrolments):
-    "Return by id of the enrolment the list of the (day, time attended)"
-    pool = Pool()
-    Attendance = pool.get('training.attendance')
-    cursor = Transaction().connection.cursor()
-    result = defaultdict(list)
-    for sub_enrolments in grouped_slice(enrolments, tools.BATCH):
-        held = Attendance._held_query(of_ids(e.id for e in sub_enrolments))
-        cursor.execute(*tools.apply_types(held.select(
-                    held.enrolment.as_('enrolment'),
-                    held.date.as_('date'),
-                    (Sum(held.duration) - Sum(held.missed)).as_('hours'),
-                    where=held.state.in_(ATTENDED),
-                    group_by=[held.enrolment, held.date],
-                    order_by=[held.enrolment, held.date]),
-                None, 'DATE', 'INTERVAL'))
-        for enrolment, date, hours in cursor:
-            if hours:
-                result[enrolment].append((date, hours))
-    return result
+def _hash(data):
+    return hashlib.sha256(data).hexdigest()
 
 
 class CompletionCertificateReport(MergedReport):
@@ -224,17 +234,28 @@ class CompletionCertificateReport(MergedReport):
 
         values are the number, the dates, the hours and the days by
         enrolment."""
-        documents = cls.execute_many({
-                e.id: gettext(
-                    'training_abandon.msg_completion_certificate_title')
-                for e in values},
-            {'documents': {e.id: v for e, v in values.items()}})
+        company = next(iter(values)).company
+        with cls.in_language_of(company):
+            title = gettext(
+                'training_abandon.msg_completion_certificate_title')
+            documents = cls.execute_many(
+                {e.id: title for e in values},
+                {'documents': {e.id: v for e, v in values.items()}})
         refused = [e for e in values if e.id not in documents]
         if refused:
             raise CompletionCertificateError(gettext(
                     'training_abandon.msg_completion_certificate_convert',
                     enrolments=tools.names(refused)))
         return {e: documents[e.id] for e in values}
+
+    @classmethod
+    def in_language_of(cls, company):
+        "Have what is read and printed in the language of the company"
+        pool = Pool()
+        Configuration = pool.get('ir.configuration')
+        lang = company.party.lang
+        return Transaction().set_context(
+            language=lang.code if lang else Configuration.get_language())
 
     @classmethod
     def get_context(cls, records, header, data):
@@ -251,12 +272,13 @@ class CompletionCertificateReport(MergedReport):
         return context
 
     @classmethod
-    def _get_document(cls, enrolment, values):
+    def get_words(cls, enrolment, values):
+        "Return what the document says of the enrolment"
         pool = Pool()
         Lang = pool.get('ir.lang')
         lang = Lang.get()
         course = enrolment.session.course
-        words = {
+        return {
             'company': enrolment.company.party.name,
             'trainee': enrolment.trainee.party.name,
             'employer': (
@@ -267,6 +289,15 @@ class CompletionCertificateReport(MergedReport):
             'end': lang.strftime(values['end_date']),
             'done': hours_name(values['done']),
             'planned': hours_name(values['planned']),
+            }
+
+    @classmethod
+    def _get_document(cls, enrolment, values):
+        pool = Pool()
+        Lang = pool.get('ir.lang')
+        lang = Lang.get()
+        words = {
+            **cls.get_words(enrolment, values),
             'today': lang.strftime(tools.today(enrolment.company)),
             }
 

@@ -1,8 +1,6 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 "The agreement on which the price, the payers and the indemnity rest"
-from decimal import Decimal
-
 from trytond.i18n import gettext
 from trytond.model import ModelSQL, ModelView, fields
 from trytond.modules.currency.fields import Monetary
@@ -11,7 +9,7 @@ from trytond.pyson import Eval
 
 from ..exceptions import AgreementError
 from ..procedure.states import GROUNDS
-from .calculation import INDEMNITY_GROUNDS
+from .calculation import INDEMNITY_GROUNDS, funded
 
 DIPLOMA_LEVELS = [(None, "")] + [(str(n), str(n)) for n in range(3, 9)]
 # The dates of which the first is not after the second
@@ -147,11 +145,14 @@ class Enrolment(metaclass=PoolMeta):
         Certificate = pool.get('training.completion_certificate')
         Certificate.issue(enrolments)
 
+    @classmethod
+    def default_indemnity_grounds(cls):
+        return ['abandonment', 'no_show', 'cancellation']
+
     @fields.depends('indemnity_kind', 'indemnity_grounds')
     def on_change_indemnity_kind(self):
         if self.indemnity_kind and not self.indemnity_grounds:
-            self.indemnity_grounds = [
-                'abandonment', 'no_show', 'cancellation']
+            self.indemnity_grounds = self.default_indemnity_grounds()
 
     @classmethod
     def validate_fields(cls, enrolments, field_names):
@@ -187,6 +188,15 @@ class Enrolment(metaclass=PoolMeta):
                 raise AgreementError(gettext(
                         'training_abandon.msg_agreement_no_rate',
                         enrolment=enrolment.rec_name))
+            if kind and not enrolment.indemnity_grounds:
+                raise AgreementError(gettext(
+                        'training_abandon.msg_agreement_no_grounds',
+                        enrolment=enrolment.rec_name))
+        cls.check_scale(enrolments)
+
+    @classmethod
+    def check_scale(cls, enrolments):
+        for enrolment in enrolments:
             days = [s.days_before_start for s in enrolment.indemnity_scale]
             if len(set(days)) < len(days):
                 raise AgreementError(gettext(
@@ -208,19 +218,12 @@ class Enrolment(metaclass=PoolMeta):
 
     def check_fundings(self):
         "Check that the funders pay no more than the price"
-        shares = sum((f.share or 0 for f in self.fundings), Decimal(0))
-        if shares > 1:
+        # An apprenticeship is paid by its level of funding
+        price = None if self.agreement_kind == 'apprenticeship' else self.price
+        if funded(self.fundings, price) > 1:
             raise AgreementError(gettext(
                     'training_abandon.msg_agreement_shares',
                     enrolment=self.rec_name))
-        if self.price is None or self.agreement_kind == 'apprenticeship':
-            return
-        for funding in self.fundings:
-            if max(funding.ceiling or 0, funding.amount or 0) > self.price:
-                raise AgreementError(gettext(
-                        'training_abandon.msg_agreement_ceiling',
-                        enrolment=self.rec_name,
-                        funder=funding.funder.rec_name))
 
     @classmethod
     def copy(cls, enrolments, default=None):
@@ -279,6 +282,15 @@ class IndemnityBand(ModelSQL, ModelView):
             ('days_before_start', 'DESC NULLS LAST'),
             ('id', None),
             ]
+
+    @classmethod
+    def validate_fields(cls, bands, field_names):
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        super().validate_fields(bands, field_names)
+        if not field_names or field_names & {
+                'enrolment', 'days_before_start'}:
+            Enrolment.check_scale({b.enrolment for b in bands})
 
     def get_rec_name(self, name):
         return self.enrolment.rec_name

@@ -11,6 +11,7 @@ from trytond.model.exceptions import AccessError
 from trytond.modules.currency.fields import Monetary
 from trytond.pool import Pool
 from trytond.pyson import Eval, If
+from trytond.tools import grouped_slice
 
 from .. import tools
 from ..exceptions import SettlementError
@@ -25,6 +26,9 @@ WARNINGS = [
     ('attended_over_planned', "More Hours Attended than Agreed"),
     ('ceiling_to_confirm', "Ceiling to Confirm"),
     ('amount_to_confirm', "Amount of a Funder to Confirm"),
+    ('attended_after', "Hours Attended after the Effective Date"),
+    ('hourly_rate_not_used', "Hourly Rate not Used"),
+    ('indemnity_not_corrected', "Indemnity of the Calculated Amount"),
     ('sheets_missing', "Slots without Sheet"),
     ('withdrawal_day_to_confirm', "Day of the Withdrawal to Confirm"),
     ('payment_before_withdrawal_expiry', "Paid before the End of the Period "
@@ -32,8 +36,8 @@ WARNINGS = [
     ('over_30_percent_before_start', "More than 30 % Paid before the Start"),
     ('exclusion_procedure_evidence_missing', "Exclusion without Evidence"),
     ]
-# What the documents of a settlement change
-NOT_COMPARED = {'invoiced_amount', 'carried_amount', 'explanation'}
+# What changes while the amounts stay
+NOT_COMPARED = {'invoiced_amount', 'warnings'}
 
 
 class Settlement(Workflow, ModelSQL, ModelView):
@@ -80,7 +84,8 @@ class Settlement(Workflow, ModelSQL, ModelView):
         help="The part of the price that is not due.")
     invoiced_amount = Monetary(
         "Invoiced", currency='currency', digits='currency', readonly=True,
-        help="What was invoiced excluding taxes, less what was credited.")
+        help="What was invoiced excluding taxes, less what was credited.\n"
+        "What a posted settlement asks counts as invoiced.")
     indemnity = Monetary(
         "Indemnity", currency='currency', digits='currency', readonly=True,
         help="What the agreement asks for the part not delivered.")
@@ -93,14 +98,18 @@ class Settlement(Workflow, ModelSQL, ModelView):
     completion_rate = fields.Integer(
         "Completion Rate", readonly=True,
         states={
-            'invisible': ~Eval('completion_rate', None),
+            'invisible': (
+                ~Eval('completion_rate', 0)
+                & (Eval('completion_rate', 0) != 0)),
             },
         help="The percentage of the hours done, as the personal training "
         "account counts it.")
     contract_days = fields.Integer(
         "Contract Days", readonly=True,
         states={
-            'invisible': ~Eval('contract_days', None),
+            'invisible': (
+                ~Eval('contract_days', 0)
+                & (Eval('contract_days', 0) != 0)),
             },
         help="The days of the apprenticeship contract, its first and last "
         "included.")
@@ -131,6 +140,14 @@ class Settlement(Workflow, ModelSQL, ModelView):
             ('cancelled', "Cancelled"),
             ], "State", required=True, readonly=True, sort=False,
         help="A posted settlement never changes.")
+    withdrawn = fields.Boolean(
+        "Decision Withdrawn", readonly=True,
+        states={
+            'invisible': ~Eval('withdrawn'),
+            },
+        help="The decision of a posted settlement was taken back or "
+        "changed: the next settlement completes it, else its documents have "
+        "to be corrected by hand.")
     state_string = state.translated('state')
 
     @classmethod
@@ -160,6 +177,10 @@ class Settlement(Workflow, ModelSQL, ModelView):
         return 'draft'
 
     @classmethod
+    def default_withdrawn(cls):
+        return False
+
+    @classmethod
     def get_warning_words(cls, settlements, name):
         return {
             s.id: '\n'.join(
@@ -179,7 +200,8 @@ class Settlement(Workflow, ModelSQL, ModelView):
         return super().view_attributes() + [
             ('/tree', 'visual',
                 If(Eval('state') == 'cancelled', 'muted',
-                    If(~Eval('warnings'), '', 'warning'))),
+                    If(Eval('withdrawn', False), 'danger',
+                        If(~Eval('warnings'), '', 'warning')))),
             ]
 
     @classmethod
@@ -200,7 +222,7 @@ class Settlement(Workflow, ModelSQL, ModelView):
     @classmethod
     def _modified_when_posted(cls):
         "Return the names of the fields that may change once it is posted"
-        return {'state'}
+        return {'state', 'withdrawn'}
 
     @classmethod
     def copy(cls, settlements, default=None):
@@ -216,15 +238,22 @@ class Settlement(Workflow, ModelSQL, ModelView):
         them: those that say the same are left as they are.
 
         corrections is the (amount, reason) by (case, payer, kind), where the
-        kind is due or indemnity."""
+        kind is due or indemnity; what was corrected stays without them."""
         pool = Pool()
         Case = pool.get('training.abandon.case')
         cases = Case.lock_cases(cases)
         current = cls.current(cases)
-        result = []
+        posted = cls.last_posted(cases)
+        if corrections is None:
+            corrections = cls.corrections(current.values())
+        result, stale = [], []
         for case, values, lines in cls.propose(cases, corrections):
             settlement = current.get(case)
-            if settlement and settlement._says(values, lines):
+            if case in posted and posted[case]._says(values, lines):
+                result.append(posted[case])
+                if settlement != posted[case]:
+                    stale.append(settlement)
+            elif settlement and settlement._says(values, lines):
                 result.append(settlement)
             elif settlement and settlement.state == 'draft':
                 cls.write([settlement], {
@@ -237,42 +266,80 @@ class Settlement(Workflow, ModelSQL, ModelView):
             else:
                 result += cls.create([{
                             **values, 'lines': [('create', lines)]}])
+        cls.cancel(stale)
         return cls.browse(result)
 
     @classmethod
     def current(cls, cases):
-        "Return the last settlement of the cases that is not cancelled"
+        """Return the last settlement of the cases that is neither cancelled
+        nor of a decision that was withdrawn"""
         return {
             s.case: s for s in cls.search([
                     ('case', 'in', [c.id for c in cases]),
                     ('state', '!=', 'cancelled'),
+                    ('withdrawn', '=', False),
                     ], order=[('id', 'ASC')])}
 
+    @classmethod
+    def last_posted(cls, cases):
+        "Return the last settlement of the cases that is posted"
+        return {
+            case: posted[-1] for case, posted in cls._posted(cases).items()
+            if not posted[-1].withdrawn}
+
+    @classmethod
+    def _posted(cls, cases):
+        "Return the posted settlements of the cases, the oldest first"
+        result = defaultdict(list)
+        for sub_cases in grouped_slice(list(cases), tools.BATCH):
+            for settlement in cls.search([
+                        ('case', 'in', [c.id for c in sub_cases]),
+                        ('state', '=', 'posted'),
+                        ], order=[('id', 'ASC')]):
+                result[settlement.case].append(settlement)
+        return result
+
+    @classmethod
+    def corrections(cls, settlements):
+        "Return what was corrected in the settlements, as settle takes it"
+        return {
+            (s.case, x.payer, 'indemnity' if x.kind == 'indemnity' else 'due'):
+            (x.due, x.reason)
+            for s in settlements for x in s.lines if x.reason}
+
+    @property
+    def stands(self):
+        "If what is posted is asked of the payers"
+        return True
+
     def _says(self, values, lines):
-        "Return if the settlement has the values and the lines"
+        """Return if the settlement has the values and the lines
+
+        What is posted says so as long as nothing more is left to invoice."""
         names = set(values) - {'explanation'}
-        line_names = {'payer', 'kind', 'calculated', 'due', 'reason'}
-        if self.has_documents:
+        line_names = {'calculated', 'due', 'reason'}
+        if self.state == 'posted':
             names -= NOT_COMPARED
-            line_names -= {'kind'}
+            if any(x['amount'] for x in lines if x['kind'] != 'carried'):
+                return False
         else:
-            line_names.add('invoiced')
+            line_names |= {'kind', 'invoiced'}
         return (
             {n: _value(self, n) for n in names}
             == {n: values[n] for n in names}
-            and [{n: _value(x, n) for n in line_names} for x in self.lines]
-            == [{n: x[n] for n in line_names} for x in lines])
-
-    @property
-    def has_documents(self):
-        "If what is invoiced follows from the settlement itself"
-        return False
+            and {
+                (x.payer.id, x.kind == 'indemnity'): {
+                    n: _value(x, n) for n in line_names} for x in self.lines}
+            == {
+                (x['payer'], x['kind'] == 'indemnity'): {
+                    n: x[n] for n in line_names} for x in lines})
 
     @classmethod
     def propose(cls, cases, corrections=None):
         """Return the (case, values, values of the lines) of the settlements,
         or raise an error that tells what to do for the others."""
         facts = Facts(cases, cls.invoiced([c.enrolment for c in cases]))
+        posted = cls._posted(cases)
         proposals, refused = [], []
         for case in cases:
             try:
@@ -284,7 +351,8 @@ class Settlement(Workflow, ModelSQL, ModelView):
                 warn(case, facts, terms, result)
                 proposal = Proposal(
                     case, terms, result,
-                    facts.invoiced.get(case.enrolment.id, []))
+                    facts.invoiced.get(case.enrolment.id, []),
+                    posted.get(case, []))
                 proposals.append((
                         case, *proposal.get(corrections or {})))
         if refused:
@@ -313,15 +381,21 @@ class Settlement(Workflow, ModelSQL, ModelView):
     @ModelView.button
     @Workflow.transition('posted')
     def post(cls, settlements):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
         tools.lock(cls, settlements)
-        for settlement in cls.browse(settlements):
-            case = settlement.case
-            if (case.ground != settlement.ground
-                    or case.effective_date != settlement.effective_date):
+        settlements = cls.browse(settlements)
+        cases = Case.lock_cases(list({s.case for s in settlements}))
+        proposed = {
+            case: proposal for case, *proposal in cls.propose(
+                cases, cls.corrections(settlements))}
+        for settlement in settlements:
+            if not settlement._says(*proposed[settlement.case]):
                 raise SettlementError(gettext(
                         'training_abandon.msg_settlement_outdated',
                         settlement=settlement.rec_name))
-            if settlement.due_amount is None:
+            if (settlement.due_amount is None
+                    or 'rule_to_confirm' in settlement.warnings):
                 raise SettlementError(gettext(
                         'training_abandon.msg_settlement_no_due',
                         settlement=settlement.rec_name))
@@ -345,12 +419,28 @@ def _value(record, name):
 class Proposal:
     "The values of the settlement of a case before they are stored"
 
-    def __init__(self, case, terms, result, invoiced):
+    def __init__(self, case, terms, result, invoiced, posted=()):
         self.case = case
         self.terms = terms
         self.result = result
         self.invoiced = invoiced_by_payer(invoiced)
+        self.indemnities = defaultdict(Decimal)
+        for settlement in posted:
+            if settlement.stands:
+                self._count(settlement)
         self.words = Words(case.enrolment.currency)
+
+    def _count(self, settlement):
+        """Count what the posted settlement asks as invoiced
+
+        Once its documents are invoiced themselves, or others are, it asks
+        nothing more of the payer."""
+        for line in settlement.lines:
+            if line.kind == 'indemnity':
+                self.indemnities[line.payer] += line.amount
+            elif (line.kind != 'carried'
+                    and line.invoiced == self.invoiced[line.payer]):
+                self.invoiced[line.payer] = line.due
 
     def get(self, corrections):
         "Return the values of the settlement and those of its lines"
@@ -384,7 +474,7 @@ class Proposal:
             'carried_amount': carried,
             'completion_rate': result.completion_rate,
             'contract_days': result.contract_days,
-            'warnings': list(result.warnings),
+            'warnings': sorted(result.warnings),
             'explanation': self._explain(),
             }, lines
 
@@ -400,10 +490,13 @@ class Proposal:
             lines.append(self._line(
                     payer, 'due', due, self.invoiced.get(payer, Decimal(0)),
                     payed, corrections))
-        for part in self.result.indemnities:
+        asked = {p.payer: p for p in self.result.indemnities}
+        for payer in asked | self.indemnities:
+            part = asked.get(payer)
             lines.append(self._line(
-                    part.payer, 'indemnity', part.amount, Decimal(0), [part],
-                    corrections))
+                    payer, 'indemnity', part.amount if part else Decimal(0),
+                    self.indemnities.get(payer, Decimal(0)),
+                    [part] if part else [], corrections))
         for sequence, line in enumerate(lines, 1):
             line['sequence'] = sequence
         self._check_corrected(lines)
@@ -414,6 +507,10 @@ class Proposal:
             (self.case, payer, kind), (calculated, None))
         if due == calculated:
             reason = None
+        elif self.result.carried:
+            raise SettlementError(gettext(
+                    'training_abandon.msg_settlement_correction_carried',
+                    case=self.case.rec_name))
         elif due < 0 or not (reason or '').strip():
             raise SettlementError(gettext(
                     'training_abandon.msg_settlement_correction',
@@ -440,8 +537,12 @@ class Proposal:
             }
 
     def _check_corrected(self, lines):
-        "Check that the payers do not owe more than the price together"
-        due = sum(x['due'] for x in lines if x['kind'] != 'indemnity')
+        """Check that the payers do not owe more than the price together, nor
+        than their ceilings, nor than what is not delivered as indemnity"""
+        due, indemnity = (
+            sum(x['due'] for x in lines
+                if (x['kind'] == 'indemnity') == is_indemnity)
+            for is_indemnity in [False, True])
         limit = max(
             amount for amount in [
                 self.terms.price, self.result.due, Decimal(0)]
@@ -449,6 +550,32 @@ class Proposal:
         if due > limit:
             raise SettlementError(gettext(
                     'training_abandon.msg_settlement_over_price',
+                    case=self.case.rec_name))
+        if indemnity and indemnity > limit - due:
+            raise SettlementError(gettext(
+                    'training_abandon.msg_settlement_over_undelivered',
+                    case=self.case.rec_name))
+        for line in lines:
+            self._check_ceiling(line)
+        due_corrected = any(
+            x['reason'] for x in lines if x['kind'] != 'indemnity')
+        indemnity_calculated = any(
+            x['due'] and not x['reason']
+            for x in lines if x['kind'] == 'indemnity')
+        if due_corrected and indemnity_calculated:
+            self.result.warn('indemnity_not_corrected')
+
+    def _check_ceiling(self, line):
+        fundings = [
+            f for f in self.terms.fundings if f.payer.id == line['payer']]
+        ceilings = [f.ceiling for f in fundings]
+        if (line['reason'] and line['kind'] != 'indemnity' and ceilings
+                and None not in ceilings
+                and self.terms.payer != fundings[0].payer
+                and line['due'] > sum(ceilings)):
+            raise SettlementError(gettext(
+                    'training_abandon.msg_settlement_over_ceiling',
+                    payer=fundings[0].payer.rec_name,
                     case=self.case.rec_name))
 
     def _rule(self, code):
@@ -514,7 +641,8 @@ class Line(sequence_ordered(), ModelSQL, ModelView):
         help="What the payer owes excluding taxes.")
     invoiced = Monetary(
         "Invoiced", currency='currency', digits='currency', readonly=True,
-        help="What the payer was invoiced, less what it was credited.")
+        help="What the payer was invoiced, less what it was credited.\n"
+        "What a posted settlement asks counts as invoiced.")
     amount = Monetary(
         "Amount", currency='currency', digits='currency', readonly=True,
         help="What is left to invoice, or to credit when it is negative.")

@@ -38,7 +38,8 @@ class CasesToSettle(Source):
         settled = Exists(settlement.select(
                 Literal(1),
                 where=(settlement.case == case.id)
-                & (settlement.state != 'cancelled')))
+                & (settlement.state != 'cancelled')
+                & ~settlement.withdrawn))
         return from_, enrolled(
             enrolment, case.company,
             since=case.effective_date), (

@@ -13,8 +13,10 @@ from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
 from .. import tools
+from ..attendance.facts import ATTENDED
 from ..stored import of_ids
-from .calculation import Clause, Contract, Funding, Refused, Terms, Withdrawal
+from .calculation import (
+    FUNDED_KINDS, Clause, Contract, Funding, Refused, Terms, Withdrawal)
 
 MINUTE = dt.timedelta(minutes=1)
 ZERO = dt.timedelta()
@@ -37,8 +39,9 @@ class Facts:
         Enrolment = pool.get('training.enrolment')
         self.enrolments = [c.enrolment for c in cases]
         self.attended = Enrolment.times_attended(self.enrolments)
-        self.open = self._first_days(_open_query)
-        self.missing = self._first_days(_missing_query)
+        self.attended_days = hours_by_day(self.enrolments)
+        self.open = first_open_days(self.enrolments)
+        self.missing = _first_days(_missing_query, self.enrolments)
         self.cancelled = self._cancelled()
         self.evidences = self._evidences(cases)
         self.invoiced = invoiced
@@ -50,17 +53,6 @@ class Facts:
         if date not in self._rules:
             self._rules[date] = Rule.at(date)
         return self._rules[date]
-
-    def _first_days(self, query):
-        "Return by id of the enrolment the first day that the query finds"
-        cursor = Transaction().connection.cursor()
-        result = {}
-        for sub_enrolments in grouped_slice(self.enrolments, tools.BATCH):
-            cursor.execute(*tools.apply_types(
-                    query(of_ids(e.id for e in sub_enrolments)),
-                    None, 'DATE'))
-            result.update(cursor)
-        return result
 
     def _cancelled(self):
         """Return by id of the enrolment the time that the provider does not
@@ -89,6 +81,45 @@ class Facts:
                         ('resource', 'in', list(map(str, sub_cases))),
                         ]))
         return result
+
+
+def hours_by_day(enrolments):
+    "Return by id of the enrolment the list of the (day, time attended)"
+    pool = Pool()
+    Attendance = pool.get('training.attendance')
+    cursor = Transaction().connection.cursor()
+    result = defaultdict(list)
+    for sub_enrolments in grouped_slice(enrolments, tools.BATCH):
+        held = Attendance._held_query(of_ids(e.id for e in sub_enrolments))
+        cursor.execute(*tools.apply_types(held.select(
+                    held.enrolment.as_('enrolment'),
+                    held.date.as_('date'),
+                    (Sum(held.duration) - Sum(held.missed)).as_('hours'),
+                    where=held.state.in_(ATTENDED),
+                    group_by=[held.enrolment, held.date],
+                    order_by=[held.enrolment, held.date]),
+                None, 'DATE', 'INTERVAL'))
+        for enrolment, date, hours in cursor:
+            if hours:
+                result[enrolment].append((date, hours))
+    return result
+
+
+def first_open_days(enrolments):
+    "Return by id of the enrolment the first day of a sheet that is open"
+    return _first_days(_open_query, enrolments)
+
+
+def _first_days(query, enrolments):
+    "Return by id of the enrolment the first day that the query finds"
+    cursor = Transaction().connection.cursor()
+    result = {}
+    for sub_enrolments in grouped_slice(enrolments, tools.BATCH):
+        cursor.execute(*tools.apply_types(
+                query(of_ids(e.id for e in sub_enrolments)),
+                None, 'DATE'))
+        result.update(cursor)
+    return result
 
 
 def _open_query(of):
@@ -142,14 +173,18 @@ def get_terms(case, facts):
         raise Refused('not_decided')
     if (day := facts.open.get(enrolment.id)) and day <= case.effective_date:
         raise Refused('open_sheet', date=day)
-    start = enrolment.session.start_date
+    start = first_day(enrolment)
+    after = sum(
+        (hours for day, hours in facts.attended_days[enrolment.id]
+            if day > case.effective_date), ZERO)
     return Terms(
         kind=enrolment.agreement_kind,
         ground=case.ground,
         price=enrolment.price,
         fees=enrolment.indivisible_fees or Decimal(0),
         planned=minutes(enrolment.agreed_hours),
-        done=minutes(facts.attended[enrolment]),
+        done=minutes(facts.attended[enrolment] - after),
+        attended_after=minutes(after),
         cancelled=minutes(facts.cancelled[enrolment.id]),
         digits=enrolment.currency.digits,
         fundings=tuple(
@@ -168,7 +203,8 @@ def get_terms(case, facts):
                 int(enrolment.diploma_level)
                 if enrolment.diploma_level else None),
             practical_days=enrolment.practical_days,
-            previous_broken=bool(enrolment.previous_contract_broken)),
+            previous_broken=bool(enrolment.previous_contract_broken),
+            still_in_training=bool(enrolment.still_in_training)),
         withdrawal=Withdrawal(
             (withdrawn_on(case) - enrolment.agreement_date).days
             if enrolment.agreement_date else None,
@@ -176,6 +212,12 @@ def get_terms(case, facts):
                 'at_a_distance', 'off_premises'}),
         rules=facts.rules(
             enrolment.agreement_date or enrolment.contract_start or start))
+
+
+def first_day(enrolment):
+    "Return the first day on which the trainee is expected"
+    start = enrolment.session.start_date
+    return max(enrolment.start_date or start, start)
 
 
 def minutes(duration):
@@ -187,9 +229,13 @@ def withdrawn_on(case):
 
 
 def _payer(enrolment):
+    trainee = enrolment.trainee.party
     if enrolment.agreement_kind == 'contract':
-        return enrolment.trainee.party
-    return enrolment.client or enrolment.employer
+        return trainee
+    payer = enrolment.client or enrolment.employer
+    if enrolment.agreement_kind in FUNDED_KINDS and payer == trainee:
+        return None
+    return payer
 
 
 def _clause(enrolment):
@@ -225,7 +271,7 @@ def _warn_payments(enrolment, facts, terms, result):
     for invoiced in facts.invoiced.get(enrolment.id, []):
         if not invoiced.paid or not invoiced.date:
             continue
-        if invoiced.date < enrolment.session.start_date:
+        if invoiced.date < first_day(enrolment):
             before_start += invoiced.paid
         if enrolment.agreement_date and invoiced.date <= (
                 enrolment.agreement_date + dt.timedelta(days=rule.days)):

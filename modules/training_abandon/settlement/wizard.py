@@ -22,16 +22,18 @@ class Settle(StepWizard):
 
     def default_start(self, fields):
         pool = Pool()
+        Party = pool.get('party.party')
         Settlement = pool.get('training.abandon.settlement')
         proposals = Settlement.propose(self.cases)
-        current = Settlement.current(self.cases)
+        corrections = Settlement.corrections(
+            Settlement.current(self.cases).values())
         lines, words = [], []
         for case, values, case_lines in proposals:
             words.append(self._describe(case, values))
-            corrected = self._corrected(current.get(case))
             for line in case_lines:
-                key = (line['payer'], line['kind'] == 'indemnity')
-                due, reason = corrected.get(key, (line['due'], None))
+                kind = 'indemnity' if line['kind'] == 'indemnity' else 'due'
+                due, reason = corrections.get(
+                    (case, Party(line['payer']), kind), (line['due'], None))
                 lines.append({
                         'case': case.id,
                         'currency': values['currency'],
@@ -52,14 +54,6 @@ class Settle(StepWizard):
             for w in values['warnings']]
         return '\n'.join([
                 case.rec_name, values['explanation'], *warnings])
-
-    def _corrected(self, settlement):
-        "Return what was corrected before, by payer and if it is an indemnity"
-        if not settlement or settlement.state != 'draft':
-            return {}
-        return {
-            (x.payer.id, x.kind == 'indemnity'): (x.due, x.reason)
-            for x in settlement.lines if x.reason}
 
     def transition_apply(self):
         pool = Pool()

@@ -289,6 +289,7 @@ class AccessTestCase(DatabaseTestCase):
                         'done': dt.timedelta(hours=1),
                         'document': PDF,
                         'sha256': '0',
+                        'content_sha256': '0',
                         'issued_at': dt.datetime(2026, 3, 2),
                         }])
             Attachment.create([{

@@ -245,7 +245,15 @@ class CalculationTestCase(unittest.TestCase):
         self.assert_refused(
             'withdrawal_late', ground='withdrawal_period', kind='contract',
             withdrawal=Withdrawal(12))
+        self.assert_refused(
+            'withdrawal_late', ground='withdrawal_period', kind='contract',
+            withdrawal=Withdrawal(40, True))
+        self.assert_refused(
+            'withdrawal_early', ground='withdrawal_period', kind='contract',
+            withdrawal=Withdrawal(-1))
         self.assert_refused('no_payer', payer=None)
+        self.assert_refused(
+            'attended', ground='no_show', done=0, attended_after=60)
         self.assert_refused('no_contract_start', kind='apprenticeship')
 
     def test_withdrawal(self):
@@ -300,18 +308,120 @@ class CalculationTestCase(unittest.TestCase):
                 self.assertEqual(result.parts, [])
                 self.assertEqual(result.missing_rules, ['pro_rata'])
 
-    def test_never_the_trainee(self):
-        "Test that what no funder pays is for the last of the funders"
-        fundings = (
-            Funding('cdc', Decimal('0.5')), Funding('region', Decimal('0.2')))
+    def test_rest(self):
+        "Test who pays what the funders do not"
+        share = Funding('opco', Decimal('0.8'))
+        for kind in ['agreement', 'public_funding']:
+            for fundings, parts in [
+                    ((share,), [('opco', 400), ('client', 100)]),
+                    ((Funding('opco', amount=Decimal(500)),),
+                        [('opco', 250), ('client', 250)]),
+                    ((Funding('opco', Decimal(1)),), [('opco', 500)])]:
+                with self.subTest(kind=kind, fundings=fundings):
+                    result = calculate(self.terms(
+                            kind=kind, fundings=fundings))
+                    self.assertEqual(
+                        [(p.payer, p.amount) for p in result.parts], parts)
+            self.assert_refused(
+                'no_payer', kind=kind, fundings=(share,), payer=None)
+        with self.subTest(kind='cpf'):
+            self.assert_refused(
+                'no_funder', kind='cpf', fundings=(share,), payer=None,
+                rules=rules(True))
+
+    def test_amounts(self):
+        "Test that the amounts that are the price leave nothing"
         result = calculate(self.terms(
-                kind='public_funding', fundings=fundings))
+                price=Decimal('1000.01'), planned=3, done=1, fundings=(
+                    Funding('opco', amount=Decimal('500.01')),
+                    Funding('region', amount=Decimal(500)))))
         self.assertEqual(
             [(p.payer, p.amount) for p in result.parts],
-            [('cdc', 250), ('region', 250)])
+            [('opco', Decimal('166.67')), ('region', Decimal('166.67'))])
+        result = calculate(self.terms(
+                price=Decimal(1000), planned=7, done=1, fundings=(
+                    Funding('opco', Decimal('0.5')),
+                    Funding('region', amount=Decimal(250)),
+                    Funding('city', amount=Decimal(250)))))
+        self.assertEqual(
+            [(p.payer, p.amount) for p in result.parts],
+            [('opco', Decimal('71.43')), ('region', Decimal('35.72')),
+                ('city', Decimal('35.71'))])
+
+    def test_hourly(self):
+        "Test the hours that are paid at their price"
+        def funding(rate):
+            return Funding('region', Decimal(1), hourly_rate=rate)
+
+        rate = Decimal(90)
+        for values, due in [
+                ({}, 450), ({'done': 700}, 900),
+                ({'done': 700, 'fees': Decimal(50)}, 950),
+                ({'done': 700, 'fees': Decimal(200)}, 1000)]:
+            with self.subTest(values=values):
+                result = calculate(self.terms(
+                        kind='public_funding', fundings=(funding(rate),),
+                        **values))
+                self.assertEqual(result.due, due)
         self.assert_refused(
-            'no_payer', kind='public_funding',
-            fundings=(Funding('cdc', Decimal('0.5'), ceiling=Decimal(10)),))
+            'hourly_rates', kind='public_funding',
+            fundings=(funding(rate), funding(Decimal(80))))
+        result = calculate(self.terms(fundings=(funding(rate),)))
+        self.assertEqual(result.due, 500)
+        self.assertEqual(result.warnings, ['hourly_rate_not_used'])
+
+    def test_fees(self):
+        "Test that the fees are at most the price"
+        result = calculate(self.terms(fees=Decimal(2000)))
+        self.assertEqual(result.due, 1000)
+
+    def test_missing_indemnity(self):
+        "Test that an indemnity without its rule is told"
+        known = rules()
+        known['indemnity'].state = 'to_confirm'
+        result = calculate(self.terms(
+                rules=known, clause=Clause(('abandonment',), Decimal('0.3'))))
+        self.assertEqual(result.due, 500)
+        self.assertEqual(result.warnings, ['rule_to_confirm'])
+
+    def test_funder_ceiling(self):
+        "Test that what the funder has confirmed is not told any more"
+        fundings = (Funding('opco', Decimal(1), ceiling=Decimal(100)),)
+        known = rules()
+        for state, warnings in [
+                ('to_confirm', ['ceiling_to_confirm']), ('active', [])]:
+            known['funder_ceiling'] = SimpleNamespace(state=state)
+            result = calculate(self.terms(rules=known, fundings=fundings))
+            self.assertEqual(result.warnings, warnings)
+
+    def test_months(self):
+        "Test the contracts that are paid by month"
+        known = rules(True)
+        del known['apprenticeship_days'], known['apprenticeship_employer']
+        known['apprenticeship_months'] = SimpleNamespace(state='active')
+        result = calculate(self.terms(
+                kind='apprenticeship', rules=known,
+                fundings=(Funding('opco', Decimal(1)),),
+                contract=Contract(
+                    start=dt.date(2024, 9, 2), end=dt.date(2024, 11, 15),
+                    npec=Decimal(9000))))
+        self.assertEqual(
+            [(p.payer, p.amount) for p in result.parts], [('opco', 2250)])
+
+    def test_still_in_training(self):
+        "Test that what is kept after the break waits for its rule"
+        for state, due in [
+                ('to_confirm', None), ('active', Decimal('1158.90'))]:
+            known = rules(True)
+            known['apprenticeship_kept'] = SimpleNamespace(state=state)
+            result = calculate(self.terms(
+                    kind='apprenticeship', rules=known,
+                    fundings=(Funding('opco', Decimal(1)),),
+                    contract=Contract(
+                        start=dt.date(2025, 10, 6),
+                        end=dt.date(2025, 11, 21), npec=Decimal(9000),
+                        level=5, still_in_training=True)))
+            self.assertEqual(result.due, due)
 
     def test_employer(self):
         "Test the participation of the employer in an apprenticeship"

@@ -12,6 +12,7 @@ from trytond.modules.training_abandon.exceptions import (
     CompletionCertificateError)
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
+from trytond.transaction import Transaction
 
 from .common import (
     DATE, DatabaseTestCase, as_user, create_enrolments, create_user, decide,
@@ -91,6 +92,66 @@ class CompletionTestCase(DatabaseTestCase):
             self.assertEqual(first.replaced_by, second)
             self.assertEqual(second.done, dt.timedelta(hours=3))
             self.assertNotEqual(first.number, second.number)
+
+    @with_transaction()
+    def test_content(self):
+        "Test that other words or days make another certificate"
+        pool = Pool()
+        Attendance = pool.get('training.attendance')
+        Certificate = pool.get('training.completion_certificate')
+        Party = pool.get('party.party')
+        Report = pool.get('training.completion_certificate', type='report')
+        Slot = pool.get('training.session.slot')
+        with set_up() as (company, session, _), patch.object(
+                Report, 'convert',
+                lambda report, data, **kwargs: ('pdf', b'%PDF')):
+            enrolment, = self.attend(session)
+            first, = Certificate.issue([enrolment])
+            Party.write([enrolment.trainee.party], {'name': "Other"})
+            second, = Certificate.issue([enrolment])
+            self.assertEqual(first.replaced_by, second)
+            # The same time on the same dates, of other days
+            slots = session.slots
+            for states in [
+                    ['present', 'present', 'present', 'absent'],
+                    ['present', 'absent', 'present', 'present']]:
+                Slot.open(list(slots))
+                with self.assertRaisesRegex(
+                        CompletionCertificateError, "open"):
+                    Certificate.issue([enrolment])
+                for slot, state in zip(slots, states):
+                    Attendance.write(
+                        list(Slot(slot.id).attendances),
+                        {'state': state, 'left_by': None})
+                Slot.close(list(slots))
+                issued, = Certificate.issue([enrolment])
+                self.assertEqual(issued.replaced_by, None)
+                self.assertNotEqual(issued, second)
+                self.assertEqual(Certificate.issue([enrolment]), [issued])
+                second = issued
+
+    @with_transaction()
+    def test_language(self):
+        "Test that the document is in the language of the provider"
+        pool = Pool()
+        Certificate = pool.get('training.completion_certificate')
+        Lang = pool.get('ir.lang')
+        Report = pool.get('training.completion_certificate', type='report')
+        languages = []
+
+        def convert(report, data, **kwargs):
+            languages.append(Transaction().language)
+            return 'pdf', b'%PDF'
+
+        with set_up() as (company, session, _), patch.object(
+                Report, 'convert', convert):
+            enrolment, = self.attend(session)
+            company.party.lang, = Lang.search([('code', '=', 'de')])
+            company.party.save()
+            first, = Certificate.issue([enrolment])
+            with Transaction().set_context(language='fr'):
+                self.assertEqual(Certificate.issue([enrolment]), [first])
+            self.assertEqual(languages, ['de'])
 
     @with_transaction()
     def test_refused(self):

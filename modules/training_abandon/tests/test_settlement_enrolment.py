@@ -51,7 +51,10 @@ class AgreementTestCase(DatabaseTestCase):
                     {'break_date': DATE, 'contract_end': DATE - DAY},
                     fund({'share': Decimal('0.6')}, {'share': Decimal('0.5')}),
                     fund({'amount': Decimal(1001)}),
-                    fund({'share': 1, 'ceiling': Decimal(1001)}),
+                    fund({'share': Decimal('0.6')}, {'amount': Decimal(401)}),
+                    fund({'amount': Decimal(600)}, {'amount': Decimal(401)}),
+                    {'indemnity_kind': 'rate', 'indemnity_grounds': [],
+                        'indemnity_rate': Decimal('0.3')},
                     ]:
                 with self.subTest(values=values), savepoint(), \
                         self.assertRaises(AgreementError):
@@ -61,7 +64,8 @@ class AgreementTestCase(DatabaseTestCase):
                     band(8, 1, None),
                     {'agreement_date': DATE, 'withdrawal_date': DATE},
                     fund({'share': Decimal('0.5')}, {'share': Decimal('0.5')}),
-                    fund({'share': 1, 'ceiling': Decimal(1000)}),
+                    fund({'share': Decimal('0.6')}, {'amount': Decimal(400)}),
+                    fund({'share': 1, 'ceiling': Decimal(2000)}),
                     ]:
                 with self.subTest(values=values), savepoint():
                     Enrolment.write([Enrolment(enrolment.id)], values)
@@ -78,6 +82,47 @@ class AgreementTestCase(DatabaseTestCase):
             ['abandonment', 'no_show', 'cancellation'])
         self.assertNotIn(
             'indemnity_rate', Enrolment.default_get(['indemnity_rate']))
+
+    @with_transaction()
+    def test_default_grounds(self):
+        "Test the grounds of an indemnity that is imported without them"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        with set_up() as (_, session, _):
+            enrolment, = create_enrolments(session)
+            Enrolment.write([enrolment], {
+                    'indemnity_kind': 'rate',
+                    'indemnity_rate': Decimal('0.3'),
+                    })
+            self.assertEqual(
+                set(enrolment.indemnity_grounds),
+                {'abandonment', 'no_show', 'cancellation'})
+
+    @with_transaction()
+    def test_bands(self):
+        "Test the lines of a scale by themselves"
+        pool = Pool()
+        Band = pool.get('training.enrolment.indemnity')
+        Enrolment = pool.get('training.enrolment')
+        with set_up() as (_, session, _):
+            enrolment, = create_enrolments(session)
+            scale = {
+                'indemnity_kind': 'scale',
+                'indemnity_scale': [('create', [
+                            {'days_before_start': 8, 'rate': Decimal('0.3')},
+                            {'rate': Decimal('0.7')}])]}
+            Enrolment.write([enrolment], scale)
+            bands = enrolment.indemnity_scale
+            with savepoint(), self.assertRaises(AgreementError):
+                Band.create([{
+                            'enrolment': enrolment.id,
+                            'days_before_start': 8, 'rate': 0}])
+            with savepoint(), self.assertRaises(AgreementError):
+                Band.write([Band(bands[1].id)], {'days_before_start': 8})
+            Enrolment.write([Enrolment(enrolment.id)], {
+                    'indemnity_scale': [
+                        ('delete', [b.id for b in bands]),
+                        ('create', [{'rate': Decimal('0.2')}])]})
 
     @with_transaction()
     def test_access(self):

@@ -383,6 +383,12 @@ class SettlementTestCase(DatabaseTestCase):
             _, start = open_wizard(
                 'training.abandon.case.settle', [records.case])
             self.assertEqual(start['lines'][0]['due'], Decimal(1000))
+            # So do a settlement without the form and what is posted
+            Settlement.settle([records.case])
+            self.assertEqual(Settlement(settlement.id).due_amount, 1000)
+            Settlement.post([settlement])
+            self.assertEqual(self.settle(records), settlement)
+            self.assertEqual(Settlement.search([]), [settlement])
 
     @with_transaction()
     def test_posted(self):
@@ -412,6 +418,69 @@ class SettlementTestCase(DatabaseTestCase):
             self.assertEqual(other.state, 'draft')
             self.assertEqual(
                 Settlement(settlement.id).due_amount, Decimal('1276.07'))
+            # 23:15 of 70:00 without fees, and 30 % of the rest: only what
+            # the posted one does not ask is left
+            self.assertEqual(
+                [(x.kind, x.due, x.invoiced, x.amount) for x in other.lines],
+                [
+                    ('credit', Decimal('1155.86'), Decimal('1276.07'),
+                        Decimal('-120.21')),
+                    ('indemnity', Decimal('697.24'), Decimal('661.18'),
+                        Decimal('36.06')),
+                    ])
+            Enrolment.write(
+                [records.enrolment], {'indivisible_fees': Decimal(180)})
+            self.assertEqual(self.settle(records), settlement)
+            self.assertEqual(Settlement(other.id).state, 'cancelled')
+
+    @with_transaction()
+    def test_no_indemnity_any_more(self):
+        "Test that the indemnity that is posted is credited"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        Settlement = pool.get('training.abandon.settlement')
+        with set_up() as (company, _, _):
+            records = self.create(company)
+            first = self.settle(records)
+            Settlement.post([first])
+            Enrolment.write(
+                [records.enrolment], {'indemnity_kind': None})
+            settlement = self.settle(records)
+            Settlement.post([settlement])
+            line, indemnity = settlement.lines
+            self.assertEqual(line.amount, 0)
+            self.assertEqual(
+                (indemnity.due, indemnity.amount), (0, Decimal('-661.18')))
+            self.assertEqual(self.settle(records), settlement)
+
+    @with_transaction()
+    def test_warnings(self):
+        "Test that many warnings change nothing the second time"
+        pool = Pool()
+        Attachment = pool.get('ir.attachment')
+        Settlement = pool.get('training.abandon.settlement')
+        Slot = pool.get('training.session.slot')
+        with set_up() as (company, _, _):
+            records = self.create(company, case={
+                    **get_example('D02')['case'], 'ground': 'exclusion'})
+            Slot.create([{
+                        'session': records.session.id,
+                        'date': dt.date(2026, 4, 14),
+                        'start': dt.time(8),
+                        'end': dt.time(9),
+                        }])
+            settlement = self.settle(records)
+            self.assertEqual(set(settlement.warnings), {
+                    'sheets_missing', 'exclusion_procedure_evidence_missing'})
+            write_date = settlement.write_date
+            self.settle(records)
+            self.assertEqual(
+                Settlement(settlement.id).write_date, write_date)
+            Settlement.post([settlement])
+            Attachment.create([{
+                        'name': "Letter", 'resource': str(records.case),
+                        'data': b'Letter'}])
+            self.assertEqual(self.settle(records), settlement)
 
     @with_transaction()
     def test_missing_rule(self):
@@ -451,7 +520,18 @@ class SettlementTestCase(DatabaseTestCase):
                     self.assertRaises(UserWarning):
                 Case.take_back([Case(records.case.id)], "Mistake")
             Case.take_back([Case(records.case.id)], "Mistake")
-            self.assertEqual(Settlement(posted.id).state, 'posted')
+            posted = Settlement(posted.id)
+            self.assertEqual((posted.state, posted.withdrawn), (
+                    'posted', True))
+            self.assertEqual(Settlement.current([records.case]), {})
+            # What is decided next is completed, not asked again
+            with today(day):
+                decide(Case(records.case.id), ground='force_majeure',
+                    effective_date=day)
+            settlement = self.settle(records)
+            self.assertEqual(
+                [(x.kind, x.amount) for x in settlement.lines],
+                [('none', 0), ('indemnity', Decimal('-661.18'))])
 
     @with_transaction()
     def test_outdated(self):
@@ -465,6 +545,22 @@ class SettlementTestCase(DatabaseTestCase):
             Case.write([records.case], {'ground': 'force_majeure'})
             with self.assertRaisesRegex(SettlementError, "has changed"):
                 Settlement.post([settlement])
+
+    @with_transaction()
+    def test_outdated_amounts(self):
+        "Test that the amounts that are posted are those of today"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        Settlement = pool.get('training.abandon.settlement')
+        with set_up() as (company, _, _):
+            records = self.create(company)
+            settlement = self.settle(records)
+            Enrolment.write(
+                [records.enrolment], {'indivisible_fees': Decimal(0)})
+            with self.assertRaisesRegex(SettlementError, "changed"):
+                Settlement.post([settlement])
+            self.settle(records)
+            Settlement.post([settlement])
 
     @with_transaction()
     def test_access(self):
@@ -515,6 +611,90 @@ class SettlementTestCase(DatabaseTestCase):
             self.assertEqual(settlement.due_amount, Decimal('1276.07'))
             # 3,300 × (70:00 − 23:15 − 7:00) / 70:00 = 1,873.93
             self.assertEqual(settlement.indemnity, Decimal('562.18'))
+
+    @with_transaction()
+    def test_attended_after(self):
+        "Test that what was attended after the effective date is told"
+        pool = Pool()
+        Attendance = pool.get('training.attendance')
+        Slot = pool.get('training.session.slot')
+        with set_up() as (company, _, _):
+            records = self.create(company, 'D01')
+            slot, = Slot.create([{
+                        'session': records.session.id,
+                        'date': dt.date(2026, 3, 5),
+                        'start': dt.time(8),
+                        'end': dt.time(15),
+                        }])
+            with today(slot.date):
+                Slot.open([slot])
+                Attendance.create([{
+                            'slot': slot.id,
+                            'enrolment': records.enrolment.id,
+                            'state': 'present',
+                            }])
+                Slot.close([slot])
+            settlement = self.settle(records)
+            self.assertEqual(settlement.due_amount, Decimal('525.53'))
+            self.assertEqual(list(settlement.warnings), ['attended_after'])
+
+    @with_transaction()
+    def test_late_start(self):
+        "Test that the days before the start are those of the trainee"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        example = get_example('D01')
+        with set_up() as (company, _, _):
+            records = self.create(
+                company, 'D01', attendance={
+                    **example['attendance'],
+                    'held': '0:00', 'attended': '0:00'},
+                case={
+                    **example['case'], 'ground': 'cancellation',
+                    'effective_date': '2026-02-28'})
+            Enrolment.write([records.enrolment], {
+                    'start_date': dt.date(2026, 3, 5),
+                    'end_date': None,
+                    'indemnity_kind': 'scale',
+                    'indemnity_scale': [('create', [
+                                {'days_before_start': 3,
+                                    'rate': Decimal('0.1')},
+                                {'rate': Decimal('0.5')}])],
+                    })
+            self.assertEqual(
+                self.settle(records).indemnity, Decimal('125.13'))
+
+    @with_transaction()
+    def test_corrections_bounded(self):
+        "Test that nobody owes more than it can"
+        pool = Pool()
+        Settlement = pool.get('training.abandon.settlement')
+        reason = "Reason"
+        with set_up() as (company, _, _):
+            records = self.create(company, 'D11')
+            funder, client = (
+                records.parties[n] for n in ['OPCO EP', 'client'])
+            for payer, kind, due, error in [
+                    (funder, 'due', 1501, "ceiling"),
+                    (client, 'indemnity', 341, "not delivered"),
+                    (client, 'indemnity', 340, None)]:
+                corrections = {
+                    (records.case, payer, kind): (Decimal(due), reason)}
+                with self.subTest(due=due):
+                    if error:
+                        with self.assertRaisesRegex(SettlementError, error):
+                            Settlement.settle([records.case], corrections)
+                    else:
+                        Settlement.settle([records.case], corrections)
+            settlement, = Settlement.settle([records.case], {
+                    (records.case, client, 'due'): (Decimal(900), reason)})
+            self.assertIn('indemnity_not_corrected', settlement.warnings)
+            self.assertEqual(settlement.indemnity, Decimal('102.24'))
+            settlement, = Settlement.settle([records.case], {
+                    (records.case, client, 'due'): (Decimal(900), reason),
+                    (records.case, client, 'indemnity'): (
+                        Decimal(120), reason)})
+            self.assertNotIn('indemnity_not_corrected', settlement.warnings)
 
     @with_transaction()
     def test_sheets_missing(self):

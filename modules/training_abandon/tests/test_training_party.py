@@ -39,6 +39,7 @@ KEPT = {
     ('training.abandon.settlement', 'explanation'),
     ('training.completion_certificate', 'number'),
     ('training.completion_certificate', 'sha256'),
+    ('training.completion_certificate', 'content_sha256'),
     ('training.abandon.settlement.line', 'source'),
     ('training.abandon.settlement.line', 'words'),
     ('training.enrolment', 'agreement_reference'),
@@ -377,6 +378,7 @@ class PartyTestCase(DatabaseTestCase):
                     'done': dt.timedelta(hours=1),
                     'document': b'pdf',
                     'sha256': '0',
+                    'content_sha256': '0',
                     'issued_at': tools.now(),
                     }])
         Attachment.create([{
