@@ -149,11 +149,6 @@ class Settlement(metaclass=PoolMeta):
         return super()._modified_when_posted() | {'invoices'}
 
     @property
-    def stands(self):
-        "What was withdrawn before any document is never invoiced"
-        return super().stands and (not self.withdrawn or self.has_documents)
-
-    @property
     def has_documents(self):
         return any(i.state != 'cancelled' for i in self.invoices)
 
@@ -187,7 +182,8 @@ class Settlement(metaclass=PoolMeta):
         cls.post([s for s in settlements if s.state == 'draft'])
         settlements = [
             s for s in cls.browse(settlements)
-            if s.state == 'posted' and s.stands and not s.has_documents]
+            if s.state == 'posted' and not (
+                s.withdrawn or s.has_documents)]
         cls._check_invoiced(settlements)
         for settlement in settlements:
             settlement._make_invoices()

@@ -329,9 +329,11 @@ def _indemnify(terms, result):
         base = half_up(
             Fraction(terms.price - terms.fees) * left / terms.planned,
             terms.digits)
+        result.warn('cancelled_hours')
     result.indemnity = half_up(
         Fraction(rate) * Fraction(base), terms.digits)
-    if not result.indemnity:
+    # What the provider cancelled leaves a line that may be corrected
+    if not result.indemnity and not terms.cancelled:
         return
     if terms.payer is None:
         raise Refused('no_payer')
@@ -350,6 +352,8 @@ def indemnity_rate(terms):
     if not (ground in clause.grounds
             or (ground == 'cancellation' and 'no_show' in clause.grounds)):
         return None
+    if clause.scale is None and clause.rate is None or clause.scale == ():
+        raise Refused('no_indemnity_rate')
     if clause.scale is not None:
         return band_rate(clause.scale, terms.days_before_start)
     return clause.rate

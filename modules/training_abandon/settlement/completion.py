@@ -66,6 +66,13 @@ class CompletionCertificate(ModelSQL, ModelView):
             },
         help="The certificate that is valid in the place of this one.")
 
+    voided_at = fields.DateTime(
+        "Void since", readonly=True,
+        states={
+            'invisible': ~Eval('voided_at'),
+            },
+        help="When it was told that the document says what is not so.")
+
     @classmethod
     def __setup__(cls):
         super().__setup__()
@@ -76,6 +83,11 @@ class CompletionCertificate(ModelSQL, ModelView):
             ]
         cls._sql_indexes.add(Index(t, (t.enrolment, Index.Equality())))
         cls._order = [('id', 'DESC')]
+        cls._buttons.update(
+            void={
+                'invisible': Eval('replaced_by') | Eval('voided_at'),
+                'depends': ['replaced_by', 'voided_at'],
+                })
 
     def get_filename(self, name):
         return slugify(f'{self.number}-{self.enrolment.rec_name}') + '.pdf'
@@ -90,7 +102,9 @@ class CompletionCertificate(ModelSQL, ModelView):
     @classmethod
     def view_attributes(cls):
         return super().view_attributes() + [
-            ('/tree', 'visual', If(Eval('replaced_by', None), 'muted', '')),
+            ('/tree', 'visual', If(
+                    Eval('replaced_by', None) | Eval('voided_at', None),
+                    'muted', '')),
             ]
 
     @classmethod
@@ -99,7 +113,8 @@ class CompletionCertificate(ModelSQL, ModelView):
         super().check_modification(
             mode, certificates, values=values, external=external)
         if mode == 'delete' or mode == 'write' and (
-                external or values.keys() - {'replaced_by'}):
+                external
+                or values.keys() - {'replaced_by', 'voided_at'}):
             for certificate in certificates:
                 raise AccessError(gettext(
                         'training_abandon.msg_completion_certificate_modify',
@@ -115,12 +130,24 @@ class CompletionCertificate(ModelSQL, ModelView):
 
     @classmethod
     def valid(cls, enrolments):
-        "Return by enrolment the certificate that no other one replaces"
+        """Return by enrolment the certificate that is neither replaced nor
+        void"""
         return {
             c.enrolment: c for c in cls.search([
                     ('enrolment', 'in', [e.id for e in enrolments]),
                     ('replaced_by', '=', None),
+                    ('voided_at', '=', None),
                     ], order=[('id', 'ASC')])}
+
+    @classmethod
+    @ModelView.button
+    def void(cls, certificates):
+        "Have the certificates, that stay, say nothing any more"
+        tools.lock(cls, certificates)
+        cls.write([
+                c for c in cls.browse(certificates)
+                if not c.replaced_by and not c.voided_at],
+            {'voided_at': tools.now()})
 
     @classmethod
     def issue(cls, enrolments):

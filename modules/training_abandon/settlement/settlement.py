@@ -29,6 +29,7 @@ WARNINGS = [
     ('attended_after', "Hours Attended after the Effective Date"),
     ('hourly_rate_not_used', "Hourly Rate not Used"),
     ('indemnity_not_corrected', "Indemnity of the Calculated Amount"),
+    ('cancelled_hours', "Hours Cancelled by the Provider"),
     ('sheets_missing', "Slots without Sheet"),
     ('withdrawal_day_to_confirm', "Day of the Withdrawal to Confirm"),
     ('payment_before_withdrawal_expiry', "Paid before the End of the Period "
@@ -246,28 +247,30 @@ class Settlement(Workflow, ModelSQL, ModelView):
         posted = cls.last_posted(cases)
         if corrections is None:
             corrections = cls.corrections(current.values())
-        result, stale = [], []
+        result, stale, to_create, to_write = {}, [], [], []
         for case, values, lines in cls.propose(cases, corrections):
             settlement = current.get(case)
             if case in posted and posted[case]._says(values, lines):
-                result.append(posted[case])
+                result[case] = posted[case]
                 if settlement != posted[case]:
                     stale.append(settlement)
             elif settlement and settlement._says(values, lines):
-                result.append(settlement)
+                result[case] = settlement
             elif settlement and settlement.state == 'draft':
-                cls.write([settlement], {
+                to_write += [[settlement], {
                         **values,
                         'lines': [
                             ('delete', [x.id for x in settlement.lines]),
                             ('create', lines)],
-                        })
-                result.append(settlement)
+                        }]
+                result[case] = settlement
             else:
-                result += cls.create([{
-                            **values, 'lines': [('create', lines)]}])
+                to_create.append({**values, 'lines': [('create', lines)]})
+        if to_write:
+            cls.write(*to_write)
+        result.update({s.case: s for s in cls.create(to_create)})
         cls.cancel(stale)
-        return cls.browse(result)
+        return cls.browse([result[c] for c in cases])
 
     @classmethod
     def current(cls, cases):
@@ -308,8 +311,8 @@ class Settlement(Workflow, ModelSQL, ModelView):
             for s in settlements for x in s.lines if x.reason}
 
     @property
-    def stands(self):
-        "If what is posted is asked of the payers"
+    def has_documents(self):
+        "If its documents are made, elsewhere if not here"
         return True
 
     def _says(self, values, lines):
@@ -426,21 +429,28 @@ class Proposal:
         self.invoiced = invoiced_by_payer(invoiced)
         self.indemnities = defaultdict(Decimal)
         for settlement in posted:
-            if settlement.stands:
-                self._count(settlement)
+            self._count(settlement)
         self.words = Words(case.enrolment.currency)
 
     def _count(self, settlement):
         """Count what the posted settlement asks as invoiced
 
-        Once its documents are invoiced themselves, or others are, it asks
-        nothing more of the payer."""
+        Once its documents are invoiced themselves it asks nothing more; it
+        never has any when it was withdrawn, or something else invoiced,
+        before."""
+        lines = [
+            x for x in settlement.lines
+            if x.kind not in {'indemnity', 'carried'}]
+        is_left = all(x.invoiced == self.invoiced[x.payer] for x in lines)
+        if not settlement.has_documents and (
+                settlement.withdrawn or not is_left):
+            return
+        for line in lines:
+            if line.invoiced == self.invoiced[line.payer]:
+                self.invoiced[line.payer] = line.due
         for line in settlement.lines:
             if line.kind == 'indemnity':
                 self.indemnities[line.payer] += line.amount
-            elif (line.kind != 'carried'
-                    and line.invoiced == self.invoiced[line.payer]):
-                self.invoiced[line.payer] = line.due
 
     def get(self, corrections):
         "Return the values of the settlement and those of its lines"

@@ -15,6 +15,7 @@ from trytond.transaction import Transaction
 from .. import tools
 from ..attendance.facts import ATTENDED
 from ..stored import of_ids
+from ..training.half_day import half_day
 from .calculation import (
     FUNDED_KINDS, Clause, Contract, Funding, Refused, Terms, Withdrawal)
 
@@ -56,19 +57,24 @@ class Facts:
 
     def _cancelled(self):
         """Return by id of the enrolment the time that the provider does not
-        give any more"""
+        give any more, of what was planned before the decision"""
         cursor = Transaction().connection.cursor()
-        result = {}
-        for sub_enrolments in grouped_slice(self.enrolments, tools.BATCH):
+        by_id = {e.id: e for e in self.enrolments}
+        cancelled, kept = defaultdict(dt.timedelta), defaultdict(dt.timedelta)
+        for sub_ids in grouped_slice(list(by_id), tools.BATCH):
             cursor.execute(*tools.apply_types(
-                    _planning_query(of_ids(e.id for e in sub_enrolments)),
-                    None, 'INTERVAL', 'INTERVAL'))
-            for id_, cancelled, kept in cursor:
-                result[id_] = (cancelled or ZERO, kept or ZERO)
+                    _planning_query(of_ids(sub_ids)),
+                    None, 'DATE', None, None, None, 'INTERVAL'))
+            for id_, date, half, weekday, state, duration in cursor:
+                spans = by_id[id_]._planned_spans()
+                if _covers(spans, half_day(date, half), f'{weekday}_{half}'):
+                    times = cancelled if state == 'cancelled' else kept
+                    times[id_] += duration
         return {
-            e.id: min(cancelled, max((e.agreed_hours or ZERO) - kept, ZERO))
-            for e in self.enrolments
-            for cancelled, kept in [result.get(e.id, (ZERO, ZERO))]}
+            id_: min(
+                cancelled[id_],
+                max((e.agreed_hours or ZERO) - kept[id_], ZERO))
+            for id_, e in by_id.items()}
 
     def _evidences(self, cases):
         "Return the cases to which a document is attached"
@@ -149,21 +155,33 @@ def _missing_query(of):
 
 
 def _planning_query(of):
-    "Return the query of the time cancelled and kept for the trainees"
+    """Return the query of the time of the slots for the trainees, whatever
+    their periods"""
     pool = Pool()
     Enrolment = pool.get('training.enrolment')
     Slot = pool.get('training.session.slot')
     enrolment, slot = Enrolment.__table__(), Slot.__table__()
-    cancelled = slot.state == 'cancelled'
+    by = [slot.date, slot.half, slot.weekday, slot.state]
     return (enrolment
         .join(slot, condition=slot.session == enrolment.session)
         .select(
             enrolment.id.as_('enrolment'),
-            Sum(slot.duration, filter_=cancelled).as_('cancelled'),
-            Sum(slot.duration, filter_=~cancelled).as_('kept'),
+            *(c.as_(c.name) for c in by),
+            Sum(slot.duration).as_('duration'),
             where=of(enrolment.id)
-            & Enrolment._grouped_sql(enrolment.id, slot.id),
-            group_by=[enrolment.id]))
+            & Enrolment._grouped_sql(enrolment.id, slot.id)
+            & ~Enrolment._exempted_sql(enrolment.id, slot, slot.id),
+            group_by=[enrolment.id, *by]))
+
+
+def _covers(spans, at, weekday):
+    "Return if one of the spans expects the trainee at the half-day"
+    return any(
+        span['kind'] == 'expected'
+        and (span['start'] is None or span['start'] <= at)
+        and (span['end'] is None or at <= span['end'])
+        and (not span['weekdays'] or weekday in span['weekdays'])
+        for span in spans)
 
 
 def get_terms(case, facts):

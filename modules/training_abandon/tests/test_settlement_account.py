@@ -14,8 +14,8 @@ from trytond.tests.test_tryton import DB_NAME, with_transaction
 from trytond.transaction import Transaction, TransactionError
 
 from .common import (
-    DatabaseTestCase, as_user, create_user, run_wizard, savepoint, set_up,
-    today)
+    DatabaseTestCase, as_user, create_user, decide, run_wizard, savepoint,
+    set_up, today)
 from .test_settlement_calculation import date, load_examples
 from .test_settlement_settlement import Example, activate_rules, get_example
 
@@ -345,6 +345,91 @@ class InvoiceTestCase(DatabaseTestCase):
             self.assertEqual(
                 min(i.untaxed_amount for i in settlement.invoices),
                 Decimal('661.18'))
+
+    @with_transaction()
+    def test_completed(self):
+        "Test that a second settlement invoices and credits what differs"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        Invoice = pool.get('account.invoice')
+        Settlement = pool.get('training.abandon.settlement')
+
+        def settle(**values):
+            Enrolment.write([Enrolment(records.enrolment.id)], values)
+            run_wizard('training.abandon.case.settle', [records.case])
+            return Settlement.current([records.case])[records.case]
+
+        def amounts(settlement):
+            return sorted(
+                i.untaxed_amount
+                for i in Settlement(settlement.id).invoices)
+
+        with self.settled(get_example('D02')) as (records, first):
+            Settlement.post([first])
+            second = settle(indivisible_fees=Decimal(0))
+            with savepoint(), self.assertRaises(SettlementError):
+                Settlement.invoice([second])
+            Settlement.invoice([first])
+            with savepoint(), self.assertRaises(SettlementError):
+                Settlement.invoice([second])
+            with today(dt.date(2026, 12, 31)):
+                Invoice.post(list(Settlement(first.id).invoices))
+            self.assertEqual(settle(), second)
+            Settlement.invoice([second])
+            self.assertEqual(
+                amounts(second), [Decimal('-120.21'), Decimal('36.06')])
+            with today(dt.date(2026, 12, 31)):
+                Invoice.post(list(Settlement(second.id).invoices))
+            third = settle(indemnity_kind=None)
+            Settlement.invoice([third])
+            self.assertEqual(amounts(third), [Decimal('-697.24')])
+            credit, = Settlement(third.id).invoices
+            self.assertEqual(len(credit.lines), 2)
+            self.assertEqual(
+                {x.product for x in credit.lines}, {records.accounts.penalty})
+            self.assertEqual(settle(), third)
+
+    @with_transaction()
+    def test_posted_and_invoiced_since(self):
+        "Test that what cannot be invoiced any more is asked again"
+        pool = Pool()
+        Settlement = pool.get('training.abandon.settlement')
+        with self.settled(get_example('D02')) as (records, first):
+            Settlement.post([first])
+            records.example['invoices'] = [{
+                    'number': 'F', 'date': '2026-04-01', 'payer': 'client',
+                    'untaxed': '100.00', 'total': '100.00', 'paid': '0.00'}]
+            records.accounts.invoice(records)
+            run_wizard('training.abandon.case.settle', [records.case])
+            settlement = Settlement.current([records.case])[records.case]
+            Settlement.invoice([settlement])
+            self.assertEqual(
+                sorted(
+                    i.untaxed_amount
+                    for i in Settlement(settlement.id).invoices),
+                [Decimal('661.18'), Decimal('1176.07')])
+
+    @with_transaction()
+    def test_withdrawn(self):
+        "Test that what was withdrawn before any document asks nothing"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Settlement = pool.get('training.abandon.settlement')
+        with self.settled(get_example('D02')) as (records, first):
+            Settlement.post([first])
+            Case.take_back([Case(records.case.id)], "Mistake")
+            Settlement.invoice([Settlement(first.id)])
+            self.assertFalse(Settlement(first.id).invoices)
+            day = dt.date(2026, 4, 14)
+            with today(day):
+                decide(Case(records.case.id), ground='force_majeure',
+                    effective_date=day)
+            run_wizard('training.abandon.case.settle', [
+                    Case(records.case.id)])
+            settlement = Settlement.current([records.case])[records.case]
+            Settlement.invoice([settlement])
+            invoice, = Settlement(settlement.id).invoices
+            self.assertEqual(invoice.untaxed_amount, Decimal('1276.07'))
 
     @with_transaction()
     def test_no_product(self):

@@ -253,6 +253,8 @@ class CalculationTestCase(unittest.TestCase):
             withdrawal=Withdrawal(-1))
         self.assert_refused('no_payer', payer=None)
         self.assert_refused(
+            'no_indemnity_rate', clause=Clause(('abandonment',), scale=()))
+        self.assert_refused(
             'attended', ground='no_show', done=0, attended_after=60)
         self.assert_refused('no_contract_start', kind='apprenticeship')
 
@@ -293,6 +295,15 @@ class CalculationTestCase(unittest.TestCase):
                 result = calculate(self.terms(
                         kind=kind, ground=ground, clause=clause, **values))
                 self.assertEqual(result.indemnity, indemnity)
+
+    def test_cancelled(self):
+        "Test that an indemnity of which nothing is left may be corrected"
+        result = calculate(self.terms(
+                cancelled=600,
+                clause=Clause(('abandonment',), Decimal('0.3'))))
+        part, = result.indemnities
+        self.assertEqual((part.amount, result.indemnity), (0, 0))
+        self.assertEqual(result.warnings, ['cancelled_hours'])
 
     def test_rule(self):
         "Test that nothing is due without the rule that decides"

@@ -131,6 +131,42 @@ class CompletionTestCase(DatabaseTestCase):
                 second = issued
 
     @with_transaction()
+    def test_void(self):
+        "Test that what certifies nobody any more is void"
+        pool = Pool()
+        Attendance = pool.get('training.attendance')
+        Certificate = pool.get('training.completion_certificate')
+        Report = pool.get('training.completion_certificate', type='report')
+        Slot = pool.get('training.session.slot')
+        with set_up() as (company, session, _), patch.object(
+                Report, 'convert',
+                lambda report, data, **kwargs: ('pdf', b'%PDF')):
+            enrolment, = self.attend(session)
+            first, = Certificate.issue([enrolment])
+            slot = session.slots[0]
+            Slot.open([slot])
+            Attendance.write(list(slot.attendances), {
+                    'state': 'absent', 'left_by': None})
+            Slot.close([slot])
+            with self.assertRaisesRegex(CompletionCertificateError, "void"):
+                Certificate.issue([enrolment])
+            user = create_user('training', company, 'training')
+            with as_user(user), self.assertRaises(AccessButtonError):
+                Certificate.void([Certificate(first.id)])
+            head = create_user('head', company, 'training_admin')
+            with as_user(head):
+                Certificate.void([Certificate(first.id)])
+            voided_at = Certificate(first.id).voided_at
+            self.assertTrue(voided_at)
+            self.assertEqual(Certificate.valid([enrolment]), {})
+            Slot.open([slot])
+            Attendance.write(list(slot.attendances), {'state': 'present'})
+            Slot.close([slot])
+            second, = Certificate.issue([enrolment])
+            self.assertNotEqual(first, second)
+            self.assertIsNone(Certificate(first.id).replaced_by)
+
+    @with_transaction()
     def test_language(self):
         "Test that the document is in the language of the provider"
         pool = Pool()

@@ -611,6 +611,59 @@ class SettlementTestCase(DatabaseTestCase):
             self.assertEqual(settlement.due_amount, Decimal('1276.07'))
             # 3,300 × (70:00 − 23:15 − 7:00) / 70:00 = 1,873.93
             self.assertEqual(settlement.indemnity, Decimal('562.18'))
+            self.assertEqual(list(settlement.warnings), ['cancelled_hours'])
+
+    @with_transaction()
+    def test_cancelled_elsewhere(self):
+        "Test that what is cancelled outside the periods leaves nothing"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        Slot = pool.get('training.session.slot')
+        with set_up() as (company, _, _):
+            records = self.create(company)
+            slot, = Slot.create([{
+                        'session': records.session.id,
+                        'date': dt.date(2026, 4, 22),
+                        'start': dt.time(8),
+                        'end': dt.time(15),
+                        }])
+            Slot.cancel([slot])
+            planned = Enrolment._planned_spans
+
+            def late(enrolment):
+                "Have the trainee expected until the day before"
+                return [
+                    {**span, 'end': 2 * dt.date(2026, 4, 21).toordinal() + 1}
+                    for span in planned(enrolment)]
+
+            with patch.object(Enrolment, '_planned_spans', late):
+                settlement = self.settle(records)
+            self.assertEqual(settlement.indemnity, Decimal('661.18'))
+            self.assertEqual(list(settlement.warnings), [])
+
+    @with_transaction()
+    def test_cancelled_all(self):
+        "Test that an indemnity without base is shown and may be corrected"
+        pool = Pool()
+        Settlement = pool.get('training.abandon.settlement')
+        Slot = pool.get('training.session.slot')
+        with set_up() as (company, _, _):
+            records = self.create(company)
+            slots = Slot.create([{
+                        'session': records.session.id,
+                        'date': dt.date(2026, 4, day),
+                        'start': dt.time(6),
+                        'end': dt.time(18),
+                        } for day in range(20, 24)])
+            Slot.cancel(slots)
+            settlement = self.settle(records)
+            _, indemnity = settlement.lines
+            self.assertEqual(indemnity.due, Decimal('265.18'))
+            payer = indemnity.payer
+            settlement, = Settlement.settle([records.case], {
+                    (records.case, payer, 'indemnity'): (
+                        Decimal('661.18'), "Cancelled as nobody was left")})
+            self.assertEqual(settlement.indemnity, Decimal('661.18'))
 
     @with_transaction()
     def test_attended_after(self):
