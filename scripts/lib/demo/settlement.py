@@ -17,17 +17,18 @@ class Settlements:
         self.demo = demo
 
     def run(self):
-        cases = self.demo.model(CASE, 'comptable').find([
+        cases = self.demo.search_read(CASE, [
                 ('decision', '=', 'validated'),
                 ('ground', '=', 'abandonment'),
                 ('enrolment.agreement_kind', 'in', KINDS),
-                ], order=[('number', 'ASC')])
+                ], 'enrolment')
+        Case = self.demo.model(CASE, 'comptable')
         Enrolment = self.demo.model(ENROLMENT, 'comptable')
         Enrolment.click(
-            [Enrolment(c.enrolment.id) for c in cases], 'issue_completion')
+            [Enrolment(c['enrolment']) for c in cases], 'issue_completion')
         # The last one is left to do
         settle = Wizard(
-            f'{CASE}.settle', cases[:-1],
+            f'{CASE}.settle', [Case(c['id']) for c in cases[:-1]],
             config=self.demo.configs['comptable'])
         settle.execute('apply')
         Settlement = self.demo.model(
