@@ -87,7 +87,7 @@ def _readable_clause(Model, clause):
     if path == 'id' and field._type not in LISTS:
         # Nothing of the target is read
         return clause
-    if operator in WHERE:
+    if operator in WHERE and not path:
         domain = value
     elif path:
         domain = [(path, operator, value, *extra)]
@@ -112,7 +112,7 @@ def _readable_clause(Model, clause):
             FieldAccess.check(Model.__name__, [local], 'read')
         return _list_clause(Model, field, path, operator, value, domain)
     found = _found(Target, domain)
-    if operator == 'not where':
+    if operator == 'not where' and not path:
         return (local, 'not in', found)
     if field._type == 'reference':
         clause = (f'{local}.id', 'in', found, Target.__name__)
@@ -145,7 +145,7 @@ def _list_clause(Model, field, path, operator, value, domain):
         return ('id', 'not in' if operator == '=' else 'in',
             _origins(Model, field, []))
     found = _origins(Model, field, domain)
-    if operator == 'not where':
+    if operator == 'not where' and not path:
         return ('id', 'not in', found)
     if operator.startswith(('!', 'not ')):
         return ['OR',

@@ -916,7 +916,9 @@ class MatrixTestCase(FuzzMixin, AccessTestCase):
                 ('causes', 'where', [('cause.sensitive', '=', True)]),
                 ('reasons', '=', private.id),
                 ('reasons.sensitive', '=', True),
-                ('reasons', 'where', [('sensitive', '=', True)])]:
+                ('reasons', 'where', [('sensitive', '=', True)]),
+                ('enrolment.cases', 'where', [
+                        ('causes.cause.sensitive', '=', True)])]:
             for user, number in [('sensitive', 1), ('both', 0)]:
                 with self.subTest(clause=clause, user=user):
                     count, error = self.rpc(
