@@ -74,10 +74,10 @@ class DemoDataTestCase(unittest.TestCase):
     @each_day
     def test_cells(self, day, export):
         "The import understands every cell"
-        for name, class_ in KINDS.items():
-            self.assertLessEqual(
-                set(export[name][0]), set(class_.columns))
-            for row in export[name]:
+        for name in ['parties', 'sessions', 'enrolments', 'attendance']:
+            class_, rows = KINDS[name], export[name]
+            self.assertLessEqual(set(rows[0]), set(class_.columns))
+            for row in rows:
                 for column, cell in row.items():
                     if cell != '':
                         class_.columns[column](str(cell))

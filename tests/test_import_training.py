@@ -590,7 +590,11 @@ class ImportTestCase(BaseTestCase):
         self.assertEqual(second.price, Decimal(10))
 
         # Which of several fundings has changed is for the user to say
-        first.fundings.new(funder=self.party("Trainer"), share=Decimal(1))
+        funding.share = Decimal('0.5')
+        funding.save()
+        first.reload()
+        first.fundings.new(
+            funder=self.party("Trainer"), share=Decimal('0.5'))
         first.save()
         counts, rejected = self.load('enrolments', (
                 "enrolment;session;trainee;agreement;funder\n"
