@@ -121,6 +121,12 @@ class SuccessTask(ModelSQL, ModelView):
             'readonly': Bool(Eval('cancelled_at')),
             },
         help="The day on which it was done.")
+    done_by = fields.Many2One(
+        'res.user', "Done by", readonly=True,
+        states={
+            'invisible': ~Eval('done_by'),
+            },
+        help="Who noted that it was done.")
     effect = fields.Selection([
             (None, ""),
             ('helped', "Helped"),
@@ -207,11 +213,20 @@ class SuccessTask(ModelSQL, ModelView):
                         'training_abandon.msg_success_task_effect',
                         task=task.rec_name))
 
+    def compute_fields(self, field_names=None):
+        values = super().compute_fields(field_names=field_names)
+        if (field_names is None or 'done_on' in field_names) and (
+                bool(self.done_on) != bool(self.done_by)):
+            user = Transaction().user or None
+            values['done_by'] = user if self.done_on else None
+        return values
+
     @classmethod
     def copy(cls, tasks, default=None):
         default = default.copy() if default is not None else {}
         for name in [
-                'done_on', 'effect', 'note', 'cancelled_at', 'cancel_reason']:
+                'done_on', 'done_by', 'effect', 'note', 'cancelled_at',
+                'cancel_reason']:
             default.setdefault(name)
         return super().copy(tasks, default=default)
 
@@ -221,14 +236,10 @@ class SuccessTask(ModelSQL, ModelView):
         no longer needed, because their plan has ended"""
         for sub_ids in grouped_slice(
                 sorted({r.id for r in records}), tools.BATCH):
-            cls.write(cls.search([
+            cls._cancel(cls.search([
                         (name, 'in', list(sub_ids)),
                         *TO_DO,
-                        ], order=[]),
-                {
-                    'cancelled_at': tools.now(),
-                    'cancel_reason': reason,
-                    })
+                        ], order=[]), tools.now(), reason)
 
     @classmethod
     def resume(cls, enrolments):
@@ -236,14 +247,17 @@ class SuccessTask(ModelSQL, ModelView):
         current again, is needed"""
         for sub_ids in grouped_slice(
                 sorted({e.id for e in enrolments}), tools.BATCH):
-            cls.write(cls.search([
+            cls._cancel(cls.search([
                         ('enrolment', 'in', list(sub_ids)),
                         ('cancelled_at', '!=', None),
-                        ], order=[]),
-                {
-                    'cancelled_at': None,
-                    'cancel_reason': None,
-                    })
+                        ], order=[]), None, None)
+
+    @classmethod
+    def _cancel(cls, tasks, at, reason):
+        """Set since when and why the tasks are no longer needed, that the log
+        keeps with the user"""
+        cls.write(tasks, {'cancelled_at': at, 'cancel_reason': reason})
+        cls.log(tasks, 'transition', f'cancel_reason:{reason or ""}')
 
     @classmethod
     def applied(cls, plan, enrolments):

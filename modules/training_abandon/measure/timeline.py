@@ -2,6 +2,7 @@
 # this repository contains the full copyright notices and license terms.
 "What prevents, in the timeline of the cases"
 from sql import Null
+from sql.conditionals import Case as SQLCase
 from sql.functions import DateTrunc
 from sql.operators import Concat, Exists
 
@@ -22,6 +23,7 @@ class Event(metaclass=PoolMeta):
             ('success_task_done', "Task of the Success Plan Done"),
             ('success_task_cancelled',
                 "Task of the Success Plan No Longer Needed"),
+            ('success_task_resumed', "Task of the Success Plan Needed Again"),
             ]
 
     @classmethod
@@ -136,23 +138,34 @@ class Event(metaclass=PoolMeta):
     def _from_success_tasks(cls):
         task = cls._task_table()
         return cls._select_task(
-            task, DateTrunc('second', task.create_date), 'success_task')
+            task, task, DateTrunc('second', task.create_date), 'success_task',
+            employee=task.employee, user=task.create_uid), task
 
     @classmethod
     def _from_success_tasks_done(cls):
         task = cls._task_table()
         return cls._select_task(
-            task, cls._on(task.done_on), 'success_task_done',
-            label=task.effect, user=task.write_uid,
-            where=task.done_on != Null)
+            task, task, cls._on(task.done_on), 'success_task_done',
+            where=task.done_on != Null,
+            label=task.effect, user=task.done_by), task
 
     @classmethod
     def _from_success_tasks_cancelled(cls):
-        task = cls._task_table()
+        "The tasks that were no longer needed, and those needed again since"
+        pool = Pool()
+        Log = pool.get('ir.model.log')
+        Task = pool.get('training.success.task')
+        log, task = Log.__table__(), Task.__table__()
+        kind = SQLCase(
+            (log.target == 'cancel_reason:', 'success_task_resumed'),
+            else_='success_task_cancelled')
         return cls._select_task(
-            task, task.cancelled_at, 'success_task_cancelled',
-            label=task.cancel_reason, user=task.write_uid,
-            where=task.cancelled_at != Null)
+            log.join(task,
+                condition=log.resource == cls._reference(Task, task)),
+            task, DateTrunc('second', log.create_date), kind,
+            where=(log.event == 'transition')
+            & log.target.like('cancel_reason:%'),
+            label=log.target, user=log.user), log
 
     @classmethod
     def _task_table(cls):
@@ -161,11 +174,11 @@ class Event(metaclass=PoolMeta):
         return Task.__table__()
 
     @classmethod
-    def _select_task(cls, task, at, kind, where=None, **values):
+    def _select_task(cls, from_, task, at, kind, where=None, **values):
         pool = Pool()
         Case = pool.get('training.abandon.case')
         case = Case.__table__()
-        return task.join(case, condition=(
+        return from_.join(case, condition=(
                 (case.id == task.case)
                 | (task.case == Null) & cls._case_of(task, case))
             ).select(*cls._columns(
@@ -175,6 +188,5 @@ class Event(metaclass=PoolMeta):
                     at=at,
                     kind=kind,
                     detail=task.name,
-                    employee=task.employee,
-                    **{'user': task.create_uid, **values}),
-                where=where), task
+                    **values),
+                where=where)

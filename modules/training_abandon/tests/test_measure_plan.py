@@ -2,6 +2,7 @@
 # this repository contains the full copyright notices and license terms.
 "The success plans and their tasks"
 import datetime as dt
+from collections import Counter
 
 from trytond.model.exceptions import AccessError
 from trytond.modules.training_abandon.exceptions import (
@@ -181,6 +182,7 @@ class PlanTestCase(DatabaseTestCase):
                 cursor.execute(*table.update(
                         [table.create_date], [dt.datetime(2026, 3, 1)]))
             Task.end('closed', 'case', [first])
+            Transaction()._store_log_records()
             run_wizard(
                 'training.abandon.case.cancel_case', [first],
                 reason="Mistake")
@@ -215,6 +217,58 @@ class PlanTestCase(DatabaseTestCase):
                         }])
             event, = events(second, 'measure')
             self.assertEqual(event.origin, late)
+
+    @with_transaction()
+    def test_timeline_user(self):
+        "Test who did the tasks, and that what was no longer needed stays told"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        Event = pool.get('training.abandon.case.event')
+        Task = pool.get('training.success.task')
+        with set_up() as (company, session, _):
+            enrolment, = create_enrolments(session)
+            case, = open_cases([enrolment])
+            done, *others = self.apply([case])
+            users = [
+                create_user(login, company, 'training', 'training_admin')
+                for login in ['first', 'second']]
+
+            def events(kind):
+                return Event.search([
+                        ('case', '=', case.id),
+                        ('kind', '=', f'success_task_{kind}'),
+                        ])
+
+            with as_user(users[0]):
+                Task.write([Task(done.id)], {'done_on': DATE})
+            with Transaction().set_user(users[0].id):
+                Enrolment.write([enrolment], {'state': 'cancelled'})
+            with as_user(users[1]):
+                Task.write(
+                    [Task(done.id)], {'effect': 'helped', 'done_on': DATE})
+            with Transaction().set_user(users[1].id):
+                Enrolment.write([enrolment], {'state': 'started'})
+                Enrolment.write([enrolment], {'state': 'cancelled'})
+            Transaction()._store_log_records()
+            event, = events('done')
+            self.assertEqual(event.user, users[0])
+            self.assertEqual(event.by, users[0].rec_name)
+            self.assertEqual(
+                Counter((e.origin, e.user, e.by) for e in events('cancelled')),
+                Counter({
+                        (task, user, user.rec_name): 1
+                        for task in others for user in users}))
+            self.assertEqual(
+                {(e.origin, e.user) for e in events('resumed')},
+                {(task, users[1]) for task in others})
+            event, *_ = events('cancelled')
+            self.assertIn("The Enrolment Has Ended", event.summary)
+            event, *_ = events('resumed')
+            self.assertEqual(
+                event.summary,
+                f"Task of the Success Plan Needed Again – {event.detail}")
+            Task.write([Task(done.id)], {'done_on': None, 'effect': None})
+            self.assertIsNone(Task(done.id).done_by)
 
     @with_transaction()
     def test_alert(self):
