@@ -63,18 +63,22 @@ class Event(metaclass=PoolMeta):
     @classmethod
     def _case_of(cls, record, case):
         """Return the condition on the case of what is recorded for an
-        enrolment: the first one that was not closed then"""
+        enrolment: the last one opened until then, or else the first one"""
         pool = Pool()
         Case = pool.get('training.abandon.case')
-        earlier = Case.__table__()
+        other = Case.__table__()
 
-        def of(case):
-            return (case.enrolment == record.enrolment) & (
-                (case.closed_at == Null)
-                | (case.closed_at >= record.create_date))
+        def others(where):
+            return Exists(other.select(
+                    other.id,
+                    where=(other.enrolment == record.enrolment) & where))
 
-        return of(case) & ~Exists(earlier.select(
-                earlier.id, where=of(earlier) & (earlier.id < case.id)))
+        return (case.enrolment == record.enrolment) & (
+            (case.create_date <= record.create_date)
+            | ~others(other.id < case.id)
+            ) & ~others(
+                (other.id > case.id)
+                & (other.create_date <= record.create_date))
 
     @classmethod
     def _on(cls, date):

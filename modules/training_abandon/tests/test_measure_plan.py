@@ -217,6 +217,14 @@ class PlanTestCase(DatabaseTestCase):
                         }])
             event, = events(second, 'measure')
             self.assertEqual(event.origin, late)
+            # As if it was opened again since
+            table = first.__table__()
+            cursor.execute(*table.update(
+                    [table.closed_at], [dt.datetime(2099, 1, 1)],
+                    where=table.id == first.id))
+            self.assertEqual(len(events(first, 'measure')), 1)
+            event, = events(second, 'measure')
+            self.assertEqual(event.origin, late)
 
     @with_transaction()
     def test_timeline_user(self):
