@@ -182,9 +182,11 @@ class Event(metaclass=PoolMeta):
         pool = Pool()
         Case = pool.get('training.abandon.case')
         case = Case.__table__()
+        # The equality, which an index serves, is of both
         return from_.join(case, condition=(
-                (case.id == task.case)
-                | (task.case == Null) & cls._case_of(task, case))
+                (case.enrolment == task.enrolment)
+                & ((case.id == task.case)
+                    | (task.case == Null) & cls._case_of(task, case)))
             ).select(*cls._columns(
                     'training.success.task', task,
                     case=case.id,

@@ -4,6 +4,7 @@
 import datetime as dt
 from collections import Counter
 
+from trytond import backend
 from trytond.model.exceptions import AccessError
 from trytond.modules.training_abandon.exceptions import (
     SuccessPlanWarning, TrainingValidationError)
@@ -225,6 +226,27 @@ class PlanTestCase(DatabaseTestCase):
             self.assertEqual(len(events(first, 'measure')), 1)
             event, = events(second, 'measure')
             self.assertEqual(event.origin, late)
+
+    @with_transaction()
+    def test_timeline_join(self):
+        "Test that the tasks find their cases by an equality"
+        pool = Pool()
+        Event = pool.get('training.abandon.case.event')
+        cursor = Transaction().connection.cursor()
+        explain = 'EXPLAIN QUERY PLAN '
+        if backend.name == 'postgresql':
+            # What is left when there is no equality
+            cursor.execute('SET LOCAL enable_nestloop = off')
+            explain = 'EXPLAIN '
+        for source in [
+                Event._from_success_tasks, Event._from_success_tasks_done,
+                Event._from_success_tasks_cancelled]:
+            with self.subTest(source=source.__name__):
+                query, _ = source()
+                cursor.execute(explain + str(query), query.params)
+                plan = str(cursor.fetchall())
+                self.assertNotIn('Nested Loop', plan)
+                self.assertNotIn('MULTI-INDEX OR', plan)
 
     @with_transaction()
     def test_timeline_user(self):
