@@ -45,7 +45,7 @@ class AnswerMixin:
     def trainee_side(self):
         """Return the list of the parties who answer and sign for the trainee:
         itself, its guardians and those who were written to as such."""
-        parties = [self.enrolment.trainee.party, *self.enrolment.guardians()]
+        parties = self.enrolment.answering()
         parties += [
             p for m in self.mails if m.kind in TRAINEE_KINDS
             for p in m.parties]

@@ -354,13 +354,24 @@ class FollowUp(
 
     @classmethod
     def _answered(cls, follow_ups):
-        "Return those whose party was heard since they were planned"
+        """Return those whose party was heard since they were planned: the
+        trainee and those who answer with it do for each other"""
         pool = Pool()
+        Enrolment = pool.get('training.enrolment')
         Reply = pool.get('training.mail.reply')
         if not follow_ups:
             return []
         enrolments = list({f.enrolment.id for f in follow_ups})
+        answering = {
+            e: e.answering()
+            for e in tools.browse_sets(Enrolment, enrolments, tools.BATCH)}
         heard = defaultdict(list)
+
+        def heard_of(enrolment, party):
+            if party in answering.get(enrolment, []):
+                party = enrolment.trainee.party
+            return heard[enrolment, party]
+
         for reply in Reply.search([
                     ['OR',
                         ('case.enrolment', 'in', enrolments),
@@ -369,22 +380,22 @@ class FollowUp(
                     ('kind', '=', 'answer'),
                     ], order=[]):
             enrolment = reply.case.enrolment if reply.case else reply.enrolment
-            heard[enrolment, reply.party].append(reply.received_at)
+            heard_of(enrolment, reply.party).append(reply.received_at)
         for other in cls.search([
                     ('enrolment', 'in', enrolments),
                     ('outcome', 'in', HEARD_OUTCOMES),
                     ('done_at', '!=', None),
                     ], order=[]):
-            heard[other.enrolment, other.party].append(other.done_at)
+            heard_of(other.enrolment, other.party).append(other.done_at)
         for case in {f.case for f in follow_ups if f.case}:
             if case.answered_at:
-                heard[case.enrolment, case.enrolment.trainee.party].append(
+                heard_of(case.enrolment, case.enrolment.trainee.party).append(
                     case.answered_at)
         return [
             f for f in follow_ups
             if any(
                 at >= f.create_date.replace(microsecond=0)
-                for at in heard[f.enrolment, f.party])]
+                for at in heard_of(f.enrolment, f.party))]
 
     @classmethod
     def copy(cls, follow_ups, default=None):

@@ -777,31 +777,23 @@ def _absent_query(held):
 
 def heard_query(of):
     """Return the query of the times at which the trainee, or a legal
-    guardian, who answers for the trainee, was heard or has answered"""
+    guardian who answers too, was heard or has answered"""
     pool = Pool()
-    Contact = pool.get('training.enrolment.contact')
     Enrolment = pool.get('training.enrolment')
     FollowUp = pool.get('training.follow_up')
     Mail = pool.get('training.mail')
     Reply = pool.get('training.mail.reply')
-    Trainee = pool.get('training.trainee')
     follow_up, mail = FollowUp.__table__(), Mail.__table__()
     reply = Reply.__table__()
 
     def of_trainee(from_, id_, party, at, where):
-        contact, enrolment = Contact.__table__(), Enrolment.__table__()
-        trainee = Trainee.__table__()
-        guardians = contact.select(
-            contact.party,
-            where=(contact.enrolment == enrolment.id)
-            & (contact.role == 'legal_guardian'))
+        enrolment = Enrolment.__table__()
         return (from_
             .join(enrolment, condition=enrolment.id == id_)
-            .join(trainee, condition=trainee.id == enrolment.trainee)
             .select(
                 enrolment.id.as_('enrolment'), at.as_('at'),
                 where=of(enrolment.id)
-                & ((party == trainee.party) | party.in_(guardians))
+                & party.in_(Enrolment.answering_query(enrolment, at))
                 & where))
 
     return Union(

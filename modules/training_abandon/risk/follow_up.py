@@ -1,7 +1,11 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
+from trytond.model import fields
 from trytond.pool import Pool, PoolMeta
+from trytond.tools import grouped_slice
+from trytond.transaction import Transaction
 
+from .. import tools
 from ..case.follow_up import HEARD_OUTCOMES
 
 
@@ -16,10 +20,27 @@ class FollowUp(metaclass=PoolMeta):
         if mode == 'create' or (
                 mode == 'write' and field_names & {'done_at', 'outcome'}):
             # What another one says tells nothing of the trainee
-            heard = [
-                f for f in follow_ups
-                if f.done_at and f.outcome in HEARD_OUTCOMES
-                and f.party in {
-                    f.enrolment.trainee.party, *f.enrolment.guardians()}]
+            heard = cls._of_trainee([
+                    f for f in follow_ups
+                    if f.done_at and f.outcome in HEARD_OUTCOMES])
             if heard:
                 Alert.close_by(cls.__table__(), 'follow_up', heard)
+
+    @classmethod
+    def _of_trainee(cls, follow_ups):
+        "Return those done with who answers for the trainee"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        cursor = Transaction().connection.cursor()
+        table, enrolment = cls.__table__(), Enrolment.__table__()
+        found = set()
+        for sub_ids in grouped_slice([f.id for f in follow_ups], tools.BATCH):
+            cursor.execute(*table
+                .join(enrolment, condition=enrolment.id == table.enrolment)
+                .select(
+                    table.id,
+                    where=fields.SQL_OPERATORS['in'](table.id, list(sub_ids))
+                    & table.party.in_(Enrolment.answering_query(
+                            enrolment, table.done_at))))
+            found.update(id_ for id_, in cursor)
+        return [f for f in follow_ups if f.id in found]

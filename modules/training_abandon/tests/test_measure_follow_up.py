@@ -494,6 +494,24 @@ class NoLongerNeededTestCase(FollowUpTestCase):
                     ['answered', 'answered', None, None, None, None])
 
     @with_transaction()
+    def test_guardian(self):
+        "Test that the guardian answers for a trainee under age only"
+        with set_up() as (company, session, _):
+            guardian = create_party("Guardian")
+            for age, reason in [(18, None), (17, 'answered')]:
+                enrolment, = create_enrolments(session)
+                trainee = enrolment.trainee
+                trainee.birth_date = DATE.replace(year=DATE.year - age)
+                trainee.save()
+                add_contact(enrolment, guardian)
+                call = self.plan(enrolment, planned_at=tools.now() + DAY)
+                self.backdate(call)
+                self.plan(
+                    enrolment, party=guardian.id, done_at=tools.now(),
+                    outcome='reached')
+                self.assertEqual(self.answered(call), reason)
+
+    @with_transaction()
     def test_closed(self):
         "Test that a case that is closed ends its calls"
         pool = Pool()

@@ -7,7 +7,8 @@ from trytond.model.exceptions import AccessButtonError, AccessError
 from trytond.modules.training_abandon import tools
 from trytond.modules.training_abandon.exceptions import (
     AlertError, CaseOpenError, RiskRuleError, RiskRuleWarning)
-from trytond.modules.training_abandon.risk.criterion import CRITERIA
+from trytond.modules.training_abandon.risk.criterion import (
+    CRITERIA, heard_query)
 from trytond.modules.training_abandon.risk.enrolment import SLICE
 from trytond.modules.training_abandon.stored import of_ids
 from trytond.pool import Pool
@@ -15,9 +16,10 @@ from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
 from .common import (
-    DATE, DAY, NoticeTestCase, archive_rules, as_user, count_statements,
-    create_enrolments, create_session, create_user, decide, get_to_decision,
-    run_wizard, savepoint, set_up, today, without_commit)
+    DATE, DAY, NoticeTestCase, add_contact, archive_rules, as_user,
+    count_statements, create_enrolments, create_party, create_session,
+    create_user, decide, get_to_decision, run_wizard, savepoint, set_up, today,
+    without_commit)
 
 
 class RiskTestCase(NoticeTestCase):
@@ -555,6 +557,36 @@ class AlertTestCase(RiskTestCase):
                 alert, = self.alerts()
                 self.assertEqual(alert.state, state)
             self.assertEqual(alert.follow_up, follow_up)
+
+    @with_transaction()
+    def test_guardian(self):
+        "Test that who was heard for a trainee tells of one under age only"
+        pool = Pool()
+        FollowUp = pool.get('training.follow_up')
+        with set_up() as (company, session, _):
+            self.rule()
+            of_age, minor = absent = create_enrolments(session, 2)
+            guardian = create_party("Guardian")
+            for enrolment, age in [(of_age, 18), (minor, 17)]:
+                trainee = enrolment.trainee
+                trainee.birth_date = DATE.replace(year=DATE.year - age)
+                trainee.save()
+                add_contact(enrolment, guardian)
+            self.fill(session.slots[:2], dict.fromkeys(absent, 'absent'))
+            FollowUp.create([{
+                        'company': company.id,
+                        'enrolment': e.id,
+                        'party': guardian.id,
+                        'done_at': tools.now(),
+                        'outcome': 'reached',
+                        } for e in absent])
+            self.assertEqual(
+                {a.enrolment: a.state for a in self.alerts()},
+                {of_age: 'open', minor: 'handled'})
+            heard = heard_query(of_ids([e.id for e in absent]))
+            cursor = Transaction().connection.cursor()
+            cursor.execute(*heard.select(heard.enrolment))
+            self.assertEqual(cursor.fetchall(), [(minor.id,)])
 
     @with_transaction()
     def test_opens(self):

@@ -4,14 +4,18 @@ import datetime as dt
 
 from hypothesis import given
 from hypothesis import strategies as st
+from sql import Literal
 
+from trytond.model import fields
 from trytond.model.exceptions import AccessError
+from trytond.modules.training_abandon import tools
 from trytond.modules.training_abandon.exceptions import (
     EnrolmentDuplicateError, TrainingValidationError)
 from trytond.modules.training_abandon.scripts.importing.importer import request
 from trytond.modules.training_abandon.training.trainee import majority_date
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
+from trytond.transaction import Transaction
 
 from .common import (
     DATE, DAY, DatabaseTestCase, add_contact, as_user, create_enrolments,
@@ -79,6 +83,11 @@ class EnrolmentTestCase(DatabaseTestCase):
                     {parties.index(p) for p in found}, to_tell(
                         contacts, {'prescriber': 4, 'employer': 5},
                         archived, of_age))
+                self.check_answering(
+                    enrolment, enrolment.trainee.party, *(
+                        parties[c['party']] for c in contacts
+                        if c['role'] == 'legal_guardian' and c['notify']
+                        and c['party'] not in archived and not of_age))
 
             check()
 
@@ -140,6 +149,23 @@ class EnrolmentTestCase(DatabaseTestCase):
             adviser.save()
             self.assertEqual(enrolment.stakeholders(), [])
 
+    def check_answering(self, enrolment, *parties):
+        "Check that the query finds the same parties who answer"
+        table = enrolment.__table__()
+        party = Pool().get('party.party').__table__()
+        cursor = Transaction().connection.cursor()
+        cursor.execute(*table
+            .join(party, condition=party.id.in_(
+                    enrolment.answering_query(
+                        table, fields.DateTime('at').sql_cast(
+                            Literal(str(tools.now()))))))
+            .select(party.id, where=table.id == enrolment.id))
+        self.assertEqual(
+            sorted(id_ for id_, in cursor), sorted(p.id for p in parties))
+        self.assertEqual(
+            {p.id for p in type(enrolment)(enrolment.id).answering()},
+            {p.id for p in parties})
+
     @with_transaction()
     def test_guardians(self):
         "Test that the guardians are those of who is not of age on the day"
@@ -149,6 +175,7 @@ class EnrolmentTestCase(DatabaseTestCase):
             add_contact(enrolment, mother)
             self.assertIsNone(enrolment.is_trainee_of_age)
             self.assertEqual(enrolment.guardians(), [mother])
+            self.check_answering(enrolment, enrolment.trainee.party, mother)
 
             trainee = enrolment.trainee
             trainee.birth_date = DATE.replace(year=DATE.year - 18)
@@ -156,9 +183,11 @@ class EnrolmentTestCase(DatabaseTestCase):
             with today(DATE - DAY):
                 self.assertIs(enrolment.is_trainee_of_age, False)
                 self.assertEqual(enrolment.guardians(), [mother])
+                self.check_answering(enrolment, trainee.party, mother)
             with today(DATE):
                 self.assertTrue(enrolment.is_trainee_of_age)
                 self.assertEqual(enrolment.stakeholders(), [])
+                self.check_answering(enrolment, trainee.party)
             mother.active = False
             mother.save()
             with today(DATE - DAY):

@@ -5,7 +5,7 @@ from collections import defaultdict
 from decimal import Decimal
 from weakref import WeakKeyDictionary
 
-from sql import Null
+from sql import Literal, Null, Union
 from sql.aggregate import Sum
 from sql.conditionals import Coalesce
 
@@ -32,6 +32,7 @@ from .event import EventsMixin
 from .group import GroupsMixin
 from .period import PeriodsMixin
 from .res import HOURS_CONVERTER
+from .trainee import is_of_age_at
 
 ZERO = dt.timedelta()
 # By transaction, the numbers of the enrolments that it creates confirmed
@@ -365,6 +366,36 @@ class Enrolment(
         """Return the list of the legal guardians who answer and sign with the
         trainee, who is not known to be of age"""
         return [p for _, p in self.stakeholders('legal_guardian')]
+
+    def answering(self):
+        "Return the list of the parties who answer: the trainee, the guardians"
+        return [self.trainee.party, *self.guardians()]
+
+    @classmethod
+    def answering_query(cls, enrolment, at):
+        """Return the query of the parties who are those of answering() at the
+        time, for the enrolment of the table"""
+        pool = Pool()
+        Contact = pool.get('training.enrolment.contact')
+        Party = pool.get('party.party')
+        Trainee = pool.get('training.trainee')
+        contact, party = Contact.__table__(), Party.__table__()
+        trainee, minor = Trainee.__table__(), Trainee.__table__()
+        return Union(
+            trainee.select(
+                trainee.party, where=trainee.id == enrolment.trainee),
+            contact
+            .join(party, condition=party.id == contact.party)
+            .join(minor, condition=minor.id == enrolment.trainee)
+            .select(
+                contact.party,
+                where=(contact.enrolment == enrolment.id)
+                & (contact.role == 'legal_guardian')
+                & (contact.notify == Literal(True))
+                & (party.active == Literal(True))
+                & ((minor.birth_date == Null)
+                    | ~is_of_age_at(minor.birth_date, at))),
+            all_=True)
 
     def is_archived(self, party):
         "Return if the party is archived, as a trainee or as a party"

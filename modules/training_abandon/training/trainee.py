@@ -3,6 +3,7 @@
 import datetime as dt
 
 from sql.conditionals import Coalesce, NullIf
+from sql.functions import Extract
 
 from trytond.i18n import gettext
 from trytond.model import (
@@ -27,6 +28,17 @@ def majority_date(birth_date):
     except ValueError:
         # Born on the 29th of February
         return dt.date(birth_date.year + MAJORITY, 3, 1)
+
+
+def is_of_age_at(birth_date, at):
+    """Return the SQL expression that is true when who was born on the date is
+    of age at the time, by its day in UTC"""
+    def number(date, years=0):
+        return ((Extract('YEAR', date) + years) * 10_000
+            + Extract('MONTH', date) * 100
+            + Extract('DAY', date))
+
+    return number(birth_date, MAJORITY) <= number(at)
 
 
 class Trainee(
