@@ -152,6 +152,16 @@ def may_read(Model, user=None):
             Model.__name__, raise_exception=False)
 
 
+def readable_ids(Model, ids):
+    "Return the set of the ids of the records that the user may read"
+    readable = set()
+    for sub_ids in grouped_slice(sorted(set(ids)), BATCH):
+        with check_access():
+            readable.update(map(int, Model.search(
+                        [('id', 'in', list(sub_ids))], order=[])))
+    return readable
+
+
 def current_employee(company):
     "Return the employee of the user for the company, or None"
     pool = Pool()

@@ -39,14 +39,13 @@ class FailureMixin(AdministratorsMixin):
         for the mails of one of them."""
         by_user, orphans = defaultdict(list), []
         for mail in mails:
-            user = mail.create_uid
+            by_user[mail.create_uid].append(mail)
+        for user, user_mails in by_user.items():
             if (user and user.id and user.active
                     and tools.may_read(cls, user.id)):
-                by_user[user].append(mail)
+                cls._notify(user, user_mails, describe, icon)
             else:
-                orphans.append(mail)
-        for user, user_mails in by_user.items():
-            cls._notify(user, user_mails, describe, icon)
+                orphans += user_mails
         if orphans:
             cls.notify_administrators(orphans, describe, icon=icon)
 

@@ -12,7 +12,7 @@ from trytond.model import Index, ModelView, fields
 from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Bool, Eval
 from trytond.tools import grouped_slice
-from trytond.transaction import Transaction, check_access
+from trytond.transaction import Transaction
 
 from .. import tools
 from ..case.follow_up import HEARD_OUTCOMES, TO_DO
@@ -114,21 +114,10 @@ class PlanningMixin:
                     for f in follow_ups if f.planned_at < now])
             cls._warn('closed', list(cls._closed_lines(follow_ups)))
         clashes = cls.clashes(follow_ups)
-        readable = cls._readable([other for _, other in clashes])
+        readable = tools.readable_ids(cls, [o.id for _, o in clashes])
         cls._warn('clash', [
-                follow_up.describe_clash(other, other in readable)
+                follow_up.describe_clash(other, other.id in readable)
                 for follow_up, other in clashes])
-
-    @classmethod
-    def _readable(cls, follow_ups):
-        "Return the set of those that the user may read"
-        readable = set()
-        for sub_follow_ups in grouped_slice(follow_ups, tools.BATCH):
-            with check_access():
-                readable.update(cls.search([
-                            ('id', 'in', [f.id for f in sub_follow_ups]),
-                            ], order=[]))
-        return readable
 
     def describe_clash(self, other, readable):
         "Return the clash in words, without what the user may not read"

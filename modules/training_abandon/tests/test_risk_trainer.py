@@ -1,9 +1,11 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 import datetime as dt
+from unittest.mock import patch
 
 from trytond.model import ModelSQL
 from trytond.model.exceptions import AccessButtonError, AccessError
+from trytond.modules.training_abandon import tools
 from trytond.modules.training_abandon.exceptions import (
     FollowUpWarning, RequestError)
 from trytond.modules.training_abandon.risk.trainer import COMMON, READ, WRITTEN
@@ -12,8 +14,8 @@ from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
 from .common import (
-    DATE, as_user, create_enrolments, create_party, create_session,
-    create_user, open_cases, run_wizard, set_up)
+    DATE, as_user, count_statements, create_enrolments, create_party,
+    create_session, create_user, open_cases, run_wizard, set_up)
 from .test_access import fill
 from .test_risk_alert import RiskTestCase
 
@@ -603,11 +605,32 @@ class SheetTestCase(TrainerTestCase):
                 # Without any warning that names who is written to
                 Slot.close([Slot(slot.id)])
             mails = Mail.search([('create_uid', '=', user.id)])
-            self.assertTrue(mails)
-            Mail.notify_responsible(mails, lambda mails: ("Failed", ""))
+            self.assertGreater(len(mails), 1)
+            with patch.object(
+                    tools, 'may_read', wraps=tools.may_read) as may_read:
+                Mail.notify_responsible(mails, lambda mails: ("Failed", ""))
+            # Once for all the mails of the user
+            may_read.assert_called_once_with(Mail, user.id)
             told = {n.user for n in Transaction().user_notifications}
             self.assertIn(head, told)
             self.assertNotIn(user, told)
+
+    @with_transaction()
+    def test_readable(self):
+        "Test which records are readable, that are read at once"
+        pool = Pool()
+        Slot = pool.get('training.session.slot')
+        with set_up() as (company, session, _):
+            user = self.trainer(company, session)
+            others = [
+                s for _ in range(3) for s in create_session(company).slots]
+            ids = [s.id for s in [*session.slots, *others]]
+            self.assertEqual(tools.readable_ids(Slot, ids), set(ids))
+            with as_user(user), count_statements() as statements:
+                self.assertEqual(
+                    tools.readable_ids(Slot, ids * 2),
+                    {s.id for s in session.slots[:2]})
+            self.assertLess(len(statements), len(ids))
 
     @with_transaction()
     def test_others(self):

@@ -11,11 +11,11 @@ from trytond.model import Index, fields
 from trytond.pool import Pool
 from trytond.pyson import Eval, If
 from trytond.tools import grouped_slice
-from trytond.transaction import Transaction, check_access
+from trytond.transaction import Transaction
 
+from .. import tools
 from ..exceptions import SlotWarning
 from ..stored import of_ids
-from ..tools import BATCH
 from .half_day import WEEKDAYS, half_of
 
 # The attendance is official once the slot is held
@@ -93,7 +93,7 @@ class ConflictMixin:
         """Return by slot the conflicts that are recorded: a dictionary with
         the ids of what is booked twice by kind and other slot."""
         conflicts = {}
-        for sub_slots in grouped_slice(slots, BATCH):
+        for sub_slots in grouped_slice(slots, tools.BATCH):
             slot, ids = cls.__table__(), [s.id for s in sub_slots]
             conflicts.update(cls._read_conflicts(
                     slot, cls._bookable(slot) & of_ids(ids)(slot.id),
@@ -107,7 +107,7 @@ class ConflictMixin:
         index."""
         excluded = [s.id for s in slots if s.id is not None and s.id >= 0]
         conflicts = {}
-        for sub_slots in grouped_slice(list(enumerate(slots)), BATCH):
+        for sub_slots in grouped_slice(list(enumerate(slots)), tools.BATCH):
             sub_slots = list(sub_slots)
             slot = With(
                 'id', 'session', 'date', 'start_at', 'end_at', 'trainer',
@@ -284,12 +284,8 @@ class ConflictMixin:
     @classmethod
     def _readable_conflicts(cls, conflicts):
         "Return the conflicts with the slots that the user may read"
-        others = {o for found in conflicts.values() for _, o in found}
-        readable = set()
-        for sub_ids in grouped_slice(sorted(others), BATCH):
-            with check_access():
-                readable.update(map(int, cls.search(
-                            [('id', 'in', list(sub_ids))], order=[])))
+        readable = tools.readable_ids(
+            cls, {o for found in conflicts.values() for _, o in found})
         return {
             id_: {k: ids for k, ids in found.items() if k[1] in readable}
             for id_, found in conflicts.items()}
