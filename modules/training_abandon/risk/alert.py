@@ -44,6 +44,21 @@ _Alert = namedtuple(
     '_Alert', 'id fingerprint slot_ids facts level closed_at')
 
 
+def by_origin(alerts):
+    """Return the lists of the enrolments by company and origin of the case
+    that the alerts open, each (company, enrolment, origin).
+
+    The absences of an enrolment are before what else is told of it."""
+    origins = {}
+    for company, enrolment, origin in alerts:
+        if origins.get((company, enrolment)) != 'absence':
+            origins[company, enrolment] = origin
+    groups = defaultdict(list)
+    for (company, enrolment), origin in origins.items():
+        groups[company, origin].append(enrolment)
+    return groups
+
+
 class Alert(OutcomeMixin, ModelSQL, ModelView):
     "What tells that the trainee of an enrolment is slipping away"
     __name__ = 'training.alert'
@@ -472,11 +487,12 @@ class Alert(OutcomeMixin, ModelSQL, ModelView):
                     })
 
     @classmethod
-    def close_by(cls, table, name, records):
+    def close_by(cls, table, name, records, at=None):
         """Handle the open alerts of the enrolments of the records, of which
         the table is the one, and keep the records in the field of the name.
 
-        What was done before the facts began does not handle them.
+        at is the column of when they were done: what was done before the
+        facts began does not handle them.
 
         It is two statements for a batch, whatever their number."""
         transaction = Transaction()
@@ -485,8 +501,8 @@ class Alert(OutcomeMixin, ModelSQL, ModelView):
         concerns = []
         where = (alert.enrolment == table.enrolment) & (
             alert.closed_at == Null)
-        if name == 'follow_up':
-            where &= (alert.since == Null) | (table.done_at >= alert.since)
+        if at:
+            where &= (alert.since == Null) | (at >= alert.since)
         for sub_records in grouped_slice(records, tools.BATCH):
             closed = where & fields.SQL_OPERATORS['in'](
                 table.id, [r.id for r in sub_records])
@@ -598,17 +614,13 @@ class Alert(OutcomeMixin, ModelSQL, ModelView):
         pool = Pool()
         Case = pool.get('training.abandon.case')
         tools.lock(cls, alerts)
-        origins = {}
         for alert in alerts:
             if alert.state != 'open':
                 raise AlertError(gettext(
                         'training_abandon.msg_alert_closed',
                         alert=alert.rec_name, state=alert.state_string))
-            if origins.get(alert.enrolment) != 'absence':
-                origins[alert.enrolment] = alert.case_origin
-        groups = defaultdict(list)
-        for enrolment, origin in origins.items():
-            groups[enrolment.company, origin].append(enrolment)
+        groups = by_origin(
+            (a.company, a.enrolment, a.case_origin) for a in alerts)
         for (company, origin), enrolments in groups.items():
             Case.open_cases(enrolments, origin, tools.today(company))
 
@@ -640,14 +652,10 @@ class Alert(OutcomeMixin, ModelSQL, ModelView):
                 where=table.id.in_(alerts),
                 group_by=[table.company, table.enrolment, table.rule],
                 order_by=[table.company, table.enrolment]))
-        origins = {}
-        rule_origins = {r.id: r.case_origin for r in rules}
-        for company, enrolment, rule in cursor:
-            if origins.get((company, enrolment)) != 'absence':
-                origins[company, enrolment] = rule_origins[rule]
-        groups = defaultdict(list)
-        for (company, enrolment), origin in origins.items():
-            groups[company, origin].append(enrolment)
+        origins = {r.id: r.case_origin for r in rules}
+        groups = by_origin(
+            (company, enrolment, origins[rule])
+            for company, enrolment, rule in cursor)
         for (company, origin), ids in groups.items():
             company = Company(company)
             for sub_ids in grouped_slice(ids, OPENED):

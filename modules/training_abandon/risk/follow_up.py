@@ -24,7 +24,8 @@ class FollowUp(metaclass=PoolMeta):
                     f for f in follow_ups
                     if f.done_at and f.outcome in HEARD_OUTCOMES])
             if heard:
-                Alert.close_by(cls.__table__(), 'follow_up', heard)
+                table = cls.__table__()
+                Alert.close_by(table, 'follow_up', heard, table.done_at)
 
     @classmethod
     def _of_trainee(cls, follow_ups):

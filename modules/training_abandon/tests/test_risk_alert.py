@@ -7,6 +7,7 @@ from trytond.model.exceptions import AccessButtonError, AccessError
 from trytond.modules.training_abandon import tools
 from trytond.modules.training_abandon.exceptions import (
     AlertError, CaseOpenError, RiskRuleError, RiskRuleWarning)
+from trytond.modules.training_abandon.risk.alert import by_origin
 from trytond.modules.training_abandon.risk.criterion import (
     CRITERIA, heard_query)
 from trytond.modules.training_abandon.risk.enrolment import SLICE
@@ -557,6 +558,70 @@ class AlertTestCase(RiskTestCase):
                 alert, = self.alerts()
                 self.assertEqual(alert.state, state)
             self.assertEqual(alert.follow_up, follow_up)
+
+    @with_transaction()
+    def test_close_by(self):
+        "Test that the caller tells the time from which alerts are handled"
+        pool = Pool()
+        Alert = pool.get('training.alert')
+        FollowUp = pool.get('training.follow_up')
+        with set_up() as (company, session, _):
+            self.rule()
+            absent, = create_enrolments(session)
+            self.fill(session.slots[:2], {absent: 'absent'})
+            before, = FollowUp.create([{
+                        'company': company.id,
+                        'enrolment': absent.id,
+                        'party': absent.trainee.party.id,
+                        'done_at': tools.now() - 30 * DAY,
+                        'outcome': 'reached',
+                        }])
+            table = FollowUp.__table__()
+            for at, state in [(table.done_at, 'open'), (None, 'handled')]:
+                Alert.close_by(table, 'follow_up', [before], at)
+                alert, = self.alerts()
+                self.assertEqual(alert.state, state)
+
+    @with_transaction()
+    def test_absence_first(self):
+        "Test that the absences are the origin, whatever the order"
+        pool = Pool()
+        Alert = pool.get('training.alert')
+        Case = pool.get('training.abandon.case')
+        Rule = pool.get('training.risk.rule')
+        with set_up() as (company, session, _):
+            rules = [self.rule(opens='open'), *Rule.create([{
+                            'name': "Silence",
+                            'criterion': 'no_answer',
+                            'threshold': 1,
+                            'opens': 'open',
+                            }])]
+            self.assertEqual(
+                [r.case_origin == 'absence' for r in rules], [True, False])
+            for rules in [rules, rules[::-1]]:
+                enrolment, = create_enrolments(session)
+                now = tools.now()
+                alerts = Alert.create([{
+                            'company': company.id,
+                            'enrolment': enrolment.id,
+                            'rule': rule.id,
+                            'level': 'alert',
+                            'state': 'open',
+                            'first_seen': now,
+                            } for rule in rules])
+                for open_ in [
+                        lambda: Alert.open_due(rules, [company]),
+                        lambda: Alert.open_case(Alert.browse(alerts))]:
+                    with savepoint():
+                        open_()
+                        case, = Case.search(
+                            [('enrolment', '=', enrolment.id)])
+                        self.assertEqual(case.origin, 'absence')
+        self.assertEqual(
+            by_origin([
+                    (1, 2, 'other'), (1, 2, 'absence'), (1, 2, 'other'),
+                    (1, 3, 'other'), (4, 5, 'absence')]),
+            {(1, 'absence'): [2], (1, 'other'): [3], (4, 'absence'): [5]})
 
     @with_transaction()
     def test_guardian(self):
