@@ -534,6 +534,42 @@ class SettlementTestCase(DatabaseTestCase):
                 [('none', 0), ('indemnity', Decimal('-661.18'))])
 
     @with_transaction()
+    def test_certificate_corrected(self):
+        "Test that the settlements stay as long as the decision does"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Report = pool.get('training.abandon.certificate', type='report')
+        Settlement = pool.get('training.abandon.settlement')
+        with set_up() as (company, _, _), patch.object(
+                Report, 'convert', lambda *args, **kw: ('pdf', b'%PDF')):
+            records = self.create(company)
+            run_wizard(
+                'training.abandon.case.certify', [records.case],
+                kind='statement', channel='paper')
+            settlement = self.settle(records)
+            Case.issue_again([Case(records.case.id)])
+            self.assertEqual(Settlement(settlement.id).state, 'draft')
+            Settlement.post([Settlement(settlement.id)])
+            Case.issue_again([Case(records.case.id)])
+            self.assertFalse(Settlement(settlement.id).withdrawn)
+
+    @with_transaction()
+    def test_replaced(self):
+        "Test the settlement of a decision that another one replaces"
+        pool = Pool()
+        Settlement = pool.get('training.abandon.settlement')
+        with set_up() as (company, _, _):
+            records = self.create(company)
+            settlement = self.settle(records)
+            Settlement.post([settlement])
+            day = dt.date(2026, 4, 16)
+            with today(day):
+                decide(
+                    records.case, decision='invalidated', ground='resumed',
+                    effective_date=day)
+            self.assertTrue(Settlement(settlement.id).withdrawn)
+
+    @with_transaction()
     def test_outdated(self):
         "Test that what the decision does not say any more is not posted"
         pool = Pool()
