@@ -100,18 +100,14 @@ class Settlement(Workflow, ModelSQL, ModelView):
     completion_rate = fields.Integer(
         "Completion Rate", readonly=True,
         states={
-            'invisible': (
-                ~Eval('completion_rate', 0)
-                & (Eval('completion_rate', 0) != 0)),
+            'invisible': Eval('completion_rate', None) == None,  # noqa: E711
             },
         help="The percentage of the hours done, as the personal training "
         "account counts it.")
     contract_days = fields.Integer(
         "Contract Days", readonly=True,
         states={
-            'invisible': (
-                ~Eval('contract_days', 0)
-                & (Eval('contract_days', 0) != 0)),
+            'invisible': Eval('contract_days', None) == None,  # noqa: E711
             },
         help="The days of the apprenticeship contract, its first and last "
         "included.")

@@ -654,6 +654,7 @@ class SettlementTestCase(DatabaseTestCase):
         "Test that what is cancelled outside the periods leaves nothing"
         pool = Pool()
         Enrolment = pool.get('training.enrolment')
+        Settlement = pool.get('training.abandon.settlement')
         Slot = pool.get('training.session.slot')
         with set_up() as (company, _, _):
             records = self.create(company)
@@ -664,17 +665,20 @@ class SettlementTestCase(DatabaseTestCase):
                         'end': dt.time(15),
                         }])
             Slot.cancel([slot])
-            planned = Enrolment._planned_spans
+            planned, read = Enrolment._planned_spans, []
 
             def late(enrolment):
                 "Have the trainee expected until the day before"
+                read.append(enrolment)
                 return [
                     {**span, 'end': 2 * dt.date(2026, 4, 21).toordinal() + 1}
                     for span in planned(enrolment)]
 
             with patch.object(Enrolment, '_planned_spans', late):
                 settlement = self.settle(records)
-            self.assertEqual(settlement.indemnity, Decimal('661.18'))
+                read.clear()
+                Settlement.propose([records.case])
+            self.assertEqual(read, [records.enrolment])
             self.assertEqual(list(settlement.warnings), [])
 
     @with_transaction()
@@ -805,10 +809,14 @@ class SettlementTestCase(DatabaseTestCase):
     def test_statements(self):
         "Test that many cases are calculated at once"
         pool = Pool()
+        Enrolment = pool.get('training.enrolment')
         Settlement = pool.get('training.abandon.settlement')
         with set_up() as (company, _, _):
             counts = []
             records = [self.create(company, 'D01').case for _ in range(4)]
+            for day, case in enumerate(records, 1):
+                Enrolment.write([case.enrolment], {
+                        'agreement_date': dt.date(2026, 1, day)})
             for cases in [records[:1], records]:
                 cases = type(cases[0]).browse(cases)
                 with Transaction().set_context(_check_access=False), \
@@ -822,6 +830,7 @@ class SettlementTestCase(DatabaseTestCase):
         "Test the cases that wait for their settlement, and for whom"
         pool = Pool()
         Case = pool.get('training.abandon.case')
+        Enrolment = pool.get('training.enrolment')
         Line = pool.get('training.abandon.settlement.line')
         ModelData = pool.get('ir.model.data')
         Settlement = pool.get('training.abandon.settlement')
@@ -853,4 +862,13 @@ class SettlementTestCase(DatabaseTestCase):
                 [Decimal('661.18')])
             Settlement.cancel([settlement])
             self.assertEqual(waiting(head), 1)
+            # An apprenticeship is paid by day, without price
+            for kind, count in [('agreement', 0), ('apprenticeship', 1)]:
+                Enrolment.write([records.enrolment], {
+                        'agreement_kind': kind,
+                        'price': None,
+                        'indivisible_fees': None,
+                        'indemnity_kind': None,
+                        })
+                self.assertEqual(waiting(head), count)
             self.assertEqual(listed('act_settlement_indemnity', Line), [])
