@@ -329,13 +329,15 @@ class Settlement(metaclass=PoolMeta):
         cls._check_drafts(settlements)
         cls._check_invoiced(settlements)
         creditable = cls._creditable(settlements)
+        configured = cls._configured(settlements)
         invoices, held = [], []
         for settlement in settlements:
             for line in settlement._to_make():
                 with Transaction().set_context(
                         language=_language(line.payer),
                         company=settlement.company.id):
-                    if invoice := settlement._make(line, creditable):
+                    if invoice := settlement._make(
+                            line, creditable, configured[settlement.company]):
                         invoices.append(invoice)
                     else:
                         held.append(settlement)
@@ -418,7 +420,7 @@ class Settlement(metaclass=PoolMeta):
                         ].append((line, left))
         return result
 
-    def _make(self, line, creditable):
+    def _make(self, line, creditable, configured):
         "Return the document of the line, or None as long as it is held"
         if line.amount < 0:
             credit = self._credit(
@@ -428,8 +430,9 @@ class Settlement(metaclass=PoolMeta):
                     'training_abandon.msg_settlement_invoice_indemnity')
             return credit
         invoice_line = (
-            self._indemnity_line(line) if line.kind == 'indemnity'
-            else self._training_line(line))
+            self._indemnity_line(line, configured)
+            if line.kind == 'indemnity'
+            else self._training_line(line, configured))
         return self._invoice(line, invoice_line) if invoice_line else None
 
     def _credit(self, invoiced, amount):
@@ -484,19 +487,21 @@ class Settlement(metaclass=PoolMeta):
             else self._comment(invoice_line.taxes))
         return invoice
 
-    def _training_line(self, line):
+    def _training_line(self, line, configured):
         "Return the line of what is left to invoice to the payer"
-        invoice_line = self._product_line(line, 'training_product')
+        invoice_line = self._product_line(
+            line, 'training_product', configured)
         invoice_line.origin = self.enrolment
         invoice_line.description = '\n'.join(self._references(line.payer))
         return invoice_line
 
-    def _indemnity_line(self, line):
+    def _indemnity_line(self, line, configured):
         "Return the line of the indemnity, or None as long as it has no tax"
-        tax = self._configured('indemnity_tax')
+        tax = configured['indemnity_tax']
         if not tax:
             return None
-        invoice_line = self._product_line(line, 'indemnity_product')
+        invoice_line = self._product_line(
+            line, 'indemnity_product', configured)
         if tax == 'none':
             invoice_line.taxes = []
         invoice_line.origin = line
@@ -505,11 +510,11 @@ class Settlement(metaclass=PoolMeta):
                 *self._references(line.payer)])
         return invoice_line
 
-    def _product_line(self, line, name):
+    def _product_line(self, line, name, configured):
         pool = Pool()
         Configuration = pool.get('training.configuration')
         InvoiceLine = pool.get('account.invoice.line')
-        product = self._configured(name)
+        product = configured[name]
         if not product:
             raise SettlementError(gettext(
                     'training_abandon.msg_settlement_no_product',
@@ -521,10 +526,19 @@ class Settlement(metaclass=PoolMeta):
         invoice_line.on_change_product()
         return invoice_line
 
-    def _configured(self, name):
+    @classmethod
+    def _configured(cls, settlements):
+        "Return by company what is configured of the documents, by name"
         pool = Pool()
         Configuration = pool.get('training.configuration')
-        return Configuration(1).get_multivalue(name, company=self.company.id)
+        configuration = Configuration(1)
+        result = {}
+        for company in {s.company for s in settlements}:
+            with Transaction().set_context(company=company.id):
+                result[company] = {
+                    n: configuration.get_multivalue(n, company=company.id)
+                    for n in VALUES}
+        return result
 
     def _comment(self, taxes):
         return None if taxes else gettext(
@@ -532,8 +546,6 @@ class Settlement(metaclass=PoolMeta):
 
     def _references(self, payer):
         "Return the words that the documents repeat, and never the reason"
-        pool = Pool()
-        Certificate = pool.get('training.completion_certificate')
         enrolment = self.enrolment
         session = enrolment.session
         values = {
@@ -553,7 +565,9 @@ class Settlement(metaclass=PoolMeta):
         names = ['session', 'trainee', 'hours']
         if self.done and self.done < self.planned:
             names.append('partial')
-        certificate = Certificate.valid([enrolment]).get(enrolment)
+        certificate = next((
+                c for c in enrolment.completion_certificates
+                if not c.replaced_by and not c.voided_at), None)
         if certificate:
             values['certificate'] = certificate.number
             names.append('certificate')

@@ -2,6 +2,7 @@
 # this repository contains the full copyright notices and license terms.
 "The documents of the settlements, with the French chart of accounts"
 import datetime as dt
+import re
 from collections import defaultdict
 from contextlib import contextmanager
 from decimal import Decimal
@@ -220,7 +221,7 @@ class InvoiceTestCase(DatabaseTestCase):
                 company=records.company, type='out',
                 party=records.party(payer),
                 currency=records.company.currency,
-                invoice_date=dt.date(2026, 5, 1))
+                invoice_date=dt.date(2026, 12, 1))
             invoice.on_change_type()
             invoice.on_change_party()
             invoice.lines = [InvoiceLine(
@@ -552,6 +553,7 @@ class InvoiceTestCase(DatabaseTestCase):
         Invoice = pool.get('account.invoice')
         Settlement = pool.get('training.abandon.settlement')
         with self.settled(get_example('D11')) as (records, settlement):
+            Settlement.post([settlement])
             Invoice.post(self.bill(
                     records, ('client', 100), ('OPCO EP', -100)))
             with self.assertRaisesRegex(SettlementError, "invoiced or"):
@@ -580,7 +582,7 @@ class InvoiceTestCase(DatabaseTestCase):
         with self.settled(get_example('D02')) as (records, settlement):
             draft, = self.bill(records, ('client', 100))
             with self.assertRaisesRegex(
-                    SettlementError, f"draft invoice \"{draft.rec_name}\""):
+                    SettlementError, re.escape(f'"{draft.rec_name}"')):
                 Settlement.invoice([settlement])
 
     @with_transaction()
@@ -678,6 +680,9 @@ class InvoiceTestCase(DatabaseTestCase):
                 (Decimal(1870), Decimal(1750)))
             Settlement.invoice([settlement])
             self.assertEqual(self.amounts(settlement), [Decimal(120)])
+            invoice, = Settlement(settlement.id).invoices
+            self.assertIn("35:00", invoice.lines[0].description)
+            self.assertNotIn("partly", invoice.lines[0].description)
 
     @with_transaction()
     def test_no_product(self):

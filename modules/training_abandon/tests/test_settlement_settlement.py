@@ -503,7 +503,10 @@ class SettlementTestCase(DatabaseTestCase):
         "Test the settlements of a decision that is taken back"
         pool = Pool()
         Case = pool.get('training.abandon.case')
+        Line = pool.get('training.abandon.settlement.line')
+        ModelData = pool.get('ir.model.data')
         Settlement = pool.get('training.abandon.settlement')
+        Window = pool.get('ir.action.act_window')
         with set_up() as (company, _, _):
             records = self.create(company)
             draft = self.settle(records)
@@ -524,6 +527,10 @@ class SettlementTestCase(DatabaseTestCase):
             self.assertEqual((posted.state, posted.withdrawn), (
                     'posted', True))
             self.assertEqual(Settlement.current([records.case]), {})
+            window = Window(ModelData.get_id(
+                    'training_abandon', 'act_settlement_indemnity'))
+            self.assertEqual(
+                Line.search(PYSONDecoder().decode(window.pyson_domain)), [])
             # What is decided next is completed, not asked again
             with today(day):
                 decide(Case(records.case.id), ground='force_majeure',
