@@ -212,5 +212,9 @@ class SettlementPostedWarning(UserWarning):
     pass
 
 
+class SettlementWithdrawnWarning(UserWarning):
+    pass
+
+
 class CompletionCertificateError(UserError):
     pass

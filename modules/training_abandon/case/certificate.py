@@ -566,7 +566,6 @@ class CertificationMixin:
         Correction = pool.get('training.abandon.case.correction')
         cases = cls.lock_cases(cases)
         cls._check_issued(cases)
-        cls.check_undo(cases)
         cls.lock_mails(m for c in cases for m in c.mails)
         replaced = {c: c.certificate for c in cls.browse(cases)}
         cls._warn_answered(replaced.values())

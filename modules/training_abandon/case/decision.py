@@ -79,6 +79,7 @@ class DecisionMixin:
         "Undo what the decisions that another one replaces have produced"
         pool = Pool()
         Step = pool.get('training.abandon.case.step')
+        cls.check_undo(cases)
         cls.lock_mails(m for c in cases for m in c.mails)
         cls._record_decisions('replaced', cases)
         cls._cancel_transfers(cases)

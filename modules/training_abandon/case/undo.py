@@ -33,8 +33,8 @@ class UndoMixin:
 
     @classmethod
     def check_undo(cls, cases):
-        """Hook called before something is taken back on the cases: raise if
-        what others have rests on it."""
+        """Hook called before the decisions on the cases go, with what others
+        have that rests on them: raise if they have to stay."""
 
     @classmethod
     @ModelView.button_action('training_abandon.wizard_case_cancel_case')
@@ -285,7 +285,6 @@ class UndoMixin:
         and the step stays done.  steps are those that the user means."""
         cases, _ = cls._take_open(cases)
         cls._check_last_steps(cases, steps)
-        cls.check_undo(cases)
         cls.lock_mails(m for c in cases for m in c.mails)
         cases = cls.browse(cases)
         left = [c for c in cases if c.last_step.has_left]

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from trytond.i18n import gettext
 from trytond.model import ModelSQL, ModelView, fields
+from trytond.model.exceptions import AccessError
 from trytond.modules.company.model import CompanyValueMixin
 from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Eval
@@ -13,10 +14,10 @@ from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
 from .. import tools
-from ..exceptions import SettlementError
+from ..exceptions import SettlementError, SettlementWithdrawnWarning
 from ..training.enrolment import hours_name
 from .calculation import credits
-from .terms import Invoiced
+from .terms import Invoiced, invoiced_by_payer
 
 # The states in which an invoice is owed
 INVOICED_STATES = ['validated', 'posted', 'paid']
@@ -86,6 +87,35 @@ class Invoice(metaclass=PoolMeta):
         "document.")
 
     @classmethod
+    def check_modification(cls, mode, invoices, values=None, external=False):
+        super().check_modification(
+            mode, invoices, values=values, external=external)
+        if not external:
+            return
+        for invoice in invoices:
+            if (mode == 'create' and invoice.training_settlement
+                    or mode == 'write' and 'training_settlement' in values):
+                raise AccessError(gettext(
+                        'training_abandon.msg_settlement_invoice_modify',
+                        invoice=invoice.rec_name))
+
+    @classmethod
+    @ModelView.button
+    def post(cls, invoices):
+        pool = Pool()
+        Warning = pool.get('res.user.warning')
+        withdrawn = [
+            i for i in invoices
+            if i.training_settlement and i.training_settlement.withdrawn]
+        if withdrawn:
+            key = Warning.format('training_settlement_withdrawn', withdrawn)
+            if Warning.check(key):
+                raise SettlementWithdrawnWarning(key, gettext(
+                        'training_abandon.msg_settlement_withdrawn',
+                        invoices=tools.names(withdrawn)))
+        super().post(invoices)
+
+    @classmethod
     def copy(cls, invoices, default=None):
         default = default.copy() if default is not None else {}
         default.setdefault('training_settlement')
@@ -103,27 +133,51 @@ class InvoiceLine(metaclass=PoolMeta):
     @classmethod
     def of_enrolments(cls, enrolments):
         """Return by id of the enrolments the lines that invoice them, the
-        oldest first, and those that credit these lines by id."""
-        invoiced, credited = defaultdict(list), defaultdict(list)
-        for sub_enrolments in grouped_slice(enrolments, tools.BATCH):
-            lines = cls._of_origins(sub_enrolments)
-            for line in lines:
-                invoiced[line.origin.id].append(line)
-            for line in cls._of_origins(lines):
-                credited[line.origin.id].append(line)
-        return invoiced, credited
+        oldest first, and by id of these lines those that credit them."""
+        companies = {e.id: e.company for e in enrolments}
+        lines = [
+            x for x in cls._of_origins(enrolments)
+            if x.invoice.company == companies[x.origin.id]]
+        invoiced = defaultdict(list)
+        for line in lines:
+            invoiced[line.origin.id].append(line)
+        return invoiced, cls.credits_of(lines)
 
     @classmethod
-    def _of_origins(cls, origins):
+    def credits_of(cls, lines):
+        """Return by id of the lines those that credit them, those that credit
+        the latter, and so on."""
+        credited = defaultdict(list)
+        roots = {x.id: x.id for x in lines}
+        while lines:
+            lines = [x for x in cls._of_origins(lines) if x.id not in roots]
+            for line in lines:
+                root = roots[line.id] = roots[line.origin.id]
+                credited[root].append(line)
+        return credited
+
+    @classmethod
+    def _of_origins(cls, origins, states=INVOICED_STATES):
         lines = []
         for sub_origins in grouped_slice(list(origins), tools.BATCH):
             lines += cls.search([
                     ('origin', 'in', list(map(str, sub_origins))),
                     ('type', '=', 'line'),
-                    ('invoice.state', 'in', INVOICED_STATES),
+                    ('invoice.type', '=', 'out'),
+                    ('invoice.state', 'in', states),
                     ])
         return sorted(
             lines, key=lambda x: (str(x.invoice.invoice_date), x.id))
+
+    @property
+    def is_indemnity(self):
+        "If it invoices an indemnity, or credits one"
+        pool = Pool()
+        SettlementLine = pool.get('training.abandon.settlement.line')
+        origin = self.origin
+        while isinstance(origin, self.__class__):
+            origin = origin.origin
+        return isinstance(origin, SettlementLine)
 
 
 class Settlement(metaclass=PoolMeta):
@@ -144,133 +198,255 @@ class Settlement(metaclass=PoolMeta):
                 'depends': ['state', 'withdrawn'],
                 })
 
-    @classmethod
-    def _modified_when_posted(cls):
-        return super()._modified_when_posted() | {'invoices'}
+    def asked(self, invoiced):
+        documents = self._documents()
+        can_be_made = not self.withdrawn and self._is_left(
+            invoiced, documents)
+        result = []
+        for line, amount in super().asked(invoiced):
+            made = documents.get(line.document_key)
+            if made is None:
+                amount = amount if can_be_made else amount * 0
+            elif line.kind == 'indemnity':
+                amount = sum((x.amount for x in made), amount * 0)
+            else:
+                amount = sum((
+                        x.amount for x in made if x.invoice.state == 'draft'),
+                    amount * 0)
+            result.append((line, amount))
+        return result
 
-    @property
-    def has_documents(self):
-        return any(i.state != 'cancelled' for i in self.invoices)
+    def _documents(self):
+        """Return the lines of the documents that are made and not cancelled by
+        payer and if they are of an indemnity."""
+        result = defaultdict(list)
+        for invoice in self.invoices:
+            if invoice.state != 'cancelled':
+                is_indemnity = any(x.is_indemnity for x in invoice.lines)
+                result[invoice.party, is_indemnity] += [
+                    x for x in invoice.lines if x.type == 'line']
+        return dict(result)
+
+    def _to_make(self):
+        "Return the lines of which no document is made yet"
+        documents = self._documents()
+        return [
+            x for x in self.lines
+            if x.kind in {'invoice', 'credit', 'indemnity'} and x.amount
+            and x.document_key not in documents]
+
+    def _is_left(self, invoiced, documents):
+        """Return if the payers were invoiced, where no document is made yet,
+        what they were when the settlement was made."""
+        made = {payer for payer, is_indemnity in documents if not is_indemnity}
+        lines = {
+            x.payer: x for x in self.lines
+            if x.kind not in {'indemnity', 'carried'}}
+        if not any(
+                x.amount for payer, x in lines.items() if payer not in made):
+            return True
+        return all(
+            invoiced.get(p, 0) == (lines[p].invoiced if p in lines else 0)
+            for p in (invoiced.keys() | lines.keys()) - made)
 
     @classmethod
     def invoiced(cls, enrolments):
-        pool = Pool()
-        InvoiceLine = pool.get('account.invoice.line')
         result = defaultdict(list, super().invoiced(enrolments))
-        lines, credited = InvoiceLine.of_enrolments(enrolments)
-        currencies = {e.id: e.currency for e in enrolments}
-        for id_, invoiced in lines.items():
-            for line in [
-                    *invoiced, *(c for x in invoiced for c in credited[x.id])]:
+        lines = cls._invoiced_lines(enrolments)
+        for enrolment in enrolments:
+            for line, credited in lines[enrolment.id]:
+                amounts = [line, *credited]
                 invoice = line.invoice
-                if invoice.currency != currencies[id_]:
+                if invoice.currency != enrolment.currency:
+                    if not sum(x.amount for x in amounts):
+                        continue
                     raise SettlementError(gettext(
                             'training_abandon.msg_settlement_currency',
                             invoice=invoice.rec_name,
-                            currency=currencies[id_].rec_name))
-                result[id_].append(Invoiced(
-                        invoice.party, line.amount, invoice.invoice_date,
-                        _paid(line)))
+                            currency=enrolment.currency.rec_name))
+                result[enrolment.id] += [
+                    Invoiced(
+                        x.invoice.party, x.amount, x.invoice.invoice_date,
+                        _paid(x))
+                    for x in amounts]
         return dict(result)
+
+    @classmethod
+    def _invoiced_lines(cls, enrolments):
+        """Return by id of the enrolments the lines that count for them, the
+        oldest first, each with those that credit it."""
+        pool = Pool()
+        InvoiceLine = pool.get('account.invoice.line')
+        counted = cls._counted_enrolments(enrolments)
+        lines, credited = InvoiceLine.of_enrolments(
+            list({e for enrolments in counted.values() for e in enrolments}))
+        return {
+            id_: [
+                (x, credited[x.id]) for e in reversed(enrolments)
+                for x in lines[e.id]]
+            for id_, enrolments in counted.items()}
+
+    @classmethod
+    def _counted_enrolments(cls, enrolments):
+        """Return by id the enrolments themselves and those from which their
+        trainees were transferred, of which the invoices count for them."""
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        transferred = defaultdict(list)
+        found = list(enrolments)
+        while found:
+            cases = []
+            for sub_enrolments in grouped_slice(found, tools.BATCH):
+                cases += Case.search([
+                        ('new_enrolment', 'in', [
+                                e.id for e in sub_enrolments]),
+                        ('decision', '=', 'validated'),
+                        ('ground', '=', 'transfer'),
+                        ('state', '!=', 'cancelled'),
+                        ], order=[])
+            for case in cases:
+                transferred[case.new_enrolment.id].append(case.enrolment)
+            found = [c.enrolment for c in cases]
+        result = {}
+        for enrolment in enrolments:
+            counted = result[enrolment.id] = [enrolment]
+            for each in counted:
+                counted += transferred[each.id]
+        return result
 
     @classmethod
     @ModelView.button
     def invoice(cls, settlements):
         "Make the draft documents of the settlements, that are posted"
+        pool = Pool()
+        Invoice = pool.get('account.invoice')
         tools.lock(cls, settlements)
         settlements = cls.browse(settlements)
         cls.post([s for s in settlements if s.state == 'draft'])
         settlements = [
             s for s in cls.browse(settlements)
-            if s.state == 'posted' and not (
-                s.withdrawn or s.has_documents)]
+            if s.state == 'posted' and not s.withdrawn and s._to_make()]
+        cls._check_drafts(settlements)
         cls._check_invoiced(settlements)
+        creditable = cls._creditable(settlements)
+        configured = cls._configured(settlements)
+        invoices, held = [], []
         for settlement in settlements:
-            settlement._make_invoices()
+            for line in settlement._to_make():
+                with Transaction().set_context(
+                        language=_language(line.payer),
+                        company=settlement.company.id):
+                    if invoice := settlement._make(
+                            line, creditable, configured[settlement.company]):
+                        invoices.append(invoice)
+                    else:
+                        held.append(settlement)
+        Invoice.save(invoices)
+        Invoice.update_taxes(invoices)
+        for settlement in dict.fromkeys(held):
+            cls.notify_user(
+                [settlement], 'tryton-warning', gettext(
+                    'training_abandon.msg_settlement_indemnity_held',
+                    settlement=settlement.rec_name))
+
+    @classmethod
+    def _check_drafts(cls, settlements):
+        "Check that no draft made otherwise waits for the enrolments"
+        pool = Pool()
+        Invoice = pool.get('account.invoice')
+        InvoiceLine = pool.get('account.invoice.line')
+        enrolments = list({
+                e for counted in cls._counted_enrolments(
+                    {s.enrolment for s in settlements}).values()
+                for e in counted})
+        for line in InvoiceLine._of_origins(enrolments, ['draft']):
+            if not line.invoice.training_settlement:
+                raise SettlementError(gettext(
+                        'training_abandon.msg_settlement_draft',
+                        invoice=line.invoice.rec_name,
+                        enrolment=line.origin.rec_name))
+        drafts = defaultdict(set)
+        for invoice in Invoice.search([
+                    ('training_settlement.enrolment', 'in',
+                        [e.id for e in enrolments]),
+                    ('state', '=', 'draft'),
+                    ]):
+            settlement = invoice.training_settlement
+            drafts[settlement.enrolment].add(settlement)
+        for settlement in settlements:
+            if drafts[settlement.enrolment] - {settlement}:
+                settlement._refuse_invoiced_since()
 
     @classmethod
     def _check_invoiced(cls, settlements):
         "Check that nothing was invoiced since the settlements were made"
-        pool = Pool()
-        Invoice = pool.get('account.invoice')
         invoiced = cls.invoiced([s.enrolment for s in settlements])
         for settlement in settlements:
-            total = sum(
-                (x.amount for x in invoiced.get(settlement.enrolment.id, [])),
-                Decimal(0))
-            drafts = Invoice.search([
-                    ('training_settlement.enrolment', '=',
-                        settlement.enrolment.id),
-                    ('state', '=', 'draft'),
-                    ], limit=1)
-            if drafts or total != settlement.invoiced_amount:
-                raise SettlementError(gettext(
-                        'training_abandon.msg_settlement_invoiced_since',
-                        settlement=settlement.rec_name))
+            by_payer = invoiced_by_payer(
+                invoiced.get(settlement.enrolment.id, []))
+            if not settlement._is_left(by_payer, settlement._documents()):
+                settlement._refuse_invoiced_since()
 
-    def _make_invoices(self):
-        pool = Pool()
-        Invoice = pool.get('account.invoice')
-        invoices, held = [], []
-        for line in self.lines:
-            with Transaction().set_context(
-                    language=_language(line.payer), company=self.company.id):
-                if line.kind == 'credit':
-                    invoices.append(self._credit(line))
-                elif line.kind == 'invoice':
-                    invoices.append(self._invoice(line, self._training_line(
-                                line)))
-                elif line.kind == 'indemnity' and line.amount < 0:
-                    if credit := self._credit_indemnity(line):
-                        invoices.append(credit)
-                elif line.kind == 'indemnity' and line.amount:
-                    if indemnity := self._indemnity_line(line):
-                        invoices.append(self._invoice(line, indemnity))
-                    else:
-                        held.append(line)
-        Invoice.save(invoices)
-        Invoice.update_taxes(invoices)
-        if held:
-            self.notify_user(
-                [self], 'tryton-warning', gettext(
-                    'training_abandon.msg_settlement_indemnity_held',
-                    settlement=self.rec_name))
+    def _refuse_invoiced_since(self):
+        raise SettlementError(gettext(
+                'training_abandon.msg_settlement_invoiced_since',
+                settlement=self.rec_name))
 
-    def _credit(self, line):
-        "Return the credit note of what the payer was invoiced too much"
+    @classmethod
+    def _creditable(cls, settlements):
+        """Return what is left of the lines of the invoices, the oldest first,
+        by settlement, payer and if they are of an indemnity"""
         pool = Pool()
         InvoiceLine = pool.get('account.invoice.line')
-        lines, credited = InvoiceLine.of_enrolments([self.enrolment])
-        return self._credit_of([
-                (x, x.amount + sum(c.amount for c in credited[x.id]))
-                for x in lines[self.enrolment.id]
-                if x.invoice.party == line.payer], -line.amount)
-
-    def _credit_indemnity(self, line):
-        "Return the credit note of an indemnity that is not due any more"
-        pool = Pool()
-        InvoiceLine = pool.get('account.invoice.line')
+        result = defaultdict(list)
+        invoiced = cls._invoiced_lines([s.enrolment for s in settlements])
+        posted = cls._posted([s.case for s in settlements])
         lines = InvoiceLine._of_origins([
-                x for s in self._posted([self.case])[self.case]
-                for x in s.lines
-                if x.kind == 'indemnity' and x.payer == line.payer])
-        credited = defaultdict(Decimal)
-        for credit in InvoiceLine._of_origins(lines):
-            credited[credit.origin.id] += credit.amount
-        credit = self._credit_of(
-            [(x, x.amount + credited[x.id]) for x in lines], -line.amount)
-        if credit:
-            credit.comment = gettext(
-                'training_abandon.msg_settlement_invoice_indemnity')
-        return credit
+                x for by_case in posted.values() for s in by_case
+                for x in s.lines if x.kind == 'indemnity'])
+        credited = InvoiceLine.credits_of(lines)
+        indemnities = defaultdict(list)
+        for line in lines:
+            indemnities[line.origin.settlement.case].append(
+                (line, credited[line.id]))
+        for settlement in settlements:
+            for is_indemnity, lines in enumerate([
+                        invoiced[settlement.enrolment.id],
+                        indemnities[settlement.case]]):
+                for line, credits_ in lines:
+                    left = line.amount + sum(x.amount for x in credits_)
+                    result[
+                        settlement, line.invoice.party, bool(is_indemnity)
+                        ].append((line, left))
+        return result
 
-    def _credit_of(self, invoiced, amount):
+    def _make(self, line, creditable, configured):
+        "Return the document of the line, or None as long as it is held"
+        if line.amount < 0:
+            credit = self._credit(
+                creditable[(self, *line.document_key)], -line.amount)
+            if line.kind == 'indemnity':
+                credit.comment = gettext(
+                    'training_abandon.msg_settlement_invoice_indemnity')
+            return credit
+        invoice_line = (
+            self._indemnity_line(line, configured)
+            if line.kind == 'indemnity'
+            else self._training_line(line, configured))
+        return self._invoice(line, invoice_line) if invoice_line else None
+
+    def _credit(self, invoiced, amount):
         """Return the credit note of the amount on the lines with what is left
-        of them, or None when nothing is"""
+        of them."""
         left = sum((x for _, x in invoiced), Decimal(0))
         to_credit = credits(left - amount, invoiced)
-        if not to_credit:
-            return None
+        if sum(x for _, x in to_credit) != amount:
+            self._refuse_invoiced_since()
+        for line, _ in to_credit:
+            if line.invoice.state == 'validated':
+                raise SettlementError(gettext(
+                        'training_abandon.msg_settlement_validated',
+                        invoice=line.invoice.rec_name))
         credit = to_credit[0][0].invoice._credit()
         credit.lines = [
             self._credit_line(origin, amount) for origin, amount in to_credit]
@@ -311,19 +487,21 @@ class Settlement(metaclass=PoolMeta):
             else self._comment(invoice_line.taxes))
         return invoice
 
-    def _training_line(self, line):
+    def _training_line(self, line, configured):
         "Return the line of what is left to invoice to the payer"
-        invoice_line = self._product_line(line, 'training_product')
+        invoice_line = self._product_line(
+            line, 'training_product', configured)
         invoice_line.origin = self.enrolment
         invoice_line.description = '\n'.join(self._references(line.payer))
         return invoice_line
 
-    def _indemnity_line(self, line):
+    def _indemnity_line(self, line, configured):
         "Return the line of the indemnity, or None as long as it has no tax"
-        tax = self._configured('indemnity_tax')
+        tax = configured['indemnity_tax']
         if not tax:
             return None
-        invoice_line = self._product_line(line, 'indemnity_product')
+        invoice_line = self._product_line(
+            line, 'indemnity_product', configured)
         if tax == 'none':
             invoice_line.taxes = []
         invoice_line.origin = line
@@ -332,11 +510,11 @@ class Settlement(metaclass=PoolMeta):
                 *self._references(line.payer)])
         return invoice_line
 
-    def _product_line(self, line, name):
+    def _product_line(self, line, name, configured):
         pool = Pool()
         Configuration = pool.get('training.configuration')
         InvoiceLine = pool.get('account.invoice.line')
-        product = self._configured(name)
+        product = configured[name]
         if not product:
             raise SettlementError(gettext(
                     'training_abandon.msg_settlement_no_product',
@@ -346,16 +524,21 @@ class Settlement(metaclass=PoolMeta):
             party=line.payer, invoice_type='out', product=product,
             quantity=1, unit_price=line.amount, taxes=[], unit=None)
         invoice_line.on_change_product()
-        if not getattr(invoice_line, 'account', None):
-            raise SettlementError(gettext(
-                    'training_abandon.msg_settlement_no_account',
-                    product=product.rec_name))
         return invoice_line
 
-    def _configured(self, name):
+    @classmethod
+    def _configured(cls, settlements):
+        "Return by company what is configured of the documents, by name"
         pool = Pool()
         Configuration = pool.get('training.configuration')
-        return Configuration(1).get_multivalue(name, company=self.company.id)
+        configuration = Configuration(1)
+        result = {}
+        for company in {s.company for s in settlements}:
+            with Transaction().set_context(company=company.id):
+                result[company] = {
+                    n: configuration.get_multivalue(n, company=company.id)
+                    for n in VALUES}
+        return result
 
     def _comment(self, taxes):
         return None if taxes else gettext(
@@ -363,8 +546,6 @@ class Settlement(metaclass=PoolMeta):
 
     def _references(self, payer):
         "Return the words that the documents repeat, and never the reason"
-        pool = Pool()
-        Certificate = pool.get('training.completion_certificate')
         enrolment = self.enrolment
         session = enrolment.session
         values = {
@@ -382,9 +563,11 @@ class Settlement(metaclass=PoolMeta):
                 if f.funder == payer and f.file_number),
             }
         names = ['session', 'trainee', 'hours']
-        if self.done:
+        if self.done and self.done < self.planned:
             names.append('partial')
-        certificate = Certificate.valid([enrolment]).get(enrolment)
+        certificate = next((
+                c for c in enrolment.completion_certificates
+                if not c.replaced_by and not c.voided_at), None)
         if certificate:
             values['certificate'] = certificate.number
             names.append('certificate')
@@ -398,7 +581,8 @@ class Settlement(metaclass=PoolMeta):
 def _paid(line):
     "Return the part of the amount of the line that is paid"
     invoice = line.invoice
-    if line.amount < 0 or not invoice.total_amount:
+    if (line.amount < 0 or not invoice.total_amount
+            or invoice.state not in {'posted', 'paid'}):
         return Decimal(0)
     paid = 1 - invoice.amount_to_pay / invoice.total_amount
     return invoice.currency.round(line.amount * paid)

@@ -25,11 +25,6 @@ class Case(metaclass=PoolMeta):
         cls._leave_settlements(cases)
 
     @classmethod
-    def _replace_decisions(cls, cases, reason):
-        cls._leave_settlements(cases)
-        super()._replace_decisions(cases, reason)
-
-    @classmethod
     def _leave_settlements(cls, cases):
         """Cancel the settlements of the decisions that the cases will have no
         more, warn of those that are posted and mark them: they stay."""

@@ -170,39 +170,41 @@ class CompletionCertificate(ModelSQL, ModelView):
                     'training_abandon.msg_completion_certificate_no_hours',
                     enrolments=tools.names(refused)))
         valid = cls.valid(enrolments)
-        values = cls._contents(enrolments, days)
-        to_issue = [
-            e for e in enrolments
-            if e not in valid or any(
-                getattr(valid[e], n) != v for n, v in values[e].items()
-                if n not in {'company', 'enrolment'})]
-        issued = cls._create(to_issue, values, days)
+        by_company = defaultdict(list)
+        for enrolment in enrolments:
+            by_company[enrolment.company].append(enrolment)
+        issued, to_write = {}, []
+        for company, group in by_company.items():
+            values = cls._contents(company, group, days)
+            issued.update(cls._create(company, {
+                        e: v for e, v in values.items()
+                        if e not in valid
+                        or valid[e].content_sha256 != v['content_sha256']},
+                    days))
         for enrolment, certificate in issued.items():
             if enrolment in valid:
-                cls.write(
-                    [valid[enrolment]], {'replaced_by': certificate.id})
+                to_write += [
+                    [valid[enrolment]], {'replaced_by': certificate.id}]
+        if to_write:
+            cls.write(*to_write)
         valid.update(issued)
         return [valid[e] for e in enrolments]
 
     @classmethod
-    def _contents(cls, enrolments, days):
-        "Return the values of the certificates by enrolment"
+    def _contents(cls, company, enrolments, days):
+        "Return the values of the certificates of the company by enrolment"
         pool = Pool()
         Enrolment = pool.get('training.enrolment')
         Report = pool.get('training.completion_certificate', type='report')
-        by_company = defaultdict(list)
-        for enrolment in enrolments:
-            by_company[enrolment.company].append(enrolment)
         result = {}
-        for company, group in by_company.items():
-            with Report.in_language_of(company):
-                for enrolment in tools.browse_sets(Enrolment, group):
-                    values = cls._content(enrolment, days[enrolment.id])
-                    words = Report.get_words(enrolment, values)
-                    values['content_sha256'] = _hash(json.dumps(
-                            [words, days[enrolment.id]],
-                            default=str, sort_keys=True).encode())
-                    result[enrolment] = values
+        with Report.in_language_of(company):
+            for enrolment in tools.browse_sets(Enrolment, enrolments):
+                values = cls._content(enrolment, days[enrolment.id])
+                words = Report.get_words(enrolment, values)
+                values['content_sha256'] = _hash(json.dumps(
+                        [words, days[enrolment.id]],
+                        default=str, sort_keys=True).encode())
+                result[enrolment] = values
         return result
 
     @classmethod
@@ -219,30 +221,27 @@ class CompletionCertificate(ModelSQL, ModelView):
             }
 
     @classmethod
-    def _create(cls, enrolments, values, days):
+    def _create(cls, company, values, days):
+        "Create the certificates of the company that have the values"
         pool = Pool()
         Configuration = pool.get('training.configuration')
         Report = pool.get('training.completion_certificate', type='report')
-        by_company = defaultdict(list)
-        for enrolment in enrolments:
-            by_company[enrolment.company].append(enrolment)
-        result = {}
-        for company, group in by_company.items():
-            sequence = Configuration(1).get_multivalue(
-                'completion_sequence', company=company.id)
-            numbers = dict(zip(group, sequence.get_many(len(group))))
-            documents = Report.issue({
-                    e: {**values[e], 'number': numbers[e], 'days': days[e.id]}
-                    for e in group})
-            certificates = cls.create([{
-                        **values[enrolment],
-                        'number': numbers[enrolment],
-                        'document': documents[enrolment],
-                        'sha256': _hash(documents[enrolment]),
-                        'issued_at': tools.now(),
-                        } for enrolment in group])
-            result.update(zip(group, certificates))
-        return result
+        if not values:
+            return {}
+        sequence = Configuration(1).get_multivalue(
+            'completion_sequence', company=company.id)
+        numbers = dict(zip(values, sequence.get_many(len(values))))
+        documents = Report.issue({
+                e: {**v, 'number': numbers[e], 'days': days[e.id]}
+                for e, v in values.items()})
+        certificates = cls.create([{
+                    **v,
+                    'number': numbers[enrolment],
+                    'document': documents[enrolment],
+                    'sha256': _hash(documents[enrolment]),
+                    'issued_at': tools.now(),
+                    } for enrolment, v in values.items()])
+        return dict(zip(values, certificates))
 
 
 def _hash(data):

@@ -226,21 +226,13 @@ class Rule(Workflow, ModelSQL, ModelView):
         default.setdefault('state', cls.default_state())
         return super().copy(rules, default=default)
 
-    @classmethod
-    def at(cls, date):
-        """Return the rules of the agreements of the date by code, what is
-        active first"""
-        rules = cls.search([
-                ['OR',
-                    ('start_date', '=', None),
-                    ('start_date', '<=', date),
-                    ],
-                ['OR',
-                    ('end_date', '=', None),
-                    ('end_date', '>=', date),
-                    ],
-                ])
-        order = ['inactive', 'to_confirm', 'active']
-        return {
-            r.code: r
-            for r in sorted(rules, key=lambda r: (order.index(r.state), r.id))}
+
+def rules_at(date, rules):
+    """Return those of the rules that are of the agreements of the date by
+    code, what is active first"""
+    order = ['inactive', 'to_confirm', 'active']
+    return {
+        r.code: r
+        for r in sorted(rules, key=lambda r: (order.index(r.state), r.id))
+        if (not r.start_date or r.start_date <= date)
+        and (not r.end_date or date <= r.end_date)}

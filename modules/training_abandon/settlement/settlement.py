@@ -39,6 +39,7 @@ WARNINGS = [
     ]
 # What changes while the amounts stay
 NOT_COMPARED = {'invoiced_amount', 'warnings'}
+MODIFIED_WHEN_POSTED = {'state', 'withdrawn'}
 
 
 class Settlement(Workflow, ModelSQL, ModelView):
@@ -99,18 +100,14 @@ class Settlement(Workflow, ModelSQL, ModelView):
     completion_rate = fields.Integer(
         "Completion Rate", readonly=True,
         states={
-            'invisible': (
-                ~Eval('completion_rate', 0)
-                & (Eval('completion_rate', 0) != 0)),
+            'invisible': Eval('completion_rate', None) == None,  # noqa: E711
             },
         help="The percentage of the hours done, as the personal training "
         "account counts it.")
     contract_days = fields.Integer(
         "Contract Days", readonly=True,
         states={
-            'invisible': (
-                ~Eval('contract_days', 0)
-                & (Eval('contract_days', 0) != 0)),
+            'invisible': Eval('contract_days', None) == None,  # noqa: E711
             },
         help="The days of the apprenticeship contract, its first and last "
         "included.")
@@ -215,15 +212,10 @@ class Settlement(Workflow, ModelSQL, ModelView):
         for settlement in settlements:
             if (mode == 'delete'
                     or settlement.state != 'draft'
-                    and values.keys() - cls._modified_when_posted()):
+                    and values.keys() - MODIFIED_WHEN_POSTED):
                 raise AccessError(gettext(
                         'training_abandon.msg_settlement_modify',
                         settlement=settlement.rec_name))
-
-    @classmethod
-    def _modified_when_posted(cls):
-        "Return the names of the fields that may change once it is posted"
-        return {'state', 'withdrawn'}
 
     @classmethod
     def copy(cls, settlements, default=None):
@@ -310,10 +302,12 @@ class Settlement(Workflow, ModelSQL, ModelView):
             (x.due, x.reason)
             for s in settlements for x in s.lines if x.reason}
 
-    @property
-    def has_documents(self):
-        "If its documents are made, elsewhere if not here"
-        return True
+    def asked(self, invoiced):
+        """Hook that returns the (line, amount) that the posted settlement asks
+        and that are not in what was invoiced by payer
+
+        Its documents are made elsewhere if not here."""
+        return [(x, x.amount) for x in self.lines if x.kind != 'carried']
 
     def _says(self, values, lines):
         """Return if the settlement has the values and the lines
@@ -433,24 +427,12 @@ class Proposal:
         self.words = Words(case.enrolment.currency)
 
     def _count(self, settlement):
-        """Count what the posted settlement asks as invoiced
-
-        Once its documents are invoiced themselves it asks nothing more; it
-        never has any when it was withdrawn, or something else invoiced,
-        before."""
-        lines = [
-            x for x in settlement.lines
-            if x.kind not in {'indemnity', 'carried'}]
-        is_left = all(x.invoiced == self.invoiced[x.payer] for x in lines)
-        if not settlement.has_documents and (
-                settlement.withdrawn or not is_left):
-            return
-        for line in lines:
-            if line.invoiced == self.invoiced[line.payer]:
-                self.invoiced[line.payer] = line.due
-        for line in settlement.lines:
-            if line.kind == 'indemnity':
-                self.indemnities[line.payer] += line.amount
+        "Count what the posted settlement asks as invoiced"
+        for line, amount in settlement.asked(self.invoiced):
+            counted = (
+                self.indemnities if line.kind == 'indemnity'
+                else self.invoiced)
+            counted[line.payer] += amount
 
     def get(self, corrections):
         "Return the values of the settlement and those of its lines"
@@ -675,6 +657,10 @@ class Line(sequence_ordered(), ModelSQL, ModelView):
         cls.__access__.add('settlement')
         t = cls.__table__()
         cls._sql_indexes.add(Index(t, (t.payer, Index.Equality())))
+
+    @property
+    def document_key(self):
+        return self.payer, self.kind == 'indemnity'
 
     @fields.depends('settlement', '_parent_settlement.currency')
     def on_change_with_currency(self, name=None):

@@ -15,7 +15,7 @@ SETTLING_GROUPS = ['group_accounting', 'group_training_admin']
 
 
 class CasesToSettle(Source):
-    "The decided cases with a price and no settlement, of who may settle them"
+    "The decided cases that are paid and not settled, of who may settle them"
     kind = 'settle'
     model = 'training.abandon.case'
 
@@ -43,7 +43,9 @@ class CasesToSettle(Source):
         return from_, enrolled(
             enrolment, case.company,
             since=case.effective_date), (
-                ~settled & (enrolment.price != Null))
+                ~settled & (
+                    (enrolment.price != Null)
+                    | (enrolment.agreement_kind == 'apprenticeship')))
 
     def words(self, cases):
         return {

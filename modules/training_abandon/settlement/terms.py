@@ -18,6 +18,7 @@ from ..stored import of_ids
 from ..training.half_day import half_day
 from .calculation import (
     FUNDED_KINDS, Clause, Contract, Funding, Refused, Terms, Withdrawal)
+from .rule import rules_at
 
 MINUTE = dt.timedelta(minutes=1)
 ZERO = dt.timedelta()
@@ -38,6 +39,7 @@ class Facts:
     def __init__(self, cases, invoiced):
         pool = Pool()
         Enrolment = pool.get('training.enrolment')
+        Rule = pool.get('training.abandon.settlement.rule')
         self.enrolments = [c.enrolment for c in cases]
         self.attended = Enrolment.times_attended(self.enrolments)
         self.attended_days = hours_by_day(self.enrolments)
@@ -46,14 +48,7 @@ class Facts:
         self.cancelled = self._cancelled()
         self.evidences = self._evidences(cases)
         self.invoiced = invoiced
-        self._rules = {}
-
-    def rules(self, date):
-        pool = Pool()
-        Rule = pool.get('training.abandon.settlement.rule')
-        if date not in self._rules:
-            self._rules[date] = Rule.at(date)
-        return self._rules[date]
+        self.rules = Rule.search([])
 
     def _cancelled(self):
         """Return by id of the enrolment the time that the provider does not
@@ -61,13 +56,15 @@ class Facts:
         cursor = Transaction().connection.cursor()
         by_id = {e.id: e for e in self.enrolments}
         cancelled, kept = defaultdict(dt.timedelta), defaultdict(dt.timedelta)
+        spans = {id_: e._planned_spans() for id_, e in by_id.items()}
         for sub_ids in grouped_slice(list(by_id), tools.BATCH):
             cursor.execute(*tools.apply_types(
                     _planning_query(of_ids(sub_ids)),
                     None, 'DATE', None, None, None, 'INTERVAL'))
             for id_, date, half, weekday, state, duration in cursor:
-                spans = by_id[id_]._planned_spans()
-                if _covers(spans, half_day(date, half), f'{weekday}_{half}'):
+                if _covers(
+                        spans[id_], half_day(date, half),
+                        f'{weekday}_{half}'):
                     times = cancelled if state == 'cancelled' else kept
                     times[id_] += duration
         return {
@@ -228,8 +225,9 @@ def get_terms(case, facts):
             if enrolment.agreement_date else None,
             enrolment.agreement_signature in {
                 'at_a_distance', 'off_premises'}),
-        rules=facts.rules(
-            enrolment.agreement_date or enrolment.contract_start or start))
+        rules=rules_at(
+            enrolment.agreement_date or enrolment.contract_start or start,
+            facts.rules))
 
 
 def first_day(enrolment):

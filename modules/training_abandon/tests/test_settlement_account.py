@@ -2,14 +2,19 @@
 # this repository contains the full copyright notices and license terms.
 "The documents of the settlements, with the French chart of accounts"
 import datetime as dt
+import re
 from collections import defaultdict
 from contextlib import contextmanager
 from decimal import Decimal
+from unittest.mock import patch
 
+from trytond.model.exceptions import AccessError
 from trytond.modules.account.tests import create_chart, get_fiscalyear
 from trytond.modules.account_invoice.tests import set_invoice_sequences
-from trytond.modules.training_abandon.exceptions import SettlementError
+from trytond.modules.training_abandon.exceptions import (
+    SettlementError, SettlementWithdrawnWarning)
 from trytond.pool import Pool
+from trytond.pyson import PYSONDecoder
 from trytond.tests.test_tryton import DB_NAME, with_transaction
 from trytond.transaction import Transaction, TransactionError
 
@@ -193,6 +198,48 @@ class InvoiceTestCase(DatabaseTestCase):
             run_wizard('training.abandon.case.settle', [records.case])
             yield records, Settlement.current([records.case])[records.case]
 
+    def amounts(self, settlement):
+        "Return the amounts of the documents that are not cancelled"
+        return sorted(
+            i.untaxed_amount for i in type(settlement)(settlement.id).invoices
+            if i.state != 'cancelled')
+
+    def settle(self, records):
+        pool = Pool()
+        Settlement = pool.get('training.abandon.settlement')
+        run_wizard('training.abandon.case.settle', [records.case])
+        return Settlement.current([records.case])[records.case]
+
+    def bill(self, records, *bills):
+        "Return the draft invoices of the enrolment made by hand"
+        pool = Pool()
+        Invoice = pool.get('account.invoice')
+        InvoiceLine = pool.get('account.invoice.line')
+        accounts, invoices = records.accounts, []
+        for payer, amount in bills:
+            invoice = Invoice(
+                company=records.company, type='out',
+                party=records.party(payer),
+                currency=records.company.currency,
+                invoice_date=dt.date(2026, 12, 1))
+            invoice.on_change_type()
+            invoice.on_change_party()
+            invoice.lines = [InvoiceLine(
+                    type='line', company=records.company, quantity=1,
+                    currency=records.company.currency,
+                    account=accounts.revenue, unit_price=Decimal(amount),
+                    description="Training", origin=records.enrolment)]
+            invoices.append(invoice)
+        Invoice.save(invoices)
+        return invoices
+
+    def invoiced(self, records):
+        pool = Pool()
+        Settlement = pool.get('training.abandon.settlement')
+        return sum(
+            x.amount for x in Settlement.invoiced(
+                [records.enrolment])[records.enrolment.id])
+
     def check(self, example, expected, active=False):
         pool = Pool()
         Settlement = pool.get('training.abandon.settlement')
@@ -326,6 +373,14 @@ class InvoiceTestCase(DatabaseTestCase):
             self.assertEqual(invoice.untaxed_amount, Decimal('1276.07'))
             self.assertEqual(settlement.indemnity, Decimal('661.18'))
             self.assertIn("261-4-4°", invoice.comment)
+            # It is made once the tax is chosen
+            configuration.indemnity_tax = 'none'
+            configuration.save()
+            for _ in range(2):
+                Settlement.invoice([Settlement(settlement.id)])
+                self.assertEqual(
+                    self.amounts(settlement),
+                    [Decimal('661.18'), Decimal('1276.07')])
 
     @with_transaction()
     def test_invoiced_since(self):
@@ -359,11 +414,6 @@ class InvoiceTestCase(DatabaseTestCase):
             run_wizard('training.abandon.case.settle', [records.case])
             return Settlement.current([records.case])[records.case]
 
-        def amounts(settlement):
-            return sorted(
-                i.untaxed_amount
-                for i in Settlement(settlement.id).invoices)
-
         with self.settled(get_example('D02')) as (records, first):
             Settlement.post([first])
             second = settle(indivisible_fees=Decimal(0))
@@ -377,12 +427,12 @@ class InvoiceTestCase(DatabaseTestCase):
             self.assertEqual(settle(), second)
             Settlement.invoice([second])
             self.assertEqual(
-                amounts(second), [Decimal('-120.21'), Decimal('36.06')])
+                self.amounts(second), [Decimal('-120.21'), Decimal('36.06')])
             with today(dt.date(2026, 12, 31)):
                 Invoice.post(list(Settlement(second.id).invoices))
             third = settle(indemnity_kind=None)
             Settlement.invoice([third])
-            self.assertEqual(amounts(third), [Decimal('-697.24')])
+            self.assertEqual(self.amounts(third), [Decimal('-697.24')])
             credit, = Settlement(third.id).invoices
             self.assertEqual(len(credit.lines), 2)
             self.assertEqual(
@@ -404,9 +454,7 @@ class InvoiceTestCase(DatabaseTestCase):
             settlement = Settlement.current([records.case])[records.case]
             Settlement.invoice([settlement])
             self.assertEqual(
-                sorted(
-                    i.untaxed_amount
-                    for i in Settlement(settlement.id).invoices),
+                self.amounts(settlement),
                 [Decimal('661.18'), Decimal('1176.07')])
 
     @with_transaction()
@@ -430,6 +478,211 @@ class InvoiceTestCase(DatabaseTestCase):
             Settlement.invoice([settlement])
             invoice, = Settlement(settlement.id).invoices
             self.assertEqual(invoice.untaxed_amount, Decimal('1276.07'))
+
+    @with_transaction()
+    def test_withdrawn_drafts(self):
+        "Test that who posts the drafts of a withdrawn decision is warned"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Invoice = pool.get('account.invoice')
+        ModelData = pool.get('ir.model.data')
+        Settlement = pool.get('training.abandon.settlement')
+        Window = pool.get('ir.action.act_window')
+        window = Window(ModelData.get_id(
+                'training_abandon', 'act_credit_note_form'))
+        domain = PYSONDecoder().decode(window.pyson_domain)
+        with self.settled(get_example('D01')) as (records, settlement):
+            Settlement.invoice([settlement])
+            credit, = Settlement(settlement.id).invoices
+            self.assertEqual(Invoice.search(domain), [credit])
+            Case.take_back([Case(records.case.id)], "Mistake")
+            self.assertEqual(Invoice.search(domain), [])
+            with Transaction().set_context(_skip_warnings=False), \
+                    self.assertRaises(SettlementWithdrawnWarning):
+                Invoice.post([Invoice(credit.id)])
+            with Transaction().set_context(_check_access=True), \
+                    self.assertRaises(AccessError):
+                Invoice.write(
+                    [Invoice(credit.id)], {'training_settlement': None})
+
+    @with_transaction()
+    def test_made_again(self):
+        "Test that a draft that is deleted is made again, it alone"
+        pool = Pool()
+        Invoice = pool.get('account.invoice')
+        Settlement = pool.get('training.abandon.settlement')
+        expected = [Decimal('661.18'), Decimal('1276.07')]
+        with self.settled(get_example('D02')) as (records, settlement):
+            Settlement.invoice([settlement])
+            indemnity, = [
+                i for i in Settlement(settlement.id).invoices
+                if i.untaxed_amount == expected[0]]
+            Invoice.delete([
+                    i for i in Settlement(settlement.id).invoices
+                    if i != indemnity])
+            self.assertEqual(self.settle(records), settlement)
+            Settlement.invoice([Settlement(settlement.id)])
+            self.assertEqual(self.amounts(settlement), expected)
+            Invoice.delete([indemnity])
+            with today(dt.date(2026, 12, 31)):
+                Invoice.post(list(Settlement(settlement.id).invoices))
+            Settlement.invoice([Settlement(settlement.id)])
+            self.assertEqual(self.amounts(settlement), expected)
+            self.assertEqual(self.settle(records), settlement)
+
+    @with_transaction()
+    def test_draft_changed(self):
+        "Test that what a draft asks is what it has"
+        pool = Pool()
+        InvoiceLine = pool.get('account.invoice.line')
+        Settlement = pool.get('training.abandon.settlement')
+        with self.settled(get_example('D02')) as (records, settlement):
+            Settlement.invoice([settlement])
+            line, = [
+                x for i in Settlement(settlement.id).invoices for x in i.lines
+                if x.amount == Decimal('1276.07')]
+            InvoiceLine.write([line], {'unit_price': Decimal(1200)})
+            self.assertEqual(
+                [(x.kind, x.amount) for x in self.settle(records).lines],
+                [('invoice', Decimal('76.07')), ('indemnity', 0)])
+
+    @with_transaction()
+    def test_other_payer(self):
+        "Test that what was invoiced since is compared by payer"
+        pool = Pool()
+        Invoice = pool.get('account.invoice')
+        Settlement = pool.get('training.abandon.settlement')
+        with self.settled(get_example('D11')) as (records, settlement):
+            Settlement.post([settlement])
+            Invoice.post(self.bill(
+                    records, ('client', 100), ('OPCO EP', -100)))
+            with self.assertRaisesRegex(SettlementError, "invoiced or"):
+                Settlement.invoice([settlement])
+
+    @with_transaction()
+    def test_credit_missing(self):
+        "Test that what cannot be credited is told"
+        pool = Pool()
+        InvoiceLine = pool.get('account.invoice.line')
+        Settlement = pool.get('training.abandon.settlement')
+        with self.settled(get_example('D01')) as (records, settlement):
+            with patch.object(Settlement, '_check_invoiced'), patch.object(
+                    InvoiceLine, 'of_enrolments',
+                    lambda e: (defaultdict(list), defaultdict(list))), \
+                    patch.object(Settlement, 'post'):
+                Settlement.write([settlement], {'state': 'posted'})
+                with self.assertRaisesRegex(SettlementError, "invoiced or"):
+                    Settlement.invoice([settlement])
+
+    @with_transaction()
+    def test_draft_by_hand(self):
+        "Test that a draft that somebody made is named and not doubled"
+        pool = Pool()
+        Settlement = pool.get('training.abandon.settlement')
+        with self.settled(get_example('D02')) as (records, settlement):
+            draft, = self.bill(records, ('client', 100))
+            with self.assertRaisesRegex(
+                    SettlementError, re.escape(f'"{draft.rec_name}"')):
+                Settlement.invoice([settlement])
+
+    @with_transaction()
+    def test_credit_credited(self):
+        "Test that the credit of a credit is seen"
+        pool = Pool()
+        Invoice = pool.get('account.invoice')
+        with self.settled(get_example('D01')) as (records, _):
+            amount = self.invoiced(records)
+            invoice, = records.invoices
+            for expected in [0, amount, 0]:
+                invoice, = Invoice.credit([invoice])
+                with today(dt.date(2026, 12, 31)):
+                    Invoice.post([invoice])
+                self.assertEqual(self.invoiced(records), expected)
+
+    @with_transaction()
+    def test_supplier(self):
+        "Test that what a supplier invoices for an enrolment is not counted"
+        pool = Pool()
+        Account = pool.get('account.account')
+        Invoice = pool.get('account.invoice')
+        InvoiceLine = pool.get('account.invoice.line')
+        with self.settled(get_example('D01')) as (records, _):
+            amount = self.invoiced(records)
+            expense, = Account.search([
+                    ('type.expense', '=', True),
+                    ('company', '=', records.company.id),
+                    ('closed', '!=', True),
+                    ], limit=1)
+            invoice = Invoice(
+                company=records.company, type='in',
+                party=records.party('client'),
+                currency=records.company.currency,
+                invoice_date=dt.date(2026, 5, 1))
+            invoice.on_change_type()
+            invoice.on_change_party()
+            invoice.lines = [InvoiceLine(
+                    type='line', company=records.company, quantity=1,
+                    currency=records.company.currency, account=expense,
+                    unit_price=Decimal(100), description="Trainer",
+                    origin=records.enrolment)]
+            invoice.save()
+            Invoice.validate_invoice([invoice])
+            self.assertEqual(invoice.state, 'validated')
+            self.assertEqual(self.invoiced(records), amount)
+
+    @with_transaction()
+    def test_validated(self):
+        "Test that an invoice that is not posted is neither paid nor credited"
+        pool = Pool()
+        Invoice = pool.get('account.invoice')
+        Settlement = pool.get('training.abandon.settlement')
+        with self.settled(get_example('D01')) as (records, _):
+            invoice, = self.bill(records, ('client', 100))
+            Invoice.validate_invoice([invoice])
+            paid = [
+                x.paid for x in Settlement.invoiced(
+                    [records.enrolment])[records.enrolment.id]]
+            self.assertEqual(paid[-1], 0)
+            settlement = self.settle(records)
+            with self.assertRaisesRegex(SettlementError, "post it first"):
+                Settlement.invoice([settlement])
+
+    @with_transaction()
+    def test_transfer(self):
+        "Test that what was invoiced before a transfer counts after it"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Enrolment = pool.get('training.enrolment')
+        Settlement = pool.get('training.abandon.settlement')
+        example = get_example('D14')
+        example = {**example, **next(
+                v for v in example['variants'] if v['id'] == 'D14c')}
+        with self.settled(example) as (records, settlement):
+            self.assertEqual(settlement.carried_amount, Decimal(1750))
+            later = Example(records.company, {
+                    **example,
+                    'session': {
+                        'start_date': '2026-06-01', 'end_date': '2026-06-05'},
+                    'enrolment': {**example['enrolment'], 'price': '1870.00'},
+                    'attendance': {
+                        **example['attendance'],
+                        'held': '35:00', 'attended': '35:00'},
+                    'case': {
+                        'decision': 'validated', 'ground': 'abandonment',
+                        'effective_date': '2026-06-05'},
+                    })
+            Enrolment.write([later.enrolment], {
+                    'client': records.enrolment.client.id})
+            Case.write([records.case], {'new_enrolment': later.enrolment.id})
+            settlement = self.settle(later)
+            self.assertEqual(
+                (settlement.due_amount, settlement.invoiced_amount),
+                (Decimal(1870), Decimal(1750)))
+            Settlement.invoice([settlement])
+            self.assertEqual(self.amounts(settlement), [Decimal(120)])
+            invoice, = Settlement(settlement.id).invoices
+            self.assertIn("35:00", invoice.lines[0].description)
+            self.assertNotIn("partly", invoice.lines[0].description)
 
     @with_transaction()
     def test_no_product(self):

@@ -4,6 +4,7 @@ import datetime as dt
 
 from trytond.model.exceptions import AccessButtonError, AccessError
 from trytond.modules.training_abandon.exceptions import SettlementRuleError
+from trytond.modules.training_abandon.settlement.rule import rules_at
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
@@ -51,7 +52,8 @@ class RuleTestCase(DatabaseTestCase):
         pool = Pool()
         Rule = pool.get('training.abandon.settlement.rule')
         before, since = (
-            Rule.at(dt.date(2025, *day)) for day in [(6, 30), (7, 1)])
+            rules_at(dt.date(2025, *day), Rule.search([]))
+            for day in [(6, 30), (7, 1)])
         self.assertIn('apprenticeship_months', before)
         self.assertNotIn('apprenticeship_days', before)
         self.assertIn('apprenticeship_days', since)
@@ -59,7 +61,8 @@ class RuleTestCase(DatabaseTestCase):
         shipped = self.get_rule('pro_rata')
         copy, = Rule.copy([shipped])
         self.assertEqual(copy.state, 'inactive')
-        self.assertEqual(Rule.at(DATE)['pro_rata'], shipped)
+        self.assertEqual(
+            rules_at(DATE, Rule.search([]))['pro_rata'], shipped)
 
     @with_transaction()
     def test_overlap(self):

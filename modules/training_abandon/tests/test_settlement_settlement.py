@@ -503,7 +503,10 @@ class SettlementTestCase(DatabaseTestCase):
         "Test the settlements of a decision that is taken back"
         pool = Pool()
         Case = pool.get('training.abandon.case')
+        Line = pool.get('training.abandon.settlement.line')
+        ModelData = pool.get('ir.model.data')
         Settlement = pool.get('training.abandon.settlement')
+        Window = pool.get('ir.action.act_window')
         with set_up() as (company, _, _):
             records = self.create(company)
             draft = self.settle(records)
@@ -524,6 +527,10 @@ class SettlementTestCase(DatabaseTestCase):
             self.assertEqual((posted.state, posted.withdrawn), (
                     'posted', True))
             self.assertEqual(Settlement.current([records.case]), {})
+            window = Window(ModelData.get_id(
+                    'training_abandon', 'act_settlement_indemnity'))
+            self.assertEqual(
+                Line.search(PYSONDecoder().decode(window.pyson_domain)), [])
             # What is decided next is completed, not asked again
             with today(day):
                 decide(Case(records.case.id), ground='force_majeure',
@@ -532,6 +539,42 @@ class SettlementTestCase(DatabaseTestCase):
             self.assertEqual(
                 [(x.kind, x.amount) for x in settlement.lines],
                 [('none', 0), ('indemnity', Decimal('-661.18'))])
+
+    @with_transaction()
+    def test_certificate_corrected(self):
+        "Test that the settlements stay as long as the decision does"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Report = pool.get('training.abandon.certificate', type='report')
+        Settlement = pool.get('training.abandon.settlement')
+        with set_up() as (company, _, _), patch.object(
+                Report, 'convert', lambda *args, **kw: ('pdf', b'%PDF')):
+            records = self.create(company)
+            run_wizard(
+                'training.abandon.case.certify', [records.case],
+                kind='statement', channel='paper')
+            settlement = self.settle(records)
+            Case.issue_again([Case(records.case.id)])
+            self.assertEqual(Settlement(settlement.id).state, 'draft')
+            Settlement.post([Settlement(settlement.id)])
+            Case.issue_again([Case(records.case.id)])
+            self.assertFalse(Settlement(settlement.id).withdrawn)
+
+    @with_transaction()
+    def test_replaced(self):
+        "Test the settlement of a decision that another one replaces"
+        pool = Pool()
+        Settlement = pool.get('training.abandon.settlement')
+        with set_up() as (company, _, _):
+            records = self.create(company)
+            settlement = self.settle(records)
+            Settlement.post([settlement])
+            day = dt.date(2026, 4, 16)
+            with today(day):
+                decide(
+                    records.case, decision='invalidated', ground='resumed',
+                    effective_date=day)
+            self.assertTrue(Settlement(settlement.id).withdrawn)
 
     @with_transaction()
     def test_outdated(self):
@@ -618,6 +661,7 @@ class SettlementTestCase(DatabaseTestCase):
         "Test that what is cancelled outside the periods leaves nothing"
         pool = Pool()
         Enrolment = pool.get('training.enrolment')
+        Settlement = pool.get('training.abandon.settlement')
         Slot = pool.get('training.session.slot')
         with set_up() as (company, _, _):
             records = self.create(company)
@@ -628,17 +672,20 @@ class SettlementTestCase(DatabaseTestCase):
                         'end': dt.time(15),
                         }])
             Slot.cancel([slot])
-            planned = Enrolment._planned_spans
+            planned, read = Enrolment._planned_spans, []
 
             def late(enrolment):
                 "Have the trainee expected until the day before"
+                read.append(enrolment)
                 return [
                     {**span, 'end': 2 * dt.date(2026, 4, 21).toordinal() + 1}
                     for span in planned(enrolment)]
 
             with patch.object(Enrolment, '_planned_spans', late):
                 settlement = self.settle(records)
-            self.assertEqual(settlement.indemnity, Decimal('661.18'))
+                read.clear()
+                Settlement.propose([records.case])
+            self.assertEqual(read, [records.enrolment])
             self.assertEqual(list(settlement.warnings), [])
 
     @with_transaction()
@@ -769,10 +816,14 @@ class SettlementTestCase(DatabaseTestCase):
     def test_statements(self):
         "Test that many cases are calculated at once"
         pool = Pool()
+        Enrolment = pool.get('training.enrolment')
         Settlement = pool.get('training.abandon.settlement')
         with set_up() as (company, _, _):
             counts = []
             records = [self.create(company, 'D01').case for _ in range(4)]
+            for day, case in enumerate(records, 1):
+                Enrolment.write([case.enrolment], {
+                        'agreement_date': dt.date(2026, 1, day)})
             for cases in [records[:1], records]:
                 cases = type(cases[0]).browse(cases)
                 with Transaction().set_context(_check_access=False), \
@@ -786,6 +837,7 @@ class SettlementTestCase(DatabaseTestCase):
         "Test the cases that wait for their settlement, and for whom"
         pool = Pool()
         Case = pool.get('training.abandon.case')
+        Enrolment = pool.get('training.enrolment')
         Line = pool.get('training.abandon.settlement.line')
         ModelData = pool.get('ir.model.data')
         Settlement = pool.get('training.abandon.settlement')
@@ -817,4 +869,13 @@ class SettlementTestCase(DatabaseTestCase):
                 [Decimal('661.18')])
             Settlement.cancel([settlement])
             self.assertEqual(waiting(head), 1)
+            # An apprenticeship is paid by day, without price
+            for kind, count in [('agreement', 0), ('apprenticeship', 1)]:
+                Enrolment.write([records.enrolment], {
+                        'agreement_kind': kind,
+                        'price': None,
+                        'indivisible_fees': None,
+                        'indemnity_kind': None,
+                        })
+                self.assertEqual(waiting(head), count)
             self.assertEqual(listed('act_settlement_indemnity', Line), [])
