@@ -602,6 +602,37 @@ class ImportTestCase(BaseTestCase):
         self.assertEqual(counts, {})
         self.assertRejected(rejected, ('2', 'funder'))
 
+    def test_agreement(self):
+        self.load_until('enrolments')
+        content = (
+            "enrolment;session;trainee;agreement;funder;price;"
+            "price_tax_included;indivisible_fees;agreement_reference;"
+            "agreement_date;signature;indemnity_rate;file_number\n"
+            "I1;S1;P1;convention;F1;1 000,00;1 200,00;50;C-2025-7;"
+            "15/12/2025;sur place;30 %;D-77\n"
+            "I2;S1;P2;cpf;;10;12;;;;;0,3;\n"
+            "I3;S1;X1;contrat;;10;9,99;;;;;;\n"
+            "I4;S1;X1;contrat;;10;;;;;;;D-78\n")
+        counts, rejected = self.load('enrolments', content)
+        self.assertEqual(counts, {'updated': 1})
+        self.assertRejected(
+            rejected, ('3', 'indemnity_rate'), ('4', ''),
+            ('5', 'file_number'))
+        enrolment = self.find('training.enrolment')[0]
+        self.assertEqual(
+            [enrolment.price_tax_included, enrolment.indivisible_fees,
+                enrolment.agreement_reference, enrolment.agreement_date,
+                enrolment.agreement_signature, enrolment.indemnity_kind,
+                enrolment.indemnity_rate],
+            [Decimal(1200), Decimal(50), "C-2025-7", dt.date(2025, 12, 15),
+                'on_premises', 'rate', Decimal('0.3')])
+        funding, = enrolment.fundings
+        self.assertEqual(
+            (funding.funder.name, funding.file_number), ("OPCO", "D-77"))
+        counts, _ = self.load(
+            'enrolments', '\n'.join(content.split('\n')[:2]) + '\n')
+        self.assertEqual(counts, {'unchanged': 1})
+
     def test_family_name(self):
         self.load_until('enrolments')
         for value in ["D'Arcy-N'Guyen", "D'Arcy"]:

@@ -100,7 +100,6 @@ class Invoice(metaclass=PoolMeta):
                         invoice=invoice.rec_name))
 
     @classmethod
-    @ModelView.button
     def post(cls, invoices):
         pool = Pool()
         Warning = pool.get('res.user.warning')

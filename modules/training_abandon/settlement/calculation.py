@@ -71,6 +71,8 @@ class Terms:
     price: Decimal | None
     planned: int
     done: int
+    # The price that the agreement says with its taxes, if it does
+    price_tax_included: Decimal | None = None
     fees: Decimal = Decimal(0)
     cancelled: int = 0
     # What was attended later is not in what is done
@@ -131,6 +133,21 @@ def prorated(price, fees, done, planned, digits=2):
     done, fees = min(done, planned), min(fees, price)
     return half_up(fees, digits) + half_up(
         Fraction(price - fees) * done / planned, digits)
+
+
+def tax_rate(price, tax_included):
+    "Return the rate of the tax between the prices, to a thousandth"
+    return Fraction(
+        half_up(Fraction(tax_included) / Fraction(price) - 1, 3))
+
+
+def untaxed(tax_included, rate, digits=2):
+    "Return the largest amount that is not more than that with its tax"
+    unit = Decimal(1).scaleb(-digits)
+    amount = half_up(Fraction(tax_included) / (1 + rate), digits)
+    while amount + half_up(Fraction(amount) * rate, digits) > tax_included:
+        amount -= unit
+    return amount
 
 
 def completion_rate(done, planned):
@@ -292,6 +309,8 @@ def _hours(terms, result):
         result.step(
             'msg_settlement_step_hourly', 'pro_rata', fees=terms.fees,
             done=done, hourly=hourly, due=result.due)
+    elif terms.price and terms.price_tax_included is not None:
+        _prorate_tax_included(terms, result)
     else:
         result.due = prorated(
             terms.price, terms.fees, terms.done, terms.planned, terms.digits)
@@ -304,6 +323,20 @@ def _hours(terms, result):
     _share(terms, result, terms.payer)
     if terms.kind not in FUNDED_KINDS:
         _indemnify(terms, result)
+
+
+def _prorate_tax_included(terms, result):
+    rate = tax_rate(terms.price, terms.price_tax_included)
+    fees = half_up(Fraction(terms.fees) * (1 + rate), terms.digits)
+    included = prorated(
+        terms.price_tax_included, fees, terms.done, terms.planned,
+        terms.digits)
+    result.due = min(untaxed(included, rate, terms.digits), terms.price)
+    result.step(
+        'msg_settlement_step_tax_included', 'pro_rata', included=included,
+        fees=fees, divided=terms.price_tax_included - fees,
+        done_minutes=min(terms.done, terms.planned),
+        planned_minutes=terms.planned, due=result.due)
 
 
 def _hourly_rate(terms, result):

@@ -9,7 +9,7 @@ from trytond.pyson import Eval
 
 from ..exceptions import AgreementError
 from ..procedure.states import GROUNDS
-from .calculation import INDEMNITY_GROUNDS, funded
+from .calculation import INDEMNITY_GROUNDS, funded, tax_rate, untaxed
 
 DIPLOMA_LEVELS = [(None, "")] + [(str(n), str(n)) for n in range(3, 9)]
 # The dates of which the first is not after the second
@@ -35,6 +35,11 @@ class Enrolment(metaclass=PoolMeta):
         'invisible': ~Eval('indemnity_kind'),
         }
 
+    price_tax_included = Monetary(
+        "Price Tax Included", currency='currency', digits='currency',
+        domain=_not_negative('price_tax_included'),
+        help="The price that the agreement says with its taxes, besides the "
+        "one without: it is the one that is shared by the hours done.")
     agreement_reference = fields.Char(
         "Agreement Reference",
         help="The number of the agreement, that the invoices repeat.")
@@ -206,15 +211,34 @@ class Enrolment(metaclass=PoolMeta):
     @classmethod
     def check_amounts(cls, enrolments, field_names=None):
         if field_names and not field_names & {
-                'price', 'indivisible_fees', 'fundings'}:
+                'price', 'price_tax_included', 'indivisible_fees',
+                'fundings'}:
             return
         for enrolment in enrolments:
+            enrolment.check_price_tax_included()
             if (enrolment.price is not None
                     and (enrolment.indivisible_fees or 0) > enrolment.price):
                 raise AgreementError(gettext(
                         'training_abandon.msg_agreement_fees',
                         enrolment=enrolment.rec_name))
             enrolment.check_fundings()
+
+    def check_price_tax_included(self):
+        "Check that the price with its taxes is the price with a tax"
+        included = self.price_tax_included
+        if included is None:
+            return
+        if (self.price and included >= self.price
+                and abs(untaxed(
+                    included, tax_rate(self.price, included),
+                    self.currency.digits)
+                    - self.price) <= self.currency.rounding):
+            return
+        if self.price == included == 0:
+            return
+        raise AgreementError(gettext(
+                'training_abandon.msg_agreement_tax_included',
+                enrolment=self.rec_name))
 
     def check_fundings(self):
         "Check that the funders pay no more than the price"

@@ -196,6 +196,7 @@ def get_terms(case, facts):
         kind=enrolment.agreement_kind,
         ground=case.ground,
         price=enrolment.price,
+        price_tax_included=enrolment.price_tax_included,
         fees=enrolment.indivisible_fees or Decimal(0),
         planned=minutes(enrolment.agreed_hours),
         done=minutes(facts.attended[enrolment] - after),

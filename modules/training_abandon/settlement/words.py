@@ -11,8 +11,8 @@ from ..training.enrolment import hours_name
 from .terms import MINUTE
 
 MONEY = {
-    'amount', 'base', 'ceiling', 'divided', 'due', 'fees', 'hourly', 'npec',
-    'price'}
+    'amount', 'base', 'ceiling', 'divided', 'due', 'fees', 'hourly',
+    'included', 'npec', 'price'}
 PERCENTAGES = {'percent', 'share'}
 MINUTES = {'done', 'planned'}
 

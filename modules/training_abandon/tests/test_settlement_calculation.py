@@ -90,6 +90,7 @@ def to_terms(example, active=False):
         kind=kind,
         ground=example['case']['ground'],
         price=decimal(enrolment['price']),
+        price_tax_included=decimal(enrolment.get('price_tax_included')),
         fees=decimal(enrolment['indivisible_fees']),
         planned=minutes(example['attendance']['planned']),
         done=minutes(example['attendance']['attended']),
@@ -211,6 +212,29 @@ class CalculationTestCase(unittest.TestCase):
                 ('0.0049', 2, '0.00'), ('2.5', 0, '3')]:
             self.assertEqual(
                 half_up(Decimal(value), digits), Decimal(rounded))
+
+    def test_tax_included(self):
+        "Test that the price with its taxes is the one that is shared"
+        for price, included, done, due in [
+                ('833.33', '1000.00', 200, '277.77'),
+                ('833.33', '1000.00', 600, '833.33'),
+                ('833.33', '1000.00', 0, '0.00'),
+                ('2400.00', '2880.00', 157, '628.00'),
+                ('947.87', '1000.00', 200, '315.95'),
+                ('1000.00', '1000.00', 200, '333.33'),
+                ]:
+            with self.subTest(price=price, included=included, done=done):
+                result = calculate(self.terms(
+                        price=Decimal(price), done=done,
+                        price_tax_included=Decimal(included)))
+                self.assertEqual(result.due, Decimal(due))
+                self.assertEqual(
+                    sum(p.amount for p in result.parts), result.due)
+        result = calculate(self.terms(
+                price=Decimal('833.33'), fees=Decimal('83.33'), done=200,
+                price_tax_included=Decimal(1000)))
+        # 100.00 + 900.00 / 3 = 400.00 with its taxes
+        self.assertEqual(result.due, Decimal('333.33'))
 
     def test_completion_rate(self):
         for done, rate in [(17, 43), (0, 0), (40, 100), (50, 100)]:

@@ -41,6 +41,10 @@ class AgreementTestCase(DatabaseTestCase):
             Enrolment.write([enrolment], {'price': Decimal(1000)})
             for values in [
                     {'indivisible_fees': Decimal(1001)},
+                    {'price_tax_included': Decimal(900)},
+                    {'price_tax_included': Decimal('1200.40')},
+                    {'price_tax_included': Decimal(0)},
+                    {'price': None, 'price_tax_included': Decimal(1200)},
                     {'indemnity_kind': 'rate'},
                     {'indemnity_kind': 'scale'},
                     band(1, 1),
@@ -60,6 +64,11 @@ class AgreementTestCase(DatabaseTestCase):
                         self.assertRaises(AgreementError):
                     Enrolment.write([Enrolment(enrolment.id)], values)
             for values in [
+                    {'price_tax_included': Decimal(1200)},
+                    {'price_tax_included': Decimal(1055)},
+                    {'price_tax_included': Decimal(1000)},
+                    {'price': Decimal('833.33'),
+                        'price_tax_included': Decimal(1000)},
                     {'indemnity_kind': 'rate', 'indemnity_rate': 0},
                     band(8, 1, None),
                     {'agreement_date': DATE, 'withdrawal_date': DATE},

@@ -100,6 +100,8 @@ class Example:
                     'currency': self.company.currency.id,
                     'agreement_kind': values['agreement_kind'],
                     'price': Decimal(values['price']),
+                    'price_tax_included': decimal(
+                        values.get('price_tax_included')),
                     'indivisible_fees': Decimal(values['indivisible_fees']),
                     'client': self.parties.get('client'),
                     'employer': self.parties.get('employer'),

@@ -218,6 +218,20 @@ def price(cell):
     return round(result, 2)
 
 
+def percentage(cell):
+    "A part of the whole, told by hundredths"
+    value = number(re.sub(r'\s*%$', '', cell))
+    if 0 < value < 1 and not cell.endswith('%'):
+        raise Rejected(
+            f"{show(cell)} is read in more than one way: write the "
+            f"percentage, like {(value * 100).normalize():f} %.")
+    if value > 100:
+        raise Rejected(f"{show(cell)} is more than 100 %.")
+    if value != round(value, 2):
+        raise Rejected(f"{show(cell)} has more than two decimals.")
+    return value / 100
+
+
 def hours(cell):
     if (duration := hours_and_minutes(cell)) is not None:
         return duration
@@ -278,6 +292,10 @@ agreement = choice(
     cpf='compte_personnel_de_formation',
     apprenticeship='apprentissage',
     public_funding='financement_public')
+signature = choice(
+    on_premises='sur_place dans_les_locaux',
+    at_a_distance='a_distance distance',
+    off_premises='hors_etablissement hors_les_locaux')
 yes_no = choice(
     yes='oui o y 1 vrai true',
     no='non n 0 faux false')

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from . import cells
 from .importer import ENROLMENT, PARTY, SESSION, Importer, request
+from .table import Rejected
 
 TRAINEE = 'training.trainee'
 FUNDING = 'training.enrolment.funding'
@@ -25,6 +26,19 @@ FIELDS = {
     'employer': 'employer',
     'price': 'price',
     'start_date': 'start_date',
+    'agreed_hours': 'agreed_hours',
+    'price_tax_included': 'price_tax_included',
+    'indivisible_fees': 'indivisible_fees',
+    'agreement_reference': 'agreement_reference',
+    'agreement_date': 'agreement_date',
+    'signature': 'agreement_signature',
+    'indemnity_rate': 'indemnity_rate',
+    'contract_start': 'contract_start',
+    'contract_end': 'contract_end',
+    'npec': 'npec_annual',
+    }
+FUNDING_FIELDS = {
+    'file_number': 'file_number',
     }
 
 
@@ -41,9 +55,27 @@ class Enrolments(Importer):
         'funder': cells.code,
         'price': cells.price,
         'start_date': cells.date,
+        'agreed_hours': cells.hours,
+        'price_tax_included': cells.price,
+        'indivisible_fees': cells.price,
+        'agreement_reference': cells.label,
+        'agreement_date': cells.date,
+        'signature': cells.signature,
+        'indemnity_rate': cells.percentage,
+        'contract_start': cells.date,
+        'contract_end': cells.date,
+        'npec': cells.price,
+        'file_number': cells.code,
         }
     required = [
         [['enrolment']], [['session']], [['trainee']], [['agreement']]]
+
+    def check(self, row):
+        super().check(row)
+        if row['file_number'] and not row['funder']:
+            raise Rejected(
+                "The number of a file needs its funder: fill the column "
+                "funder.", 'file_number')
 
     def load(self, rows):
         rows = list(self.without_doubles(rows, 'enrolment'))
@@ -147,9 +179,10 @@ class Enrolments(Importer):
             for enrolment in self.client.read_in(
                 ENROLMENT, 'id', ids,
                 ['trainee', 'session', 'session.state', 'state',
-                    *FIELDS.values()])}
+                    'indemnity_kind', *FIELDS.values()])}
         for record in self.client.read_in(
-                FUNDING, 'enrolment', ids, ['enrolment', 'funder']):
+                FUNDING, 'enrolment', ids,
+                ['enrolment', 'funder', *FUNDING_FIELDS.values()]):
             current[record['enrolment']]['fundings'].append(record)
         pairs, drafts, changed = [], [], []
         for row, id in zip(rows, ids):
@@ -202,20 +235,32 @@ def trainee_values(row):
 
 
 def enrolment_values(row):
+    values = row_values(row, FIELDS)
+    if row['indemnity_rate'] is not None:
+        values['indemnity_kind'] = 'rate'
+    return values
+
+
+def row_values(row, names):
     return {
-        field: row[name] for name, field in FIELDS.items()
+        field: row[name] for name, field in names.items()
         if row[name] is not None}
 
 
 def funding(row):
-    return {'funder': row['funder'], 'share': Decimal(1)}
+    return {
+        'funder': row['funder'],
+        'share': Decimal(1),
+        **row_values(row, FUNDING_FIELDS),
+        }
 
 
 def funding_changes(row, enrolment):
-    if not row['funder'] or row['funder'] in {
-            record['funder'] for record in enrolment['fundings']}:
+    if not row['funder']:
         return []
-    if not enrolment['fundings']:
-        return [('create', [funding(row)])]
-    old, = enrolment['fundings']
-    return [('write', [old['id']], {'funder': row['funder']})]
+    values = {'funder': row['funder'], **row_values(row, FUNDING_FIELDS)}
+    for old in enrolment['fundings']:
+        if len(enrolment['fundings']) == 1 or old['funder'] == row['funder']:
+            changed = {n: v for n, v in values.items() if old[n] != v}
+            return [('write', [old['id']], changed)] if changed else []
+    return [('create', [funding(row)])]
