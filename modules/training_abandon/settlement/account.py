@@ -8,6 +8,7 @@ from trytond.i18n import gettext
 from trytond.model import ModelSQL, ModelView, fields
 from trytond.model.exceptions import AccessError
 from trytond.modules.company.model import CompanyValueMixin
+from trytond.modules.currency.fields import Monetary
 from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Eval
 from trytond.tools import grouped_slice
@@ -121,8 +122,33 @@ class Invoice(metaclass=PoolMeta):
         return super().copy(invoices, default=default)
 
 
+class Enrolment(metaclass=PoolMeta):
+    __name__ = 'training.enrolment'
+
+    invoice_lines = fields.One2Many(
+        'account.invoice.line', 'origin', "Invoice Lines", readonly=True,
+        help="The lines that invoice the enrolment.")
+    attached_lines = fields.One2Many(
+        'training.enrolment.invoice_line', 'enrolment',
+        "Attached Invoice Lines", readonly=True,
+        help="The lines of invoices made otherwise that invoice the "
+        "enrolment.")
+
+    @classmethod
+    def copy(cls, enrolments, default=None):
+        default = default.copy() if default is not None else {}
+        default.setdefault('invoice_lines')
+        default.setdefault('attached_lines')
+        return super().copy(enrolments, default=default)
+
+
 class InvoiceLine(metaclass=PoolMeta):
     __name__ = 'account.invoice.line'
+
+    training_attached = fields.One2Many(
+        'training.enrolment.invoice_line', 'line', "Attached to", size=1,
+        readonly=True,
+        help="The enrolment that the line invoices, if it is not its origin.")
 
     @classmethod
     def _get_origin(cls):
@@ -135,12 +161,27 @@ class InvoiceLine(metaclass=PoolMeta):
         oldest first, and by id of these lines those that credit them."""
         companies = {e.id: e.company for e in enrolments}
         lines = [
-            x for x in cls._of_origins(enrolments)
-            if x.invoice.company == companies[x.origin.id]]
+            (id_, x) for id_, x in cls._of_enrolments(enrolments)
+            if x.invoice.company == companies[id_]]
         invoiced = defaultdict(list)
-        for line in lines:
-            invoiced[line.origin.id].append(line)
-        return invoiced, cls.credits_of(lines)
+        for id_, line in sorted(lines, key=lambda x: _age(x[1])):
+            invoiced[id_].append(line)
+        return invoiced, cls.credits_of([x for _, x in lines])
+
+    @classmethod
+    def _of_enrolments(cls, enrolments, states=INVOICED_STATES):
+        """Yield the (id of enrolment, line) whose origin is the enrolment or
+        that are attached to it."""
+        pool = Pool()
+        Attached = pool.get('training.enrolment.invoice_line')
+        for line in cls._of_origins(enrolments, states):
+            yield line.origin.id, line
+        for sub_enrolments in grouped_slice(list(enrolments), tools.BATCH):
+            for attached in Attached.search([
+                        ('enrolment', 'in', [e.id for e in sub_enrolments]),
+                        ('line.invoice.state', 'in', states),
+                        ]):
+                yield attached.enrolment.id, attached.line
 
     @classmethod
     def credits_of(cls, lines):
@@ -165,8 +206,7 @@ class InvoiceLine(metaclass=PoolMeta):
                     ('invoice.type', '=', 'out'),
                     ('invoice.state', 'in', states),
                     ])
-        return sorted(
-            lines, key=lambda x: (str(x.invoice.invoice_date), x.id))
+        return sorted(lines, key=_age)
 
     @property
     def is_indemnity(self):
@@ -177,6 +217,27 @@ class InvoiceLine(metaclass=PoolMeta):
         while isinstance(origin, self.__class__):
             origin = origin.origin
         return isinstance(origin, SettlementLine)
+
+
+class SettlementLine(metaclass=PoolMeta):
+    __name__ = 'training.abandon.settlement.line'
+
+    refund = fields.Function(
+        Monetary(
+            "To Refund", currency='currency', digits='currency',
+            help="What the payer has paid above what remains invoiced, taxes "
+            "included; an indemnity is never taken from it."),
+        'get_refund')
+
+    @classmethod
+    def get_refund(cls, lines, name):
+        pool = Pool()
+        Settlement = pool.get('training.abandon.settlement')
+        left = Settlement.left_to_pay(list({x.settlement for x in lines}))
+        return {
+            x.id: None if x.kind in {'indemnity', 'carried'}
+            else x.currency.round(max(-left[x.settlement, x.payer], 0))
+            for x in lines}
 
 
 class Settlement(metaclass=PoolMeta):
@@ -271,6 +332,24 @@ class Settlement(metaclass=PoolMeta):
         return dict(result)
 
     @classmethod
+    def left_to_pay(cls, settlements):
+        """Return by settlement and payer what is left to pay, taxes included,
+        of what is invoiced and of the drafts, indemnities apart: it is
+        negative when more is paid than remains invoiced."""
+        invoiced = cls._invoiced_lines({s.enrolment for s in settlements})
+        result = defaultdict(Decimal)
+        for settlement in settlements:
+            lines = [
+                x for line, credited in invoiced[settlement.enrolment.id]
+                for x in [line, *credited]]
+            lines += [
+                x for i in settlement.invoices if i.state == 'draft'
+                for x in i.lines if not x.is_indemnity]
+            for line in lines:
+                result[settlement, line.invoice.party] += _left_to_pay(line)
+        return result
+
+    @classmethod
     def _invoiced_lines(cls, enrolments):
         """Return by id of the enrolments the lines that count for them, the
         oldest first, each with those that credit it."""
@@ -352,18 +431,19 @@ class Settlement(metaclass=PoolMeta):
     def _check_drafts(cls, settlements):
         "Check that no draft made otherwise waits for the enrolments"
         pool = Pool()
+        Enrolment = pool.get('training.enrolment')
         Invoice = pool.get('account.invoice')
         InvoiceLine = pool.get('account.invoice.line')
         enrolments = list({
                 e for counted in cls._counted_enrolments(
                     {s.enrolment for s in settlements}).values()
                 for e in counted})
-        for line in InvoiceLine._of_origins(enrolments, ['draft']):
+        for id_, line in InvoiceLine._of_enrolments(enrolments, ['draft']):
             if not line.invoice.training_settlement:
                 raise SettlementError(gettext(
                         'training_abandon.msg_settlement_draft',
                         invoice=line.invoice.rec_name,
-                        enrolment=line.origin.rec_name))
+                        enrolment=Enrolment(id_).rec_name))
         drafts = defaultdict(set)
         for invoice in Invoice.search([
                     ('training_settlement.enrolment', 'in',
@@ -428,11 +508,13 @@ class Settlement(metaclass=PoolMeta):
                 credit.comment = gettext(
                     'training_abandon.msg_settlement_invoice_indemnity')
             return credit
-        invoice_line = (
-            self._indemnity_line(line, configured)
-            if line.kind == 'indemnity'
-            else self._training_line(line, configured))
-        return self._invoice(line, invoice_line) if invoice_line else None
+        if line.kind == 'indemnity':
+            indemnity = self._indemnity_line(line, configured)
+            return self._invoice(line, [indemnity]) if indemnity else None
+        training = self._training_line(line, configured)
+        return self._invoice(
+            line, self._training_lines(
+                training, creditable[(self, *line.document_key)]))
 
     def _credit(self, invoiced, amount):
         """Return the credit note of the amount on the lines with what is left
@@ -460,14 +542,11 @@ class Settlement(metaclass=PoolMeta):
         line.quantity = -1
         line.unit_price = amount
         line.description = '\n'.join([
-                gettext(
-                    'training_abandon.msg_settlement_invoice_credits',
-                    number=origin.invoice.number,
-                    date=_date(origin.invoice.invoice_date)),
+                self._invoice_words('credits', origin.invoice),
                 *self._references(origin.invoice.party)])
         return line
 
-    def _invoice(self, line, invoice_line):
+    def _invoice(self, line, invoice_lines):
         pool = Pool()
         Invoice = pool.get('account.invoice')
         invoice = Invoice(
@@ -479,11 +558,11 @@ class Settlement(metaclass=PoolMeta):
             raise SettlementError(gettext(
                     'training_abandon.msg_settlement_no_address',
                     party=line.payer.rec_name))
-        invoice.lines = [invoice_line]
+        invoice.lines = invoice_lines
         invoice.comment = (
             gettext('training_abandon.msg_settlement_invoice_indemnity')
             if line.kind == 'indemnity'
-            else self._comment(invoice_line.taxes))
+            else self._comment(any(x.taxes for x in invoice_lines)))
         return invoice
 
     def _training_line(self, line, configured):
@@ -493,6 +572,12 @@ class Settlement(metaclass=PoolMeta):
         invoice_line.origin = self.enrolment
         invoice_line.description = '\n'.join(self._references(line.payer))
         return invoice_line
+
+    def _training_lines(self, training, invoiced):
+        """Hook that returns the lines of the invoice of what is left.
+
+        invoiced are the (line, amount left) of what the payer was invoiced."""
+        return [training]
 
     def _indemnity_line(self, line, configured):
         "Return the line of the indemnity, or None as long as it has no tax"
@@ -539,6 +624,12 @@ class Settlement(metaclass=PoolMeta):
                     for n in VALUES}
         return result
 
+    def _invoice_words(self, name, invoice):
+        "Return the words that name the invoice that the line is about"
+        return gettext(
+            f'training_abandon.msg_settlement_invoice_{name}',
+            number=invoice.number, date=_date(invoice.invoice_date))
+
     def _comment(self, taxes):
         return None if taxes else gettext(
             'training_abandon.msg_settlement_invoice_exempt')
@@ -577,6 +668,10 @@ class Settlement(metaclass=PoolMeta):
             for name in names]
 
 
+def _age(line):
+    return str(line.invoice.invoice_date), line.id
+
+
 def _paid(line):
     "Return the part of the amount of the line that is paid"
     invoice = line.invoice
@@ -585,6 +680,17 @@ def _paid(line):
         return Decimal(0)
     paid = 1 - invoice.amount_to_pay / invoice.total_amount
     return invoice.currency.round(line.amount * paid)
+
+
+def _left_to_pay(line):
+    "Return the part of what is left to pay that is of the line"
+    invoice = line.invoice
+    if not invoice.untaxed_amount:
+        return Decimal(0)
+    left = (
+        invoice.amount_to_pay if invoice.state in {'posted', 'paid'}
+        else invoice.total_amount)
+    return left * line.amount / invoice.untaxed_amount
 
 
 def _language(party):

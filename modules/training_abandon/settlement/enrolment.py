@@ -249,6 +249,13 @@ class Enrolment(metaclass=PoolMeta):
                     'training_abandon.msg_agreement_shares',
                     enrolment=self.rec_name))
 
+    @property
+    def payers(self):
+        "The parties who may be invoiced for the enrolment"
+        parties = [self.client, self.employer, self.trainee.party]
+        parties += [f.funder for f in self.fundings]
+        return [p for p in dict.fromkeys(parties) if p]
+
     @classmethod
     def copy(cls, enrolments, default=None):
         default = default.copy() if default is not None else {}

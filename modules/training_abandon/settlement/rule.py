@@ -227,12 +227,24 @@ class Rule(Workflow, ModelSQL, ModelView):
         return super().copy(rules, default=default)
 
 
+class ActiveRule:
+    "A rule as if it were active, before the others"
+    state = 'active'
+
+    def __init__(self, rule):
+        self._rule = rule
+
+    def __getattr__(self, name):
+        return getattr(self._rule, name)
+
+
 def rules_at(date, rules):
     """Return those of the rules that are of the agreements of the date by
     code, what is active first"""
     order = ['inactive', 'to_confirm', 'active']
     return {
         r.code: r
-        for r in sorted(rules, key=lambda r: (order.index(r.state), r.id))
+        for r in sorted(rules, key=lambda r: (
+                order.index(r.state), isinstance(r, ActiveRule), r.id))
         if (not r.start_date or r.start_date <= date)
         and (not r.end_date or date <= r.end_date)}

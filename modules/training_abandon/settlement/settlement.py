@@ -18,6 +18,7 @@ from ..exceptions import SettlementError
 from ..procedure.states import GROUNDS
 from ..rec_name import search_names
 from .calculation import Refused, calculate
+from .rule import ActiveRule
 from .terms import MINUTE, Facts, get_terms, invoiced_by_payer, warn
 from .words import Words
 
@@ -338,12 +339,9 @@ class Settlement(Workflow, ModelSQL, ModelView):
         facts = Facts(cases, cls.invoiced([c.enrolment for c in cases]))
         posted = cls._posted(cases)
         proposals, refused = [], []
-        for case in cases:
-            try:
-                terms = get_terms(case, facts)
-                result = calculate(terms)
-            except Refused as exception:
-                refused.append(cls._refusal(case, exception))
+        for case, terms, result in cls._calculated(cases, facts):
+            if terms is None:
+                refused.append(cls._refusal(case, result))
             else:
                 warn(case, facts, terms, result)
                 proposal = Proposal(
@@ -355,6 +353,32 @@ class Settlement(Workflow, ModelSQL, ModelView):
         if refused:
             raise SettlementError('\n'.join(tools.first(refused)))
         return proposals
+
+    @classmethod
+    def _calculated(cls, cases, facts):
+        """Yield the (case, terms, result), or (case, None, Refused) for those
+        that can not be settled."""
+        for case in cases:
+            try:
+                terms = get_terms(case, facts)
+                result = calculate(terms)
+            except Refused as exception:
+                yield case, None, exception
+            else:
+                yield case, terms, result
+
+    @classmethod
+    def trial(cls, cases, rule):
+        """Return the list of (case, result by the rules of today, result if
+        the rule decided), without the cases that can not be settled."""
+        facts = Facts(cases, {})
+        today = {
+            case: result for case, terms, result
+            in cls._calculated(cases, facts) if terms}
+        facts.rules = [*facts.rules, ActiveRule(rule)]
+        return [
+            (case, today[case], result) for case, terms, result
+            in cls._calculated(cases, facts) if terms and case in today]
 
     @classmethod
     def _refusal(cls, case, exception):

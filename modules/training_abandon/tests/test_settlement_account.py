@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from decimal import Decimal
 from unittest.mock import patch
 
-from trytond.model.exceptions import AccessError
+from trytond.model.exceptions import AccessError, ValidationError
 from trytond.modules.account.tests import create_chart, get_fiscalyear
 from trytond.modules.account_invoice.tests import set_invoice_sequences
 from trytond.modules.training_abandon.exceptions import (
@@ -153,7 +153,9 @@ class Accounts:
 
 class InvoiceTestCase(DatabaseTestCase):
     "Test the documents that are made of the settlements"
-    modules = ['training_abandon', 'account_invoice', 'account_fr']
+    modules = [
+        'training_abandon', 'account_invoice', 'account_fr',
+        'account_deposit', 'account_dunning', 'analytic_invoice']
 
     @classmethod
     def _create_database(cls):
@@ -297,13 +299,24 @@ class InvoiceTestCase(DatabaseTestCase):
                     records.trainee.party.name, line.description)
         self.check_posted(records, settlement, expected)
 
+    def check_refund(self, records, settlement, expected):
+        "Test what is paid above what remains invoiced"
+        Settlement = type(settlement)
+        self.assertEqual(
+            {x.payer: x.refund for x in Settlement(settlement.id).lines
+                if x.refund},
+            {records.party(r['payer']): Decimal(r['amount'])
+                for r in expected.get('refund', [])})
+
     def check_posted(self, records, settlement, expected):
         "Test what is left once the documents are posted"
         pool = Pool()
         Invoice = pool.get('account.invoice')
         Settlement = pool.get('training.abandon.settlement')
+        self.check_refund(records, settlement, expected)
         with today(dt.date(2026, 12, 31)):
             Invoice.post(list(settlement.invoices))
+        self.check_refund(records, settlement, expected)
         for invoice in settlement.invoices:
             self.assertEqual(
                 sum(x.debit - x.credit for x in invoice.move.lines), 0)
@@ -683,6 +696,167 @@ class InvoiceTestCase(DatabaseTestCase):
             invoice, = Settlement(settlement.id).invoices
             self.assertIn("35:00", invoice.lines[0].description)
             self.assertNotIn("partly", invoice.lines[0].description)
+
+    @with_transaction()
+    def test_attach(self):
+        "Test the invoices made otherwise that are attached"
+        pool = Pool()
+        Attached = pool.get('training.enrolment.invoice_line')
+        Invoice = pool.get('account.invoice')
+        InvoiceLine = pool.get('account.invoice.line')
+        Settlement = pool.get('training.abandon.settlement')
+        with self.settled(get_example('D01')) as (records, settlement):
+            self.assertEqual(self.invoiced(records), Decimal('1251.25'))
+            invoice, other = self.bill(
+                records, ('client', 120), ('client', 30))
+            for line in [*invoice.lines, *other.lines]:
+                line.origin = None
+                line.save()
+            Invoice.post([invoice])
+            self.assertEqual(self.invoiced(records), Decimal('1251.25'))
+            run_wizard(
+                'training.enrolment.attach_invoices', [records.case],
+                lines=[x.id for x in invoice.lines])
+            self.assertEqual(self.invoiced(records), Decimal('1371.25'))
+            attached, = Attached.search([])
+            self.assertEqual(
+                (attached.enrolment, attached.line.invoice),
+                (records.enrolment, invoice))
+            self.assertEqual(self.related(
+                    'act_invoice_relate_case', records.case),
+                {invoice, *records.invoices})
+            self.assertEqual(
+                self.related('act_case_relate_invoice', invoice),
+                {records.case})
+            with savepoint(), self.assertRaises(ValidationError):
+                Attached.create([{
+                            'enrolment': records.enrolment.id,
+                            'line': other.lines[0].id}])
+            settlement = self.settle(records)
+            Settlement.invoice([settlement])
+            line = InvoiceLine(invoice.lines[0].id)
+            credit = Settlement(settlement.id).invoices[0].lines[0]
+            self.assertEqual((credit.origin, credit.amount), (line, -120))
+            with self.assertRaisesRegex(AccessError, "no longer be detached"):
+                Attached.delete([attached])
+
+    def related(self, name, record):
+        "Return the records that the relate action opens for the record"
+        pool = Pool()
+        ModelData = pool.get('ir.model.data')
+        Window = pool.get('ir.action.act_window')
+        window = Window(ModelData.get_id('training_abandon', name))
+        domain = PYSONDecoder({
+                'active_ids': [record.id],
+                'active_model': record.__name__,
+                }).decode(window.pyson_domain)
+        return set(pool.get(window.res_model).search(domain))
+
+    @with_transaction()
+    def test_dunning(self):
+        "Test that nobody is dunned for what a draft credit note takes back"
+        pool = Pool()
+        Dunning = pool.get('account.dunning')
+        Invoice = pool.get('account.invoice')
+        Party = pool.get('party.party')
+        Procedure = pool.get('account.dunning.procedure')
+        Settlement = pool.get('training.abandon.settlement')
+        day = dt.date(2026, 12, 31)
+        with self.settled(get_example('D04')) as (records, settlement):
+            procedure, = Procedure.create([{
+                        'name': "Procedure",
+                        'levels': [('create', [
+                                    {'overdue': dt.timedelta(days=n)}
+                                    for n in [0, 60]])],
+                        }])
+            Party.write(list(records.parties.values()), {
+                    'dunning_procedure': procedure.id})
+            unpaid, = [i for i in records.invoices if i.state == 'posted']
+            line, = unpaid.lines_to_pay
+            Dunning.generate_dunnings(date=line.maturity_date)
+            dunning, = Dunning.search([])
+            self.assertEqual(dunning.line.move.origin, unpaid)
+            Settlement.invoice([settlement])
+            Dunning.process([dunning])
+            self.assertEqual(Dunning(dunning.id).state, 'draft')
+            Dunning.write([dunning], {'state': 'waiting'})
+            Dunning.generate_dunnings(date=day)
+            self.assertEqual(
+                Dunning(dunning.id).level, procedure.levels[0])
+            Dunning.delete([dunning])
+            Dunning.generate_dunnings(date=day)
+            self.assertEqual(Dunning.search([]), [])
+            with today(day):
+                Invoice.post(list(Settlement(settlement.id).invoices))
+            Dunning.generate_dunnings(date=day)
+            dunning, = Dunning.search([])
+            Dunning.process([dunning])
+            self.assertEqual(Dunning(dunning.id).state, 'waiting')
+            Dunning.generate_dunnings(date=day)
+            self.assertEqual(
+                Dunning(dunning.id).level, procedure.levels[1])
+
+    @with_transaction()
+    def test_deposit(self):
+        "Test that an invoice recalls the deposits"
+        pool = Pool()
+        Account = pool.get('account.account')
+        Invoice = pool.get('account.invoice')
+        Settlement = pool.get('training.abandon.settlement')
+        example = {**get_example('D02'), 'invoices': []}
+        with self.settled(example) as (records, _):
+            deposit, = self.bill(records, ('client', 1000))
+            line, = deposit.lines
+            line.account, = Account.search([
+                    ('type.deposit', '=', True),
+                    ('type.statement', '=', 'balance'),
+                    ('company', '=', records.company.id),
+                    ('closed', '!=', True),
+                    ], limit=1)
+            line.save()
+            Invoice.post([deposit])
+            settlement = self.settle(records)
+            due = settlement.due_amount
+            Settlement.invoice([settlement])
+            invoice, = [
+                i for i in Settlement(settlement.id).invoices
+                if i.untaxed_amount == due - 1000]
+            self.assertEqual(
+                [(x.amount, x.account, x.origin) for x in invoice.lines], [
+                    (due, records.accounts.revenue, records.enrolment),
+                    (Decimal(-1000), line.account, line)])
+            self.assertIn(deposit.number, invoice.lines[1].description)
+            with today(dt.date(2026, 12, 31)):
+                Invoice.post([invoice])
+            self.assertEqual(self.invoiced(records), due)
+            self.assertEqual(deposit.party.get_deposit_balance(
+                    line.account), 0)
+            self.assertEqual(self.settle(records), settlement)
+
+    @with_transaction()
+    def test_analytic(self):
+        "Test that a credit keeps the analytic accounts"
+        pool = Pool()
+        AnalyticAccount = pool.get('analytic_account.account')
+        Settlement = pool.get('training.abandon.settlement')
+        with self.settled(get_example('D01')) as (records, settlement):
+            root, = AnalyticAccount.create([{
+                        'name': "Root", 'type': 'root'}])
+            account, = AnalyticAccount.create([{
+                        'name': "Site", 'type': 'normal',
+                        'root': root.id, 'parent': root.id}])
+            invoice, = records.invoices
+            line, = invoice.lines
+            Entry = pool.get('analytic.account.entry')
+            Entry.create([{
+                        'origin': str(line),
+                        'root': root.id,
+                        'account': account.id,
+                        }])
+            Settlement.invoice([settlement])
+            credit, = Settlement(settlement.id).invoices
+            entry, = credit.lines[0].analytic_accounts
+            self.assertEqual((entry.root, entry.account), (root, account))
 
     @with_transaction()
     def test_no_product(self):

@@ -7,7 +7,8 @@ from unittest.mock import patch
 
 from trytond.exceptions import UserWarning
 from trytond.model.exceptions import AccessButtonError, AccessError
-from trytond.modules.training_abandon.exceptions import SettlementError
+from trytond.modules.training_abandon.exceptions import (
+    SettlementError, SettlementRuleError)
 from trytond.modules.training_abandon.settlement.terms import Invoiced
 from trytond.pool import Pool
 from trytond.pyson import PYSONDecoder
@@ -15,9 +16,9 @@ from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
 from .common import (
-    DatabaseTestCase, apply_wizard, as_user, count_statements, create_party,
-    create_user, decide, get_to_decision, open_wizard, run_wizard, set_up,
-    today)
+    DAY, DatabaseTestCase, apply_wizard, as_user, count_statements,
+    create_party, create_user, decide, get_to_decision, open_wizard,
+    run_wizard, set_up, today)
 from .test_settlement_calculation import date, decimal, load_examples, minutes
 
 MINUTE = dt.timedelta(minutes=1)
@@ -813,6 +814,40 @@ class SettlementTestCase(DatabaseTestCase):
                         }])
             self.assertEqual(
                 list(self.settle(records).warnings), ['sheets_missing'])
+
+    @with_transaction()
+    def test_trial(self):
+        "Test what a rule would have given for the past cases"
+        pool = Pool()
+        Rule = pool.get('training.abandon.settlement.rule')
+        Settlement = pool.get('training.abandon.settlement')
+        name = 'training.abandon.settlement.rule.trial'
+        with set_up() as (company, _, _):
+            records = self.create(company, 'D09')
+            expected = records.example['expected_if_rule_active']
+
+            def try_(code, days=0):
+                rule, = Rule.search([('code', '=', code)])
+                wizard, start = open_wizard(name, [rule])
+                day = records.case.effective_date + days * DAY
+                start.update(from_date=day, to_date=day)
+                view = apply_wizard(wizard, [rule], start, 'result')['view']
+                return [
+                    (x['case'], x['due'], x['tried'], x['difference'])
+                    for x in view['defaults']['lines']]
+
+            due = Decimal(expected['settlement']['due_amount'])
+            self.assertEqual(
+                try_('cpf_pay'), [(records.case.id, None, due, due)])
+            self.assertEqual(try_('cpf_pay', 1), [])
+            self.assertEqual(try_('pro_rata'), [])
+            rule, = Rule.search([('code', '=', 'cpf_pay')])
+            self.assertEqual(rule.state, 'inactive')
+            self.assertEqual(Settlement.search([]), [])
+            rules = Rule.search([], limit=2)
+            with self.assertRaises(SettlementRuleError):
+                wizard, start = open_wizard(name, rules)
+                apply_wizard(wizard, rules, start, 'result')
 
     @with_transaction()
     def test_statements(self):

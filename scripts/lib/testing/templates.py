@@ -20,7 +20,9 @@ EXTRAS = [
     ('en', ['inbound_email']),
     ('fr', ['inbound_email']),
     ('en', ['project', 'project_plan']),
-    ('en', ['account_invoice', 'account_fr']),
+    ('en', [
+            'account_invoice', 'account_fr', 'account_deposit',
+            'account_dunning', 'analytic_invoice']),
     ]
 
 
