@@ -9,10 +9,6 @@ from .journaled import JournaledMixin, event
 class Case(JournaledMixin, metaclass=PoolMeta):
     __name__ = 'training.abandon.case'
 
-    journal = fields.One2Many(
-        'training.journal.entry', 'case', "Journal", readonly=True,
-        help="What happened to the case, each time with the hash of what "
-        "happened before.")
     journal_length = fields.Integer(
         "Journal Length", readonly=True, loading='lazy',
         help="How many entries the journal of the case has.")
@@ -23,7 +19,7 @@ class Case(JournaledMixin, metaclass=PoolMeta):
     @classmethod
     def _protected_fields(cls):
         return super()._protected_fields() | {
-            'journal', 'journal_length', 'journal_head'}
+            'journal_length', 'journal_head'}
 
     @classmethod
     def journaled_fields(cls):

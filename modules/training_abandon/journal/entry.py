@@ -69,9 +69,15 @@ class Entry(ModelSQL, ModelView):
     "An event of a case, chained to the one before"
     __name__ = 'training.journal.entry'
 
+    company = fields.Many2One(
+        'company.company', "Company", required=True, readonly=True,
+        ondelete='RESTRICT')
     case = fields.Many2One(
         'training.abandon.case', "Case", required=True, readonly=True,
-        ondelete='RESTRICT')
+        ondelete='RESTRICT',
+        domain=[
+            ('company', '=', Eval('company', -1)),
+            ])
     number = fields.Integer(
         "Number", required=True, readonly=True,
         help="The place of the entry in the journal of the case.")
@@ -120,7 +126,6 @@ class Entry(ModelSQL, ModelView):
     @classmethod
     def __setup__(cls):
         super().__setup__()
-        cls.__access__.add('case')
         t = cls.__table__()
         cls._sql_constraints += [
             ('case_number_unique', Unique(t, t.case, t.number),
@@ -208,7 +213,7 @@ class Entry(ModelSQL, ModelView):
     @classmethod
     def lock_heads(cls, case_ids):
         """Keep the heads of the cases for this transaction alone and return
-        the length and the hash of the last entry, by id."""
+        the company, the length and the hash of the last entry, by id."""
         pool = Pool()
         Case = pool.get('training.abandon.case')
         transaction = Transaction()
@@ -217,7 +222,7 @@ class Entry(ModelSQL, ModelView):
         heads = {}
         for sub_ids in grouped_slice(sorted(set(case_ids)), SLICE):
             query = table.select(
-                table.id, Coalesce(table.journal_length, 0),
+                table.id, table.company, Coalesce(table.journal_length, 0),
                 table.journal_head,
                 where=of_ids(sub_ids)(table.id), order_by=[table.id])
             if transaction.database.has_select_for():
@@ -240,7 +245,7 @@ class Entry(ModelSQL, ModelView):
         for event in events:
             head = heads[event.case]
             row = cls._row(event, head, now, user)
-            head[:] = row['number'], row['hash']
+            head[1:] = row['number'], row['hash']
             rows.append(row)
         cls._insert(rows)
         cls._store_heads(heads)
@@ -248,7 +253,7 @@ class Entry(ModelSQL, ModelView):
     @classmethod
     def _row(cls, event, head, now, user):
         "Return the values of the entry of the event after the head"
-        number, previous = head
+        company, number, previous = head
         content = {
             k: v for k, v in event.content.items() if v not in (None, [])}
         secret = None
@@ -258,6 +263,7 @@ class Entry(ModelSQL, ModelView):
                 canonical(event.private, default=_plain), secret)
         content = canonical(content, default=_plain)
         row = {
+            'company': company,
             'case': event.case,
             'number': number + 1,
             'kind': event.kind,

@@ -70,12 +70,18 @@ class VerifyResult(ModelView):
     is_sound = fields.Boolean(
         "Sound", readonly=True,
         help="Every entry is as it was written, and none is missing.")
-    cases = fields.Integer("Cases", readonly=True)
-    entries = fields.Integer("Entries", readonly=True)
+    cases = fields.Integer(
+        "Cases", readonly=True,
+        help="The cases whose journals were verified.")
+    entries = fields.Integer(
+        "Entries", readonly=True,
+        help="The entries of their journals that were verified.")
     anonymised = fields.Integer(
         "Anonymised Entries", readonly=True,
         help="Those of which the digest alone is left.")
-    days = fields.Integer("Days", readonly=True)
+    days = fields.Integer(
+        "Days", readonly=True,
+        help="The days whose heads were compared with the entries.")
     broken = fields.Text(
         "Broken", readonly=True,
         states={

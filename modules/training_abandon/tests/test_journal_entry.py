@@ -26,11 +26,14 @@ from .test_audit_stored import EVENTS, WIZARD, Life, StoredTestCase
 class JournalTestCase(StoredTestCase):
     "Base of the tests of the journal"
 
-    def kinds(self, case):
+    def journal(self, case):
+        "Return the entries of the case, the latest first"
         pool = Pool()
         Entry = pool.get('training.journal.entry')
-        return [e.kind for e in Entry.search(
-                [('case', '=', case.id)], order=[('number', 'ASC')])]
+        return Entry.search([('case', '=', case.id)])
+
+    def kinds(self, case):
+        return [e.kind for e in reversed(self.journal(case))]
 
     def entry(self, case, kind):
         "Return the last entry of the kind"
@@ -123,9 +126,10 @@ class LifeTestCase(JournalTestCase):
         pool = Pool()
         Case = pool.get('training.abandon.case')
         for case in Case.browse([c.id for c in cases]):
+            journal = self.journal(case)
             for mail in case.mails:
                 ends = [
-                    e for e in case.journal if e.resource == mail
+                    e for e in journal if e.resource == mail
                     and e.kind != 'mail_bounced']
                 # The latest is the first
                 if mail.state in {'sent', 'failed', 'queued', 'cancelled'}:
@@ -133,7 +137,7 @@ class LifeTestCase(JournalTestCase):
                 self.assertLessEqual(
                     len([e for e in ends if e.kind == 'mail_sent']), 1)
             for step in case.steps:
-                entries = [e for e in case.journal if e.resource == step]
+                entries = [e for e in journal if e.resource == step]
                 if entries:
                     self.assertEqual(entries[0].kind, {
                             'done': 'step',
@@ -141,7 +145,7 @@ class LifeTestCase(JournalTestCase):
                             'todo': 'reopened',
                             }[step.state])
             decisions = [
-                e for e in case.journal
+                e for e in journal
                 if e.kind in {'decision', 'withdrawal'}]
             if case.decision:
                 self.assertEqual(
@@ -172,10 +176,11 @@ class EntryTestCase(JournalTestCase):
                 ['opening', 'mail_queued', 'step', 'mail_sent'])
             case = type(case)(case.id)
             self.assertEqual(case.journal_length, 4)
-            self.assertEqual(case.journal_head, case.journal[0].hash)
+            journal = self.journal(case)
+            self.assertEqual(case.journal_head, journal[0].hash)
             self.assertEqual(
-                [e.previous for e in case.journal],
-                [*(e.hash for e in case.journal[1:]), None])
+                [e.previous for e in journal],
+                [*(e.hash for e in journal[1:]), None])
             self.assertSound()
 
     @with_transaction()
@@ -225,7 +230,7 @@ class EntryTestCase(JournalTestCase):
         Entry = pool.get('training.journal.entry')
         with set_up() as (_, session, _):
             case, = open_cases(create_enrolments(session))
-            entry, = case.journal
+            entry, = self.journal(case)
             self.record_day(DATE)
             day, = Day.search([])
             values = {'case': case.id, 'number': 2, 'kind': 'step'}
@@ -320,7 +325,7 @@ class VerificationTestCase(JournalTestCase):
                     ({'hash': '0'}, 'altered'),
                     ({'number': 90}, 'missing'),
                     ]:
-                entry = case.journal[-3]
+                entry = self.journal(case)[-3]
                 self.assertEqual(entry.number, 3)
                 before = Entry.read([entry.id], list(values))[0]
                 del before['id']
@@ -365,7 +370,7 @@ class VerificationTestCase(JournalTestCase):
             # Whoever puts the head right does not have the day
             self.execute(
                 Case, 'update', lambda t: t.id == case.id, journal_length=3,
-                journal_head=case.journal[0].hash)
+                journal_head=self.journal(case)[0].hash)
             fault, = self.verify().faults
             self.assertEqual(
                 fault, ('tail', case.id, 3, str(DATE + 2 * DAY)))
