@@ -173,10 +173,18 @@ def describe(fault):
     return f"{', '.join(place)}: {REASONS[fault.reason]}"
 
 
-def summary(verification):
+def report(verification):
+    "Print what the verification tells and return if the journal is sound"
+    for fault in verification.clock:
+        print(describe(fault))
     counts = verification.counts
-    return (f"{counts['cases']} cases, {counts['entries']} entries "
+    print(f"{counts['cases']} cases, {counts['entries']} entries "
         f"({counts['anonymised']} anonymised), {counts['days']} days")
+    for fault in verification.faults:
+        print(f"BROKEN {describe(fault)}")
+    if not verification.faults:
+        print("The journal is sound.")
+    return not verification.faults
 
 
 def read_lines(path):
@@ -205,14 +213,7 @@ def main(arguments=None):
         return 1
     if args.complete:
         verification.check_complete()
-    for fault in verification.clock:
-        print(describe(fault))
-    print(summary(verification))
-    for fault in verification.faults:
-        print(f"BROKEN {describe(fault)}", file=sys.stderr)
-    if not verification.faults:
-        print("The journal is sound.")
-    return 1 if verification.faults else 0
+    return 0 if report(verification) else 1
 
 
 if __name__ == '__main__':

@@ -233,7 +233,9 @@ class EntryTestCase(JournalTestCase):
             entry, = self.journal(case)
             self.record_day(DATE)
             day, = Day.search([])
-            values = {'case': case.id, 'number': 2, 'kind': 'step'}
+            values = {
+                'company': case.company.id, 'case': case.id, 'number': 2,
+                'kind': 'step'}
             for change in [
                     lambda: Entry.write([entry], {'content': '{}'}),
                     lambda: Entry.delete([entry]),
