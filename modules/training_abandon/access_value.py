@@ -3,6 +3,7 @@
 "What the clients may send as the values of the fields"
 import datetime as dt
 import math
+import re
 import reprlib
 from decimal import Decimal
 
@@ -60,7 +61,7 @@ def _is_list(value):
 
 def _is_reference(value):
     if isinstance(value, str):
-        value = value.split(',')
+        return bool(re.fullmatch(r'[^,]+,-?\d+', value))
     return (isinstance(value, (list, tuple))
         and len(value) == 2 and isinstance(value[0], str))
 

@@ -27,7 +27,8 @@ GROUPS = ['training', 'training_admin', 'sensitive_reason']
 WITHOUT = {
     'training.completion_certificate',
     'training.abandon.case.completion', 'training.abandon.case.correction',
-    'training.calendar.feed', 'training.success.task'}
+    'training.calendar.feed', 'training.journal.day',
+    'training.success.task'}
 DUPLICATED = [
     'training.course', 'training.session', 'training.session.slot',
     'training.enrolment', 'training.justification', 'training.follow_up',
@@ -44,6 +45,7 @@ PRIVATE = {
         'alert': ['dismiss_reason', 'word'],
         'attendance': ['comment'],
         'follow_up': ['note'],
+        'journal.entry': ['secret'],
         'success.task': ['note'],
         'measure': ['note'],
         'questionnaire.answer': ['answer', 'text', 'value'],

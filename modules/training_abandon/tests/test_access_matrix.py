@@ -134,6 +134,7 @@ class AccessTestCase(DatabaseTestCase):
         Enrolment = pool.get('training.enrolment')
         Feed = pool.get('training.calendar.feed')
         Group = pool.get('training.session.group')
+        JournalDay = pool.get('training.journal.day')
         Justification = pool.get('training.justification')
         Mail = pool.get('training.mail')
         Measure = pool.get('training.measure')
@@ -280,6 +281,7 @@ class AccessTestCase(DatabaseTestCase):
                         ('create', [{'rate': Decimal('0.3')}])],
                     })
             Settlement.settle([case])
+            JournalDay.record(company)
             Completion.create([{
                         'number': name,
                         'company': company.id,

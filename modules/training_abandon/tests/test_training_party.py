@@ -26,7 +26,7 @@ OTHERS = (
     'training.abandon.settlement.rule', 'training.abandon.solution',
     'training.apprenticeship.rule',
     'training.closure', 'training.configuration',
-    'training.course', 'training.measure.kind',
+    'training.course', 'training.journal.day', 'training.measure.kind',
     'training.questionnaire.question', 'training.risk.rule',
     'training.session', 'training.success.plan', 'ir.email.template')
 # What neither names them nor tells of them
@@ -34,6 +34,7 @@ KEPT = {
     ('ir.email', 'message_id'),
     ('training.abandon.case', 'number'),
     ('training.abandon.case', 'previous_enrolment_state'),
+    ('training.abandon.case', 'journal_head'),
     ('training.abandon.certificate', 'sha256'),
     # What the law has the provider keep of its accounts
     ('training.abandon.settlement', 'explanation'),
@@ -51,7 +52,11 @@ KEPT = {
     ('training.enrolment', 'previous_state'),
     ('training.external_code', 'model'),
     ('training.external_code', 'source'),
+    ('training.journal.entry', 'digest'),
+    ('training.journal.entry', 'hash'),
+    ('training.journal.entry', 'previous'),
     ('training.mail', 'from_'),
+    ('training.mail', 'message_sha256'),
     ('training.questionnaire', 'name'),
     ('training.mail.reply', 'message_digest'),
     ('training.mail.reply', 'message_id'),

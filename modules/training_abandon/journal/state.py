@@ -1,0 +1,77 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+"What a case is when its journal begins"
+from collections import defaultdict
+
+from sql import Column
+
+from trytond.pool import Pool
+from trytond.transaction import Transaction
+
+from ..stored import of_ids
+from .journaled import Event
+
+# What is told of the records of a case, by model; the second list is private
+TOLD = {
+    'training.abandon.case.step': (
+        ['kind', 'state', 'done_at', 'by_procedure'], ['skip_reason']),
+    'training.mail': (
+        ['kind', 'state', 'message_id', 'sent_at', 'bounced_at'], []),
+    'training.mail.reply': (
+        ['kind', 'received_at', 'counted'], ['message_digest', 'text']),
+    'training.follow_up': (
+        ['kind', 'done_at', 'outcome'], ['note']),
+    'training.abandon.proposal': (
+        ['solution', 'state'], ['description']),
+    'training.abandon.certificate': (
+        ['kind', 'state', 'sha256', 'issued_at', 'signed_at'], ['evidence']),
+    'training.abandon.case.correction': (
+        ['kind', 'at'], ['reason', 'description', 'note', 'message']),
+    'training.abandon.settlement': (['state', 'ground'], ['due_amount']),
+    'training.abandon.case.cause': (
+        [], ['cause', 'responsible', 'note']),
+    'training.abandon.case-training.abandon.reason': ([], ['reason']),
+    }
+CASE = (
+    ['number', 'enrolment', 'procedure', 'origin', 'opening_date', 'state',
+        'answered_at', 'decision', 'ground', 'effective_date', 'closed_at'],
+    ['note', 'reason_comment', 'analysis', 'no_solution_reason',
+        'decision_note'])
+
+
+class CaseStates:
+    "The state of some cases, read by SQL: the tables may be half updated"
+
+    def __init__(self, ids):
+        self.ids = ids
+
+    def events(self):
+        "Yield the event that begins the journal of each of the cases"
+        content, private = defaultdict(dict), defaultdict(list)
+        for name, (told, hidden) in TOLD.items():
+            key = name.rpartition('.')[2]
+            for case, id_, row in self._read(name, told + hidden):
+                values = row[:len(told)]
+                if told:
+                    content[case].setdefault(key, []).append([id_, *values])
+                if any(row[len(told):]):
+                    private[case].append([id_, *row[len(told):]])
+        told, hidden = CASE
+        for case, _, row in self._read(
+                'training.abandon.case', told + hidden, 'id'):
+            yield Event(
+                case, 'state', f'training.abandon.case,{case}',
+                {**dict(zip(told, row)), **content[case]},
+                [*row[len(told):], *private[case]])
+
+    def _read(self, name, names, case_name='case'):
+        "Yield the case, the id and the values of the records of the cases"
+        pool = Pool()
+        table = pool.get(name).__table__()
+        cursor = Transaction().connection.cursor()
+        case = Column(table, case_name)
+        cursor.execute(*table.select(
+                case, table.id, *(Column(table, n) for n in names),
+                where=of_ids(self.ids)(case), order_by=[case, table.id]))
+        for case, id_, *row in cursor.fetchall():
+            yield case, id_, row

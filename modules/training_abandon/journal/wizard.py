@@ -1,0 +1,97 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+import datetime as dt
+
+from trytond.i18n import gettext
+from trytond.model import ModelView, fields
+from trytond.pool import Pool
+from trytond.pyson import Eval
+from trytond.wizard import Button, StateView, Wizard
+
+from .. import tools
+from .verification import verify
+
+
+class Verify(Wizard):
+    "Verify the journals of the companies of the user"
+    __name__ = 'training.journal.verify'
+    start_state = 'result'
+
+    result = StateView(
+        'training.journal.verify.result',
+        'training_abandon.journal_verify_result_view_form', [
+            Button("Close", 'end', 'tryton-close', default=True),
+            ])
+
+    def default_result(self, fields):
+        pool = Pool()
+        Company = pool.get('company.company')
+        User = pool.get('res.user')
+        verification = verify(Company.browse(User.get_companies()))
+        return {
+            'cases': verification.counts['cases'],
+            'entries': verification.counts['entries'],
+            'anonymised': verification.counts['anonymised'],
+            'days': verification.counts['days'],
+            'is_sound': not verification.faults,
+            'broken': '\n'.join(
+                tools.first(map(self._describe, verification.faults))),
+            'clock': '\n'.join(
+                tools.first(map(self._describe, verification.clock))),
+            }
+
+    @classmethod
+    def _describe(cls, fault):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Lang = pool.get('ir.lang')
+        words = []
+        if fault.case is not None:
+            cases = Case.search([('id', '=', fault.case)])
+            words.append(
+                cases[0].rec_name if cases else gettext(
+                    'training_abandon.msg_journal_case', case=fault.case))
+        if fault.number is not None:
+            words.append(gettext(
+                    'training_abandon.msg_journal_entry' if fault.case
+                    else 'training_abandon.msg_journal_day',
+                    number=fault.number))
+        if fault.day:
+            words.append(
+                Lang.get().strftime(dt.date.fromisoformat(fault.day)))
+        words.append(gettext(
+                f'training_abandon.msg_journal_fault_{fault.reason}'))
+        return ' – '.join(words)
+
+
+class VerifyResult(ModelView):
+    __name__ = 'training.journal.verify.result'
+
+    is_sound = fields.Boolean(
+        "Sound", readonly=True,
+        help="Every entry is as it was written, and none is missing.")
+    cases = fields.Integer(
+        "Cases", readonly=True,
+        help="The cases whose journals were verified.")
+    entries = fields.Integer(
+        "Entries", readonly=True,
+        help="The entries of their journals that were verified.")
+    anonymised = fields.Integer(
+        "Anonymised Entries", readonly=True,
+        help="Those of which the digest alone is left.")
+    days = fields.Integer(
+        "Days", readonly=True,
+        help="The days whose heads were compared with the entries.")
+    broken = fields.Text(
+        "Broken", readonly=True,
+        states={
+            'invisible': ~Eval('broken'),
+            },
+        help="The first broken entry of each case.")
+    clock = fields.Text(
+        "Clock", readonly=True,
+        states={
+            'invisible': ~Eval('clock'),
+            },
+        help="Where the clock of the server went back: the journal is sound "
+        "all the same.")

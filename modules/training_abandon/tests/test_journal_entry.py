@@ -1,0 +1,575 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+"The journal of the cases tells all that happened to them, and nothing else"
+import json
+import random
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from trytond.model.exceptions import AccessError
+from trytond.modules.training_abandon import tools
+from trytond.modules.training_abandon.journal import verify as verify_script
+from trytond.modules.training_abandon.journal.verification import verify
+from trytond.pool import Pool
+from trytond.tests.test_tryton import with_transaction
+from trytond.transaction import Transaction
+
+from .common import (
+    DATE, DAY, analyse, as_user, at, count_statements, create_enrolments,
+    create_party, create_user, decide, get_reason, get_to_decision, open_cases,
+    run_wizard, set_up, today)
+from .test_audit_stored import EVENTS, WIZARD, Life, StoredTestCase
+
+
+class JournalTestCase(StoredTestCase):
+    "Base of the tests of the journal"
+
+    def journal(self, case):
+        "Return the entries of the case, the latest first"
+        pool = Pool()
+        Entry = pool.get('training.journal.entry')
+        return Entry.search([('case', '=', case.id)])
+
+    def kinds(self, case):
+        return [e.kind for e in reversed(self.journal(case))]
+
+    def entry(self, case, kind):
+        "Return the last entry of the kind"
+        pool = Pool()
+        Entry = pool.get('training.journal.entry')
+        entry, *_ = Entry.search([
+                ('case', '=', case.id),
+                ('kind', '=', kind),
+                ], order=[('number', 'DESC')])
+        return entry
+
+    def content(self, case, kind):
+        return json.loads(self.entry(case, kind).content)
+
+    def verify(self):
+        pool = Pool()
+        Company = pool.get('company.company')
+        return verify(Company.search([]))
+
+    def assertSound(self, msg=None):
+        verification = self.verify()
+        self.assertEqual(verification.faults, [], msg)
+        return verification
+
+    def faults(self):
+        return [
+            (f.reason, f.case, f.number) for f in self.verify().faults]
+
+    def record_day(self, date):
+        pool = Pool()
+        Day = pool.get('training.journal.day')
+        with today(date):
+            Day.record_due()
+
+    def execute(self, Model, action, where, **values):
+        "Change rows of the database as somebody without Tryton does"
+        table = Model.__table__()
+        cursor = Transaction().connection.cursor()
+        if action == 'update':
+            cursor.execute(*table.update(
+                    [getattr(table, n) for n in values],
+                    list(values.values()), where=where(table)))
+        else:
+            cursor.execute(*table.delete(where=where(table)))
+        tools.forget_read()
+
+
+class LifeTestCase(JournalTestCase):
+    "Test the journals of a random life of events"
+
+    @with_transaction()
+    def test_life(self):
+        "Test that the chains hold after each event"
+        pool = Pool()
+        Entry = pool.get('training.journal.entry')
+        seen, kinds = set(), set()
+        for seed in range(EVENTS // 50):
+            with self.subTest(seed=seed), set_up() as (_, session, prescriber):
+                prescribers = [
+                    prescriber, create_party("Other", 'other@example.com'),
+                    create_party("Third", 'third@example.com')]
+                cases = open_cases([
+                        create_enrolments(session, prescriber=p)[0]
+                        for p in prescribers])
+                cases.append(get_to_decision(*create_enrolments(session)))
+                decide(cases[-1])
+                life = Life(
+                    self, random.Random(seed), [c.id for c in cases],
+                    prescribers, seen)
+                date = DATE
+                for name in life.live(50):
+                    self.assertSound(name)
+                    if life.now.date() > date:
+                        date = life.now.date()
+                        self.record_day(date)
+                entries = Entry.search(
+                    [('case', 'in', [c.id for c in cases])])
+                kinds.update(e.kind for e in entries)
+                self.assertTold(cases)
+        self.assertGreater(self.verify().counts['days'], 1)
+        self.assertLessEqual({
+                'opening', 'step', 'skipped', 'reopened', 'mail_queued',
+                'mail_sent', 'mail_failed', 'mail_cancelled', 'mail_bounced',
+                'reply', 'follow_up', 'proposal', 'response',
+                'decision', 'withdrawal', 'certificate', 'correction',
+                'closing'}, kinds)
+
+    def assertTold(self, cases):
+        "Assert that the last entries tell what the records are"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        for case in Case.browse([c.id for c in cases]):
+            journal = self.journal(case)
+            for mail in case.mails:
+                ends = [
+                    e for e in journal if e.resource == mail
+                    and e.kind != 'mail_bounced']
+                # The latest is the first
+                if mail.state in {'sent', 'failed', 'queued', 'cancelled'}:
+                    self.assertEqual(ends[0].kind, f'mail_{mail.state}')
+                self.assertLessEqual(
+                    len([e for e in ends if e.kind == 'mail_sent']), 1)
+            for step in case.steps:
+                entries = [e for e in journal if e.resource == step]
+                if entries:
+                    self.assertEqual(entries[0].kind, {
+                            'done': 'step',
+                            'skipped': 'skipped',
+                            'todo': 'reopened',
+                            }[step.state])
+            decisions = [
+                e for e in journal
+                if e.kind in {'decision', 'withdrawal'}]
+            if case.decision:
+                self.assertEqual(
+                    json.loads(decisions[0].content)['decision'],
+                    case.decision)
+
+
+class EntryTestCase(JournalTestCase):
+    "Test what the journal has"
+
+    @with_transaction()
+    def test_events(self):
+        "Test the entries of some steps"
+        with set_up() as (_, session, prescriber):
+            case, = open_cases(create_enrolments(session, 1, prescriber))
+            run_wizard(WIZARD + 'inform', [case])
+            self.assertEqual(
+                self.kinds(case), ['opening', 'mail_queued', 'step'])
+            mail, = case.mails
+            self.assertEqual(
+                self.content(case, 'mail_queued')['sha256'],
+                verify_script.hashlib.sha256(mail.message).hexdigest())
+            self.deliver(case.mails)
+            self.deliver(case.mails)
+            type(mail)._archive([mail.id])
+            self.assertEqual(
+                self.kinds(case),
+                ['opening', 'mail_queued', 'step', 'mail_sent'])
+            case = type(case)(case.id)
+            self.assertEqual(case.journal_length, 4)
+            journal = self.journal(case)
+            self.assertEqual(case.journal_head, journal[0].hash)
+            self.assertEqual(
+                [e.previous for e in journal],
+                [*(e.hash for e in journal[1:]), None])
+            self.assertSound()
+
+    @with_transaction()
+    def test_private(self):
+        "Test that the journal has no word of the trainee"
+        pool = Pool()
+        Entry = pool.get('training.journal.entry')
+        with set_up() as (company, session, prescriber):
+            case, = open_cases(create_enrolments(session, 1, prescriber))
+            while type(case)(case.id).next_kind != 'analyse':
+                case.skip_step([case], "Unforgotten reason")
+            analyse(
+                [case], reason_comment="Unforgotten words",
+                analysis="Unforgotten analysis",
+                reasons=[get_reason('time.lack').id])
+            entries = Entry.search([('case', '=', case.id)])
+            for entry in entries:
+                self.assertNotIn('nforgotten', entry.content)
+            self.assertEqual(
+                json.loads(self.entry(case, 'answer').content).keys(),
+                {'answered_at', 'private'})
+            entry = self.entry(case, 'step')
+            case = type(case)(case.id)
+            cause, = case.causes
+            words = [
+                "Unforgotten analysis", "Unforgotten words",
+                [r.id for r in case.reasons],
+                [[cause.cause.id, cause.responsible, cause.note]]]
+            self.assertEqual(
+                json.loads(entry.content)['private'],
+                verify_script.digest(
+                    verify_script.canonical(words), entry.secret))
+            user = create_user('reader', company, 'training')
+            with as_user(user):
+                Entry.read([entry.id], ['content', 'salt'])
+                with self.assertRaises(AccessError):
+                    Entry.read([entry.id], ['secret'])
+            for line in Entry.export([case]):
+                self.assertNotIn(entry.secret, line)
+
+    @with_transaction()
+    def test_append_only(self):
+        "Test that nobody changes an entry or a day"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Day = pool.get('training.journal.day')
+        Entry = pool.get('training.journal.entry')
+        with set_up() as (_, session, _):
+            case, = open_cases(create_enrolments(session))
+            entry, = self.journal(case)
+            self.record_day(DATE)
+            day, = Day.search([])
+            values = {
+                'company': case.company.id, 'case': case.id, 'number': 2,
+                'kind': 'step'}
+            for change in [
+                    lambda: Entry.write([entry], {'content': '{}'}),
+                    lambda: Entry.delete([entry]),
+                    lambda: Entry.copy([entry]),
+                    lambda: Entry.create([{
+                                **values, 'at': tools.now(), 'digest': '0',
+                                'hash': '0'}]),
+                    lambda: Day.write([day], {'heads': '[]'}),
+                    lambda: Day.delete([day]),
+                    lambda: Day.copy([day]),
+                    ]:
+                with self.assertRaises(AccessError):
+                    change()
+            user = create_user(
+                'boss', session.company, 'training', 'training_admin')
+            with as_user(user):
+                with self.assertRaises(AccessError):
+                    Case.write([case], {'journal_length': 0})
+
+    @with_transaction()
+    def test_statements(self):
+        "Test that many cases take as many statements as few"
+        pool = Pool()
+        Entry = pool.get('training.journal.entry')
+        Step = pool.get('training.abandon.case.step')
+        with set_up() as (_, session, prescriber):
+            cases = open_cases(create_enrolments(session, 90, prescriber))
+            counts = []
+            for number in [10, 80]:
+                moved, cases = cases[:number], cases[number:]
+                events = list(Step.journal_events(
+                        'write', [c.steps[0] for c in moved], {'state'}))
+                with count_statements() as statements:
+                    Entry.record(events)
+                counts.append(len(statements))
+            self.assertEqual(counts, [3, 3])
+            self.assertSound()
+
+    @with_transaction()
+    def test_justification(self):
+        "Test that a justification is told in the case that is open"
+        pool = Pool()
+        Justification = pool.get('training.justification')
+        with set_up() as (company, session, prescriber):
+            case, = open_cases(create_enrolments(session, 1, prescriber))
+            justification, = Justification.create([{
+                        'company': company.id,
+                        'enrolment': case.enrolment.id,
+                        'kind': 'sick_leave',
+                        'start_date': DATE,
+                        'end_date': DATE,
+                        }])
+            Justification.accept([justification])
+            self.assertEqual(
+                self.kinds(case), ['opening'] + ['justification'] * 2)
+            self.assertEqual(
+                self.content(case, 'justification')['state'], 'accepted')
+            self.assertNotIn('sick', self.entry(
+                    case, 'justification').content)
+            self.assertSound()
+
+
+class VerificationTestCase(JournalTestCase):
+    "Test that what somebody alters is found and named"
+
+    def set_up(self, session, prescriber):
+        "Return cases with some entries"
+        cases = open_cases(create_enrolments(session, 3, prescriber))
+        for case in cases:
+            while type(case)(case.id).next_kind != 'follow_up':
+                case.skip_step([case], "Not needed")
+        self.record_day(DATE + 2 * DAY)
+        self.assertSound()
+        return cases
+
+    @with_transaction()
+    def test_altered(self):
+        "Test that an altered entry is named"
+        pool = Pool()
+        Entry = pool.get('training.journal.entry')
+        with set_up() as (_, session, prescriber):
+            _, case, _ = self.set_up(session, prescriber)
+            for values, reason in [
+                    ({'kind': 'step'}, 'altered'),
+                    ({'user': None}, 'altered'),
+                    ({'content': '{"step":"inform"}'}, 'content'),
+                    ({'content': 'nothing'}, 'content'),
+                    ({'digest': '0'}, 'altered'),
+                    ({'hash': '0'}, 'altered'),
+                    ({'number': 90}, 'missing'),
+                    ]:
+                entry = self.journal(case)[-3]
+                self.assertEqual(entry.number, 3)
+                before = Entry.read([entry.id], list(values))[0]
+                del before['id']
+
+                def is_entry(table):
+                    return table.id == entry.id
+
+                self.execute(Entry, 'update', is_entry, **values)
+                self.assertEqual(self.faults(), [(reason, case.id, 3)])
+                self.execute(Entry, 'update', is_entry, **before)
+                self.assertSound()
+
+    @with_transaction()
+    def test_rewritten(self):
+        "Test that an entry whose hash is made again is found by the next one"
+        pool = Pool()
+        Entry = pool.get('training.journal.entry')
+        with set_up() as (_, session, prescriber):
+            case, _, _ = self.set_up(session, prescriber)
+            row = next(
+                r for r in Entry.rows([case.id]) if r.get('number') == 3)
+            row['kind'] = 'step'
+            self.execute(
+                Entry, 'update',
+                lambda t: (t.case == case.id) & (t.number == 3),
+                kind='step', hash=verify_script.chain_hash(row))
+            self.assertEqual(self.faults(), [('unlinked', case.id, 4)])
+
+    @with_transaction()
+    def test_tail(self):
+        "Test that a deleted tail is named, by the head and by the day"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Entry = pool.get('training.journal.entry')
+        with set_up() as (_, session, prescriber):
+            _, _, case = self.set_up(session, prescriber)
+            length = Case(case.id).journal_length
+            self.execute(
+                Entry, 'delete',
+                lambda t: (t.case == case.id) & (t.number > 3))
+            self.assertEqual(self.faults(), [('tail', case.id, 3)])
+            # Whoever puts the head right does not have the day
+            self.execute(
+                Case, 'update', lambda t: t.id == case.id, journal_length=3,
+                journal_head=self.journal(case)[0].hash)
+            fault, = self.verify().faults
+            self.assertEqual(
+                fault, ('tail', case.id, 3, str(DATE + 2 * DAY)))
+            self.assertGreater(length, 3)
+
+    @with_transaction()
+    def test_deleted_case(self):
+        "Test that a deleted case is named by the day"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Entry = pool.get('training.journal.entry')
+        with set_up() as (_, session, prescriber):
+            _, case, _ = self.set_up(session, prescriber)
+            self.execute(Entry, 'delete', lambda t: t.case == case.id)
+            self.assertEqual(self.faults(), [('none', case.id, None)])
+            for name in ['training.abandon.case.step']:
+                self.execute(
+                    pool.get(name), 'delete', lambda t: t.case == case.id)
+            self.execute(Case, 'delete', lambda t: t.id == case.id)
+            fault, = self.verify().faults
+            self.assertEqual(
+                fault, ('case', case.id, None, str(DATE + 2 * DAY)))
+
+    @with_transaction()
+    def test_days(self):
+        "Test that an altered, or deleted, day is named"
+        pool = Pool()
+        Day = pool.get('training.journal.day')
+        with set_up() as (_, session, prescriber):
+            case, *_ = self.set_up(session, prescriber)
+            for number in range(3, 6):
+                self.record_day(DATE + number * DAY)
+                self.record_day(DATE + number * DAY)
+            first, *_, last = Day.search([], order=[('number', 'ASC')])
+            self.assertEqual(
+                [last.number, len(json.loads(first.heads)), last.heads],
+                [4, 3, '[]'])
+            case.skip_step([case], "Not needed")
+            self.record_day(DATE + 6 * DAY)
+            last, = Day.search([('number', '=', 5)])
+            self.assertEqual(
+                [head[0] for head in json.loads(last.heads)], [case.id])
+            self.assertSound()
+            for values, reason in [
+                    ({'date': DATE}, 'day_altered'),
+                    ({'heads': '[]'}, 'day_heads'),
+                    ({'heads': 'nothing'}, 'day_heads'),
+                    ]:
+                before = Day.read([last.id], list(values))[0]
+                del before['id']
+                self.execute(
+                    Day, 'update', lambda t: t.id == last.id, **values)
+                self.assertEqual(self.faults(), [(reason, None, 5)])
+                self.execute(
+                    Day, 'update', lambda t: t.id == last.id, **before)
+            self.execute(Day, 'delete', lambda t: t.number == 3)
+            self.assertIn(('day_missing', None, 4), self.faults())
+
+    @with_transaction()
+    def test_clock(self):
+        "Test that a clock that goes back is told and breaks nothing"
+        with set_up() as (_, session, prescriber):
+            case, *_ = self.set_up(session, prescriber)
+            with at(tools.now() - 30 * DAY):
+                case.skip_step([case], "Not needed")
+            self.record_day(DATE - 30 * DAY)
+            verification = self.assertSound()
+            self.assertEqual(
+                [(f.case, f.number) for f in verification.clock],
+                [(None, 2), (case.id, len(self.kinds(case)))])
+            self.record_day(DATE + 3 * DAY)
+            self.assertEqual(self.assertSound().counts['days'], 3)
+
+    @with_transaction()
+    def test_file(self):
+        "Test that the script verifies the files alone, and names the fault"
+        pool = Pool()
+        Company = pool.get('company.company')
+        Day = pool.get('training.journal.day')
+        Entry = pool.get('training.journal.entry')
+        with set_up() as (_, session, prescriber), \
+                tempfile.TemporaryDirectory() as directory:
+            cases = self.set_up(session, prescriber)
+            journal = Path(directory, 'journal.jsonl')
+            days = Path(directory, 'days.jsonl')
+            lines = list(Entry.export(cases[1:]))
+            company, = Company.search([])
+            days.write_text(
+                ''.join(f'{line}\n' for line in Day.export(company)))
+
+            def run(lines, *options):
+                journal.write_text(''.join(f'{line}\n' for line in lines))
+                result = subprocess.run(
+                    [sys.executable, '-I', verify_script.__file__, *options,
+                        str(journal), str(days)],
+                    capture_output=True, text=True)
+                return result.returncode, result.stdout + result.stderr
+
+            code, words = run(lines)
+            self.assertEqual(code, 0, words)
+            self.assertIn("2 cases", words)
+            code, words = run(lines, '--complete')
+            self.assertEqual(code, 1)
+            self.assertIn(f"case {cases[0].id}", words)
+            code, words = run(lines[:2] + lines[3:])
+            self.assertEqual(code, 1)
+            self.assertIn(
+                f"case {cases[1].id}, entry 3: the entry is missing", words)
+            code, words = run(['nothing'])
+            self.assertEqual(code, 1)
+
+    @with_transaction()
+    def test_wizard(self):
+        "Test what the administrators see"
+        pool = Pool()
+        Entry = pool.get('training.journal.entry')
+        Verify = pool.get('training.journal.verify', type='wizard')
+        with set_up() as (_, session, prescriber):
+            case, *_ = self.set_up(session, prescriber)
+
+            def result():
+                session_id, _, _ = Verify.create()
+                return Verify.execute(session_id, {}, 'result')[
+                    'view']['defaults']
+
+            values = result()
+            self.assertTrue(values['is_sound'])
+            self.assertEqual(values['broken'], '')
+            self.assertEqual(values['cases'], 3)
+            self.execute(
+                Entry, 'update',
+                lambda t: (t.case == case.id) & (t.number == 2), user=None)
+            values = result()
+            self.assertFalse(values['is_sound'])
+            self.assertEqual(
+                values['broken'],
+                f"{case.rec_name} – entry 2 – the row is altered")
+
+    @with_transaction()
+    def test_erase(self):
+        "Test that the chain is verified once its content is erased"
+        pool = Pool()
+        Entry = pool.get('training.journal.entry')
+        Case = pool.get('training.abandon.case')
+        Erase = pool.get('party.erase', type='wizard')
+        with set_up() as (_, session, prescriber):
+            case, other, _ = self.set_up(session, prescriber)
+            Case.cancel([case])
+            party = case.enrolment.trainee.party
+            party.active = False
+            party.save()
+            session_id, _, _ = Erase.create()
+            Erase.execute(session_id, {'ask': {'party': party.id}}, 'erase')
+            verification = self.assertSound()
+            self.assertEqual(
+                verification.counts['anonymised'], len(self.kinds(case)))
+            for entry in Entry.search([('case', '=', case.id)]):
+                self.assertEqual(
+                    [entry.content, entry.salt, entry.secret], [None] * 3)
+                self.assertTrue(entry.is_anonymised)
+            self.assertTrue(Entry.search([
+                        ('case', '=', other.id), ('content', '!=', None)]))
+
+
+class MigrationTestCase(JournalTestCase):
+    "Test the journal of the cases that were before it"
+
+    @with_transaction()
+    def test_state(self):
+        "Test that each case gets one entry and no event is invented"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Entry = pool.get('training.journal.entry')
+        with set_up() as (_, session, prescriber):
+            cases = open_cases(create_enrolments(session, 2, prescriber))
+            run_wizard(WIZARD + 'inform', cases[:1])
+            self.deliver(cases[0].mails)
+            self.execute(Entry, 'delete', lambda t: t.id != 0)
+            self.execute(
+                Case, 'update', lambda t: t.id != 0, journal_length=None,
+                journal_head=None)
+            self.assertEqual(len(self.faults()), 2)
+
+            Entry.record_states()
+            Entry.record_states()
+
+            self.assertSound()
+            for case in cases:
+                self.assertEqual(self.kinds(case), ['state'])
+            content = self.content(cases[0], 'state')
+            self.assertEqual(content['state'], 'informed')
+            (_, kind, state, *_), = content['mail']
+            self.assertEqual((kind, state), ('inform', 'sent'))
+            self.assertEqual(len(content['step']), 8)
+            # The mail that was sent before is not told again
+            type(cases[0].mails[0])._archive([m.id for m in cases[0].mails])
+            self.assertEqual(self.kinds(cases[0]), ['state'])
+            cases[0].skip_step(cases[:1], "Not needed")
+            self.assertEqual(self.kinds(cases[0]), ['state', 'skipped'])
+            self.assertSound()
