@@ -16,7 +16,8 @@ from ..home.figure import FEWEST, case_categories
 from ..home.gone import GoneMixin
 from ..tools import browse_by_id
 from .source import (
-    MEDIANS, PATHS, Alerts, Cases, Enrolments, Losses, Medians, Steps)
+    MEDIANS, PATHS, Alerts, Cases, Enrolments, Losses, Medians, Steps,
+    context_courses)
 from .window import Window, period_label, period_months, period_of
 
 # The keys of what is personal and of the categories of too few cases
@@ -42,6 +43,11 @@ def _number(name, digits=None):
     if digits is None:
         return fields.Integer(**values)
     return fields.Float(digits=(16, digits), **values)
+
+
+def _column(query, name, known):
+    "Return the column of the query, or nothing if it is not known"
+    return Column(query, name) if name in known else Cast(Null, 'FLOAT')
 
 
 class _AxisMixin(GoneMixin):
@@ -97,8 +103,7 @@ class _AxisMixin(GoneMixin):
         return Union(*(
                 query.select(
                     query.company.as_('company'), query.key.as_('key'),
-                    *((Column(query, name) if name in known
-                            else Cast(Null, 'FLOAT')).as_(name)
+                    *(_column(query, name, known).as_(name)
                         for name in names))
                 for query, known in zip(queries, measures)), all_=True)
 
@@ -144,8 +149,8 @@ class _AxisMixin(GoneMixin):
         """Return the window and the domain of the records of the model that
         have the key"""
         domain = [(PATHS[model] + 'company', '=', self.company.id)]
-        if course := Transaction().context.get('course'):
-            domain.append((PATHS[model] + 'session.course', '=', course))
+        if courses := context_courses():
+            domain.append((PATHS[model] + 'session.course', 'in', courses))
         if self.path:
             domain.append((PATHS[model] + self.path, '=', self.id))
         return Window.of_context(), domain

@@ -68,6 +68,7 @@ NUMBERS = {
         _steps(*_ASKED, ('case.answered_at', '!=', None))),
     'alerts': ('act_alert_form', 'alert', _alerts()),
     'alerts_right': ('act_alert_form', 'alert', _alerts(
+            ('case', '!=', None),
             ('case.state', '!=', 'cancelled'),
             ['OR',
                 ('case.ground', '=', None),

@@ -7,6 +7,7 @@ from sql.conditionals import Case as SQLCase
 from sql.conditionals import Coalesce
 from sql.functions import Extract, RowNumber
 
+from trytond.model import fields
 from trytond.pool import Pool
 from trytond.transaction import Transaction
 
@@ -45,6 +46,14 @@ _MODELS = {
     'step': 'training.abandon.case.step',
     'trainee': 'training.trainee',
     }
+
+
+def context_courses():
+    "Return the ids of the courses of the context, or nothing for all"
+    context = Transaction().context
+    if course := context.get('course'):
+        return [course]
+    return context.get('courses') or []
 
 
 class Source:
@@ -91,11 +100,11 @@ class Source:
 
     def where(self):
         where = self.is_current | self.window.previous.contains(self.date)
-        context = Transaction().context
         # The keys of two companies may be the same
-        where &= self.company == context.get('company', -1)
-        if (course := context.get('course')) is not None:
-            where &= self.table('session').course == course
+        where &= self.company == Transaction().context.get('company', -1)
+        if courses := context_courses():
+            where &= fields.SQL_OPERATORS['in'](
+                self.table('session').course, courses)
         return where
 
     def measures(self):

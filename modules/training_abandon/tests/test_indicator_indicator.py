@@ -2,6 +2,7 @@
 # this repository contains the full copyright notices and license terms.
 import datetime as dt
 from collections import defaultdict
+from decimal import Decimal
 from statistics import median
 
 from hypothesis import given
@@ -275,7 +276,7 @@ class IndicatorTestCase(NoticeTestCase):
             self.assertEqual(
                 (numbers['abandoned'], numbers['started']), (1, 0))
             self.assertIsNone(numbers['rate'])
-            self.fill(session.slots[:1], {other: 'present'})
+            self.fill(session.slots[:1], {one: 'absent', other: 'present'})
             numbers = search('company')[company.rec_name]
             self.assertEqual((numbers['started'], numbers['rate']), (1, 100))
             self.assertIsNone(numbers['previous_rate'])
@@ -433,6 +434,10 @@ class IndicatorTestCase(NoticeTestCase):
         with set_up() as (company, session, prescriber):
             enrolments = create_enrolments(session, 4, prescriber=prescriber)
             one, other, away, stays = enrolments
+            type(one).write([one], {
+                    'price': Decimal(1000),
+                    'client': prescriber.id,
+                    })
             self.fill(session.slots[:1], dict.fromkeys(enrolments, 'present'))
             self.fill(session.slots[1:3], {
                     one: 'absent', other: 'absent', away: 'absent',
@@ -444,7 +449,27 @@ class IndicatorTestCase(NoticeTestCase):
                     cases[1], decision='invalidated', ground='resumed')
                 decide(cases[2], ground='force_majeure')
                 Settlement.settle([cases[0]])
-            self.assertTrue(Alert.search([]))
+            Alert.create([{
+                        'company': company.id,
+                        'enrolment': enrolment.id,
+                        'level': 'alert',
+                        'first_seen': dt.datetime.combine(DATE, dt.time(12)),
+                        'state': state,
+                        'closed_at': (
+                            None if state == 'open' else tools.now()),
+                        'case': case and case.id,
+                        'owner': cases[0].owner.id,
+                        } for enrolment, state, case in [
+                        (one, 'handled', cases[0]),
+                        (stays, 'dismissed', None),
+                        (stays, 'open', None)]])
+            numbers = search('company')[company.rec_name]
+            self.assertEqual(
+                (numbers['alerts'], numbers['alerts_right']), (2, 1))
+            settlement, = Settlement.search([])
+            self.assertEqual(
+                search('company')[company.rec_name]['revenue_lost'],
+                float(settlement.undelivered_amount))
             for axis in ['company', 'course', 'session', 'prescriber',
                     'trainee', 'period', 'owner']:
                 row, = self.rows(axis)
@@ -453,8 +478,10 @@ class IndicatorTestCase(NoticeTestCase):
                         continue
                     found = self.opened(row, number)
                     with self.subTest(axis=axis, number=number):
-                        if number.endswith('_days'):
-                            self.assertTrue(found)
+                        if number == 'contact_days':
+                            self.assertEqual(found, [])
+                        elif number == 'decision_days':
+                            self.assertEqual(set(found), set(cases))
                         elif number.endswith('_lost'):
                             self.assertEqual(len(found), 1)
                         else:
