@@ -1,6 +1,8 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 "What is done so that fewer abandon: actions, meetings, complaints"
+import datetime as dt
+
 from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, ModelView, Workflow, fields
 from trytond.model.exceptions import AccessError
@@ -11,7 +13,6 @@ from trytond.transaction import Transaction
 from .. import tools
 from ..exceptions import TrainingValidationError
 from ..procedure.states import RESPONSIBLES
-from ..rec_name import search_names
 
 OPEN_STATES = ['planned', 'running']
 # What is measured, of the two periods
@@ -192,13 +193,9 @@ class Action(_CompanyMixin, Workflow, ModelSQL, ModelView):
         return super().view_attributes() + [
             ('/tree', 'visual',
                 If(~Eval('state').in_(OPEN_STATES), 'muted',
-                    If(Eval('due_date') < Date(start=DateTime()),
+                    If(Eval('due_date', dt.date.max) < Date(start=DateTime()),
                         'danger', ''))),
             ]
-
-    @classmethod
-    def search_rec_name(cls, name, clause):
-        return search_names(cls, clause, 'name')
 
     @classmethod
     def check_modification(cls, mode, actions, values=None, external=False):
@@ -332,10 +329,6 @@ class Meeting(_CompanyMixin, ModelSQL, ModelView):
         return _today()
 
     @classmethod
-    def search_rec_name(cls, name, clause):
-        return search_names(cls, clause, 'name')
-
-    @classmethod
     def copy(cls, meetings, default=None):
         default = default.copy() if default is not None else {}
         default.setdefault('attachments')
@@ -436,10 +429,6 @@ class Event(_CompanyMixin, ModelSQL, ModelView):
     @classmethod
     def default_kind(cls):
         return 'complaint'
-
-    @classmethod
-    def search_rec_name(cls, name, clause):
-        return search_names(cls, clause, 'name')
 
     @classmethod
     def view_attributes(cls):

@@ -1,8 +1,7 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 from trytond.model.exceptions import AccessError
-from trytond.modules.training_abandon.exceptions import (
-    TrainingValidationError)
+from trytond.modules.training_abandon.exceptions import TrainingValidationError
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
 

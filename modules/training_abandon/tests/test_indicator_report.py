@@ -6,8 +6,7 @@ from zipfile import ZipFile
 
 from lxml import etree
 
-from trytond.modules.training_abandon.exceptions import (
-    TrainingValidationError)
+from trytond.modules.training_abandon.exceptions import TrainingValidationError
 from trytond.modules.training_abandon.home.figure import FEWEST
 from trytond.modules.training_abandon.indicator.chart import bars
 from trytond.modules.training_abandon.pdf_report import PDFReport
