@@ -116,6 +116,7 @@ setup(
         'html2text >= 2020.1.16',
         'icalendar >= 7.3',
         'lxml >= 5.3',
+        'matplotlib >= 3.9',
         'pypdf >= 5.0',
         'python-dateutil >= 2.8.2',
         'python-sql >= 1.8',

@@ -208,6 +208,8 @@ class FactsMixin(LineFactsMixin):
             .as_('consecutive_absences'),
             Count(Literal(1), filter_=held.state == 'late')
             .as_('late_count'),
+            Min(held.date, filter_=held.state.in_(ATTENDED))
+            .as_('first_presence'),
             Max(held.date, filter_=held.state.in_(ATTENDED))
             .as_('last_presence'),
             group_by=[held.enrolment])

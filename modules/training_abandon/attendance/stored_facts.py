@@ -33,6 +33,7 @@ RECORDED = {
     'absence_count': ('INTEGER', 0),
     'consecutive_absences': ('INTEGER', 0),
     'late_count': ('INTEGER', 0),
+    'first_presence': ('DATE', None),
     'last_presence': ('DATE', None),
     }
 FACTS = {'hours_planned': ('INTERVAL', ZERO), **RECORDED}
@@ -85,6 +86,10 @@ class StoredFactsMixin(StoredMixin):
         "Times Late", readonly=True,
         help="The number of slots to which the trainee came late, on the "
         "official sheets.")
+    first_presence = fields.Date(
+        "First Presence", readonly=True,
+        help="The first day on which the trainee came, on the official "
+        "sheets: the day on which it really started.")
     last_presence = fields.Date(
         "Last Presence", readonly=True,
         help="The last day on which the trainee came, on the official "
@@ -100,7 +105,7 @@ class StoredFactsMixin(StoredMixin):
             Index(t, (Column(t, name), Index.Range()), (t.id, Index.Range()))
             for name in [
                 'attendance_rate', 'absence_count', 'consecutive_absences',
-                'late_count', 'last_presence'])
+                'late_count', 'first_presence', 'last_presence'])
         for name, (_, default) in FACTS.items():
             if default is not None:
                 setattr(
@@ -109,7 +114,7 @@ class StoredFactsMixin(StoredMixin):
     @classmethod
     def __register__(cls, module):
         table_h = cls.__table_handler__(module)
-        is_stored = table_h.column_exist('consecutive_absences')
+        is_stored = table_h.column_exist('first_presence')
         super().__register__(module)
         if not is_stored:
             cls.store()

@@ -42,6 +42,50 @@ def readable(model, domain):
     return pool.get(model).search(domain, order=[], query=True)
 
 
+def case_categories():
+    """Return the query of the case, side and category of the declared reasons
+    and of the determined causes, each once
+
+    The category of what is personal is 0."""
+    pool = Pool()
+    Reason = pool.get('training.abandon.reason')
+    reason = Reason.__table__()
+    root, child = Reason.__table__(), Reason.__table__()
+    family = With('id', 'family', recursive=True)
+    family.query = root.select(
+        root.id, root.id, where=root.parent == Null)
+    family.query |= (child
+        .join(family, condition=child.parent == family.id)
+        .select(child.id, family.family))
+    told = Union(*_told(), all_=True)
+    return (told
+        .join(reason, condition=reason.id == told.reason)
+        .join(family, condition=family.id == told.reason)
+        .select(
+            told.case.as_('case'),
+            told.side.as_('side'),
+            SQLCase(
+                (reason.sensitive & ~Coalesce(told.told, Literal(False)), 0),
+                else_=family.family).as_('category'),
+            distinct=True,
+            with_=[family]))
+
+
+def _told():
+    "Yield the queries of what the trainees declared and what was determined"
+    pool = Pool()
+    for side, name in [
+            ('declared', 'training.abandon.case-training.abandon.reason'),
+            ('determined', 'training.abandon.case.cause')]:
+        Model = pool.get(name)
+        table = Model.__table__()
+        yield table.select(
+            table.case.as_('case'),
+            getattr(table, Model.reason_name).as_('reason'),
+            table.told.as_('told'),
+            fields.Char('side').sql_cast(Literal(side)).as_('side'))
+
+
 class FigureMixin(GoneMixin):
     "Numbers of a company"
     __slots__ = ()
@@ -245,53 +289,21 @@ class ReasonFigure(FigureMixin, ModelSQL, ModelView):
 
     @classmethod
     def _lines(cls):
-        """Return the query of the company, case, side and category, each once
-
-        The category of what is personal is 0."""
+        "Return the query of the company, case, side and category, each once"
         pool = Pool()
         Case = pool.get('training.abandon.case')
-        Reason = pool.get('training.abandon.reason')
-        case, reason = Case.__table__(), Reason.__table__()
-        root, child = Reason.__table__(), Reason.__table__()
-        family = With('id', 'family', recursive=True)
-        family.query = root.select(
-            root.id, root.id, where=root.parent == Null)
-        family.query |= (child
-            .join(family, condition=child.parent == family.id)
-            .select(child.id, family.family))
-        told = Union(*cls._told(), all_=True)
-        category = SQLCase(
-            (reason.sensitive & ~Coalesce(told.told, Literal(False)), 0),
-            else_=family.family)
-        return (told
-            .join(case, condition=case.id == told.case)
-            .join(reason, condition=reason.id == told.reason)
-            .join(family, condition=family.id == told.reason)
+        case, category = Case.__table__(), case_categories()
+        return (case
+            .join(category, condition=category.case == case.id)
             .select(
                 case.company.as_('company'),
                 case.id.as_('case'),
-                told.side.as_('side'),
-                category.as_('category'),
+                category.side.as_('side'),
+                category.category.as_('category'),
                 where=case.id.in_(readable('training.abandon.case', [
                             ('opening_date', '>=', last_months()),
                             ('state', '!=', 'cancelled'),
-                            ])),
-                distinct=True,
-                with_=[family]))
-
-    @classmethod
-    def _told(cls):
-        pool = Pool()
-        for side, name in [
-                ('declared', 'training.abandon.case-training.abandon.reason'),
-                ('determined', 'training.abandon.case.cause')]:
-            Model = pool.get(name)
-            table = Model.__table__()
-            yield table.select(
-                table.case.as_('case'),
-                getattr(table, Model.reason_name).as_('reason'),
-                table.told.as_('told'),
-                fields.Char('side').sql_cast(Literal(side)).as_('side'))
+                            ]))))
 
     @classmethod
     def get_label(cls, figures, name):

@@ -31,7 +31,9 @@ WITHOUT = {
     'training.success.task'}
 DUPLICATED = [
     'training.course', 'training.session', 'training.session.slot',
-    'training.enrolment', 'training.justification', 'training.follow_up',
+    'training.enrolment', 'training.improvement.action',
+    'training.improvement.event', 'training.improvement.meeting',
+    'training.justification', 'training.follow_up',
     'training.abandon.procedure', 'training.abandon.reason',
     'training.abandon.solution']
 
@@ -143,7 +145,9 @@ def fill(company, session):
     Slot = pool.get('training.session.slot')
     Code = pool.get('training.external_code')
     Enrolment = pool.get('training.enrolment')
+    Event = pool.get('training.improvement.event')
     FollowUp = pool.get('training.follow_up')
+    Improvement = pool.get('training.improvement.action')
     Justification = pool.get('training.justification')
     Proposal = pool.get('training.abandon.proposal')
     Reply = pool.get('training.mail.reply')
@@ -189,6 +193,12 @@ def fill(company, session):
         run_wizard('training.abandon.case.certify', [case])
     Settlement.settle([case])
     Alert.raise_concern([enrolment], 'other', "Word")
+    improvement, = Improvement.create([{'name': "Tutor", 'due_date': DATE}])
+    Event.create([{
+                'name': "Noise",
+                'case': case.id,
+                'actions': [('add', [improvement.id])],
+                }])
     Transaction().tasks.clear()
 
 
@@ -533,7 +543,9 @@ class RightsTestCase(DatabaseTestCase):
                                 g.id for g in w.groups)},
                         {
                             'training.abandon.case.conversation',
-                            'training.follow_up.print'} | wizards)
+                            'training.follow_up.print',
+                            'training.indicator.open',
+                            'training.indicator.print'} | wizards)
 
     @with_transaction()
     def test_private(self):

@@ -17,6 +17,7 @@ from trytond import backend
 from trytond.exceptions import TrytonException
 from trytond.model import ModelSQL, ModelStorage, ModelView, fields
 from trytond.model.exceptions import AccessError
+from trytond.modules.company.tests import create_employee
 from trytond.pool import Pool
 from trytond.tests.test_tryton import DB_NAME
 from trytond.tools import is_instance_method
@@ -135,10 +136,13 @@ class AccessTestCase(DatabaseTestCase):
         Feed = pool.get('training.calendar.feed')
         Group = pool.get('training.session.group')
         JournalDay = pool.get('training.journal.day')
+        Event = pool.get('training.improvement.event')
+        Improvement = pool.get('training.improvement.action')
         Justification = pool.get('training.justification')
         Mail = pool.get('training.mail')
         Measure = pool.get('training.measure')
         MeasureKind = pool.get('training.measure.kind')
+        Meeting = pool.get('training.improvement.meeting')
         Note = pool.get('ir.note')
         Notification = pool.get('res.notification')
         Procedure = pool.get('training.abandon.procedure')
@@ -282,6 +286,28 @@ class AccessTestCase(DatabaseTestCase):
                     })
             Settlement.settle([case])
             JournalDay.record(company)
+            improvement, = Improvement.create([{
+                        'company': company.id,
+                        'name': "Tutor",
+                        'description': "Description",
+                        'owner': create_employee(company, name="Owner").id,
+                        'due_date': DATE,
+                        'courses': [('add', [session.course.id])],
+                        }])
+            Meeting.create([{
+                        'company': company.id,
+                        'name': "Quality",
+                        'minutes': "Minutes",
+                        'employees': [('add', [improvement.owner.id])],
+                        'actions': [('add', [improvement.id])],
+                        }])
+            Event.create([{
+                        'company': company.id,
+                        'name': "Noise",
+                        'description': "Description",
+                        'case': case.id,
+                        'actions': [('add', [improvement.id])],
+                        }])
             Completion.create([{
                         'number': name,
                         'company': company.id,

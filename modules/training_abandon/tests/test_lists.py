@@ -32,7 +32,11 @@ WORDS = ['camille martin', 'E4711']
 # Of which each part is planned as the list of its own model
 UNIONS = {'training.task', *(
         f'training.figure.{name}' for name in [
-            'attendance', 'month', 'reason', 'step'])}
+            'attendance', 'month', 'reason', 'step']),
+    *(
+        f'training.indicator.{name}' for name in [
+            'cause', 'company', 'course', 'funder', 'owner', 'period',
+            'prescriber', 'reason', 'responsible', 'session', 'trainee'])}
 
 
 class Plan:

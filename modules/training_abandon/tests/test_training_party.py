@@ -26,6 +26,7 @@ OTHERS = (
     'training.abandon.settlement.rule', 'training.abandon.solution',
     'training.apprenticeship.rule',
     'training.closure', 'training.configuration',
+    'training.improvement.action', 'training.improvement.meeting',
     'training.course', 'training.journal.day', 'training.measure.kind',
     'training.questionnaire.question', 'training.risk.rule',
     'training.session', 'training.success.plan', 'ir.email.template')
@@ -254,6 +255,7 @@ class PartyTestCase(DatabaseTestCase):
         Code = pool.get('training.external_code')
         CaseCompletion = pool.get('training.abandon.case.completion')
         Completion = pool.get('training.completion_certificate')
+        Event = pool.get('training.improvement.event')
         Exemption = pool.get('training.enrolment.exemption')
         Feed = pool.get('training.calendar.feed')
         FollowUp = pool.get('training.follow_up')
@@ -302,6 +304,13 @@ class PartyTestCase(DatabaseTestCase):
                     'enrolment': enrolment.id,
                     'case': case.id,
                     'party': prescriber.id,
+                    }])
+        Event.create([{
+                    'company': company.id,
+                    'case': case.id,
+                    'name': "Complaint",
+                    'description': "Words",
+                    'answer': "Answer",
                     }])
         solution, = Solution.search([], limit=1)
         Proposal.create([{'case': case.id, 'solution': solution.id}])

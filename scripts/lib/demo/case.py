@@ -20,6 +20,7 @@ from proteus import config as pconfig
 from ..environment import refuse
 from .clock import Clock, schedule
 from .expectation import Expectation
+from .improvement import Improvement
 from .prevention import Prevention
 from .replies import Replies
 from .settlement import Settlements
@@ -74,6 +75,7 @@ class Demo:
         Expectation(self).run()
         Prevention(self, work.others).run()
         Settlements(self).run()
+        Improvement(self).run()
         self.wait_for_mails()
         Replies(self, work.cases, self.files()).run()
         return self.summary()

@@ -1,0 +1,93 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+"The periods that the indicators count and compare"
+import datetime as dt
+from collections import namedtuple
+
+from dateutil.relativedelta import relativedelta
+
+from trytond.pool import Pool
+from trytond.transaction import Transaction
+
+DAY = dt.timedelta(days=1)
+# The months of the periods into which a window is cut
+PERIODS = {
+    'month': 1,
+    'quarter': 3,
+    'year': 12,
+    }
+DEFAULT_PERIOD = 'month'
+
+
+class Window(namedtuple('Window', 'start end')):
+    "The days from the start to the end, both included"
+    __slots__ = ()
+
+    @property
+    def months(self):
+        "How many months it has, begun ones included"
+        after = self.end + DAY
+        months = (
+            12 * (after.year - self.start.year)
+            + after.month - self.start.month)
+        return max(months + (after.day > self.start.day), 1)
+
+    @property
+    def previous(self):
+        "The window of as many months before"
+        delta = relativedelta(months=self.months)
+        end = self.end + DAY - delta - DAY
+        return Window(self.start - delta, min(end, self.start - DAY))
+
+    def contains(self, column):
+        "Return the SQL condition on the column of dates or of times"
+        return (column >= self.start) & (column < self.end + DAY)
+
+    def domain(self, name):
+        return [(name, '>=', self.start), (name, '<=', self.end)]
+
+    def domain_at(self, name):
+        "Return the domain of the times in the window"
+        return [
+            (name, '>=', dt.datetime.combine(self.start, dt.time())),
+            (name, '<', dt.datetime.combine(self.end + DAY, dt.time())),
+            ]
+
+    def intersection(self, other):
+        return Window(
+            max(self.start, other.start), min(self.end, other.end))
+
+    @classmethod
+    def of_context(cls):
+        """Return the window of the context, by default the last twelve
+        months"""
+        pool = Pool()
+        Date = pool.get('ir.date')
+        context = Transaction().context
+        start, end = context.get('from_date'), context.get('to_date')
+        if not isinstance(end, dt.date):
+            end = Date.today()
+        if not isinstance(start, dt.date):
+            start = end + relativedelta(day=1, months=-11)
+        return cls(min(start, end), max(start, end))
+
+
+def period_months():
+    "Return the months of the periods of the context"
+    name = Transaction().context.get('period')
+    return PERIODS.get(name, PERIODS[DEFAULT_PERIOD])
+
+
+def period_of(key, months):
+    "Return the window of the number of the period"
+    start = dt.date(key * months // 12, key * months % 12 + 1, 1)
+    return Window(start, start + relativedelta(months=months) - DAY)
+
+
+def period_label(key, months):
+    year, month = divmod(key * months, 12)
+    return {
+        1: f'{year:04}-{month + 1:02}',
+        3: f'{year:04}-T{month // 3 + 1}',
+        12: f'{year:04}',
+        }[months]

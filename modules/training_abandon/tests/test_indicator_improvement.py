@@ -1,0 +1,111 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+from trytond.model.exceptions import AccessError
+from trytond.modules.training_abandon.exceptions import TrainingValidationError
+from trytond.pool import Pool
+from trytond.tests.test_tryton import with_transaction
+
+from .common import (
+    DATE, DAY, NoticeTestCase, create_enrolments, create_session, decide,
+    get_to_decision, set_up, today)
+
+
+class ImprovementTestCase(NoticeTestCase):
+    "Test the improvement actions, the meetings and the complaints"
+
+    def action(self, **values):
+        pool = Pool()
+        Action = pool.get('training.improvement.action')
+        action, = Action.create([{
+                    'name': "Have a tutor",
+                    'due_date': DATE + 30 * DAY,
+                    **values}])
+        Action.run([action])
+        return action
+
+    @with_transaction()
+    def test_effect(self):
+        "Test that the effect is measured and then kept"
+        with set_up() as (company, session, prescriber):
+            other = create_session(company, DATE + 31 * DAY)
+            one, two = create_enrolments(session, 2)
+            three, four = create_enrolments(other, 2)
+            elsewhere, = create_enrolments(create_session(company))
+            self.fill(
+                session.slots[:1], dict.fromkeys([one, two], 'present'))
+            self.fill(
+                elsewhere.session.slots[:1], {elsewhere: 'present'})
+            decide(get_to_decision(one))
+            decide(get_to_decision(elsewhere))
+            with today(DATE + 32 * DAY):
+                self.fill(
+                    other.slots[:1], dict.fromkeys([three, four], 'present'))
+            action = self.action(
+                courses=[('add', [session.course.id, other.course.id])],
+                before_from=DATE, before_to=DATE + 29 * DAY,
+                after_from=DATE + 30 * DAY, after_to=DATE + 60 * DAY)
+            with today(DATE + 61 * DAY):
+                action.measure([action])
+                self.assertEqual(
+                    (action.before_started, action.before_abandoned,
+                        action.before_rate), (2, 1, 50))
+                self.assertEqual(
+                    (action.after_started, action.after_abandoned,
+                        action.after_rate), (2, 0, 0))
+                action.close([action])
+            self.assertEqual(action.closed_on, DATE + 61 * DAY)
+            with today(DATE + 40 * DAY):
+                decide(
+                    get_to_decision(three),
+                    effective_date=DATE + 40 * DAY)
+            action.measure([action])
+            self.assertEqual((action.state, action.after_rate), ('closed', 0))
+            with self.assertRaises(AccessError):
+                action.write([action], {'after_rate': 50})
+            with self.assertRaises(AccessError):
+                action.delete([action])
+            copy, = action.copy([action])
+            self.assertEqual(
+                (copy.state, copy.after_rate, copy.closed_on),
+                ('planned', None, None))
+
+    @with_transaction()
+    def test_no_population(self):
+        "Test the effect without trainees, and without periods"
+        with set_up() as (company, session, prescriber):
+            action = self.action()
+            with self.assertRaises(TrainingValidationError):
+                action.close([action])
+            action.write([action], {
+                    'before_from': DATE, 'before_to': DATE,
+                    'after_from': DATE + DAY, 'after_to': DATE + DAY})
+            action.close([action])
+            self.assertEqual(
+                (action.before_started, action.before_rate), (0, None))
+
+    @with_transaction()
+    def test_links(self):
+        "Test what leads to the actions"
+        pool = Pool()
+        Event = pool.get('training.improvement.event')
+        Meeting = pool.get('training.improvement.meeting')
+        with set_up() as (company, session, prescriber):
+            action = self.action()
+            event, = Event.create([{
+                        'name': "No heating",
+                        'kind': 'hazard',
+                        'session': session.id,
+                        'actions': [('add', [action.id])],
+                        }])
+            meeting, = Meeting.create([{
+                        'name': "Quality",
+                        'date': DATE,
+                        'employees': [('add', [action.owner.id])],
+                        'actions': [('add', [action.id])],
+                        }])
+            action.cancel([action])
+            self.assertEqual(list(action.events), [event])
+            self.assertEqual(list(action.meetings), [meeting])
+
+
+del NoticeTestCase

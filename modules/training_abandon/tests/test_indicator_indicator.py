@@ -1,0 +1,529 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+import datetime as dt
+from collections import defaultdict
+from decimal import Decimal
+from statistics import median
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trytond.model.exceptions import AccessError
+from trytond.modules.training_abandon import tools
+from trytond.modules.training_abandon.attendance.evidence import ATTENDED
+from trytond.modules.training_abandon.home.figure import FEWEST
+from trytond.modules.training_abandon.indicator.indicator import RATES
+from trytond.modules.training_abandon.indicator.number import NUMBERS
+from trytond.modules.training_abandon.indicator.source import GROUNDS, MEDIANS
+from trytond.modules.training_abandon.indicator.window import (
+    Window, period_label, period_of)
+from trytond.modules.training_abandon.procedure.states import INVALID_GROUNDS
+from trytond.pool import Pool
+from trytond.pyson import PYSONDecoder
+from trytond.tests.test_tryton import with_transaction
+from trytond.transaction import Transaction
+
+from .common import (
+    DATE, DAY, NoticeTestCase, analyse, as_user, count_statements,
+    create_enrolments, create_session, create_user, decide, examples,
+    get_reason, get_to_decision, open_cases, set_up, today)
+
+AXES = [
+    'company', 'period', 'course', 'session', 'prescriber', 'funder',
+    'trainee', 'owner', 'reason', 'cause', 'responsible']
+# The keys of the enrolments
+KEYS = {
+    'company': lambda enrolment: enrolment.company,
+    'course': lambda enrolment: enrolment.session.course,
+    'session': lambda enrolment: enrolment.session,
+    'prescriber': lambda enrolment: enrolment.prescriber,
+    'trainee': lambda enrolment: enrolment.trainee.kind,
+    }
+MARCH = {'from_date': DATE.replace(day=1), 'to_date': DATE.replace(day=31)}
+
+
+def indicator(axis):
+    pool = Pool()
+    return pool.get(f'training.indicator.{axis}')
+
+
+def search(axis, **context):
+    "Return the numbers of the axis by label"
+    tools.forget_read()
+    with Transaction().set_context(**{**MARCH, **context}):
+        return {
+            row.label: {n: getattr(row, n) for n in row._numbers()}
+            for row in indicator(axis).search([])}
+
+
+class Expected:
+    "The numbers as they are defined, from the records one by one"
+
+    def __init__(self, window, get_key):
+        self.window = window
+        self.get_key = get_key
+        self.counts = defaultdict(lambda: defaultdict(float))
+        self.days = defaultdict(lambda: defaultdict(list))
+
+    def add(self, key, date, name, value=1):
+        if self.window.start <= date <= self.window.end:
+            self.counts[key][name] += value
+        previous = self.window.previous
+        if previous.start <= date <= previous.end:
+            self.counts[key]['previous_' + name] += value
+
+    def enrolment(self, enrolment):
+        key = self.get_key(enrolment)
+        lines = [
+            a for a in enrolment.attendances if a.slot.state == 'held']
+        present = [a.slot.date for a in lines if a.state in ATTENDED]
+        if key and present:
+            self.add(key, min(present), 'started')
+            for name in ['hours_held', 'hours_attended']:
+                hours = getattr(enrolment, name)
+                self.add(
+                    key, min(present), name, hours.total_seconds() / 3600)
+
+    def case(self, case, decided_on, contact):
+        key = self.get_key(case.enrolment)
+        if not key:
+            return
+        for step in case.steps:
+            if step.conformity in {
+                    'in_time', 'late', 'missing', 'evidence_missing'}:
+                self.add(key, step.due_date, 'steps_due')
+            if step.conformity == 'in_time':
+                self.add(key, step.due_date, 'steps_on_time')
+        if not decided_on or case.ground == 'unfounded':
+            return
+        self.add(key, decided_on, 'decided')
+        for name, grounds in GROUNDS.items():
+            if case.ground in grounds:
+                self.add(key, decided_on, name)
+        absence = self._first_absence(case)
+        if self.window.start <= decided_on <= self.window.end:
+            if absence:
+                self.days[key]['decision_days'].append(
+                    (decided_on - absence).days)
+                if contact:
+                    self.days[key]['contact_days'].append(
+                        (contact - absence).days)
+        if case.ground == 'abandonment':
+            lost = case.enrolment.agreed_hours - (
+                case.enrolment.hours_attended)
+            self.add(
+                key, decided_on, 'hours_lost', lost.total_seconds() / 3600)
+
+    def _first_absence(self, case):
+        first = None
+        for line in sorted(
+                case.enrolment.attendances, key=lambda a: a.slot.start_at):
+            if line.slot.date > case.opening_date:
+                continue
+            elif line.state == 'absent':
+                first = first or line.slot.date
+            elif line.state in ATTENDED:
+                first = None
+        return first
+
+    def value(self, key, name):
+        counts = self.counts[key]
+        prefix = 'previous_' if name.startswith('previous_') else ''
+        if name in MEDIANS:
+            days = self.days[key][name]
+            return median(days) if days else None
+        elif rate := RATES.get(name.removeprefix(prefix)):
+            part, whole = (counts[prefix + n] for n in rate)
+            return 100 * part / whole if whole else None
+        return counts[name]
+
+
+class IndicatorTestCase(NoticeTestCase):
+    "Test the indicators"
+
+    histories = st.lists(
+        st.fixed_dictionaries({
+                'session': st.integers(0, 1),
+                'kind': st.sampled_from(['employee', 'apprentice']),
+                'prescriber': st.booleans(),
+                'states': st.lists(
+                    st.sampled_from(['present', 'absent', 'excused']),
+                    min_size=4, max_size=4),
+                'ground': st.sampled_from([
+                        None, 'abandonment', 'abandonment', 'resumed',
+                        'unfounded', 'exclusion', 'force_majeure',
+                        'legitimate_reason', 'postponed']),
+                'delay': st.integers(0, 40),
+                'contact': st.none() | st.integers(0, 10),
+                }),
+        min_size=1, max_size=6)
+
+    @given(histories=histories, period=st.sampled_from(['month', 'quarter']),
+        months=st.integers(1, 3))
+    @examples(8)
+    @with_transaction()
+    def test_histories(self, histories, period, months):
+        "Test the numbers of random histories against their definitions"
+        with set_up() as (company, session, prescriber):
+            sessions = [session, create_session(company, DATE + 28 * DAY)]
+            enrolments, cases = self.make(histories, sessions, prescriber)
+            window = Window(
+                DATE.replace(day=1),
+                period_of(2026 * 12 + 1 + months, 1).end)
+            with today(DATE + 90 * DAY):
+                for axis, get_key in KEYS.items():
+                    expected = self.expect(
+                        Expected(window, get_key), enrolments, cases)
+                    self.compare(axis, expected, period)
+
+    def make(self, histories, sessions, prescriber):
+        "Return the enrolments, and the decision and the contact by case"
+        pool = Pool()
+        FollowUp = pool.get('training.follow_up')
+        enrolments = []
+        for history in histories:
+            enrolment, = create_enrolments(
+                sessions[history['session']],
+                prescriber=prescriber if history['prescriber'] else None)
+            type(enrolment.trainee).write(
+                [enrolment.trainee], {'kind': history['kind']})
+            enrolments.append(enrolment)
+        for number, session in enumerate(sessions):
+            with today(session.end_date):
+                for position, slot in enumerate(session.slots):
+                    self.fill([slot], {
+                            e: h['states'][position]
+                            for e, h in zip(enrolments, histories)
+                            if h['session'] == number})
+        cases = {}
+        for enrolment, history in zip(enrolments, histories):
+            if not history['ground']:
+                continue
+            end = enrolment.session.end_date
+            contact = None
+            with today(end):
+                case, = open_cases([enrolment], end)
+            if history['contact'] is not None:
+                contact = end + history['contact'] * DAY
+                with today(contact):
+                    FollowUp.create([{
+                                'company': enrolment.company.id,
+                                'enrolment': enrolment.id,
+                                'case': case.id,
+                                'kind': 'call',
+                                'party': enrolment.trainee.party.id,
+                                'done_at': tools.now(),
+                                'outcome': 'no_answer',
+                                }])
+            decided_on = max(
+                end + history['delay'] * DAY, contact or end)
+            ground = history['ground']
+            with today(decided_on):
+                while case.next_kind != 'decide':
+                    case.skip_step([case], "Not needed")
+                decide(
+                    case, ground=ground, effective_date=end,
+                    decision='invalidated' if ground in INVALID_GROUNDS
+                    else 'validated')
+            cases[case] = decided_on, contact
+        return enrolments, cases
+
+    def expect(self, expected, enrolments, cases):
+        for enrolment in enrolments:
+            expected.enrolment(enrolment)
+        for case, dates in cases.items():
+            expected.case(type(case)(case.id), *dates)
+        return expected
+
+    def compare(self, axis, expected, period):
+        window = expected.window
+        with Transaction().set_context(
+                from_date=window.start, to_date=window.end, period=period):
+            rows = indicator(axis).search([])
+        keys = {
+            k for k, counts in expected.counts.items()
+            if any(counts.values())}
+        names = {
+            axis == 'trainee' and k or k.id: k for k in keys}
+        if axis == 'trainee':
+            kinds = [k for k, _ in indicator(axis)._kinds()]
+            names = {kinds.index(k) + 1: k for k in keys}
+        shown = {
+            r.id: r for r in rows
+            if any(getattr(r, n) for n in r._numbers())}
+        self.assertEqual(set(shown), set(names))
+        for id_, row in shown.items():
+            for name in row._numbers():
+                if name.removeprefix('previous_').startswith('alert'):
+                    continue
+                value = expected.value(names[id_], name)
+                found = getattr(row, name)
+                if value is None:
+                    self.assertIsNone(found, (axis, name))
+                else:
+                    self.assertIsNotNone(found, (axis, name))
+                    self.assertAlmostEqual(
+                        found, value, delta=0.051, msg=(axis, name))
+
+    @with_transaction()
+    def test_rate(self):
+        "Test that there is no rate without population"
+        with set_up() as (company, session, prescriber):
+            one, other = create_enrolments(session, 2)
+            with today(DATE + DAY):
+                decide(get_to_decision(one))
+            numbers = search('company')[company.rec_name]
+            self.assertEqual(
+                (numbers['abandoned'], numbers['started']), (1, 0))
+            self.assertIsNone(numbers['rate'])
+            self.fill(session.slots[:1], {one: 'absent', other: 'present'})
+            numbers = search('company')[company.rec_name]
+            self.assertEqual((numbers['started'], numbers['rate']), (1, 100))
+            self.assertIsNone(numbers['previous_rate'])
+            april = {
+                'from_date': DATE.replace(month=4, day=1),
+                'to_date': DATE.replace(month=4, day=30)}
+            numbers = search('company', **april)[company.rec_name]
+            self.assertEqual(
+                (numbers['started'], numbers['rate'],
+                    numbers['previous_started'], numbers['previous_rate']),
+                (0, None, 1, 100))
+            self.assertEqual(search('company', company=None), {})
+
+    @with_transaction()
+    def test_past(self):
+        "Test that what comes later does not change the past"
+        with set_up() as (company, session, prescriber):
+            one, other = create_enrolments(session, 2)
+            self.fill(session.slots, {one: 'absent', other: 'present'})
+            case = get_to_decision(one)
+            with today(DATE + 40 * DAY):
+                decide(case)
+                self.assertEqual(case.decided_on, DATE + 40 * DAY)
+                self.assertEqual(
+                    (case.first_absence, case.decision_days), (DATE, 40))
+            numbers = search('company')[company.rec_name]
+            self.assertEqual(numbers['abandoned'], 0)
+            with today(DATE + 50 * DAY):
+                decide(
+                    case, decision='invalidated', ground='resumed',
+                    effective_date=DATE + 50 * DAY)
+            self.assertEqual(case.decided_on, DATE + 50 * DAY)
+            april = {
+                'from_date': DATE.replace(month=4, day=1),
+                'to_date': DATE.replace(month=4, day=30)}
+            numbers = search('company', **april)[company.rec_name]
+            self.assertEqual(
+                (numbers['abandoned'], numbers['prevented'],
+                    numbers['retention_rate']), (0, 1, 100))
+
+    @with_transaction()
+    def test_past_decisions(self):
+        "Test that the decisions that had no day are dated by their step"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        with set_up() as (company, session, prescriber):
+            case = get_to_decision(create_enrolments(session)[0])
+            with today(DATE + 10 * DAY):
+                decide(case)
+            table = Case.__table__()
+            Transaction().connection.cursor().execute(*table.update(
+                    [table.decided_on], [None], where=table.id == case.id))
+            tools.forget_read()
+            Case._date_past_decisions()
+            self.assertEqual(case.decided_on, DATE + 10 * DAY)
+
+    def analysed(self, session, codes):
+        "Return decided cases with a reason and a cause of each code"
+        cases = open_cases(create_enrolments(session, len(codes)))
+        for case, code in zip(cases, codes):
+            while case.next_kind != 'analyse':
+                case.skip_step([case], "Not needed")
+            type(case).declare_reasons([case], [get_reason(code)])
+            analyse([case], code)
+            while case.next_kind != 'decide':
+                case.skip_step([case], "Not needed")
+            decide(case)
+        return cases
+
+    @with_transaction()
+    def test_few(self):
+        "Test that reasons are not broken down below a count of cases"
+        few = f"Fewer than {FEWEST} cases"
+        with set_up() as (company, session, prescriber):
+            cases = self.analysed(session, ['time.lack'] * (FEWEST - 1))
+            for axis in ['reason', 'cause', 'responsible']:
+                with self.subTest(axis=axis):
+                    numbers = search(axis)
+                    self.assertEqual(list(numbers), [few])
+                    self.assertEqual(numbers[few]['decided'], FEWEST - 1)
+                    self.assertIsNone(numbers[few]['previous_decided'])
+            cases += self.analysed(session, ['time.lack', 'money'])
+            for axis, label in [
+                    ('reason', cases[0].reasons[0].family.name),
+                    ('cause', cases[0].reasons[0].family.name),
+                    ('responsible', "Trainee")]:
+                with self.subTest(axis=axis):
+                    decided = {
+                        name: n['decided']
+                        for name, n in search(axis).items()}
+                    self.assertEqual(decided, (
+                            {label: FEWEST + 1} if axis == 'responsible'
+                            else {label: FEWEST, few: 1}))
+                    for row in self.rows(axis):
+                        found = self.opened(row, 'abandoned')
+                        self.assertEqual(len(found), row.abandoned)
+
+    @with_transaction()
+    def test_sensitive(self):
+        "Test that nobody reads what is personal"
+        with set_up() as (company, session, prescriber):
+            user = create_user('assistant', company, 'training')
+            self.analysed(session, ['health'] * FEWEST)
+            for axis in ['reason', 'cause']:
+                with self.subTest(axis=axis), as_user(user):
+                    self.assertEqual(list(search(axis)), ["Personal reason"])
+
+    @with_transaction()
+    def test_access(self):
+        "Test who reads the numbers, and who those of the reasons"
+        pool = Pool()
+        Access = pool.get('ir.model.access')
+        with set_up() as (company, session, prescriber):
+            for group, axes in [
+                    ('training', {'company', 'reason'}),
+                    ('training_reading', {'company'}),
+                    ('accounting', {'company'}),
+                    ('trainer', set())]:
+                user = create_user(group, company, group)
+                for axis in ['company', 'reason']:
+                    with self.subTest(group=group, axis=axis), as_user(user):
+                        self.assertEqual(
+                            Access.check(
+                                f'training.indicator.{axis}', 'read',
+                                raise_exception=False),
+                            axis in axes)
+                        if axis not in axes:
+                            with self.assertRaises(AccessError):
+                                search(axis)
+
+    def rows(self, axis, **context):
+        with Transaction().set_context(**{**MARCH, **context}):
+            return indicator(axis).search([])
+
+    def opened(self, row, number):
+        "Return the records that the number of the row opens"
+        pool = Pool()
+        Open = pool.get('training.indicator.open', type='wizard')
+        with Transaction().set_context(
+                **MARCH, active_model=row.__name__, active_id=row.id,
+                active_ids=[row.id]):
+            session_id, start, _ = Open.create()
+            values = {'numbers': row.__name__, 'number': number}
+            (action, _), = Open.execute(
+                session_id, {'start': values}, 'open_')['actions']
+        domain = PYSONDecoder({}).decode(action['pyson_domain'])
+        return pool.get(action['res_model']).search(domain)
+
+    @with_transaction()
+    def test_open(self):
+        "Test that each number opens what it counts"
+        pool = Pool()
+        Alert = pool.get('training.alert')
+        Settlement = pool.get('training.abandon.settlement')
+        with set_up() as (company, session, prescriber):
+            enrolments = create_enrolments(session, 4, prescriber=prescriber)
+            one, other, away, stays = enrolments
+            type(one).write([one], {
+                    'price': Decimal(1000),
+                    'client': prescriber.id,
+                    })
+            self.fill(session.slots[:1], dict.fromkeys(enrolments, 'present'))
+            self.fill(session.slots[1:3], {
+                    one: 'absent', other: 'absent', away: 'absent',
+                    stays: 'present'})
+            with today(DATE + 2 * DAY):
+                cases = [get_to_decision(e) for e in enrolments[:3]]
+                decide(cases[0])
+                decide(
+                    cases[1], decision='invalidated', ground='resumed')
+                decide(cases[2], ground='force_majeure')
+                Settlement.settle([cases[0]])
+            Alert.create([{
+                        'company': company.id,
+                        'enrolment': enrolment.id,
+                        'level': 'alert',
+                        'first_seen': dt.datetime.combine(DATE, dt.time(12)),
+                        'state': state,
+                        'closed_at': (
+                            None if state == 'open' else tools.now()),
+                        'case': case and case.id,
+                        'owner': cases[0].owner.id,
+                        } for enrolment, state, case in [
+                        (one, 'handled', cases[0]),
+                        (stays, 'dismissed', None),
+                        (stays, 'open', None)]])
+            numbers = search('company')[company.rec_name]
+            self.assertEqual(
+                (numbers['alerts'], numbers['alerts_right']), (2, 1))
+            settlement, = Settlement.search([])
+            self.assertEqual(
+                search('company')[company.rec_name]['revenue_lost'],
+                float(settlement.undelivered_amount))
+            for axis in ['company', 'course', 'session', 'prescriber',
+                    'trainee', 'period', 'owner']:
+                row, = self.rows(axis)
+                for number in NUMBERS:
+                    if not hasattr(row, number):
+                        continue
+                    found = self.opened(row, number)
+                    with self.subTest(axis=axis, number=number):
+                        if number == 'contact_days':
+                            self.assertEqual(found, [])
+                        elif number == 'decision_days':
+                            self.assertEqual(set(found), set(cases))
+                        elif number.endswith('_lost'):
+                            self.assertEqual(len(found), 1)
+                        else:
+                            self.assertEqual(
+                                len(found), getattr(row, number))
+
+    @with_transaction()
+    def test_statements(self):
+        "Test that the statements do not grow with the trainees"
+        with set_up() as (company, session, prescriber):
+            counts = []
+            for _ in range(2):
+                other = create_session(company)
+                enrolments = create_enrolments(
+                    other, 3, prescriber=prescriber)
+                self.fill(
+                    other.slots[:1], dict.fromkeys(enrolments, 'present'))
+                decide(get_to_decision(enrolments[0]))
+                for axis in AXES:
+                    search(axis)
+                with count_statements() as statements:
+                    for axis in AXES:
+                        search(axis)
+                counts.append(len(statements))
+            self.assertEqual(counts[0], counts[1])
+
+    @with_transaction()
+    def test_window(self):
+        "Test the windows before others"
+        for start, end, previous_start, previous_end in [
+                ((2026, 1, 1), (2026, 12, 31), (2025, 1, 1), (2025, 12, 31)),
+                ((2026, 3, 1), (2026, 3, 31), (2026, 2, 1), (2026, 2, 28)),
+                ((2026, 2, 1), (2026, 2, 28), (2026, 1, 1), (2026, 1, 31)),
+                ((2026, 1, 15), (2026, 2, 20),
+                    (2025, 11, 15), (2025, 12, 20)),
+                ((2026, 3, 31), (2026, 3, 31), (2026, 2, 28), (2026, 2, 28)),
+                ]:
+            window = Window(dt.date(*start), dt.date(*end))
+            with self.subTest(window=window):
+                self.assertEqual(window.previous, Window(
+                        dt.date(*previous_start), dt.date(*previous_end)))
+        self.assertEqual(period_label(2026 * 4 + 1, 3), '2026-T2')
+
+
+del NoticeTestCase
