@@ -15,7 +15,6 @@ from trytond.transaction import without_check_access
 
 from .. import tools
 from ..measure.validity import ValidityMixin
-from ..rec_name import search_names
 
 GRADES = [
     ('conform', "Conform"),
@@ -35,6 +34,7 @@ def _grade(string, help):
 class Grading(ValidityMixin, ModelSQL, ModelView):
     "The grades of a version of the guide of the framework"
     __name__ = 'training.audit.grading'
+    _rec_name = 'guide'
 
     guide = fields.Char(
         "Guide", required=True, help="The version of the guide.")
@@ -90,13 +90,6 @@ class Grading(ValidityMixin, ModelSQL, ModelView):
     @classmethod
     def default_days(cls):
         return 2
-
-    def get_rec_name(self, name):
-        return self.guide
-
-    @classmethod
-    def search_rec_name(cls, name, clause):
-        return search_names(cls, clause, 'guide')
 
     @classmethod
     def check_modification(cls, mode, gradings, values=None, external=False):

@@ -4,6 +4,7 @@
 import json
 import random
 import secrets
+from collections import defaultdict
 
 from dateutil.relativedelta import relativedelta
 
@@ -79,14 +80,15 @@ class Sample(ModelSQL, ModelView):
         help="When the sample was made: it does not change any more.")
     drawn_by = fields.Many2One(
         'res.user', "Drawn by", required=True, readonly=True,
-        ondelete='RESTRICT')
+        ondelete='RESTRICT', help="The user who made the sample.")
     grading = fields.Many2One(
         'training.audit.grading', "Grading", readonly=True,
         ondelete='RESTRICT',
         help="The version of the guide that was valid when the sample was "
         "drawn.")
     lines = fields.One2Many(
-        'training.audit.sample.line', 'sample', "Cases", readonly=True)
+        'training.audit.sample.line', 'sample', "Cases", readonly=True,
+        help="The cases in the order of the draw, as they were then.")
     findings = fields.One2Many(
         'training.audit.finding', 'sample', "Findings",
         help="What the auditor found and what was answered.")
@@ -125,7 +127,7 @@ class Sample(ModelSQL, ModelView):
 
     @classmethod
     def search_rec_name(cls, name, clause):
-        return search_names(cls, clause, 'courses.name', 'lines.case.number')
+        return [('lines.case.rec_name', *clause[1:])]
 
     @classmethod
     def check_modification(cls, mode, samples, values=None, external=False):
@@ -224,7 +226,7 @@ class SampleLine(ModelSQL, ModelView):
 
     sample = fields.Many2One(
         'training.audit.sample', "Sample", required=True, readonly=True,
-        ondelete='CASCADE')
+        ondelete='CASCADE', help="The sample in which the case is.")
     company = fields.Function(
         fields.Many2One('company.company', "Company"),
         'on_change_with_company', searcher='search_company')
@@ -251,7 +253,8 @@ class SampleLine(ModelSQL, ModelView):
             help="The conformity of each step when the case was drawn."),
         'get_steps')
     findings = fields.One2Many(
-        'training.audit.finding', 'line', "Findings")
+        'training.audit.finding', 'line', "Findings",
+        help="What the auditor found of the case and what was answered.")
 
     @classmethod
     def __setup__(cls):
@@ -335,7 +338,7 @@ class SampleLine(ModelSQL, ModelView):
         Case = pool.get('training.abandon.case')
         Step = pool.get('training.abandon.case.step')
         cursor = Transaction().connection.cursor()
-        values = {}
+        values, steps = {}, defaultdict(list)
         for sub_ids in grouped_slice(ids, SLICE):
             of = of_ids(sub_ids)
             case, step = Case.__table__(), Step.__table__()
@@ -351,18 +354,17 @@ class SampleLine(ModelSQL, ModelView):
                     'state': state,
                     'conformity': conformity,
                     'grade': grade,
-                    'steps': [],
                     }
             cursor.execute(*step.select(
                     step.case, step.kind, Step.sql_conformity(step),
                     where=of(step.case),
                     order_by=[step.case, step.sequence]))
             for id_, *conformity in cursor:
-                values[id_]['steps'].append(conformity)
+                steps[id_].append(conformity)
         return [{
                 **values[id_],
                 'position': position,
-                'step_conformities': json.dumps(values[id_].pop('steps')),
+                'step_conformities': json.dumps(steps[id_]),
                 } for position, id_ in enumerate(ids, 1)]
 
 
@@ -382,10 +384,12 @@ class Finding(ModelSQL, ModelView):
                 ('sample', '=', Eval('sample', -1)),
                 ()),
             ],
-        states=_states)
+        states=_states,
+        help="The case of the sample that the finding is about.")
     sample = fields.Many2One(
         'training.audit.sample', "Sample", required=True,
-        ondelete='CASCADE', states=_states)
+        ondelete='CASCADE', states=_states,
+        help="The sample in which it was found.")
     grade = fields.Selection(
         GRADES, "Grade", required=True, sort=False, states=_states,
         help="What the auditor makes of it.")
@@ -394,7 +398,8 @@ class Finding(ModelSQL, ModelView):
         "Finding", required=True, states=_states,
         help="What was found.  Do not write any health detail.")
     found_on = fields.Date(
-        "Found on", required=True, states=_states)
+        "Found on", required=True, states=_states,
+        help="The day on which the auditor found it.")
     answer = fields.Text(
         "Answer",
         help="What was done about it.  Do not write any health detail.")
@@ -403,7 +408,8 @@ class Finding(ModelSQL, ModelView):
         states={
             'required': Bool(Eval('answer')),
             'invisible': ~Eval('answer'),
-            })
+            },
+        help="The day on which it was answered.")
 
     del _states
 
@@ -450,6 +456,19 @@ class DrawSample(Wizard):
             Button("Draw", 'apply', 'tryton-ok', default=True),
             ])
     apply = StateAction('training_abandon.act_sample_form')
+
+    def default_start(self, fields):
+        pool = Pool()
+        Start = pool.get('training.audit.sample.draw.start')
+        start = Start(
+            company=Start.default_company(),
+            start_date=Start.default_start_date(),
+            end_date=Start.default_end_date())
+        start.courses = start.on_change_with_courses()
+        return {
+            'courses': [c.id for c in start.courses],
+            'population': start.on_change_with_population(),
+            }
 
     def do_apply(self, action):
         pool = Pool()
