@@ -218,3 +218,7 @@ class SettlementWithdrawnWarning(UserWarning):
 
 class CompletionCertificateError(UserError):
     pass
+
+
+class SampleError(UserError):
+    pass

@@ -14,6 +14,8 @@ from . import tools
 
 # Each id is in several of the conditions of a query
 SLICE = min(backend.MAX_QUERY_PARAMS // 2, 1000)
+# What no client can send, in the context of an update that adds the columns
+REGISTERING = object()
 
 
 def of_ids(ids):

@@ -11,7 +11,7 @@ from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
 from .. import tools
-from ..stored import SLICE, of_all, of_ids
+from ..stored import REGISTERING, SLICE, of_all, of_ids
 from ..training.working_day import WorkingCalendar
 
 # From the worst to the best: a case is worth its worst step
@@ -210,8 +210,10 @@ class ConformityMixin:
         last wing that opens them can."""
         pool = Pool()
         Step = pool.get('training.abandon.case.step')
-        Step.store()
-        cls.store()
+        # The later wings have no columns yet
+        with Transaction().set_context(_registering=REGISTERING):
+            Step.store()
+            cls.store()
 
     @classmethod
     def __setup__(cls):

@@ -10,11 +10,8 @@ from trytond.pool import Pool
 from trytond.transaction import Transaction, check_access, without_check_access
 
 from .. import tools
+from ..reach import Reach
 
-# What any model tells of a record
-COMMON = {
-    'id', 'create_date', 'create_uid', 'last_modified_at', 'rec_name',
-    'write_date', 'write_uid', 'xml_id'}
 # The fields that they read: no list of them has records that the rules hide,
 # which the client would fail to show
 READ = {
@@ -62,6 +59,7 @@ WRITTEN = {
         'party', 'planned_at', 'planned_until'},
     'training.session.slot': {'attendances'},
     }
+REACH = Reach(READ, WRITTEN)
 
 
 def writes_as_trainer():
@@ -107,41 +105,9 @@ def rule_context():
 
 def restrict_model(name, access):
     "Return the access of who writes as a trainer to the model"
-    pool = Pool()
-    if name in READ or not _follows(pool.get(name)):
-        return access
-    return {
-        # What links two models has no name of its own
-        'read': access['read'] and ('-' in name or not is_trainer()),
-        'write': False,
-        'create': False,
-        'delete': False,
-        }
-
-
-def _follows(Model):
-    "Return if the access to the model follows from the one to what they read"
-    targets = [
-        getattr(Model, name).get_target() for name in Model.__access__]
-    return any(t.__name__ in READ or _follows(t) for t in targets)
+    return REACH.restrict_model(name, access, reads_all=not is_trainer())
 
 
 def restrict_fields(name, accesses):
     "Return the access of who writes as a trainer to the fields of the model"
-    pool = Pool()
-    if name not in READ:
-        return accesses
-    reads_all = not is_trainer()
-    result = dict(accesses)
-    for field_name in pool.get(name)._fields.keys() - COMMON:
-        access = accesses.get(field_name, dict.fromkeys(
-                ['read', 'write', 'create', 'delete'], True))
-        read = access['read'] and (reads_all or field_name in READ[name])
-        written = field_name in WRITTEN.get(name, ())
-        result[field_name] = {
-            'read': read,
-            **{
-                mode: read and written and access[mode]
-                for mode in ['write', 'create', 'delete']},
-            }
-    return result
+    return REACH.restrict_fields(name, accesses, reads_all=not is_trainer())

@@ -62,6 +62,7 @@ PRIVATE = {
 OPENING_BUTTONS = {
     ('training.abandon.case.event', 'open_origin'),
     ('training.abandon.case', 'open_remedy'),
+    ('training.audit.sample', 'draw_again'),
     *(('training.abandon.case', f'proof_{kind}') for kind in STEP_ORDER),
     }
 ACCOUNTING_BUTTONS = {
@@ -152,6 +153,7 @@ def fill(company, session):
     Proposal = pool.get('training.abandon.proposal')
     Reply = pool.get('training.mail.reply')
     Rule = pool.get('training.risk.rule')
+    Sample = pool.get('training.audit.sample')
     Settlement = pool.get('training.abandon.settlement')
     Solution = pool.get('training.abandon.solution')
     enrolment, other = create_enrolments(session, 2)
@@ -192,6 +194,10 @@ def fill(company, session):
             lambda report, data, **kwargs: ('pdf', b'%PDF')):
         run_wizard('training.abandon.case.certify', [case])
     Settlement.settle([case])
+    Sample.freeze({
+            'company': company.id, 'start_date': DATE, 'end_date': DATE,
+            'method': 'random', 'seed': 1,
+            }, [case.id], [case.id], 0)
     Alert.raise_concern([enrolment], 'other', "Word")
     improvement, = Improvement.create([{'name': "Tutor", 'due_date': DATE}])
     Event.create([{
@@ -511,7 +517,7 @@ class RightsTestCase(DatabaseTestCase):
 
     @with_transaction()
     def test_reading(self):
-        "Test that the accountants and the auditors run no step"
+        "Test that the accountants and who reads run no step"
         pool = Pool()
         Button = pool.get('ir.model.button')
         User = pool.get('res.user')
@@ -520,7 +526,7 @@ class RightsTestCase(DatabaseTestCase):
             for group, buttons, wizards in [
                     ('accounting', ACCOUNTING_BUTTONS,
                         {'training.abandon.case.settle'}),
-                    ('auditor', set(), set())]:
+                    ('training_reading', set(), set())]:
                 user = create_user(group, company, group)
                 with self.subTest(group=group), as_user(user):
                     self.assertLessEqual(
@@ -543,6 +549,7 @@ class RightsTestCase(DatabaseTestCase):
                                 g.id for g in w.groups)},
                         {
                             'training.abandon.case.conversation',
+                            'training.figure.open',
                             'training.follow_up.print',
                             'training.indicator.open',
                             'training.indicator.print'} | wizards)

@@ -42,6 +42,7 @@ SHARED = {
     'training.trainee', 'training.configuration',
     'training.configuration.calendar', 'training.measure.kind',
     'training.abandon.settlement.rule', 'training.configuration.completion',
+    'training.audit.grading',
     'training.apprenticeship.rule',
     'training.success.plan', 'training.success.plan.line'}
 # The methods of Tryton that browse the records they are given
@@ -134,6 +135,7 @@ class AccessTestCase(DatabaseTestCase):
         Email = pool.get('ir.email')
         Enrolment = pool.get('training.enrolment')
         Feed = pool.get('training.calendar.feed')
+        Finding = pool.get('training.audit.finding')
         Group = pool.get('training.session.group')
         JournalDay = pool.get('training.journal.day')
         Event = pool.get('training.improvement.event')
@@ -150,6 +152,7 @@ class AccessTestCase(DatabaseTestCase):
         Reason = pool.get('training.abandon.reason')
         Reply = pool.get('training.mail.reply')
         Rule = pool.get('training.risk.rule')
+        Sample = pool.get('training.audit.sample')
         Session = pool.get('training.session')
         Settlement = pool.get('training.abandon.settlement')
         Slot = pool.get('training.session.slot')
@@ -307,6 +310,22 @@ class AccessTestCase(DatabaseTestCase):
                         'description': "Description",
                         'case': case.id,
                         'actions': [('add', [improvement.id])],
+                        }])
+            sample = Sample.freeze({
+                    'company': company.id,
+                    'start_date': DATE,
+                    'end_date': DATE,
+                    'courses': [('add', [session.course.id])],
+                    'method': 'random',
+                    'seed': 1,
+                    }, [case.id, other.id], [case.id], 0)
+            Finding.create([{
+                        'sample': sample.id,
+                        'line': sample.lines[0].id,
+                        'grade': 'minor',
+                        'text': "Finding",
+                        'answer': "Answer",
+                        'answered_on': DATE,
                         }])
             Completion.create([{
                         'number': name,

@@ -8,7 +8,8 @@ from trytond.model.exceptions import AccessButtonError, AccessError
 from trytond.modules.training_abandon import tools
 from trytond.modules.training_abandon.exceptions import (
     FollowUpWarning, RequestError)
-from trytond.modules.training_abandon.risk.trainer import COMMON, READ, WRITTEN
+from trytond.modules.training_abandon.reach import COMMON
+from trytond.modules.training_abandon.risk.trainer import READ, WRITTEN
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction

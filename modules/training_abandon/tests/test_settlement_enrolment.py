@@ -142,7 +142,7 @@ class AgreementTestCase(DatabaseTestCase):
             enrolment, = create_enrolments(session)
             for group, allowed in [
                     ('training', True), ('accounting', True),
-                    ('auditor', False)]:
+                    ('training_reading', False)]:
                 user = create_user(group, company, group)
                 with self.subTest(group=group), as_user(user):
                     view = Enrolment.fields_view_get(view_type='form')

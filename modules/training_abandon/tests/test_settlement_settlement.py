@@ -617,7 +617,7 @@ class SettlementTestCase(DatabaseTestCase):
         with set_up() as (company, _, _):
             records = self.create(company)
             accountant = create_user('accountant', company, 'accounting')
-            for group in ['training', 'auditor']:
+            for group in ['training', 'training_reading', 'auditor']:
                 user = create_user(group, company, group)
                 with self.subTest(group=group), as_user(user), \
                         self.assertRaises(AccessError):

@@ -24,7 +24,7 @@ from .common import (
 OTHERS = (
     'training.abandon.procedure', 'training.abandon.reason',
     'training.abandon.settlement.rule', 'training.abandon.solution',
-    'training.apprenticeship.rule',
+    'training.apprenticeship.rule', 'training.audit.grading',
     'training.closure', 'training.configuration',
     'training.improvement.action', 'training.improvement.meeting',
     'training.course', 'training.journal.day', 'training.measure.kind',
@@ -48,6 +48,8 @@ KEPT = {
     ('training.enrolment.funding', 'file_number'),
     ('training.alert', 'fingerprint'),
     ('training.alert', 'slot_ids'),
+    ('training.audit.sample', 'population_ids'),
+    ('training.audit.sample.line', 'step_conformities'),
     ('training.calendar.feed', 'content_hash'),
     ('training.enrolment', 'number'),
     ('training.enrolment', 'previous_state'),
@@ -258,6 +260,7 @@ class PartyTestCase(DatabaseTestCase):
         Event = pool.get('training.improvement.event')
         Exemption = pool.get('training.enrolment.exemption')
         Feed = pool.get('training.calendar.feed')
+        Finding = pool.get('training.audit.finding')
         FollowUp = pool.get('training.follow_up')
         Justification = pool.get('training.justification')
         Mail = pool.get('training.mail')
@@ -267,6 +270,7 @@ class PartyTestCase(DatabaseTestCase):
         Proposal = pool.get('training.abandon.proposal')
         Questionnaire = pool.get('training.questionnaire')
         Reply = pool.get('training.mail.reply')
+        Sample = pool.get('training.audit.sample')
         Settlement = pool.get('training.abandon.settlement')
         Slot = pool.get('training.session.slot')
         Solution = pool.get('training.abandon.solution')
@@ -337,6 +341,16 @@ class PartyTestCase(DatabaseTestCase):
                     'enrolment': enrolment.id,
                     'slot': session.slots[1].id,
                     'reason': "Exempted",
+                    }])
+        sample = Sample.freeze({
+                'company': company.id, 'start_date': DATE, 'end_date': DATE,
+                'method': 'random', 'seed': 1,
+                }, [case.id], [case.id], 0)
+        Finding.create([{
+                    'sample': sample.id,
+                    'line': sample.lines[0].id,
+                    'grade': 'minor',
+                    'text': "Finding",
                     }])
         Feed.create([{
                     'company': company.id,

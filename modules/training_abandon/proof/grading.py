@@ -1,0 +1,202 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+"What the versions of the guide make of what is found"
+import datetime as dt
+
+from sql import Column, Literal, Null
+from sql.conditionals import Case as SQLCase
+from sql.operators import Or
+
+from trytond.i18n import gettext
+from trytond.model import ModelSQL, ModelView, fields
+from trytond.model.exceptions import AccessError
+from trytond.pool import Pool
+from trytond.transaction import without_check_access
+
+from .. import tools
+from ..measure.validity import ValidityMixin
+
+GRADES = [
+    ('conform', "Conform"),
+    ('minor', "Minor Non-Conformity"),
+    ('major', "Major Non-Conformity"),
+    ]
+# What is found of a case, and of a session without any
+OF_CASE = ['missing', 'evidence_missing', 'late', 'skipped', 'nothing_done']
+OF_SESSION = ['no_measure', 'not_handled', 'no_sheet', 'nothing_shown']
+
+
+def _grade(string, help):
+    return fields.Selection(
+        GRADES, string, required=True, sort=False, help=help)
+
+
+class Grading(ValidityMixin, ModelSQL, ModelView):
+    "The grades of a version of the guide of the framework"
+    __name__ = 'training.audit.grading'
+    _rec_name = 'guide'
+
+    guide = fields.Char(
+        "Guide", required=True, help="The version of the guide.")
+    source = fields.Text(
+        "Source", required=True,
+        help="The words of the guide that the grades follow from.")
+    days = fields.Float(
+        "More Than Days", digits=(None, 1), required=True,
+        domain=[
+            ('days', '>=', 0),
+            ],
+        help="The indicator applies to the courses that are longer, and to "
+        "those without number of days.")
+    missing = _grade(
+        "Step Missing", "The grade of a case with a step not done in time.")
+    evidence_missing = _grade(
+        "Evidence Missing",
+        "The grade of a case with a step done without evidence.")
+    late = _grade("Step Late", "The grade of a case with a step done late.")
+    skipped = _grade(
+        "Step Skipped",
+        "The grade of a case with a step that somebody skipped and why.")
+    nothing_done = _grade(
+        "Nothing Done",
+        "The grade of a case of which no due step was done with evidence, "
+        "nor skipped with a reason.")
+    no_measure = _grade(
+        "No Measure",
+        "The grade of a session without abandonment for which no measure "
+        "was taken.")
+    not_handled = _grade(
+        "Monitoring Not Done",
+        "The grade of a session without abandonment with an alert or a "
+        "follow-up of a day before that nobody handled.")
+    no_sheet = _grade(
+        "Sheet Not Closed",
+        "The grade of a session without abandonment with a past slot whose "
+        "sheet is not closed.")
+    nothing_shown = _grade(
+        "Nothing Shown",
+        "The grade of a session without abandonment with neither measure "
+        "nor closed sheet.")
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls._order = [
+            ('start_date', 'DESC NULLS LAST'),
+            ('guide', 'DESC'),
+            ('id', None),
+            ]
+
+    @classmethod
+    def default_days(cls):
+        return 2
+
+    @classmethod
+    def check_modification(cls, mode, gradings, values=None, external=False):
+        super().check_modification(
+            mode, gradings, values=values, external=external)
+        if mode == 'delete' or (
+                mode == 'write' and external
+                and values.keys() - {'end_date', 'source'}):
+            for grading in cls._used(gradings):
+                raise AccessError(gettext(
+                        'training_abandon.msg_grading_used',
+                        grading=grading.rec_name))
+
+    @classmethod
+    @without_check_access
+    def _used(cls, gradings):
+        "Return the gradings by which something was graded"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Sample = pool.get('training.audit.sample')
+        return [
+            g for g in gradings if any(
+                Model.search([('grading', '=', g.id)], limit=1)
+                for Model in [Case, Sample])]
+
+    @classmethod
+    def on_modification(cls, mode, gradings, field_names=None):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        super().on_modification(mode, gradings, field_names=field_names)
+        if mode == 'create':
+            # The cases that were closed before their version was known
+            Case.store_ungraded()
+
+    @classmethod
+    @without_check_access
+    def by_company(cls):
+        "Return the gradings by company, the one that is valid first"
+        pool = Pool()
+        Company = pool.get('company.company')
+        gradings = cls.search([], order=[
+                ('company', 'ASC NULLS LAST'),
+                ('start_date', 'DESC NULLS LAST'),
+                ('id', 'DESC'),
+                ])
+        return {
+            c: [g for g in gradings if g.company in {None, c}]
+            for c in Company.search([], order=[])}
+
+    @classmethod
+    def sql_valid(cls, company, date):
+        """Return the SQL expression of the id of the grading that is valid
+        for the company on the date"""
+        return cls._sql_valid(company, date, lambda day, _: day)
+
+    @classmethod
+    def sql_valid_at(cls, company, at):
+        "Return that of the one valid at that time, in UTC"
+        return cls._sql_valid(
+            company, at,
+            lambda day, owner: tools.utc_datetime(day, dt.time(), owner))
+
+    @classmethod
+    def sql_valid_today(cls, company):
+        "Return that of the one valid today for the company"
+        return _first(
+            (company == c.id, g.id)
+            for c, gradings in cls.by_company().items()
+            for g in gradings if g.is_valid(tools.today(c)))
+
+    @classmethod
+    def _sql_valid(cls, company, column, bound):
+        whens = []
+        for owner, gradings in cls.by_company().items():
+            for grading in gradings:
+                condition = company == owner.id
+                if grading.start_date:
+                    condition &= column >= bound(grading.start_date, owner)
+                if grading.end_date and grading.end_date < dt.date.max:
+                    condition &= column < bound(
+                        grading.end_date + dt.timedelta(days=1), owner)
+                whens.append((condition, grading.id))
+        return _first(whens)
+
+    def is_valid(self, date):
+        return ((not self.start_date or self.start_date <= date)
+            and (not self.end_date or date <= self.end_date))
+
+    @classmethod
+    def sql_grade(cls, grading, found, judged):
+        """Return the SQL expression of the worst of the grades of what is
+        found, if the condition judged tells that something is
+
+        found is the conditions by name of the field with the grade."""
+        def has(grade):
+            return Or([
+                    condition & (Column(grading, name) == grade)
+                    for name, condition in found.items()])
+        return SQLCase(
+            (grading.id == Null, Null),
+            (~judged, Null),
+            (has('major'), 'major'),
+            (has('minor'), 'minor'),
+            else_='conform')
+
+
+def _first(whens):
+    "Return the SQL expression of the id of the first whose condition holds"
+    whens = list(whens)
+    return SQLCase(*whens) if whens else Literal(0)
