@@ -63,6 +63,10 @@ class Archive:
                 for name, digest in sorted(self._hashes.items())).encode())
         self._zip.close()
 
+    def discard(self):
+        "Forget the file, of which the end is not wanted"
+        self._zip.fp = None
+
     def _write(self, name, data):
         info = ZipInfo(name, self._date_time)
         info.compress_type = ZIP_DEFLATED

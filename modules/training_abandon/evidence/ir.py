@@ -18,9 +18,15 @@ class Rule(metaclass=PoolMeta):
     __name__ = 'ir.rule'
 
     @classmethod
+    def _get_context(cls, model_name):
+        context = super()._get_context(model_name)
+        if model_name == 'training.evidence_pack':
+            context['user_id'] = Transaction().user
+        return context
+
+    @classmethod
     def _get_cache_key(cls, model_names):
         key = super()._get_cache_key(model_names)
         if 'training.evidence_pack' in model_names:
-            # Its rule knows the user
             key = (*key, Transaction().user)
         return key

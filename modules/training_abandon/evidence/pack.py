@@ -319,9 +319,12 @@ class Pack(ModelSQL, ModelView):
             # Without a name: nothing is left of a file that is interrupted
             with tempfile.TemporaryFile(dir=path) as file:
                 builder = Builder(self, file)
-                for count in builder.build():
-                    self._keep(attempt, count)
-                file_id = _store(file, path)
+                try:
+                    for count in builder.build():
+                        self._keep(attempt, count)
+                    file_id = _store(file, path)
+                finally:
+                    builder.archive.discard()
         self._keep(attempt, self.case_count, commit=False)
         self._end(
             'done', '\n'.join(builder.problems) or None, file_id=file_id)
