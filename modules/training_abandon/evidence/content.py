@@ -87,16 +87,18 @@ class Content:
 
     def _conformity(self):
         words = self.words
-        return self.section(
-            'conformity', message('conformity'),
-            'training.abandon.case.step',
-            ['kind', 'procedure_step', 'due_date', 'done_at', 'proven_at',
-                'evidence', 'conformity', 'conformity_note'],
-            [[
+        STEP = 'training.abandon.case.step'
+        return Section(
+            'conformity', message('conformity'), [
+                words.label(STEP, 'kind'), message('rule_name'),
+                *words.labels(
+                    STEP, 'due_date', 'done_at', 'proven_at', 'evidence',
+                    'conformity', 'conformity_note')],
+            [words.cells(
                     words.selection(s, 'kind'), self._rule(s.procedure_step),
                     s.due_date, s.done_at, s.proven_at,
                     words.selection(s, 'evidence'),
-                    words.selection(s, 'conformity'), s.conformity_note]
+                    words.selection(s, 'conformity'), s.conformity_note)
                 for s in self.case.steps])
 
     def _rule(self, step):
@@ -264,9 +266,9 @@ class Content:
 
 def step_rule(words, step):
     "Return the words for when the step of a procedure is due"
-    return ' – '.join([
-            f'{step.delay} {words.selection(step, "delay_unit")}',
-            words.selection(step, 'counted_from')])
+    return message(
+        'rule', delay=step.delay, unit=words.selection(step, 'delay_unit'),
+        origin=words.selection(step, 'counted_from'))
 
 
 def procedure_sections(procedure, words):

@@ -45,6 +45,7 @@ PRIVATE = {
         'attendance': ['comment'],
         'follow_up': ['note'],
         'success.task': ['note'],
+        'evidence_pack': ['sensitive_file', 'sensitive_file_id'],
         'measure': ['note'],
         'questionnaire.answer': ['answer', 'text', 'value'],
         'justification': [
@@ -146,6 +147,7 @@ def fill(company, session):
     Proposal = pool.get('training.abandon.proposal')
     Reply = pool.get('training.mail.reply')
     Rule = pool.get('training.risk.rule')
+    Pack = pool.get('training.evidence_pack')
     Settlement = pool.get('training.abandon.settlement')
     Solution = pool.get('training.abandon.solution')
     enrolment, other = create_enrolments(session, 2)
@@ -187,6 +189,7 @@ def fill(company, session):
         run_wizard('training.abandon.case.certify', [case])
     Settlement.settle([case])
     Alert.raise_concern([enrolment], 'other', "Word")
+    Pack.request([case], "Choice")
     Transaction().tasks.clear()
 
 
