@@ -4,6 +4,10 @@ from trytond.exceptions import UserError, UserWarning
 from trytond.model.exceptions import ValidationError
 
 
+class EvidencePackError(UserError):
+    pass
+
+
 class RequestError(UserError):
     pass
 

@@ -125,7 +125,9 @@ class Page:
         self.slots = slots
 
     def set_rows(self, rows):
-        enrolments = {e for s in self.slots for e in rows[s.id]}
+        # In the order in which they are read together
+        enrolments = sorted(
+            {e for s in self.slots for e in rows[s.id]}, key=int)
         trainees = {e: self._trainee(e, rows) for e in enrolments}
         self.rows = [
             (trainees[enrolment], [

@@ -49,6 +49,7 @@ PRIVATE = {
         'follow_up': ['note'],
         'journal.entry': ['secret'],
         'success.task': ['note'],
+        'evidence_pack': ['sensitive_file', 'sensitive_file_id'],
         'measure': ['note'],
         'questionnaire.answer': ['answer', 'text', 'value'],
         'justification': [
@@ -153,6 +154,7 @@ def fill(company, session):
     Proposal = pool.get('training.abandon.proposal')
     Reply = pool.get('training.mail.reply')
     Rule = pool.get('training.risk.rule')
+    Pack = pool.get('training.evidence_pack')
     Sample = pool.get('training.audit.sample')
     Settlement = pool.get('training.abandon.settlement')
     Solution = pool.get('training.abandon.solution')
@@ -205,6 +207,7 @@ def fill(company, session):
                 'case': case.id,
                 'actions': [('add', [improvement.id])],
                 }])
+    Pack.request([case], "Choice")
     Transaction().tasks.clear()
 
 

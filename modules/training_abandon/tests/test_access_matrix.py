@@ -147,6 +147,7 @@ class AccessTestCase(DatabaseTestCase):
         Meeting = pool.get('training.improvement.meeting')
         Note = pool.get('ir.note')
         Notification = pool.get('res.notification')
+        Pack = pool.get('training.evidence_pack')
         Procedure = pool.get('training.abandon.procedure')
         Questionnaire = pool.get('training.questionnaire')
         Reason = pool.get('training.abandon.reason')
@@ -349,6 +350,8 @@ class AccessTestCase(DatabaseTestCase):
             Email.create([{
                         'subject': "Subject", 'body': "Body",
                         'recipients': "Recipients", 'resource': str(case)}])
+            for sensitive in [False, True]:
+                Pack.request([case], "Choice", sensitive)
             Feed.issue(
                 name="Feed", kind='session', company=company.id,
                 session=session.id)

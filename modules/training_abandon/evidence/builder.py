@@ -1,0 +1,394 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+"What makes the file of a pack, a few cases at a time"
+import hashlib
+from collections import defaultdict
+
+from trytond.exceptions import UserError
+from trytond.pool import Pool
+from trytond.tools import grouped_slice
+from trytond.transaction import Transaction
+
+from .. import tools
+from ..procedure.letter import Frame
+from .archive import Archive, safe_name, safe_suffix
+from .content import CASE, Content, message, procedure_sections
+from .page import Cell, Page, Section, Words
+
+# The files of which the content is in memory
+FILES = 20
+PACK = 'training.evidence_pack'
+PROCEDURE = 'training.abandon.procedure'
+# From the page of a case to the root
+UP = '../../'
+# What is known of the enrolments of the cases: how it is searched
+ENROLMENT = {
+    'training.attendance': (
+        [('slot.state', '=', 'held')],
+        [('slot.start_at', 'ASC'), ('id', 'ASC')]),
+    'training.justification': (
+        [], [('start_date', 'ASC'), ('id', 'ASC')]),
+    'training.completion_certificate': ([], [('id', 'ASC')]),
+    }
+# The hash that the record of a document keeps of it
+DIGESTS = {
+    'training.abandon.certificate': 'sha256',
+    'training.completion_certificate': 'sha256',
+    }
+
+
+class Builder:
+    """Makes the file of the pack
+
+    The reads of a set of cases do not grow with their number."""
+
+    def __init__(self, pack, file):
+        self.pack, self.company = pack, pack.company
+        self.sensitive = pack.sensitive
+        self.archive = Archive(
+            file, tools.local_datetime(tools.now(), self.company))
+        self.words = Words(self.company)
+        self._frame = Frame(self._report())
+        # The words for what should be in the file and is not
+        self.problems = []
+        self._problems = defaultdict(list)
+        self._rows = []
+        self._procedures, self._sheets = {}, {}
+
+    @staticmethod
+    def _report():
+        pool = Pool()
+        ActionReport = pool.get('ir.action.report')
+        report, = ActionReport.search([
+                ('report_name', '=', 'training.evidence_pack.page'),
+                ])
+        return report
+
+    def build(self):
+        """Add the cases, then what is about them all.
+
+        Yield the number of those that are in the file, each time that
+        nothing is half read."""
+        pool = Pool()
+        ids = self.pack.case_ids()
+        count = 0
+        for sub_ids in grouped_slice(ids, tools.SET):
+            sub_ids = list(sub_ids)
+            self._add_cases(sub_ids)
+            count += len(sub_ids)
+            yield count
+        for name, content in pool.get(
+                'training.evidence_pack').journal_files(ids):
+            self.archive.add(name, content)
+        self._add_index()
+        self.archive.add(self._readme, self._get_readme())
+        self.archive.close()
+
+    def _add_cases(self, ids):
+        pool = Pool()
+        Case = pool.get(CASE)
+        cases = Case.browse(ids)
+        folders = {c: self._get_folder(c) for c in cases}
+        files = {c: {} for c in cases}
+        known = {
+            name: self._by_enrolment(cases, name, *search)
+            for name, search in ENROLMENT.items()}
+        documents = self._get_documents(cases)
+        self._add_procedures(cases)
+        self._add_sheets({c.session for c in cases})
+        links = self._add_chronologies(cases, folders)
+        for source in self._sources(cases, known, documents):
+            self._add_files(folders, files, *source)
+        for case in cases:
+            content = Content(case, self.words, files[case], self.sensitive)
+            procedure = self._procedures[case.procedure]
+            self._add_page(f'{folders[case]}/index.html', Page(
+                    title=f'{self.words.model(CASE)} {case.rec_name}',
+                    links=[
+                        Cell(message('back'), f'{UP}index.html'),
+                        *links.get(case, []),
+                        *(Cell(c.text, UP + c.href) for c in [
+                                *self._sheets[case.session], procedure])],
+                    notes=[self._get_reserve()],
+                    problems=self._problems.pop(case, []),
+                    facts=content.facts(),
+                    sections=content.sections(
+                        *(known[name][case.enrolment] for name in ENROLMENT),
+                        documents[case]),
+                    none=message('none'),
+                    footer=self._get_made()))
+            self._rows.append(self.words.cells(
+                    Cell(case.number, f'{folders[case]}/index.html'),
+                    case.trainee.rec_name, case.session.rec_name,
+                    case.opening_date,
+                    self.words.selection(case, 'state'),
+                    self.words.selection(case, 'conformity')))
+
+    def _get_folder(self, case):
+        "Return the folder of the case, which no other case has"
+        names = [case.number or str(case.id), case.trainee.rec_name]
+        folder = '/'.join([
+                safe_name(self.words.label(PACK, 'cases')),
+                '-'.join(filter(None, map(safe_name, names)))])
+        return self.archive.folder(folder)
+
+    @staticmethod
+    def _by_enrolment(cases, name, domain, order):
+        "Return the lists of the records of the enrolments of the cases"
+        pool = Pool()
+        records = defaultdict(list)
+        for record in pool.get(name).search([
+                    ('enrolment', 'in', [c.enrolment.id for c in cases]),
+                    *domain], order=order):
+            records[record.enrolment].append(record)
+        return records
+
+    @staticmethod
+    def _get_documents(cases):
+        "Return the lists of what is attached to the cases"
+        pool = Pool()
+        Attachment = pool.get('ir.attachment')
+        documents = defaultdict(list)
+        for attachment in Attachment.search([
+                    ('resource', 'in', [str(c) for c in cases]),
+                    ], order=[('id', 'ASC')]):
+            documents[attachment.resource].append(attachment)
+        return documents
+
+    def _sources(self, cases, known, documents):
+        """Yield what has files: the name of the field, the couples of a case
+        and a record, and the function that returns the end of the name of
+        the file of a record"""
+        def of(records, condition=lambda record: True):
+            return [
+                (case, r) for case in cases for r in records(case)
+                if condition(r)]
+
+        def named(suffix):
+            return lambda record: suffix
+
+        yield 'message', of(
+            lambda case: sorted(case.mails, key=lambda m: m.id),
+            lambda mail: mail.state == 'sent' or mail.message_id,
+            ), named('.eml')
+        yield 'document', of(lambda case: case.certificates), named('.pdf')
+        yield 'signed_document', of(
+            lambda case: case.certificates,
+            lambda certificate: certificate.signed_filename,
+            ), lambda certificate: safe_suffix(certificate.signed_filename)
+        yield 'document', of(
+            lambda case: known['training.completion_certificate'][
+                case.enrolment]), named('.pdf')
+        if not self.sensitive:
+            # They must not even be read
+            return
+        yield 'message', of(lambda case: case.replies), named('.eml')
+        yield 'document', of(
+            lambda case: known['training.justification'][case.enrolment],
+            lambda justification: justification.filename,
+            ), lambda justification: safe_suffix(justification.filename)
+        yield 'data', of(
+            lambda case: documents[case],
+            lambda document: document.type == 'data',
+            ), lambda document: safe_suffix(document.name)
+
+    def _add_files(self, folders, files, name, couples, suffix):
+        "Add the files of the records of one model"
+        if not couples:
+            return
+        by_record = defaultdict(list)
+        for case, record in couples:
+            by_record[record].append(case)
+        for record, data in self._read(list(by_record), name):
+            for case in by_record[record]:
+                label = ' '.join([
+                        self.words.model(record.__name__), str(record.id),
+                        self.words.label(record.__name__, name)])
+                if not data:
+                    self._tell(case, message(
+                            'missing', file=label, case=case.rec_name))
+                    continue
+                digest = DIGESTS.get(record.__name__)
+                if (name == 'document' and digest
+                        and hashlib.sha256(data).hexdigest()
+                        != getattr(record, digest)):
+                    self._tell(case, message(
+                            'altered', file=label, case=case.rec_name))
+                path = self.archive.add(
+                    f'{folders[case]}/{safe_name(label)}'
+                    f'{suffix(record)}', data)
+                files[case][record.__name__, record.id, name] = (
+                    path.rpartition('/')[2])
+
+    @staticmethod
+    def _read(records, name):
+        "Yield the records with the content of the field, if it is there"
+        Model = type(records[0])
+        by_id = {r.id: r for r in records}
+        for sub_ids in grouped_slice(list(by_id), FILES):
+            for row in Model.read(list(sub_ids), [name]):
+                yield by_id[row['id']], row[name]
+
+    def _add_procedures(self, cases):
+        for case in cases:
+            procedure = case.procedure
+            if procedure in self._procedures:
+                continue
+            title = ' – '.join([procedure.rec_name, procedure.name])
+            folder = safe_name(self.words.model(PROCEDURE))
+            path = self._add_page(
+                f'{folder}/{safe_name(procedure.rec_name)}.html', Page(
+                    title=title,
+                    links=[Cell(message('back'), '../index.html')],
+                    notes=[], problems=[],
+                    facts=[
+                        (self.words.label(PROCEDURE, name), Cell(value))
+                        for name, value in [
+                            ('date', self.words.text(procedure.date)),
+                            ('state', self.words.selection(
+                                    procedure, 'state'))]],
+                    sections=procedure_sections(procedure, self.words),
+                    none=message('none'),
+                    footer=self._get_made()))
+            self._procedures[procedure] = Cell(title, path)
+
+    def _add_sheets(self, sessions):
+        "Add the sheets that are signed in the sessions, once for each"
+        pool = Pool()
+        Attachment = pool.get('ir.attachment')
+        sessions = sorted(
+            sessions - self._sheets.keys(), key=lambda s: s.id)
+        if not sessions:
+            return
+        scans = defaultdict(list)
+        for scan in Attachment.search([
+                    ('type', '=', 'data'),
+                    ['OR',
+                        ('resource', 'in', [str(s) for s in sessions]),
+                        ('resource.session', 'in', [s.id for s in sessions],
+                            'training.session.slot'),
+                        ],
+                    ], order=[('id', 'ASC')]):
+            resource = scan.resource
+            scans[getattr(resource, 'session', resource)].append(scan)
+        for session in sessions:
+            self._sheets[session] = self._add_session(session, scans[session])
+
+    def _add_session(self, session, scans):
+        "Add the sheets of the session and return the cells that lead to them"
+        pool = Pool()
+        Sheet = pool.get('training.session.sign_in_sheet', type='report')
+        title = message('sheet', session=session.rec_name)
+        folder = safe_name(message('sheets'))
+        name = safe_name(session.rec_name)
+        cells = []
+        try:
+            # The right to the cases is that to what proves them
+            with Transaction().set_user(0, set_context=True):
+                _, document, _, _ = Sheet.execute([session.id], {})
+        except UserError:
+            self._tell(None, message('not_converted', file=title))
+        else:
+            cells.append(Cell(
+                    title, self.archive.add(f'{folder}/{name}.pdf', document)))
+        if scans:
+            for scan, data in self._read(scans, 'data'):
+                if not data:
+                    self._tell(None, message(
+                            'missing', file=scan.name, case=session.rec_name))
+                    continue
+                cells.append(Cell(scan.name, self.archive.add(
+                            f'{folder}/{name}-{scan.id}'
+                            f'{safe_suffix(scan.name)}', data)))
+        return cells
+
+    def _add_chronologies(self, cases, folders):
+        """Add the documents of the timelines, that are converted together,
+        and return the lists of the cells that lead to them"""
+        pool = Pool()
+        Report = pool.get('training.evidence_pack.chronology', type='report')
+        title = message('chronology')
+        titles = {c.id: f'{title} – {c.rec_name}' for c in cases}
+        found = Report.execute_many(titles, {
+                'documents': {
+                    c.id: {
+                        'title': titles[c.id],
+                        'session': c.session.rec_name,
+                        'events': [
+                            [self.words.text(v) for v in [
+                                    e.at, e.by, e.summary]]
+                            for e in c.events],
+                        } for c in cases},
+                'headings': self.words.labels(
+                    'training.abandon.case.event', 'at', 'by', 'summary'),
+                })
+        name = f'{safe_name(title)}.pdf'
+        links = {}
+        for case in cases:
+            if case.id in found:
+                self.archive.add(f'{folders[case]}/{name}', found[case.id])
+                links[case] = [Cell(title, name)]
+            else:
+                self._tell(
+                    case, message('not_converted', file=titles[case.id]))
+        return links
+
+    def _tell(self, case, problem):
+        self.problems.append(problem)
+        self._problems[case].append(problem)
+
+    def _add_page(self, name, page):
+        "Add the page and return its name"
+        return self.archive.add(
+            name, self._frame.render(self.pack, self.company, page=page))
+
+    def _add_index(self):
+        words = self.words
+        self._add_page('index.html', Page(
+                title=self._get_title(),
+                links=[
+                    *self._procedures.values(),
+                    Cell(message('readme_name'), self._readme)],
+                notes=[self._get_reserve()],
+                problems=self.problems,
+                facts=[
+                    (words.label(PACK, name), Cell(words.text(value)))
+                    for name, value in [
+                        ('company', self.company.rec_name),
+                        ('choice', self.pack.choice),
+                        ('case_count', self.pack.case_count),
+                        ('requested_at', self.pack.requested_at),
+                        ('requested_by', self.pack.requested_by.rec_name)]],
+                sections=[Section(
+                        'cases', words.label(PACK, 'cases'), [
+                            words.model(CASE),
+                            *words.labels(
+                                CASE, 'trainee', 'session', 'opening_date',
+                                'state', 'conformity')],
+                        self._rows)],
+                none=message('none'),
+                footer=self._get_made()))
+
+    @property
+    def _readme(self):
+        return f'{safe_name(message("readme_name"))}.txt'
+
+    def _get_readme(self):
+        return '\n\n'.join([
+                self._get_title(), self._get_made(), message('readme'),
+                self._get_reserve(),
+                '\n'.join([
+                        message('problems' if self.problems else 'complete'),
+                        *self.problems]),
+                '']).replace('\n', '\r\n')
+
+    def _get_title(self):
+        return message('title', company=self.company.rec_name)
+
+    def _get_made(self):
+        return message(
+            'made', at=self.words.text(tools.now()),
+            user=self.pack.requested_by.rec_name)
+
+    def _get_reserve(self):
+        return message('sensitive_in' if self.sensitive else 'left_out')

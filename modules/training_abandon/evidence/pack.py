@@ -1,0 +1,417 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+import datetime as dt
+import errno
+import logging
+import mmap
+import os
+import shutil
+import tempfile
+from collections import defaultdict
+
+
+import trytond.config as config
+from trytond import backend
+from trytond.filestore import filestore
+from trytond.i18n import gettext, ngettext
+from trytond.model import Index, ModelSQL, ModelView, fields
+from trytond.model.exceptions import AccessError
+from trytond.pool import Pool
+from trytond.pyson import Eval, If
+from trytond.tools import slugify
+from trytond.transaction import Transaction
+
+from .. import tools
+from .builder import Builder
+
+logger = logging.getLogger(__name__)
+
+# The time after which a building of which nothing is heard is interrupted
+LEASE = dt.timedelta(minutes=15)
+# How often a building that is interrupted is started again
+ATTEMPTS = 5
+# The most cases for which the user waits where there is no worker
+INLINE = 20
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+class Pack(ModelSQL, ModelView):
+    "All that proves what was done for cases, in a file for the auditor"
+    __name__ = 'training.evidence_pack'
+
+    company = fields.Many2One(
+        'company.company', "Company", required=True, readonly=True)
+    requested_by = fields.Many2One(
+        'res.user', "Requested by", required=True, readonly=True,
+        ondelete='RESTRICT',
+        help="The user with whose rights the pack is made.")
+    requested_at = fields.DateTime(
+        "Requested at", required=True, readonly=True)
+    choice = fields.Text(
+        "Choice", readonly=True, help="Which cases were asked for.")
+    cases = fields.Many2Many(
+        'training.evidence_pack-training.abandon.case', 'pack', 'case',
+        "Cases", readonly=True)
+    sensitive = fields.Boolean(
+        "With Sensitive Data", readonly=True,
+        help="The pack has the reasons and the words of the trainees, and "
+        "their documents: it is read by the group Sensitive Reasons only.")
+    state = fields.Selection([
+            ('requested', "Requested"),
+            ('building', "Being Made"),
+            ('done', "Done"),
+            ('failed', "Failed"),
+            ], "State", required=True, readonly=True, sort=False,
+        help="A pack that is interrupted is started again by the server.")
+    case_count = fields.Integer(
+        "Number of Cases", required=True, readonly=True)
+    done_count = fields.Integer(
+        "Cases Done", required=True, readonly=True,
+        help="The number of cases that are in the file until now.")
+    progress = fields.Function(
+        fields.Float("Progress", digits=(1, 4)), 'on_change_with_progress')
+    attempts = fields.Integer(
+        "Attempts", required=True, readonly=True,
+        help="The number of times that the server has begun the file.")
+    next_attempt = fields.DateTime(
+        "Next Attempt", readonly=True,
+        help="While the pack is being made, the time at which another "
+        "process may begin it again.")
+    ended_at = fields.DateTime(
+        "Ended at", readonly=True, help="When it was done or failed.")
+    problems = fields.Text(
+        "Problems", readonly=True,
+        help="What the pack should have and has not, or why it failed.")
+    file = fields.Binary(
+        "File", filename='filename', readonly=True, file_id='file_id',
+        store_prefix=None,
+        states={
+            'invisible': ~Eval('file_id'),
+            },
+        depends={'file_id'},
+        help="The ZIP file to unpack anywhere: open its index.html.")
+    file_id = fields.Char("File ID", readonly=True)
+    sensitive_file = fields.Binary(
+        "File with Sensitive Data", filename='filename', readonly=True,
+        file_id='sensitive_file_id', store_prefix=None,
+        states={
+            'invisible': (
+                ~Eval('sensitive', False) | (Eval('state') != 'done')),
+            },
+        help="Read by the group Sensitive Reasons only.")
+    sensitive_file_id = fields.Char("Sensitive File ID", readonly=True)
+    filename = fields.Function(fields.Char("File Name"), 'get_filename')
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        t = cls.__table__()
+        cls._sql_indexes.add(
+            Index(
+                t, (t.state, Index.Equality(cardinality='low')),
+                where=t.state.in_(['requested', 'building'])))
+        cls._order = [('requested_at', 'DESC'), ('id', 'DESC')]
+        cls._buttons.update(
+            retry={
+                'invisible': Eval('state') != 'failed',
+                'depends': ['state'],
+                })
+
+    @classmethod
+    def default_state(cls):
+        return 'requested'
+
+    @classmethod
+    def default_done_count(cls):
+        return 0
+
+    @classmethod
+    def default_attempts(cls):
+        return 0
+
+    @fields.depends('case_count', 'done_count')
+    def on_change_with_progress(self, name=None):
+        if self.case_count:
+            return round((self.done_count or 0) / self.case_count, 4)
+        return 0
+
+    def get_filename(self, name):
+        return '-'.join([
+                slugify(gettext('training_abandon.msg_evidence_pack_name')),
+                tools.local_date(
+                    self.requested_at, self.company).isoformat(),
+                str(self.id)]) + '.zip'
+
+    def get_rec_name(self, name):
+        pool = Pool()
+        Lang = pool.get('ir.lang')
+        return ' - '.join([
+                Lang.get().strftime(
+                    tools.local_date(self.requested_at, self.company)),
+                ngettext(
+                    'training_abandon.msg_evidence_pack_cases',
+                    self.case_count, count=self.case_count)])
+
+    @classmethod
+    def search_rec_name(cls, name, clause):
+        return [('choice', *clause[1:])]
+
+    @classmethod
+    def view_attributes(cls):
+        return super().view_attributes() + [
+            ('/tree', 'visual',
+                If(Eval('state') == 'failed', 'danger',
+                    If(Eval('problems', ''), 'warning', ''))),
+            ]
+
+    @classmethod
+    def request(cls, cases, choice, sensitive=False):
+        """Ask for the packs of the cases, one for each company, and return
+        them.
+
+        choice is the words for which cases they are."""
+        pool = Pool()
+        PackCase = pool.get('training.evidence_pack-training.abandon.case')
+        if sensitive and not tools.is_member('group_sensitive_reason'):
+            raise AccessError(gettext(
+                    'training_abandon.msg_evidence_pack_sensitive'))
+        by_company = defaultdict(list)
+        for case in cases:
+            by_company[case.company].append(case.id)
+        packs = cls.create([{
+                    'company': company.id,
+                    'requested_by': Transaction().user,
+                    'requested_at': tools.now(),
+                    'choice': choice,
+                    'sensitive': sensitive,
+                    'case_count': len(ids),
+                    } for company, ids in by_company.items()])
+        tools.create_sets(PackCase, [
+                {'pack': pack.id, 'case': id_}
+                for pack, ids in zip(packs, by_company.values())
+                for id_ in sorted(ids)])
+        # What tells who has asked for the sensitive data, and when
+        cls.log(packs, 'button', 'request')
+        cls.queue(packs)
+        return packs
+
+    @classmethod
+    def queue(cls, packs):
+        "Have the packs made once the transaction is committed"
+        has_worker = config.getboolean('queue', 'worker', default=False)
+        for pack in packs:
+            # Else the scheduled action makes it
+            if has_worker or pack.case_count <= INLINE:
+                cls.__queue__.build([pack])
+
+    @classmethod
+    @ModelView.button
+    def retry(cls, packs):
+        tools.lock(cls, packs)
+        failed = [p for p in cls.browse(packs) if p.state == 'failed']
+        if any(p.sensitive for p in failed) and not tools.is_member(
+                'group_sensitive_reason'):
+            raise AccessError(gettext(
+                    'training_abandon.msg_evidence_pack_sensitive'))
+        cls.write(failed, {
+                'requested_by': Transaction().user,
+                'state': 'requested',
+                'attempts': 0,
+                'done_count': 0,
+                'ended_at': None,
+                'problems': None,
+                })
+        cls.queue(failed)
+
+    @classmethod
+    def build_due(cls):
+        "Make the packs that wait and those whose making was interrupted"
+        due = cls.search(['OR',
+                ('state', '=', 'requested'),
+                [
+                    ('state', '=', 'building'),
+                    ('next_attempt', '<=', tools.now()),
+                    ],
+                ], order=[('id', 'ASC')])
+        cls.build(due)
+
+    @classmethod
+    def build(cls, packs):
+        for id_ in [p.id for p in packs]:
+            if attempt := cls._claim(id_):
+                cls(id_)._build(attempt)
+
+    @classmethod
+    def _claim(cls, id_):
+        """Keep the pack for this process and return the number of its
+        attempt, or None if another one makes it."""
+        transaction = Transaction()
+        attempt = None
+        if tools.lock_free(cls, [id_]):
+            tools.forget_read()
+            pack = cls(id_)
+            if pack.is_due():
+                attempt = pack.attempts + 1
+                if attempt > ATTEMPTS:
+                    pack._end('failed', gettext(
+                            'training_abandon.msg_evidence_pack_interrupted',
+                            count=ATTEMPTS))
+                    attempt = None
+                else:
+                    cls.write([pack], {
+                            'state': 'building',
+                            'attempts': attempt,
+                            'next_attempt': tools.now() + LEASE,
+                            'done_count': 0,
+                            'problems': None,
+                            })
+        transaction.commit()
+        return attempt
+
+    def is_due(self):
+        return self.state == 'requested' or (
+            self.state == 'building' and self.next_attempt <= tools.now())
+
+    def _build(self, attempt):
+        "Make the file, store what has become of the pack and commit"
+        transaction = Transaction()
+        try:
+            self._make(attempt)
+        except _Lost:
+            transaction.rollback()
+            logger.warning("%s is made by another process", self)
+            return
+        except backend.DatabaseOperationalError:
+            # It is interrupted: the next process begins it again
+            transaction.rollback()
+            raise
+        except AccessError as exception:
+            transaction.rollback()
+            self._fail(attempt, exception.message)
+        except OSError as exception:
+            transaction.rollback()
+            logger.error("%s not made", self, exc_info=True)
+            self._fail(attempt, gettext(
+                    'training_abandon.msg_evidence_pack_'
+                    f'{"full" if exception.errno in FULL else "failed"}',
+                    error=exception))
+        except Exception as exception:
+            transaction.rollback()
+            logger.error("%s not made", self, exc_info=True)
+            self._fail(attempt, gettext(
+                    'training_abandon.msg_evidence_pack_failed',
+                    error=exception))
+        transaction.commit()
+
+    def _make(self, attempt):
+        pool = Pool()
+        Report = pool.get('training.completion_certificate', type='report')
+        company = self.company
+        with Transaction().set_user(self.requested_by.id), \
+                Transaction().set_context(company=company.id), \
+                Report.in_language_of(company):
+            if self.sensitive and not tools.is_member(
+                    'group_sensitive_reason'):
+                raise AccessError(gettext(
+                        'training_abandon.msg_evidence_pack_sensitive'))
+            path = config.get('database', 'path')
+            os.makedirs(path, mode=0o770, exist_ok=True)
+            # Without a name: nothing is left of a file that is interrupted
+            with tempfile.TemporaryFile(dir=path) as file:
+                builder = Builder(self, file)
+                try:
+                    for count in builder.build():
+                        self._keep(attempt, count)
+                    file_id = _store(file, path)
+                finally:
+                    builder.archive.discard()
+        self._keep(attempt, self.case_count, commit=False)
+        self._end(
+            'done', '\n'.join(builder.problems) or None, file_id=file_id)
+
+    def _keep(self, attempt, count, commit=True):
+        "Tell how many cases are done, unless another process has the pack"
+        transaction = Transaction()
+        cursor = transaction.connection.cursor()
+        table = self.__table__()
+        cursor.execute(*table.update(
+                [table.done_count, table.next_attempt],
+                [count, tools.now() + LEASE],
+                where=(table.id == self.id) & (table.state == 'building')
+                & (table.attempts == attempt)))
+        if cursor.rowcount != 1:
+            raise _Lost
+        if commit:
+            transaction.commit()
+        # The memory does not grow with the cases
+        tools.forget_read()
+
+    def _fail(self, attempt, problem):
+        try:
+            self._keep(attempt, self.done_count, commit=False)
+        except _Lost:
+            return
+        self._end('failed', problem)
+
+    def _end(self, state, problems, file_id=None):
+        name = 'sensitive_file_id' if self.sensitive else 'file_id'
+        self.write([self], {
+                'state': state,
+                'problems': problems,
+                'next_attempt': None,
+                'ended_at': tools.now(),
+                name: file_id,
+                })
+
+    def case_ids(self):
+        "Return the ids of the cases, without what else is known of them"
+        pool = Pool()
+        PackCase = pool.get('training.evidence_pack-training.abandon.case')
+        cursor = Transaction().connection.cursor()
+        table = PackCase.__table__()
+        cursor.execute(*table.select(
+                table.case, where=table.pack == self.id,
+                order_by=table.case))
+        return [id_ for id_, in cursor]
+
+    @classmethod
+    def journal_files(cls, case_ids):
+        """Yield the name and the content of the files by which the journal
+        of the cases is verified.
+
+        It is for the wing that keeps one."""
+        return []
+
+
+class _Lost(Exception):
+    "Another process makes the pack"
+
+
+def _store(file, path):
+    "Store the file without reading it into memory and return its id"
+    size = file.tell()
+    if shutil.disk_usage(path).free < size:
+        # Nothing is left half written there
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    file.flush()
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        return filestore.set(data, Transaction().database.name)
+
+
+class PackCase(ModelSQL):
+    __name__ = 'training.evidence_pack-training.abandon.case'
+
+    pack = fields.Many2One(
+        'training.evidence_pack', "Pack", required=True, ondelete='CASCADE')
+    case = fields.Many2One(
+        'training.abandon.case', "Case", required=True, ondelete='CASCADE')
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls.__access__.add('pack')
+        t = cls.__table__()
+        cls._sql_indexes.update({
+                Index(t, (t.pack, Index.Equality()), (t.case, Index.Range())),
+                Index(t, (t.case, Index.Equality())),
+                })
