@@ -218,3 +218,11 @@ class SettlementWithdrawnWarning(UserWarning):
 
 class CompletionCertificateError(UserError):
     pass
+
+
+class DeclarationError(UserError):
+    pass
+
+
+class DeclarationDoneWarning(UserWarning):
+    pass

@@ -41,7 +41,8 @@ SHARED = {
     'training.trainee', 'training.configuration',
     'training.configuration.calendar', 'training.measure.kind',
     'training.abandon.settlement.rule', 'training.configuration.completion',
-    'training.apprenticeship.rule',
+    'training.apprenticeship.rule', 'training.declaration.rule',
+    'training.declaration.rule.code',
     'training.success.plan', 'training.success.plan.line'}
 # The methods of Tryton that browse the records they are given
 CORE = {
@@ -159,6 +160,10 @@ class AccessTestCase(DatabaseTestCase):
                 f"Prescriber {name}", f'prescriber{name}@example.com')
             enrolment, second = create_enrolments(
                 session, 2, prescriber=prescriber)
+            Enrolment.write([enrolment], {
+                    'fundings': [('create', [{
+                                    'funder': prescriber.id, 'share': 1}])],
+                    })
             add_contact(enrolment, create_party(
                     f"Tutor {name}", f'tutor{name}@example.com'))
             Group.create([{'session': session.id, 'name': "Group"}])
