@@ -226,3 +226,11 @@ class CompletionCertificateError(UserError):
 
 class SampleError(UserError):
     pass
+
+
+class DeclarationError(UserError):
+    pass
+
+
+class DeclarationDoneWarning(UserWarning):
+    pass

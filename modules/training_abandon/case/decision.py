@@ -72,7 +72,12 @@ class DecisionMixin:
                 ended, effective_date if resumed else None)
         cases = cls.browse(cases)
         cls._write_outcome(cases, **outcome)
+        cls.on_decided(cases)
         cls._send_decision(cases, steps)
+
+    @classmethod
+    def on_decided(cls, cases):
+        "Hook called once a decision on the cases is applied or completed"
 
     @classmethod
     def _replace_decisions(cls, cases, reason):

@@ -119,6 +119,7 @@ class OutcomeMixin:
                 case.decision, case.ground, case.effective_date, **values)
         cls._write_outcome(cases, **values)
         Completion.record(cases, values, note)
+        cls.on_decided(cls.browse(cases))
 
     def _check_completion(self, new_session=None, return_date=None, **others):
         if (new_session and self.new_enrolment

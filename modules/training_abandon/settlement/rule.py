@@ -1,11 +1,10 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 "The rules of law and of the funders by which the settlements are made"
-from trytond.i18n import gettext
 from trytond.model import ModelSQL, ModelView, Workflow, fields
-from trytond.pyson import Eval, If
+from trytond.pyson import Eval
 
-from ..exceptions import SettlementRuleError
+from .dated_rule import DatedRuleMixin
 
 RULES = [
     ('pro_rata', "Price of the Hours Attended"),
@@ -49,7 +48,7 @@ def _parameter(field, name, domain, **attributes):
             }, **attributes)
 
 
-class Rule(Workflow, ModelSQL, ModelView):
+class Rule(DatedRuleMixin, Workflow, ModelSQL, ModelView):
     __name__ = 'training.abandon.settlement.rule'
 
     _states = {
@@ -60,37 +59,6 @@ class Rule(Workflow, ModelSQL, ModelView):
         RULES, "Rule", required=True, sort=False, states=_states,
         help="What the rule decides.")
     code_string = code.translated('code')
-    name = fields.Char(
-        "Name", required=True, translate=True, states=_states)
-    source = fields.Text(
-        "Source", required=True, states=_states,
-        help="The article, the page or the document that says so.")
-    start_date = fields.Date(
-        "Start Date", states=_states,
-        domain=[
-            If(Eval('start_date') & Eval('end_date'),
-                ('start_date', '<=', Eval('end_date', None)),
-                ()),
-            ],
-        help="The first day of the agreements to which it applies.\n"
-        "Leave empty for all those until the end date.")
-    end_date = fields.Date(
-        "End Date",
-        domain=[
-            If(Eval('start_date') & Eval('end_date'),
-                ('end_date', '>=', Eval('start_date', None)),
-                ()),
-            ],
-        help="The last day of the agreements to which it applies.\n"
-        "Leave empty as long as it is in force.")
-    confirmed_by = fields.Selection([
-            (None, ""),
-            ('accountant', "Accountant"),
-            ('funder', "Funder"),
-            ('lawyer', "Lawyer"),
-            ], "To Confirm by", sort=False, states=_states,
-        help="Who has to confirm the rule before it decides of any money.")
-    confirmed_by_string = confirmed_by.translated('confirmed_by')
     days = _parameter(
         fields.Integer, 'days', ('days', '>=', 0), string="Days",
         help="The number of days of the period.")
@@ -121,12 +89,6 @@ class Rule(Workflow, ModelSQL, ModelView):
         fields.Numeric, 'other_amount', ('other_amount', '>=', 0),
         string="After a Break", digits=(16, 2),
         help="What is paid for a contract that follows a broken one.")
-    state = fields.Selection([
-            ('active', "Active"),
-            ('to_confirm', "To Confirm"),
-            ('inactive', "Inactive"),
-            ], "State", readonly=True, required=True, sort=False,
-        help="Only an active rule decides of any money.")
 
     del _states
 
@@ -138,93 +100,13 @@ class Rule(Workflow, ModelSQL, ModelView):
             ('start_date', 'DESC NULLS LAST'),
             ('id', None),
             ]
-        cls._transitions |= {
-            ('to_confirm', 'active'),
-            ('inactive', 'active'),
-            ('active', 'to_confirm'),
-            ('inactive', 'to_confirm'),
-            ('active', 'inactive'),
-            ('to_confirm', 'inactive'),
-            }
-        cls._buttons.update(
-            activate={
-                'invisible': Eval('state') == 'active',
-                'depends': ['state'],
-                },
-            to_confirm={
-                'invisible': Eval('state') == 'to_confirm',
-                'depends': ['state'],
-                },
-            deactivate={
-                'invisible': Eval('state') == 'inactive',
-                'depends': ['state'],
-                })
 
     @classmethod
-    def default_state(cls):
-        return 'inactive'
+    def _overlap_fields(cls):
+        return super()._overlap_fields() | {'code'}
 
-    @classmethod
-    def view_attributes(cls):
-        return super().view_attributes() + [
-            ('/tree', 'visual',
-                If(Eval('state') == 'inactive', 'muted',
-                    If(Eval('state') == 'to_confirm', 'warning', ''))),
-            ]
-
-    @classmethod
-    def validate_fields(cls, rules, field_names):
-        super().validate_fields(rules, field_names)
-        cls.check_overlap(rules, field_names)
-
-    @classmethod
-    def check_overlap(cls, rules, field_names=None):
-        "Check that at most one rule decides the same thing on a date"
-        if field_names and not field_names & {
-                'code', 'start_date', 'end_date', 'state'}:
-            return
-        rules = [r for r in rules if r.state != 'inactive']
-        others = cls.search([
-                ('code', 'in', list({r.code for r in rules})),
-                ('state', '!=', 'inactive'),
-                ])
-        for rule in rules:
-            for other in others:
-                if (rule != other and rule.code == other.code
-                        and rule._begins_before_end_of(other)
-                        and other._begins_before_end_of(rule)):
-                    raise SettlementRuleError(gettext(
-                            'training_abandon.msg_settlement_rule_overlap',
-                            rule=rule.rec_name, other=other.rec_name))
-
-    def _begins_before_end_of(self, other):
-        return (
-            not self.start_date or not other.end_date
-            or self.start_date <= other.end_date)
-
-    @classmethod
-    @ModelView.button
-    @Workflow.transition('active')
-    def activate(cls, rules):
-        pass
-
-    @classmethod
-    @ModelView.button
-    @Workflow.transition('to_confirm')
-    def to_confirm(cls, rules):
-        pass
-
-    @classmethod
-    @ModelView.button
-    @Workflow.transition('inactive')
-    def deactivate(cls, rules):
-        pass
-
-    @classmethod
-    def copy(cls, rules, default=None):
-        default = default.copy() if default is not None else {}
-        default.setdefault('state', cls.default_state())
-        return super().copy(rules, default=default)
+    def _decides_as(self, other):
+        return self.code == other.code
 
 
 class ActiveRule:
@@ -246,5 +128,4 @@ def rules_at(date, rules):
         r.code: r
         for r in sorted(rules, key=lambda r: (
                 order.index(r.state), isinstance(r, ActiveRule), r.id))
-        if (not r.start_date or r.start_date <= date)
-        and (not r.end_date or date <= r.end_date)}
+        if r.is_in_force(date)}

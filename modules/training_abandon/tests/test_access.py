@@ -70,6 +70,9 @@ ACCOUNTING_BUTTONS = {
     ('training.enrolment', 'issue_completion'),
     ('training.abandon.settlement', 'cancel'),
     ('training.abandon.settlement', 'post'),
+    ('training.declaration', 'cancel'),
+    ('training.declaration', 'declare_again'),
+    ('training.declaration', 'record'),
     }
 PRIVATE_BUTTONS = {
     ('training.justification', 'accept'),
@@ -160,7 +163,12 @@ def fill(company, session):
     Solution = pool.get('training.abandon.solution')
     enrolment, other = create_enrolments(session, 2)
     Enrolment.write([enrolment], {
-            'price': Decimal(1000), 'client': create_party("Client").id})
+            'price': Decimal(1000), 'client': create_party("Client").id,
+            'fundings': [('create', [{
+                            'funder': create_party("Funder").id,
+                            'share': 1,
+                            }])],
+            })
     Code.create([{
                 'source': 'test', 'code': 'S1', 'record': str(session)}])
     Justification.create([{
@@ -528,7 +536,11 @@ class RightsTestCase(DatabaseTestCase):
         with set_up() as (company, _, _):
             for group, buttons, wizards in [
                     ('accounting', ACCOUNTING_BUTTONS,
-                        {'training.abandon.case.settle'}),
+                        {
+                            'training.abandon.case.settle',
+                            'training.declaration.cancel',
+                            'training.declaration.record',
+                            }),
                     ('training_reading', set(), set())]:
                 user = create_user(group, company, group)
                 with self.subTest(group=group), as_user(user):

@@ -43,7 +43,8 @@ SHARED = {
     'training.configuration.calendar', 'training.measure.kind',
     'training.abandon.settlement.rule', 'training.configuration.completion',
     'training.audit.grading',
-    'training.apprenticeship.rule',
+    'training.apprenticeship.rule', 'training.declaration.rule',
+    'training.declaration.rule.code',
     'training.success.plan', 'training.success.plan.line'}
 # The methods of Tryton that browse the records they are given
 CORE = {
@@ -168,6 +169,10 @@ class AccessTestCase(DatabaseTestCase):
                 f"Prescriber {name}", f'prescriber{name}@example.com')
             enrolment, second = create_enrolments(
                 session, 2, prescriber=prescriber)
+            Enrolment.write([enrolment], {
+                    'fundings': [('create', [{
+                                    'funder': prescriber.id, 'share': 1}])],
+                    })
             add_contact(enrolment, create_party(
                     f"Tutor {name}", f'tutor{name}@example.com'))
             Group.create([{'session': session.id, 'name': "Group"}])

@@ -27,7 +27,8 @@ OTHERS = (
     'training.apprenticeship.rule', 'training.audit.grading',
     'training.closure', 'training.configuration',
     'training.improvement.action', 'training.improvement.meeting',
-    'training.course', 'training.journal.day', 'training.measure.kind',
+    'training.course', 'training.declaration.rule', 'training.journal.day',
+    'training.measure.kind',
     'training.questionnaire.question', 'training.risk.rule',
     'training.session', 'training.success.plan', 'ir.email.template')
 # What neither names them nor tells of them
@@ -40,6 +41,9 @@ KEPT = {
     # What the law has the provider keep of its accounts
     ('training.abandon.settlement', 'explanation'),
     ('training.completion_certificate', 'number'),
+    # What the recipient calls it
+    ('training.declaration', 'code'),
+    ('training.declaration', 'reference'),
     ('training.completion_certificate', 'sha256'),
     ('training.completion_certificate', 'content_sha256'),
     ('training.abandon.settlement.line', 'source'),
@@ -257,6 +261,8 @@ class PartyTestCase(DatabaseTestCase):
         Code = pool.get('training.external_code')
         CaseCompletion = pool.get('training.abandon.case.completion')
         Completion = pool.get('training.completion_certificate')
+        Declaration = pool.get('training.declaration')
+        DeclarationRule = pool.get('training.declaration.rule')
         Event = pool.get('training.improvement.event')
         Exemption = pool.get('training.enrolment.exemption')
         Feed = pool.get('training.calendar.feed')
@@ -396,6 +402,18 @@ class PartyTestCase(DatabaseTestCase):
                                     'kind': 'none',
                                     'reason': "Reduced",
                                     }])],
+                    }])
+        rule, *_ = DeclarationRule.search([])
+        Declaration.create([{
+                    'company': company.id,
+                    'enrolment': enrolment.id,
+                    'rule': rule.id,
+                    'event': rule.event,
+                    'kind': rule.kind,
+                    'recipient_kind': rule.recipient,
+                    'date': DATE,
+                    'channel': rule.channel,
+                    'note': "Told by phone",
                     }])
         Completion.create([{
                     'number': '1',

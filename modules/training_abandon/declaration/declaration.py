@@ -1,0 +1,675 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+"What is declared to the funders, the employers and the prescribers"
+import datetime as dt
+from collections import defaultdict, namedtuple
+
+from dateutil.relativedelta import relativedelta
+
+from trytond.i18n import gettext
+from trytond.model import Index, ModelSQL, ModelView, Workflow, fields
+from trytond.model.exceptions import AccessError
+from trytond.pool import Pool
+from trytond.pyson import Date, DateTime, Eval, If
+from trytond.tools import grouped_slice
+from trytond.transaction import Transaction, without_check_access
+
+from .. import tools
+from ..exceptions import DeclarationError
+from ..procedure.states import GROUNDS
+from ..rec_name import search_names
+from ..settlement.calculation import completion_rate
+from ..settlement.terms import MINUTE, ZERO, hours_by_day
+from ..training.enrolment import hours_name
+from ..training.working_day import WorkingCalendar
+from .rule import CHANNELS, EVENTS, KINDS, RECIPIENTS
+
+# What somebody else learns of later stays
+MODIFIED_ONCE_ENDED = {'withdrawn'}
+
+Event = namedtuple('Event', ['enrolment', 'case', 'ground', 'date'])
+
+
+class Declaration(Workflow, ModelSQL, ModelView):
+    __name__ = 'training.declaration'
+
+    company = fields.Many2One(
+        'company.company', "Company", required=True, readonly=True)
+    enrolment = fields.Many2One(
+        'training.enrolment', "Enrolment", required=True, readonly=True,
+        ondelete='RESTRICT',
+        domain=[
+            ('company', '=', Eval('company', -1)),
+            ])
+    trainee = fields.Function(fields.Many2One(
+            'training.trainee', "Trainee"),
+        'on_change_with_trainee', searcher='search_trainee')
+    case = fields.Many2One(
+        'training.abandon.case', "Case", readonly=True, ondelete='RESTRICT',
+        domain=[
+            ('enrolment', '=', Eval('enrolment', -1)),
+            ],
+        states={
+            'invisible': ~Eval('case'),
+            })
+    rule = fields.Many2One(
+        'training.declaration.rule', "Rule", required=True, readonly=True,
+        ondelete='RESTRICT', help="Why it has to be declared.")
+    event = fields.Selection(
+        EVENTS, "Event", required=True, readonly=True, sort=False,
+        help="What made the declaration necessary.")
+    kind = fields.Selection(
+        KINDS, "Declaration", required=True, readonly=True, sort=False,
+        help="What is declared.")
+    kind_string = kind.translated('kind')
+    correction = fields.Boolean(
+        "Correction", readonly=True,
+        states={
+            'invisible': ~Eval('correction', False),
+            },
+        help="What was declared is not so any more, and has to be withdrawn.")
+    corrects = fields.Many2One(
+        'training.declaration', "Corrects", readonly=True,
+        ondelete='RESTRICT',
+        states={
+            'invisible': ~Eval('corrects'),
+            },
+        help="The declaration already made that this one corrects.")
+    recipient_kind = fields.Selection(
+        RECIPIENTS, "Role", required=True, readonly=True, sort=False,
+        help="What the recipient is for the enrolment.")
+    recipient_kind_string = recipient_kind.translated('recipient_kind')
+    recipient = fields.Many2One(
+        'party.party', "Recipient", readonly=True, ondelete='RESTRICT',
+        context={
+            'company': Eval('company', -1),
+            },
+        depends={'company'},
+        help="To whom it is declared; empty when the enrolment does not name "
+        "its funder.")
+    ground = fields.Selection(
+        [(None, "")] + GROUNDS, "Ground", readonly=True, sort=False,
+        states={
+            'invisible': ~Eval('ground'),
+            },
+        help="What the decision rests on.")
+    date = fields.Date(
+        "Date", required=True, readonly=True,
+        help="The effective date of the decision, the day of the break of "
+        "the contract or the last day of the month.")
+    code = fields.Char(
+        "Code", readonly=True,
+        states={
+            'invisible': ~Eval('code'),
+            },
+        help="What the recipient calls the reason.")
+    due_date = fields.Date(
+        "Due Date", readonly=True,
+        help="The day before the end of which it has to be declared; empty "
+        "when no text sets it.")
+    to_confirm = fields.Boolean(
+        "Rule to Confirm", readonly=True,
+        states={
+            'invisible': ~Eval('to_confirm', False),
+            },
+        help="The rule was not confirmed when the declaration was made "
+        "necessary: ask the recipient.")
+    channel = fields.Selection(
+        CHANNELS, "Channel", required=True, readonly=True, sort=False,
+        help="How it is declared.")
+    content = fields.Function(
+        fields.Text(
+            "Content", help="What has to be declared, or what was."),
+        'get_content')
+    declared = fields.Text("Declared", readonly=True)
+    state = fields.Selection([
+            ('todo', "To Do"),
+            ('done', "Done"),
+            ('cancelled', "Cancelled"),
+            ], "State", required=True, readonly=True, sort=False,
+        help="What is done never changes: it is corrected by another "
+        "declaration.")
+    withdrawn = fields.Boolean(
+        "No Longer So", readonly=True,
+        states={
+            'invisible': ~Eval('withdrawn', False),
+            },
+        help="What was declared is not so any more.")
+    done_on = fields.Date(
+        "Declared on", readonly=True,
+        states={
+            'invisible': Eval('state') != 'done',
+            },
+        help="The day of the declaration.")
+    done_at = fields.DateTime("Recorded at", readonly=True)
+    done_by = fields.Many2One(
+        'res.user', "Recorded by", readonly=True,
+        states={
+            'invisible': Eval('state') != 'done',
+            },
+        help="Who recorded the declaration.")
+    reference = fields.Char(
+        "Reference", readonly=True,
+        states={
+            'invisible': Eval('state') != 'done',
+            },
+        help="The number that the recipient gave.")
+    proof = fields.Binary(
+        "Proof", filename='proof_name', readonly=True,
+        file_id='proof_file_id', store_prefix=None,
+        states={
+            'invisible': Eval('state') != 'done',
+            },
+        help="The receipt, the screen or the letter.")
+    proof_name = fields.Char("Proof Name", readonly=True)
+    proof_file_id = fields.Char("Proof File ID", readonly=True)
+    note = fields.Text(
+        "Note", readonly=True,
+        help="What else is to be known.  Do not write any health detail.")
+    cancelled_at = fields.DateTime(
+        "Cancelled at", readonly=True,
+        states={
+            'invisible': Eval('state') != 'cancelled',
+            })
+    cancelled_by = fields.Many2One(
+        'res.user', "Cancelled by", readonly=True,
+        states={
+            'invisible': Eval('state') != 'cancelled',
+            },
+        help="Who cancelled the declaration, or changed what it rested on.")
+    cancel_reason = fields.Char(
+        "Cancel Reason", readonly=True,
+        states={
+            'invisible': Eval('state') != 'cancelled',
+            },
+        help="Why nothing has to be declared.")
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        t = cls.__table__()
+        cls._sql_indexes.update({
+                Index(t, (t.enrolment, Index.Equality())),
+                Index(t, (t.case, Index.Equality())),
+                Index(
+                    t, (t.due_date, Index.Range()),
+                    where=t.state == 'todo'),
+                })
+        cls._order = [
+            ('due_date', 'ASC NULLS LAST'),
+            ('id', 'DESC'),
+            ]
+        cls._transitions |= {
+            ('todo', 'done'),
+            ('todo', 'cancelled'),
+            }
+        to_do = {
+            'invisible': Eval('state') != 'todo',
+            'depends': ['state'],
+            }
+        cls._buttons.update(
+            record=to_do,
+            cancel=to_do,
+            declare_again={
+                'invisible': (
+                    (Eval('state') != 'done') | Eval('withdrawn', False)),
+                'depends': ['state', 'withdrawn'],
+                })
+
+    @classmethod
+    def default_state(cls):
+        return 'todo'
+
+    @classmethod
+    def default_withdrawn(cls):
+        return False
+
+    @classmethod
+    def default_correction(cls):
+        return False
+
+    @fields.depends('enrolment', '_parent_enrolment.trainee')
+    def on_change_with_trainee(self, name=None):
+        return self.enrolment.trainee if self.enrolment else None
+
+    @classmethod
+    def search_trainee(cls, name, clause):
+        return [('enrolment.' + clause[0], *clause[1:])]
+
+    def get_rec_name(self, name):
+        return f'{self.kind_string} - {self.enrolment.rec_name}'
+
+    @classmethod
+    def search_rec_name(cls, name, clause):
+        return search_names(
+            cls, clause, 'enrolment.rec_name', 'recipient.rec_name',
+            'reference')
+
+    @classmethod
+    def view_attributes(cls):
+        return super().view_attributes() + [
+            ('/tree', 'visual',
+                If(Eval('state') == 'cancelled', 'muted',
+                    If((Eval('state') == 'todo')
+                        & (Eval('due_date', dt.date.max)
+                            < Date(start=DateTime())),
+                        'danger',
+                        If(Eval('withdrawn', False)
+                            | (Eval('to_confirm', False)
+                                & (Eval('state') == 'todo')),
+                            'warning', '')))),
+            ]
+
+    @classmethod
+    def check_modification(
+            cls, mode, declarations, values=None, external=False):
+        super().check_modification(
+            mode, declarations, values=values, external=external)
+        if mode == 'create':
+            return
+        for declaration in declarations:
+            if (mode == 'delete'
+                    or declaration.state != 'todo'
+                    and values.keys() - MODIFIED_ONCE_ENDED):
+                raise AccessError(gettext(
+                        'training_abandon.msg_declaration_modify',
+                        declaration=declaration.rec_name))
+
+    @classmethod
+    def copy(cls, declarations, default=None):
+        for declaration in declarations:
+            raise AccessError(gettext(
+                    'training_abandon.msg_declaration_copy',
+                    declaration=declaration.rec_name))
+        return []
+
+    @classmethod
+    @without_check_access
+    def declare(cls, event, events):
+        """Make the declarations that the events need, but for those that are
+        made already"""
+        pool = Pool()
+        Rule = pool.get('training.declaration.rule')
+        rules = Rule.search([
+                ('event', '=', event),
+                ('state', '!=', 'inactive'),
+                ])
+        if not rules or not events:
+            return []
+        known, corrected = cls._known(event, [e.enrolment for e in events])
+        calendars, to_create = {}, []
+        for happened in events:
+            company = happened.enrolment.company
+            if company not in calendars:
+                calendars[company] = WorkingCalendar(company)
+            for rule in rules:
+                if not rule.applies(
+                        happened.enrolment, happened.ground, happened.date):
+                    continue
+                for party in rule.recipients(happened.enrolment):
+                    values = cls._new_values(
+                        rule, happened, party, calendars[company])
+                    key = cls._key(values)
+                    if key not in known:
+                        known.add(key)
+                        former = corrected.get(cls._place(values))
+                        values['corrects'] = former and former.id
+                        to_create.append(values)
+        declarations = tools.create_sets(cls, to_create)
+        cls._replace_corrections(declarations)
+        return declarations
+
+    @classmethod
+    def _known(cls, event, enrolments):
+        """Return the keys of the declarations that stand and by place the
+        last one that was made and does not stand any more"""
+        known, corrected = set(), {}
+        for sub_enrolments in grouped_slice(enrolments, tools.BATCH):
+            for declaration in cls.search([
+                        ('enrolment', 'in', [e.id for e in sub_enrolments]),
+                        ('event', '=', event),
+                        ('state', '!=', 'cancelled'),
+                        ('correction', '=', False),
+                        ], order=[('id', 'ASC')]):
+                values = {
+                    n: getattr(declaration, n) for n in [
+                        'event', 'kind', 'recipient_kind', 'date']}
+                for name in ['enrolment', 'case', 'recipient']:
+                    record = getattr(declaration, name)
+                    values[name] = record.id if record else None
+                if declaration.withdrawn:
+                    corrected[cls._place(values)] = declaration
+                else:
+                    known.add(cls._key(values))
+        return known, corrected
+
+    @classmethod
+    def _place(cls, values):
+        "Return where the declarations stand of which one is enough"
+        names = ['enrolment', 'recipient_kind', 'recipient']
+        if values['event'] == 'decision':
+            names.append('case')
+        return tuple(values[n] for n in names)
+
+    @classmethod
+    def _key(cls, values):
+        return (*cls._place(values), values['kind'], values['date'])
+
+    @classmethod
+    def _new_values(cls, rule, happened, party, calendar):
+        code = rule.code_of(happened.ground)
+        return {
+            'company': happened.enrolment.company.id,
+            'enrolment': happened.enrolment.id,
+            'case': happened.case.id if happened.case else None,
+            'rule': rule.id,
+            'event': rule.event,
+            'kind': rule.kind,
+            'recipient_kind': rule.recipient,
+            'recipient': party.id if party else None,
+            'ground': happened.ground,
+            'date': happened.date,
+            'code': code.code if code else None,
+            'due_date': rule.due_date(happened.date, calendar),
+            'to_confirm': rule.state != 'active',
+            'channel': rule.channel,
+            }
+
+    @classmethod
+    def _replace_corrections(cls, declarations):
+        "Cancel the corrections that the new declarations make needless"
+        corrected = [d.corrects.id for d in declarations if d.corrects]
+        if corrected:
+            cls.call_off(cls.search([
+                        ('corrects', 'in', corrected),
+                        ('correction', '=', True),
+                        ('state', '=', 'todo'),
+                        ], order=[]),
+                gettext('training_abandon.msg_declaration_replaced'))
+
+    @classmethod
+    def declare_cases(cls, cases):
+        "Make the declarations that the decisions on the cases need"
+        decided = [
+            c for c in cases
+            if c.decision == 'validated' and c.state != 'cancelled']
+        cls.declare('decision', [
+                Event(c.enrolment, c, c.ground, c.effective_date)
+                for c in decided])
+        cls.follow_breaks([c.enrolment for c in cases])
+
+    @classmethod
+    @without_check_access
+    def follow_breaks(cls, enrolments):
+        """Make the declarations that the breaks of the apprenticeship
+        contracts need and correct those of other days"""
+        enrolments = [
+            e for e in tools.browse_sets(
+                enrolments[0].__class__, enrolments, tools.BATCH)
+            if e.agreement_kind == 'apprenticeship'] if enrolments else []
+        days, broken = {}, []
+        cases = cls._last_cases(enrolments)
+        for enrolment in enrolments:
+            case = cases.get(enrolment)
+            days[enrolment] = (
+                enrolment.break_date or case and case.contract_end_date)
+            if days[enrolment]:
+                broken.append(Event(enrolment, case, None, days[enrolment]))
+        outdated = []
+        for sub_enrolments in grouped_slice(enrolments, tools.BATCH):
+            outdated += [
+                d for d in cls.search([
+                        ('enrolment', 'in', [e.id for e in sub_enrolments]),
+                        ('event', '=', 'break'),
+                        ('state', '!=', 'cancelled'),
+                        ('correction', '=', False),
+                        ('withdrawn', '=', False),
+                        ], order=[])
+                if d.date != days[d.enrolment]]
+        cls.withdraw(
+            outdated, gettext('training_abandon.msg_declaration_no_break'))
+        cls.declare('break', broken)
+
+    @classmethod
+    def _last_cases(cls, enrolments):
+        "Return by enrolment the last case that is validated"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        cases = {}
+        for sub_enrolments in grouped_slice(enrolments, tools.BATCH):
+            for case in Case.search([
+                        ('enrolment', 'in', [e.id for e in sub_enrolments]),
+                        ('decision', '=', 'validated'),
+                        ('state', '!=', 'cancelled'),
+                        ], order=[('id', 'ASC')]):
+                cases[case.enrolment] = case
+        return cases
+
+    @classmethod
+    def declare_month(cls):
+        "Make the declarations of the last month of each company"
+        pool = Pool()
+        Company = pool.get('company.company')
+        Enrolment = pool.get('training.enrolment')
+        for company in Company.search([]):
+            start = tools.today(company) + relativedelta(day=1, months=-1)
+            end = start + relativedelta(day=31)
+            enrolments = Enrolment.search([
+                    ('company', '=', company.id),
+                    ('state', 'not in', ['draft', 'cancelled']),
+                    ('session.start_date', '<=', end),
+                    ('session.end_date', '>=', start),
+                    ['OR',
+                        ('start_date', '=', None),
+                        ('start_date', '<=', end),
+                        ],
+                    ['OR',
+                        ('end_date', '=', None),
+                        ('end_date', '>=', start),
+                        ],
+                    ], order=[('id', 'ASC')])
+            for sub_enrolments in grouped_slice(enrolments, tools.BATCH):
+                sub_enrolments = list(sub_enrolments)
+                tools.lock(Enrolment, sub_enrolments)
+                cls.declare('month', [
+                        Event(e, None, None, end)
+                        for e in Enrolment.browse(sub_enrolments)])
+
+    @classmethod
+    @without_check_access
+    def withdraw(cls, declarations, reason):
+        """Cancel what is still to be declared and have what was declared
+        corrected, as it is not so any more"""
+        done = [d for d in declarations if d.state == 'done']
+        cls.call_off([d for d in declarations if d.state == 'todo'], reason)
+        cls.write(done, {'withdrawn': True})
+        cls._correct(done)
+
+    @classmethod
+    def _correct(cls, done):
+        calendars, to_create = {}, []
+        for declaration in done:
+            company, rule = declaration.company, declaration.rule
+            if company not in calendars:
+                calendars[company] = WorkingCalendar(company)
+            happened = Event(
+                declaration.enrolment, declaration.case, declaration.ground,
+                declaration.date)
+            values = cls._new_values(
+                rule, happened, declaration.recipient, calendars[company])
+            values.update(
+                kind=declaration.kind, code=declaration.code,
+                correction=True, corrects=declaration.id,
+                due_date=rule.due_date(
+                    tools.today(company), calendars[company]))
+            to_create.append(values)
+        return tools.create_sets(cls, to_create)
+
+    @classmethod
+    def call_off(cls, declarations, reason):
+        "Cancel the declarations that are still to be made"
+        user = Transaction().user or None
+        cls._set_cancelled(declarations, {
+                'cancelled_at': tools.now(),
+                'cancelled_by': user,
+                'cancel_reason': reason,
+                })
+
+    @classmethod
+    @Workflow.transition('cancelled')
+    def _set_cancelled(cls, declarations, values):
+        cls.write(declarations, values)
+
+    @classmethod
+    @ModelView.button_action('training_abandon.wizard_declaration_record')
+    def record(cls, declarations):
+        pass
+
+    @classmethod
+    @ModelView.button_action('training_abandon.wizard_declaration_cancel')
+    def cancel(cls, declarations):
+        pass
+
+    @classmethod
+    @ModelView.button
+    def declare_again(cls, declarations):
+        "Have what was declared corrected by another declaration"
+        declarations = cls._take(declarations, 'done')
+        cls.withdraw(
+            [d for d in declarations if not d.withdrawn], None)
+
+    @classmethod
+    def _take(cls, declarations, state):
+        tools.lock(cls, declarations)
+        declarations = cls.browse(declarations)
+        refused = [d for d in declarations if d.state != state]
+        if refused:
+            raise DeclarationError(gettext(
+                    f'training_abandon.msg_declaration_not_{state}',
+                    declarations=tools.names(refused)))
+        return declarations
+
+    @classmethod
+    def call_off_todo(cls, declarations, reason):
+        "Cancel the declarations for the reason, all or none"
+        reason = (reason or '').strip()
+        if not reason:
+            raise DeclarationError(gettext(
+                    'training_abandon.msg_declaration_cancel_reason'))
+        cls.call_off(cls._take(declarations, 'todo'), reason)
+
+    @classmethod
+    def record_done(cls, declarations, done_on, code=None, **values):
+        """Record that the declarations were made on the day, all or none
+
+        values may have the reference, the proof, the proof_name and the
+        note."""
+        declarations = cls._take(declarations, 'todo')
+        cls._check_done_on(declarations, done_on)
+        without = [
+            d for d in declarations
+            if d.rule.codes and d.ground and not (code or d.code)]
+        if without:
+            raise DeclarationError(gettext(
+                    'training_abandon.msg_declaration_no_code',
+                    declarations=tools.names(without)))
+        if code:
+            cls.write(declarations, {'code': code})
+        actions = []
+        for declaration in cls.browse(declarations):
+            actions += [[declaration], {
+                    **values,
+                    'declared': declaration.content,
+                    'done_on': done_on,
+                    'done_at': tools.now(),
+                    'done_by': Transaction().user or None,
+                    }]
+        cls._set_done(declarations, actions)
+
+    @classmethod
+    @Workflow.transition('done')
+    def _set_done(cls, declarations, actions):
+        cls.write(*actions)
+
+    @classmethod
+    def _check_done_on(cls, declarations, done_on):
+        days = {}
+        for declaration in declarations:
+            company = declaration.company
+            if company not in days:
+                days[company] = tools.today(company)
+            if not done_on or done_on > days[company]:
+                raise DeclarationError(gettext(
+                        'training_abandon.msg_declaration_future',
+                        declaration=declaration.rec_name))
+
+    @classmethod
+    def get_content(cls, declarations, name):
+        todo = [d for d in declarations if d.state != 'done']
+        contents = {d.id: d.declared for d in declarations}
+        hours = cls._hours(todo)
+        for declaration in todo:
+            contents[declaration.id] = '\n'.join(
+                declaration._describe(hours[declaration]))
+        return contents
+
+    @classmethod
+    def _hours(cls, declarations):
+        """Return the time attended in the month that is declared, or until
+        the date"""
+        by_day = hours_by_day(list({d.enrolment for d in declarations}))
+        result = defaultdict(dt.timedelta)
+        for declaration in declarations:
+            start = dt.date.min
+            if declaration.event == 'month':
+                start = declaration.date + relativedelta(day=1)
+            result[declaration] = sum(
+                (hours for day, hours in by_day[declaration.enrolment.id]
+                    if start <= day <= declaration.date), ZERO)
+        return result
+
+    def _describe(self, done):
+        "Return the lines that tell what is declared, in neutral words"
+        pool = Pool()
+        Lang = pool.get('ir.lang')
+        lang, enrolment = Lang.get(), self.enrolment
+
+        def say(name, **values):
+            return gettext(
+                f'training_abandon.msg_declaration_{name}', **values)
+
+        if self.correction:
+            return [say('correction',
+                    date=lang.strftime(self.corrects.done_on),
+                    reference=self.corrects.reference or '…')]
+        lines = []
+        if self.code:
+            code = self.rule.code_of(self.ground)
+            named = code and code.code == self.code
+            lines.append(say(
+                    'reason',
+                    reason=f'{self.code} – {code.name}' if named
+                    else self.code))
+        if self.kind == 'exit':
+            lines.append(say(
+                    'force_majeure' if self.ground == 'force_majeure'
+                    else 'no_force_majeure'))
+            if enrolment.agreed_hours:
+                lines.append(say(
+                        'rate', rate=completion_rate(
+                            done // MINUTE,
+                            enrolment.agreed_hours // MINUTE)))
+        if self.event == 'break':
+            lines.append(say('break', date=lang.strftime(self.date)))
+            lines.append(say(
+                    'still_in_training' if enrolment.still_in_training
+                    else 'not_in_training'))
+        else:
+            lines.append(say(
+                    'hours_month' if self.event == 'month' else 'hours',
+                    date=lang.strftime(self.date),
+                    hours=hours_name(done)))
+        if self.rule.with_category and self.case:
+            lines.append(say(
+                    'category', category=self.case.reason_category or '…'))
+        return lines

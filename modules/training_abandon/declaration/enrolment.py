@@ -1,0 +1,15 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+from trytond.pool import Pool, PoolMeta
+
+
+class Enrolment(metaclass=PoolMeta):
+    __name__ = 'training.enrolment'
+
+    @classmethod
+    def on_modification(cls, mode, enrolments, field_names=None):
+        pool = Pool()
+        Declaration = pool.get('training.declaration')
+        super().on_modification(mode, enrolments, field_names=field_names)
+        if mode == 'write' and 'break_date' in field_names:
+            Declaration.follow_breaks(enrolments)

@@ -1,0 +1,126 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+"The lines of the annual report, checked against the attendance"
+import datetime as dt
+from collections import defaultdict
+
+from trytond.model.exceptions import AccessError
+from trytond.modules.training_abandon.attendance.evidence import ATTENDED
+from trytond.pool import Pool
+from trytond.tests.test_tryton import with_transaction
+from trytond.transaction import Transaction
+
+from .common import (
+    DatabaseTestCase, as_user, create_enrolments, create_session, create_user,
+    set_up, today)
+
+KINDS = ['employee', 'apprentice', 'job_seeker', 'individual', 'other']
+STATES = ['present', 'absent', 'late', 'present', 'excused']
+
+
+def lines(company, year, *sections):
+    pool = Pool()
+    Line = pool.get('training.bpf.line')
+    with Transaction().set_context(company=company.id, year=year):
+        return {
+            (x.section, x.category): (x.trainees, x.enrolments, x.hours)
+            for x in Line.search([('section', 'in', list(sections))])}
+
+
+class BPFTestCase(DatabaseTestCase):
+    "Test the annual report"
+
+    def hold(self, session):
+        "Hold the slots but the last one, that stays open"
+        pool = Pool()
+        Attendance = pool.get('training.attendance')
+        Slot = pool.get('training.session.slot')
+        *slots, last = sorted(session.slots, key=lambda s: s.start_at)
+        with today(session.end_date):
+            Slot.open([*slots, last])
+            for index, slot in enumerate(slots):
+                for rank, line in enumerate(slot.attendances):
+                    state = STATES[(index + rank) % len(STATES)]
+                    values = {'state': state}
+                    if state == 'late':
+                        values['late_by'] = dt.timedelta(minutes=20)
+                    Attendance.write([line], values)
+            Slot.close(slots)
+
+    def expected(self, year):
+        "Count by going through all the attendances"
+        pool = Pool()
+        Attendance = pool.get('training.attendance')
+        hours = defaultdict(dt.timedelta)
+        for line in Attendance.search([]):
+            slot = line.slot
+            if (slot.state == 'held' and slot.date.year == year
+                    and line.state in ATTENDED):
+                missed = line.late_by or dt.timedelta()
+                hours[line.enrolment] += slot.duration - missed
+        result = defaultdict(lambda: [set(), 0, dt.timedelta()])
+        for enrolment, time in hours.items():
+            kind = enrolment.trainee.kind
+            if kind == 'individual' and (
+                    enrolment.agreement_kind != 'contract'):
+                kind = 'unclassified'
+            for place in [
+                    ('trainees', kind),
+                    ('objective', enrolment.session.course.kind)]:
+                result[place][0].add(enrolment.trainee)
+                result[place][1] += 1
+                result[place][2] += time
+        return {
+            place: (len(trainees), count, time)
+            for place, (trainees, count, time) in result.items()}
+
+    def total(self, found, section):
+        return sum(
+            (hours for place, (*_, hours) in found.items()
+                if place[0] == section),
+            dt.timedelta())
+
+    @with_transaction()
+    def test_brute_force(self):
+        pool = Pool()
+        Course = pool.get('training.course')
+        Enrolment = pool.get('training.enrolment')
+        Trainee = pool.get('training.trainee')
+        with set_up() as (company, session, _):
+            other = create_session(company)
+            Course.write([other.course], {'kind': 'vae'})
+            for each in [session, other]:
+                enrolments = create_enrolments(each, len(KINDS) + 1)
+                for enrolment, kind in zip(enrolments, KINDS):
+                    Trainee.write([enrolment.trainee], {'kind': kind})
+                own = enrolments[-1]
+                Trainee.write([own.trainee], {'kind': 'individual'})
+                Enrolment.write([own], {'agreement_kind': 'contract'})
+                self.hold(each)
+            year = session.start_date.year
+            expected = self.expected(year)
+            found = lines(company, year, 'trainees', 'objective')
+            self.assertEqual(found, expected)
+            self.assertIn(('trainees', 'unclassified'), found)
+            self.assertIn(('trainees', 'individual'), found)
+            totals = [self.total(found, s) for s in ['trainees', 'objective']]
+            self.assertEqual(*totals)
+            self.assertGreater(totals[0], dt.timedelta())
+            self.assertEqual(
+                lines(company, year - 1, 'trainees', 'objective'), {})
+
+    @with_transaction()
+    def test_access(self):
+        pool = Pool()
+        Line = pool.get('training.bpf.line')
+        with set_up() as (company, session, _):
+            create_enrolments(session)
+            self.hold(session)
+            year = session.start_date.year
+            for group in ['training', 'accounting']:
+                with as_user(create_user(group, company, group)):
+                    self.assertTrue(lines(company, year, 'trainees'))
+            for group in ['trainer', 'auditor']:
+                with as_user(create_user(group, company, group)), \
+                        self.assertRaises(AccessError):
+                    Line.search([])

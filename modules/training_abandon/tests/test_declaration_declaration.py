@@ -1,0 +1,471 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+"What is declared to the funders, with the examples computed by hand"
+import datetime as dt
+
+from trytond.exceptions import UserWarning
+from trytond.model.exceptions import AccessError
+from trytond.modules.training_abandon.exceptions import (
+    DeclarationError, SettlementRuleError)
+from trytond.pool import Pool
+from trytond.tests.test_tryton import with_transaction
+from trytond.transaction import Transaction
+
+from .common import (
+    DATE, DAY, DatabaseTestCase, as_user, count_statements, create_enrolments,
+    create_party, create_user, decide, get_to_decision, run_wizard, set_up,
+    today)
+from .test_settlement_calculation import load_examples
+from .test_settlement_settlement import Example, get_example
+
+RECORD = 'training.declaration.record'
+# What the examples call the kinds
+WHATS = {
+    'not_started': 'not_started',
+    'abandonment': 'abandonment',
+    'exit': 'exit',
+    'contract_break': 'contract_break',
+    'presence': 'presence_state',
+    }
+
+
+def search(*domain):
+    pool = Pool()
+    Declaration = pool.get('training.declaration')
+    return Declaration.search(list(domain), order=[('id', 'ASC')])
+
+
+def fund(enrolment, kind='agreement', name="Funder"):
+    pool = Pool()
+    Enrolment = pool.get('training.enrolment')
+    party = create_party(name)
+    Enrolment.write([enrolment], {
+            'agreement_kind': kind,
+            'fundings': [('create', [{'funder': party.id, 'share': 1}])],
+            })
+    return party
+
+
+class ExamplesTestCase(DatabaseTestCase):
+    "Test the declarations of the examples"
+
+    @with_transaction()
+    def test_examples(self):
+        pool = Pool()
+        Declaration = pool.get('training.declaration')
+        for example in load_examples():
+            if 'declarations' not in example['expected']:
+                continue
+            with self.subTest(example=example['id']), set_up() as (
+                    company, _, _):
+                records = Example(company, example)
+                months = [
+                    d['period'] for d in example['expected']['declarations']
+                    if 'period' in d]
+                for month in months:
+                    year, number = map(int, month.split('-'))
+                    with today(dt.date(year, number + 1, 4)):
+                        Declaration.declare_month()
+                        Declaration.declare_month()
+                found = search(('enrolment', '=', records.enrolment.id))
+                self.check(records, found, example)
+
+    def check(self, records, found, example):
+        names = {party: name for name, party in records.parties.items()}
+        expected = example['expected']['declarations']
+        self.assertEqual(
+            sorted((names[d.recipient], WHATS[d.kind]) for d in found),
+            sorted((
+                    "Caisse des dépôts" if d['to'] == 'EDOF' else d['to'],
+                    d['what']) for d in expected))
+        for declaration in found:
+            values, = [
+                d for d in expected if d['what'] == WHATS[declaration.kind]
+                and d['to'] in {names[declaration.recipient], 'EDOF'}]
+            self.check_values(declaration, values)
+
+    def check_values(self, declaration, values):
+        content = declaration.content
+        if 'due_date' in values:
+            self.assertEqual(str(declaration.due_date), values['due_date'])
+        if 'reason' in values:
+            self.assertEqual(declaration.code, values['reason'])
+            self.assertIn("trainee", content)
+        if 'completion_rate' in values:
+            self.assertIn(f'{values["completion_rate"]} %', content)
+        if 'force_majeure' in values:
+            self.assertIn("Force majeure: no", content)
+        if 'still_in_training' in values:
+            self.assertIn("does not stay", content)
+        if 'date' in values:
+            self.assertEqual(str(declaration.date), values['date'])
+        if 'period' in values:
+            self.assertEqual(
+                declaration.date.strftime('%Y-%m'), values['period'])
+        self.assertEqual(
+            "Reason:" in content,
+            'reason' in values or 'with_reason' in values)
+
+
+class DeclarationTestCase(DatabaseTestCase):
+    "Test the declarations"
+
+    @with_transaction()
+    def test_due_date(self):
+        "Test that the days of the delay are worked ones"
+        with set_up() as (company, session, _):
+            enrolment, = create_enrolments(session)
+            fund(enrolment, 'cpf')
+            # A Monday
+            decide(get_to_decision(enrolment), effective_date=DATE)
+            declaration, = search()
+            self.assertEqual(declaration.due_date, DATE + 3 * DAY)
+            with today(DATE + 3 * DAY):
+                self.assertFalse(declaration.case.late_declarations)
+            with today(DATE + 4 * DAY):
+                case = type(declaration.case)(declaration.case.id)
+                self.assertTrue(case.late_declarations)
+                for operator, found in [('!=', [case]), ('=', [])]:
+                    self.assertEqual(type(case).search([
+                                ('late_declarations', operator, None)]),
+                        found)
+
+    @with_transaction()
+    def test_recipients(self):
+        "Test that who pays or studies is not told as a funder"
+        with set_up() as (company, session, _):
+            pool = Pool()
+            Enrolment = pool.get('training.enrolment')
+            without, own, cpf = create_enrolments(session, 3)
+            Enrolment.write([own], {
+                    'fundings': [('create', [{
+                                    'funder': own.trainee.party.id,
+                                    'share': 1}])]})
+            Enrolment.write([cpf], {'agreement_kind': 'cpf'})
+            for enrolment in [without, own, cpf]:
+                decide(get_to_decision(enrolment), effective_date=DATE)
+            declaration, = search()
+            self.assertEqual(declaration.enrolment, cpf)
+            self.assertIsNone(declaration.recipient)
+
+    @with_transaction()
+    def test_exclusion(self):
+        "Test that the employer is told of the exclusion"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        with set_up() as (company, session, _):
+            enrolment, = create_enrolments(session)
+            employer = create_party("Employer")
+            Enrolment.write([enrolment], {'employer': employer.id})
+            decide(
+                get_to_decision(enrolment), ground='exclusion',
+                effective_date=DATE)
+            declaration, = search()
+            self.assertEqual(declaration.kind, 'exclusion')
+            self.assertEqual(declaration.recipient, employer)
+            self.assertTrue(declaration.to_confirm)
+
+    @with_transaction()
+    def test_record(self):
+        "Test that what is done never changes"
+        pool = Pool()
+        Declaration = pool.get('training.declaration')
+        with set_up() as (company, session, _):
+            enrolment, = create_enrolments(session)
+            fund(enrolment, 'cpf')
+            decide(get_to_decision(enrolment), effective_date=DATE)
+            declaration, = search()
+            content = declaration.content
+            with self.assertRaises(DeclarationError):
+                run_wizard(RECORD, [declaration], done_on=DATE + 30 * DAY)
+            run_wizard(
+                RECORD, [declaration], reference="E1", proof=b'proof',
+                proof_name="proof.pdf", note="Done")
+            self.assertEqual(declaration.state, 'done')
+            self.assertEqual(declaration.content, content)
+            self.assertEqual(declaration.proof, b'proof')
+            self.assertEqual(declaration.done_by.id, Transaction().user)
+            event, = [
+                e for e in declaration.case.events
+                if e.kind == 'declaration']
+            self.assertIn("E1", event.summary)
+            with self.assertRaises(DeclarationError):
+                run_wizard(RECORD, [declaration])
+            for name, value in [('note', "x"), ('due_date', DATE)]:
+                with self.assertRaises(AccessError):
+                    Declaration.write([declaration], {name: value})
+            with self.assertRaises(AccessError):
+                Declaration.delete([declaration])
+            with self.assertRaises(AccessError):
+                Declaration.copy([declaration])
+
+    @with_transaction()
+    def test_code(self):
+        "Test that a ground without code needs one"
+        with set_up() as (company, session, _):
+            enrolment, = create_enrolments(session)
+            fund(enrolment, 'cpf')
+            decide(
+                get_to_decision(enrolment), ground='exclusion',
+                effective_date=DATE)
+            declaration, = search()
+            with self.assertRaises(DeclarationError):
+                run_wizard(RECORD, [declaration])
+            run_wizard(RECORD, [declaration], code='provider')
+            self.assertEqual(declaration.code, 'provider')
+            self.assertIn('provider', declaration.declared)
+
+    @with_transaction()
+    def test_bulk(self):
+        "Test that many are recorded at once, all or none"
+        with set_up() as (company, session, _):
+            enrolments = create_enrolments(session, 2)
+            for enrolment in enrolments:
+                fund(enrolment)
+                decide(get_to_decision(enrolment), effective_date=DATE)
+            first, second = search()
+            run_wizard(RECORD, [first, second], reference="B1")
+            self.assertEqual(
+                [d.reference for d in search()], ["B1", "B1"])
+
+    @with_transaction()
+    def test_cancel(self):
+        with set_up() as (company, session, _):
+            enrolment, = create_enrolments(session)
+            fund(enrolment)
+            decide(get_to_decision(enrolment), effective_date=DATE)
+            declaration, = search()
+            cancel = 'training.declaration.cancel'
+            with self.assertRaises(DeclarationError):
+                run_wizard(cancel, [declaration], reason=" ")
+            run_wizard(cancel, [declaration], reason="Told by phone")
+            self.assertEqual(declaration.state, 'cancelled')
+            event, = [
+                e for e in declaration.case.events
+                if e.kind == 'declaration_cancelled']
+            self.assertIn("Told by phone", event.summary)
+
+    @with_transaction()
+    def test_take_back(self):
+        "Test that what was declared is corrected and the rest cancelled"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        with set_up() as (company, session, _):
+            done_enrolment, todo_enrolment = create_enrolments(session, 2)
+            cases = []
+            for enrolment in [done_enrolment, todo_enrolment]:
+                fund(enrolment)
+                case = get_to_decision(enrolment)
+                decide(case, effective_date=DATE)
+                cases.append(case)
+            done, todo = search()
+            run_wizard(RECORD, [done], reference="R1")
+            with Transaction().set_context(_skip_warnings=False), \
+                    self.assertRaises(UserWarning):
+                Case.take_back(cases, "Mistake")
+            Case.take_back(cases, "Mistake")
+            self.assertEqual(todo.state, 'cancelled')
+            self.assertTrue(todo.cancel_reason)
+            self.assertEqual(done.state, 'done')
+            self.assertTrue(done.withdrawn)
+            correction, = search(('state', '=', 'todo'))
+            self.assertEqual(correction.corrects, done)
+            self.assertIn("R1", correction.content)
+            # Another decision takes the place of the correction
+            decide(cases[0], ground='force_majeure', effective_date=DATE)
+            again, = search(
+                ('state', '=', 'todo'), ('case', '=', cases[0].id))
+            self.assertEqual(again.corrects, done)
+            self.assertEqual(again.ground, 'force_majeure')
+            self.assertEqual(correction.state, 'cancelled')
+
+    @with_transaction()
+    def test_break(self):
+        "Test that a break is declared once, and again on another day"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Enrolment = pool.get('training.enrolment')
+        with set_up() as (company, session, _):
+            broken, decided = create_enrolments(session, 2)
+            for enrolment in [broken, decided]:
+                fund(enrolment, 'apprenticeship')
+            for _ in range(2):
+                Enrolment.write([broken], {'break_date': DATE})
+            declaration, = search()
+            run_wizard(RECORD, [declaration])
+            Enrolment.write([broken], {'break_date': DATE + DAY})
+            again, = search(('state', '=', 'todo'))
+            self.assertEqual(again.date, DATE + DAY)
+            self.assertEqual(again.corrects, declaration)
+            Enrolment.write([broken], {'break_date': None})
+            # There is still what was declared first to correct
+            self.assertEqual(again.state, 'cancelled')
+            case = get_to_decision(decided)
+            decide(case, effective_date=DATE)
+            self.assertEqual(search(('enrolment', '=', decided.id)), [])
+            Case.complete_decisions([case], contract_end_date=DATE)
+            declaration, = search(('enrolment', '=', decided.id))
+            self.assertEqual(declaration.case, case)
+
+    @with_transaction()
+    def test_again(self):
+        "Test that what was declared wrongly is corrected"
+        pool = Pool()
+        Declaration = pool.get('training.declaration')
+        with set_up() as (company, session, _):
+            enrolment, = create_enrolments(session)
+            fund(enrolment)
+            decide(get_to_decision(enrolment), effective_date=DATE)
+            declaration, = search()
+            with self.assertRaises(DeclarationError):
+                Declaration.declare_again([declaration])
+            run_wizard(RECORD, [declaration])
+            for _ in range(2):
+                Declaration.declare_again([declaration])
+            correction, = search(('state', '=', 'todo'))
+            self.assertEqual(correction.corrects, declaration)
+
+    @with_transaction()
+    def test_statements(self):
+        "Test that the number of statements does not grow with the cases"
+        pool = Pool()
+        Declaration = pool.get('training.declaration')
+        with set_up() as (company, session, _):
+            enrolments = create_enrolments(session, 6)
+            cases = [get_to_decision(e) for e in enrolments]
+            for enrolment, case in zip(enrolments, cases):
+                fund(enrolment)
+                decide(case, effective_date=DATE)
+            counts = []
+            for number in [1, 5]:
+                declarations = search(limit_to(cases[-number:]))
+                Transaction().cache.clear()
+                with count_statements() as statements:
+                    for declaration in Declaration.browse(declarations):
+                        self.assertTrue(declaration.content)
+                counts.append(len(statements))
+            self.assertEqual(*counts)
+
+    @with_transaction()
+    def test_access(self):
+        "Test who reads and records the declarations"
+        pool = Pool()
+        Declaration = pool.get('training.declaration')
+        with set_up() as (company, session, _):
+            enrolment, = create_enrolments(session)
+            fund(enrolment)
+            decide(get_to_decision(enrolment), effective_date=DATE)
+            declaration, = search()
+            for group in ['trainer', 'auditor']:
+                user = create_user(group, company, group)
+                with as_user(user), self.assertRaises(AccessError):
+                    Declaration.read([declaration.id], ['state'])
+            user = create_user('accountant', company, 'accounting')
+            with as_user(user):
+                with self.assertRaises(AccessError):
+                    Declaration.write(
+                        [Declaration(declaration.id)], {'note': "x"})
+                run_wizard(RECORD, [Declaration(declaration.id)])
+            self.assertEqual(declaration.state, 'done')
+
+    @with_transaction()
+    def test_task(self):
+        "Test that the declarations are tasks"
+        pool = Pool()
+        Task = pool.get('training.task')
+        with set_up() as (company, session, _):
+            enrolment, = create_enrolments(session)
+            party = fund(enrolment)
+            decide(get_to_decision(enrolment), effective_date=DATE)
+            with as_user(create_user('staff', company, 'training')):
+                task, = Task.search([('kind', '=', 'declaration')])
+                self.assertIn(party.name, task.what)
+
+
+def limit_to(cases):
+    return ('case', 'in', [c.id for c in cases])
+
+
+class MonthTestCase(DatabaseTestCase):
+    "Test the declarations of each month"
+
+    @with_transaction()
+    def test_month(self):
+        pool = Pool()
+        Declaration = pool.get('training.declaration')
+        Trainee = pool.get('training.trainee')
+        with set_up() as (company, session, _):
+            seeker, employee = create_enrolments(session, 2)
+            Trainee.write([seeker.trainee], {'kind': 'job_seeker'})
+            for enrolment in [seeker, employee]:
+                fund(enrolment, 'public_funding')
+            with today(dt.date(2026, 3, 31)):
+                Declaration.declare_month()
+            self.assertEqual(search(), [])
+            for _ in range(2):
+                with today(dt.date(2026, 4, 1)):
+                    Declaration.declare_month()
+            declaration, = search()
+            self.assertEqual(declaration.enrolment, seeker)
+            self.assertEqual(declaration.date, dt.date(2026, 3, 31))
+
+
+class RuleTestCase(DatabaseTestCase):
+    "Test the rules of the declarations"
+
+    @with_transaction()
+    def test_shipped(self):
+        "Test that the rules to confirm say by whom"
+        pool = Pool()
+        Rule = pool.get('training.declaration.rule')
+        rules = Rule.search([])
+        self.assertEqual({
+                r.kind for r in rules if r.state == 'active'},
+            {'exit', 'abandonment', 'presence'})
+        for rule in rules:
+            with self.subTest(rule=rule.name):
+                self.assertEqual(
+                    rule.state == 'active', not rule.confirmed_by)
+                self.assertTrue(rule.source)
+
+    @with_transaction()
+    def test_overlap(self):
+        "Test that two rules do not ask for the same declaration"
+        pool = Pool()
+        Rule = pool.get('training.declaration.rule')
+        rule, = Rule.search([('kind', '=', 'exit')])
+        other, = Rule.copy([rule])
+        self.assertEqual(other.state, 'inactive')
+        with self.assertRaises(SettlementRuleError):
+            Rule.activate([other])
+        Rule.write([other], {'agreement_kinds': ['agreement']})
+        Rule.activate([other])
+
+    @with_transaction()
+    def test_inactive(self):
+        "Test that an inactive or an ended rule declares nothing"
+        pool = Pool()
+        Rule = pool.get('training.declaration.rule')
+        with set_up() as (company, session, _):
+            ended, inactive = create_enrolments(session, 2)
+            rule, = Rule.search([('kind', '=', 'exit')])
+            Rule.write([rule], {'end_date': DATE - DAY})
+            fund(ended, 'cpf')
+            decide(get_to_decision(ended), effective_date=DATE)
+            Rule.write([rule], {'end_date': None})
+            Rule.deactivate([rule])
+            fund(inactive, 'cpf')
+            decide(get_to_decision(inactive), effective_date=DATE)
+            self.assertEqual(search(), [])
+
+    @with_transaction()
+    def test_example(self):
+        "Test that the words of the trainee are never declared"
+        with set_up() as (company, _, _):
+            records = Example(company, get_example('D13'))
+            declaration, = search(
+                ('enrolment', '=', records.enrolment.id))
+            self.assertTrue(declaration.rule.with_category)
+            self.assertIn(
+                declaration.case.reason_category or '…',
+                declaration.content)
