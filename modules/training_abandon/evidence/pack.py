@@ -9,7 +9,6 @@ import shutil
 import tempfile
 from collections import defaultdict
 
-
 import trytond.config as config
 from trytond import backend
 from trytond.filestore import filestore
