@@ -20,6 +20,7 @@ BENCHMARKS = {
     'certificates': 'certificates',
     'facts': 'facts',
     'import': 'importing',
+    'journal': 'journal',
     'lists': 'lists',
     'mail': 'mails',
     'open': 'opening',
