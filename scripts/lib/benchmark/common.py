@@ -21,6 +21,7 @@ BENCHMARKS = {
     'facts': 'facts',
     'import': 'importing',
     'indicators': 'indicators',
+    'journal': 'journal',
     'lists': 'lists',
     'mail': 'mails',
     'open': 'opening',
