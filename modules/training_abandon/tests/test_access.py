@@ -66,6 +66,8 @@ ACCOUNTING_BUTTONS = {
     ('training.abandon.settlement', 'cancel'),
     ('training.abandon.settlement', 'post'),
     }
+# What makes again the file that who reads has asked for
+EVIDENCE_BUTTONS = {('training.evidence_pack', 'retry')}
 PRIVATE_BUTTONS = {
     ('training.justification', 'accept'),
     ('training.justification', 'refuse'),
@@ -509,9 +511,12 @@ class RightsTestCase(DatabaseTestCase):
         Wizard_ = pool.get('ir.action.wizard')
         with set_up() as (company, _, _):
             for group, buttons, wizards in [
-                    ('accounting', ACCOUNTING_BUTTONS,
-                        {'training.abandon.case.settle'}),
-                    ('auditor', set(), set())]:
+                    ('accounting',
+                        ACCOUNTING_BUTTONS | EVIDENCE_BUTTONS, {
+                            'training.abandon.case.settle',
+                            'training.evidence_pack.request'}),
+                    ('auditor', EVIDENCE_BUTTONS,
+                        {'training.evidence_pack.request'})]:
                 user = create_user(group, company, group)
                 with self.subTest(group=group), as_user(user):
                     self.assertLessEqual(
