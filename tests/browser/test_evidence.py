@@ -79,14 +79,9 @@ def test_pack(client, provider, training, browser, screens, tmp_path):
                 assert found['passes']
                 assert not found['violations'], found['violations']
 
-
-def test_links(provider, browser, tmp_path):
-    "Test that the links open the pages of the pack"
-    unpack(provider, tmp_path)
     with offline(browser, 'phone') as page:
         page.goto((tmp_path / 'index.html').as_uri())
         page.locator('main td a').first.click()
         page.wait_for_url('**/dossiers/*/index.html')
         page.get_by_role('link', name="Tous les dossiers").click()
-        page.wait_for_url('**/index.html')
-        assert page.url == (tmp_path / 'index.html').as_uri()
+        page.wait_for_url((tmp_path / 'index.html').as_uri())
