@@ -51,7 +51,7 @@ class Pack(ModelSQL, ModelView):
         "Choice", readonly=True, help="Which cases were asked for.")
     cases = fields.Many2Many(
         'training.evidence_pack-training.abandon.case', 'pack', 'case',
-        "Cases", readonly=True)
+        "Cases", readonly=True, help="The cases that the pack tells of.")
     sensitive = fields.Boolean(
         "With Sensitive Data", readonly=True,
         help="The pack has the reasons and the words of the trainees, and "
