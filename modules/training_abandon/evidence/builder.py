@@ -17,6 +17,8 @@ from .page import Cell, Page, Section, Words
 
 # The files of which the content is in memory
 FILES = 20
+# The enrolments whose lines are read at once
+ENROLMENTS = 10
 PACK = 'training.evidence_pack'
 PROCEDURE = 'training.abandon.procedure'
 # From the page of a case to the root
@@ -69,7 +71,6 @@ class Builder:
 
         Yield the number of those that are in the file, each time that
         nothing is half read."""
-        pool = Pool()
         ids = self.pack.case_ids()
         count = 0
         for sub_ids in grouped_slice(ids, tools.SET):
@@ -77,12 +78,18 @@ class Builder:
             self._add_cases(sub_ids)
             count += len(sub_ids)
             yield count
-        for name, content in pool.get(
-                'training.evidence_pack').journal_files(ids):
+        journal = [
             self.archive.add(name, content)
-        self._add_index()
+            for name, content in self._journal_files(ids)]
+        self._add_index(journal)
         self.archive.add(self._readme, self._get_readme())
         self.archive.close()
+
+    @staticmethod
+    def _journal_files(case_ids):
+        "Return what the pack has of the journal of the cases"
+        pool = Pool()
+        return pool.get(PACK).journal_files(case_ids)
 
     def _add_cases(self, ids):
         pool = Pool()
@@ -101,14 +108,14 @@ class Builder:
             self._add_files(folders, files, *source)
         for case in cases:
             content = Content(case, self.words, files[case], self.sensitive)
-            procedure = self._procedures[case.procedure]
+            procedure = self._procedures[case.procedure.id]
             self._add_page(f'{folders[case]}/index.html', Page(
                     title=f'{self.words.model(CASE)} {case.rec_name}',
                     links=[
                         Cell(message('back'), f'{UP}index.html'),
                         *links.get(case, []),
                         *(Cell(c.text, UP + c.href) for c in [
-                                *self._sheets[case.session], procedure])],
+                                *self._sheets[case.session.id], procedure])],
                     notes=[self._get_reserve()],
                     problems=self._problems.pop(case, []),
                     facts=content.facts(),
@@ -137,10 +144,12 @@ class Builder:
         "Return the lists of the records of the enrolments of the cases"
         pool = Pool()
         records = defaultdict(list)
-        for record in pool.get(name).search([
-                    ('enrolment', 'in', [c.enrolment.id for c in cases]),
-                    *domain], order=order):
-            records[record.enrolment].append(record)
+        ids = list(dict.fromkeys(c.enrolment.id for c in cases))
+        for sub_ids in grouped_slice(ids, ENROLMENTS):
+            for record in pool.get(name).search([
+                        ('enrolment', 'in', list(sub_ids)), *domain],
+                    order=order):
+                records[record.enrolment].append(record)
         return records
 
     @staticmethod
@@ -232,7 +241,7 @@ class Builder:
     def _add_procedures(self, cases):
         for case in cases:
             procedure = case.procedure
-            if procedure in self._procedures:
+            if procedure.id in self._procedures:
                 continue
             title = ' – '.join([procedure.rec_name, procedure.name])
             folder = safe_name(self.words.model(PROCEDURE))
@@ -250,14 +259,14 @@ class Builder:
                     sections=procedure_sections(procedure, self.words),
                     none=message('none'),
                     footer=self._get_made()))
-            self._procedures[procedure] = Cell(title, path)
+            self._procedures[procedure.id] = Cell(title, path)
 
     def _add_sheets(self, sessions):
         "Add the sheets that are signed in the sessions, once for each"
         pool = Pool()
         Attachment = pool.get('ir.attachment')
         sessions = sorted(
-            sessions - self._sheets.keys(), key=lambda s: s.id)
+            (s for s in sessions if s.id not in self._sheets), key=int)
         if not sessions:
             return
         scans = defaultdict(list)
@@ -272,7 +281,8 @@ class Builder:
             resource = scan.resource
             scans[getattr(resource, 'session', resource)].append(scan)
         for session in sessions:
-            self._sheets[session] = self._add_session(session, scans[session])
+            self._sheets[session.id] = self._add_session(
+                session, scans[session])
 
     def _add_session(self, session, scans):
         "Add the sheets of the session and return the cells that lead to them"
@@ -342,12 +352,13 @@ class Builder:
         return self.archive.add(
             name, self._frame.render(self.pack, self.company, page=page))
 
-    def _add_index(self):
+    def _add_index(self, journal):
         words = self.words
         self._add_page('index.html', Page(
                 title=self._get_title(),
                 links=[
                     *self._procedures.values(),
+                    *(Cell(name, name) for name in journal),
                     Cell(message('readme_name'), self._readme)],
                 notes=[self._get_reserve()],
                 problems=self.problems,

@@ -58,6 +58,7 @@ class Content:
             ('ground', words.selection(case, 'ground')),
             ('effective_date', case.effective_date),
             ('decided_by', case.decided_by and case.decided_by.rec_name),
+            ('reason_category', case.reason_category),
             ('closed_at', case.closed_at),
             ('conformity', words.selection(case, 'conformity')),
             ]
@@ -230,7 +231,7 @@ class Content:
                     words.selection(c, 'kind'), c.issued_at,
                     words.selection(c, 'state'), c.signed_at,
                     c.signed_by and c.signed_by.rec_name,
-                    self.reserved(c.evidence if self.sensitive else None),
+                    c.evidence,
                     '\n'.join(
                         ' – '.join([words.text(m.sent_at), m.to])
                         for m in c.mails),

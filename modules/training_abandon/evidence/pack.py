@@ -45,12 +45,13 @@ class Pack(ModelSQL, ModelView):
         ondelete='RESTRICT',
         help="The user with whose rights the pack is made.")
     requested_at = fields.DateTime(
-        "Requested at", required=True, readonly=True)
+        "Requested at", required=True, readonly=True,
+        help="When the pack was asked for, the last time.")
     choice = fields.Text(
         "Choice", readonly=True, help="Which cases were asked for.")
     cases = fields.Many2Many(
         'training.evidence_pack-training.abandon.case', 'pack', 'case',
-        "Cases", readonly=True)
+        "Cases", readonly=True, help="The cases that the pack tells of.")
     sensitive = fields.Boolean(
         "With Sensitive Data", readonly=True,
         help="The pack has the reasons and the words of the trainees, and "
@@ -63,12 +64,16 @@ class Pack(ModelSQL, ModelView):
             ], "State", required=True, readonly=True, sort=False,
         help="A pack that is interrupted is started again by the server.")
     case_count = fields.Integer(
-        "Number of Cases", required=True, readonly=True)
+        "Number of Cases", required=True, readonly=True,
+        help="The number of cases that were asked for.")
     done_count = fields.Integer(
         "Cases Done", required=True, readonly=True,
         help="The number of cases that are in the file until now.")
     progress = fields.Function(
-        fields.Float("Progress", digits=(1, 4)), 'on_change_with_progress')
+        fields.Float(
+            "Progress", digits=(1, 4),
+            help="The part of the cases that is in the file until now."),
+        'on_change_with_progress')
     attempts = fields.Integer(
         "Attempts", required=True, readonly=True,
         help="The number of times that the server has begun the file.")
@@ -214,6 +219,7 @@ class Pack(ModelSQL, ModelView):
                     'training_abandon.msg_evidence_pack_sensitive'))
         cls.write(failed, {
                 'requested_by': Transaction().user,
+                'requested_at': tools.now(),
                 'state': 'requested',
                 'attempts': 0,
                 'done_count': 0,

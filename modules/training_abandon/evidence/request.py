@@ -80,7 +80,8 @@ class RequestStart(ModelView):
         'training.abandon.case', None, None, "Cases", readonly=True,
         states={
             'invisible': ~Eval('cases'),
-            })
+            },
+        help="The cases from which the pack is asked for.")
     start_date = fields.Date(
         "Start Date",
         domain=[

@@ -74,6 +74,8 @@ ACCOUNTING_BUTTONS = {
     ('training.declaration', 'declare_again'),
     ('training.declaration', 'record'),
     }
+# What makes again the file that who reads has asked for
+EVIDENCE_BUTTONS = {('training.evidence_pack', 'retry')}
 PRIVATE_BUTTONS = {
     ('training.justification', 'accept'),
     ('training.justification', 'refuse'),
@@ -535,13 +537,14 @@ class RightsTestCase(DatabaseTestCase):
         Wizard_ = pool.get('ir.action.wizard')
         with set_up() as (company, _, _):
             for group, buttons, wizards in [
-                    ('accounting', ACCOUNTING_BUTTONS,
-                        {
+                    ('accounting',
+                        ACCOUNTING_BUTTONS | EVIDENCE_BUTTONS, {
                             'training.abandon.case.settle',
                             'training.declaration.cancel',
                             'training.declaration.record',
-                            }),
-                    ('training_reading', set(), set())]:
+                            'training.evidence_pack.request'}),
+                    ('training_reading', EVIDENCE_BUTTONS,
+                        {'training.evidence_pack.request'})]:
                 user = create_user(group, company, group)
                 with self.subTest(group=group), as_user(user):
                     self.assertLessEqual(

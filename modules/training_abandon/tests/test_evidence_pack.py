@@ -228,6 +228,82 @@ class ContentTestCase(PackTestCase):
                     self.assertIn(case.trainee.rec_name, index)
 
     @with_transaction()
+    def test_same_enrolment(self):
+        "Test that two cases of an enrolment have each what is known of it"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Slot = pool.get('training.session.slot')
+        with set_up() as (company, session, prescriber), \
+                self.without_conversion():
+            first, = self.cases(session, prescriber)
+            slot, *_ = session.slots
+            Slot.open([slot])
+            Slot.close([slot])
+            Case.cancel([first])
+            second, = open_cases([first.enrolment])
+            pack = self.request([first, second])
+            with self.unpacked(pack) as folder:
+                self.check_links(folder)
+                for case in [first, second]:
+                    page, = folder.glob(
+                        f'dossiers/{case.number.lower()}-*/index.html')
+                    text = page.read_text()
+                    for section, count in [
+                            ('attendances', 1), ('justifications', 1)]:
+                        _, _, rest = text.partition(f'id="{section}"')
+                        rows, _, _ = rest.partition('</section>')
+                        self.assertEqual(
+                            rows.count('<tr role="row"><td'), count)
+
+    @with_transaction()
+    def test_scans(self):
+        "Test that what is attached to the sheets is there once"
+        pool = Pool()
+        Attachment = pool.get('ir.attachment')
+        with set_up() as (company, session, prescriber), \
+                self.without_conversion():
+            cases = self.cases(session, prescriber, 2)
+            slot, *_ = session.slots
+            Attachment.create([{
+                        'resource': str(r),
+                        'name': "Scan.PDF",
+                        'data': str(r).encode(),
+                        } for r in [session, slot]])
+            pack = self.request(cases)
+            with self.unpacked(pack) as folder:
+                self.check_links(folder)
+                self.assertEqual(
+                    sorted(
+                        p.read_bytes()
+                        for p in (folder / 'feuilles-de-presence').iterdir()),
+                    sorted([PDF, *(
+                                str(r).encode() for r in [session, slot])]))
+
+    @with_transaction()
+    def test_journal(self):
+        "Test that the files of the journal are in the pack"
+        pool = Pool()
+        Pack = pool.get('training.evidence_pack')
+        asked = []
+
+        def journal_files(case_ids):
+            asked.extend(case_ids)
+            yield 'journal.jsonl', '{}\n'
+
+        with set_up() as (company, session, prescriber), \
+                self.without_conversion(), \
+                patch.object(Pack, 'journal_files', journal_files):
+            cases = self.cases(session, prescriber, 2)
+            with self.unpacked(self.request(cases)) as folder:
+                self.assertEqual(asked, [c.id for c in cases])
+                self.assertEqual(
+                    (folder / 'journal.jsonl').read_text(), '{}\n')
+                self.assertIn(
+                    'journal.jsonl',
+                    Links((folder / 'index.html').read_text()).links)
+                self.check_links(folder)
+
+    @with_transaction()
     def test_altered_file(self):
         "Test that sha256sum names the files that are altered or missing"
         with set_up() as (company, session, prescriber), \

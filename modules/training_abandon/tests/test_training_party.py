@@ -68,6 +68,8 @@ KEPT = {
     ('training.mail.reply', 'message_digest'),
     ('training.mail.reply', 'message_id'),
     ('training.trainee', 'code'),
+    # The period, the sessions or the courses
+    ('training.evidence_pack', 'choice'),
     # JSON, in which write_all has the word
     ('training.enrolment', 'planned_periods'),
     }
@@ -272,6 +274,7 @@ class PartyTestCase(DatabaseTestCase):
         Mail = pool.get('training.mail')
         Measure = pool.get('training.measure')
         MeasureKind = pool.get('training.measure.kind')
+        Pack = pool.get('training.evidence_pack')
         Period = pool.get('training.enrolment.period')
         Proposal = pool.get('training.abandon.proposal')
         Questionnaire = pool.get('training.questionnaire')
@@ -432,6 +435,8 @@ class PartyTestCase(DatabaseTestCase):
                     'data': b'scan',
                     'resource': str(r),
                     } for r in [case, enrolment, *case.follow_ups]])
+        Pack.request([case], "Choice")
+        Transaction().tasks.clear()
         return case
 
     def mark(self, word):

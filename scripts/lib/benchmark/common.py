@@ -25,6 +25,7 @@ BENCHMARKS = {
     'lists': 'lists',
     'mail': 'mails',
     'open': 'opening',
+    'pack': 'packs',
     'parties': 'parties',
     'risk': 'risk',
     'steps': 'steps',

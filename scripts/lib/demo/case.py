@@ -19,6 +19,7 @@ from proteus import config as pconfig
 
 from ..environment import refuse
 from .clock import Clock, schedule
+from .evidence import Evidence
 from .expectation import Expectation
 from .improvement import Improvement
 from .prevention import Prevention
@@ -76,6 +77,7 @@ class Demo:
         Prevention(self, work.others).run()
         Settlements(self).run()
         Improvement(self).run()
+        Evidence(self).run()
         self.wait_for_mails()
         Replies(self, work.cases, self.files()).run()
         return self.summary()

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
-from .. import web_client
+from .. import axe, web_client
 from ..environment import (
     MODULE, PYTHON, ROOT, VAR, Missing, chromium_binary, clean_environ, say)
 from . import desktop_client, oldest
@@ -299,6 +299,7 @@ def _browser(shared, full):
     clean(screens)
     with _sqlite(shared, full) as env:
         return pytest([TESTS / 'browser'], dict(env,
+                TEST_AXE=str(axe.ensure()),
                 TEST_CHROMIUM=chromium_binary(),
                 TEST_WEB_ROOT=str(web_client.ensure()),
                 TEST_SCREENS=str(screens),
