@@ -151,8 +151,8 @@ class Accounts:
         assert invoice.state == 'paid'
 
 
-class InvoiceTestCase(DatabaseTestCase):
-    "Test the documents that are made of the settlements"
+class AccountTestCase(DatabaseTestCase):
+    "Base of the tests with the French chart of accounts"
     modules = ['training_abandon', 'account_invoice', 'account_fr']
 
     @classmethod
@@ -197,6 +197,10 @@ class InvoiceTestCase(DatabaseTestCase):
             records.invoices = accounts.invoice(records)
             run_wizard('training.abandon.case.settle', [records.case])
             yield records, Settlement.current([records.case])[records.case]
+
+
+class InvoiceTestCase(AccountTestCase):
+    "Test the documents that are made of the settlements"
 
     def amounts(self, settlement):
         "Return the amounts of the documents that are not cancelled"

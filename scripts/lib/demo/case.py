@@ -19,6 +19,7 @@ from proteus import config as pconfig
 
 from ..environment import refuse
 from .clock import Clock, schedule
+from .declaration import Declarations
 from .expectation import Expectation
 from .prevention import Prevention
 from .replies import Replies
@@ -74,6 +75,7 @@ class Demo:
         Expectation(self).run()
         Prevention(self, work.others).run()
         Settlements(self).run()
+        Declarations(self).run()
         self.wait_for_mails()
         Replies(self, work.cases, self.files()).run()
         return self.summary()
