@@ -64,21 +64,31 @@ class FundsTestCase(AccountTestCase):
                     })
             self.assertEqual(self.amounts(records.company, 2024), {})
 
-    @with_transaction()
-    def test_places(self):
-        "Test the origin of the funds by agreement"
+    def check_place(self, id_, payer, category):
         pool = Pool()
         Invoice = pool.get('account.invoice')
-        for id_, payer, category in [
-                ('D09', "Caisse des dépôts", 'cpf'),
-                ('D13', "Région Occitanie", 'public'),
-                ('D04', 'trainee', 'individual'),
-                ('D11', "Somebody", 'unclassified')]:
-            with self.settled(get_example(id_)) as (records, _):
-                invoices = self.bill(records, (payer, 10))
-                with today(date('2026-12-01')):
-                    Invoice.post(invoices)
-                self.assertIn(
-                    ('funds', category), self.amounts(records.company, 2026))
-                line, = invoices[0].lines
-                self.assertEqual(line.bpf_place(), ('funds', category))
+        with self.settled(get_example(id_)) as (records, _):
+            invoices = self.bill(records, (payer, 10))
+            with today(date('2026-12-01')):
+                Invoice.post(invoices)
+            self.assertIn(
+                ('funds', category), self.amounts(records.company, 2026))
+            line, = invoices[0].lines
+            self.assertEqual(line.bpf_place(), ('funds', category))
+
+    @with_transaction()
+    def test_cpf(self):
+        self.check_place('D09', "Caisse des dépôts", 'cpf')
+
+    @with_transaction()
+    def test_public(self):
+        self.check_place('D13', "Région Occitanie", 'public')
+
+    @with_transaction()
+    def test_individual(self):
+        self.check_place('D04', 'trainee', 'individual')
+
+    @with_transaction()
+    def test_unclassified(self):
+        "Test the payer whom the enrolment does not name"
+        self.check_place('D11', 'trainee', 'unclassified')

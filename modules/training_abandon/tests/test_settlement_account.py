@@ -198,22 +198,6 @@ class AccountTestCase(DatabaseTestCase):
             run_wizard('training.abandon.case.settle', [records.case])
             yield records, Settlement.current([records.case])[records.case]
 
-
-class InvoiceTestCase(AccountTestCase):
-    "Test the documents that are made of the settlements"
-
-    def amounts(self, settlement):
-        "Return the amounts of the documents that are not cancelled"
-        return sorted(
-            i.untaxed_amount for i in type(settlement)(settlement.id).invoices
-            if i.state != 'cancelled')
-
-    def settle(self, records):
-        pool = Pool()
-        Settlement = pool.get('training.abandon.settlement')
-        run_wizard('training.abandon.case.settle', [records.case])
-        return Settlement.current([records.case])[records.case]
-
     def bill(self, records, *bills):
         "Return the draft invoices of the enrolment made by hand"
         pool = Pool()
@@ -236,6 +220,22 @@ class InvoiceTestCase(AccountTestCase):
             invoices.append(invoice)
         Invoice.save(invoices)
         return invoices
+
+
+class InvoiceTestCase(AccountTestCase):
+    "Test the documents that are made of the settlements"
+
+    def amounts(self, settlement):
+        "Return the amounts of the documents that are not cancelled"
+        return sorted(
+            i.untaxed_amount for i in type(settlement)(settlement.id).invoices
+            if i.state != 'cancelled')
+
+    def settle(self, records):
+        pool = Pool()
+        Settlement = pool.get('training.abandon.settlement')
+        run_wizard('training.abandon.case.settle', [records.case])
+        return Settlement.current([records.case])[records.case]
 
     def invoiced(self, records):
         pool = Pool()
