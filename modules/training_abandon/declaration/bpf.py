@@ -40,6 +40,7 @@ CODES = [code for code, _ in CATEGORIES]
 SECTION_CODES = [code for code, _ in SECTIONS]
 # More than there are categories
 NUMBERS = 100
+FIRST_YEAR, LAST_YEAR = 1900, 9998
 
 
 class Line(ModelSQL, ModelView):
@@ -81,9 +82,10 @@ class Line(ModelSQL, ModelView):
         pool = Pool()
         Context = pool.get('training.bpf.context')
         context = Transaction().context
-        return (
-            context.get('company') or -1,
-            context.get('year') or Context.default_year())
+        year = context.get('year')
+        if not isinstance(year, int) or not FIRST_YEAR <= year <= LAST_YEAR:
+            year = Context.default_year()
+        return context.get('company') or -1, year
 
     @classmethod
     def _queries(cls, company, year):
@@ -184,8 +186,8 @@ class Context(ModelView):
     year = fields.Integer(
         "Year", required=True,
         domain=[
-            ('year', '>=', 1900),
-            ('year', '<=', 9998),
+            ('year', '>=', FIRST_YEAR),
+            ('year', '<=', LAST_YEAR),
             ],
         help="The calendar year of the report.")
 
@@ -198,4 +200,4 @@ class Context(ModelView):
         "Return the last whole year"
         pool = Pool()
         Date = pool.get('ir.date')
-        return Transaction().context.get('year') or Date.today().year - 1
+        return Date.today().year - 1

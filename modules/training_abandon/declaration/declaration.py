@@ -170,7 +170,8 @@ class Declaration(Workflow, ModelSQL, ModelView):
         "Cancelled at", readonly=True,
         states={
             'invisible': Eval('state') != 'cancelled',
-            })
+            },
+        help="When it was told that nothing has to be declared.")
     cancelled_by = fields.Many2One(
         'res.user', "Cancelled by", readonly=True,
         states={
@@ -212,8 +213,10 @@ class Declaration(Workflow, ModelSQL, ModelView):
             cancel=to_do,
             declare_again={
                 'invisible': (
-                    (Eval('state') != 'done') | Eval('withdrawn', False)),
-                'depends': ['state', 'withdrawn'],
+                    (Eval('state') != 'done')
+                    | Eval('withdrawn', False)
+                    | Eval('correction', False)),
+                'depends': ['state', 'withdrawn', 'correction'],
                 })
 
     @classmethod
@@ -535,8 +538,9 @@ class Declaration(Workflow, ModelSQL, ModelView):
     def declare_again(cls, declarations):
         "Have what was declared corrected by another declaration"
         declarations = cls._take(declarations, 'done')
-        cls.withdraw(
-            [d for d in declarations if not d.withdrawn], None)
+        cls.withdraw([
+                d for d in declarations
+                if not d.withdrawn and not d.correction], None)
 
     @classmethod
     def _take(cls, declarations, state):

@@ -11,5 +11,8 @@ class Enrolment(metaclass=PoolMeta):
         pool = Pool()
         Declaration = pool.get('training.declaration')
         super().on_modification(mode, enrolments, field_names=field_names)
-        if mode == 'write' and 'break_date' in field_names:
+        if mode == 'create':
+            Declaration.follow_breaks(
+                [e for e in enrolments if e.break_date])
+        elif mode == 'write' and 'break_date' in field_names:
             Declaration.follow_breaks(enrolments)

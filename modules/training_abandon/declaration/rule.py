@@ -204,8 +204,10 @@ class RuleCode(ModelSQL, ModelView):
 
     rule = fields.Many2One(
         'training.declaration.rule', "Rule", required=True,
-        ondelete='CASCADE')
-    ground = fields.Selection(GROUNDS, "Ground", required=True, sort=False)
+        ondelete='CASCADE', help="The rule whose recipient uses the code.")
+    ground = fields.Selection(
+        GROUNDS, "Ground", required=True, sort=False,
+        help="The ground of the decision.")
     code = fields.Char(
         "Code", required=True, help="The code by which it is declared.")
     name = fields.Char(

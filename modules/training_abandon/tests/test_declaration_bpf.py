@@ -91,6 +91,10 @@ class BPFTestCase(DatabaseTestCase):
             Course.write([other.course], {'kind': 'vae'})
             for each in [session, other]:
                 enrolments = create_enrolments(each, len(KINDS) + 1)
+                if each == other:
+                    # Who attends two trainings
+                    Enrolment.write([enrolments[0]], {
+                            'trainee': session.enrolments[0].trainee.id})
                 for enrolment, kind in zip(enrolments, KINDS):
                     Trainee.write([enrolment.trainee], {'kind': kind})
                 own = enrolments[-1]

@@ -151,8 +151,8 @@ class Accounts:
         assert invoice.state == 'paid'
 
 
-class InvoiceTestCase(DatabaseTestCase):
-    "Test the documents that are made of the settlements"
+class AccountTestCase(DatabaseTestCase):
+    "Base of the tests with the French chart of accounts"
     modules = [
         'training_abandon', 'account_invoice', 'account_fr',
         'account_deposit', 'account_dunning', 'analytic_invoice']
@@ -200,18 +200,6 @@ class InvoiceTestCase(DatabaseTestCase):
             run_wizard('training.abandon.case.settle', [records.case])
             yield records, Settlement.current([records.case])[records.case]
 
-    def amounts(self, settlement):
-        "Return the amounts of the documents that are not cancelled"
-        return sorted(
-            i.untaxed_amount for i in type(settlement)(settlement.id).invoices
-            if i.state != 'cancelled')
-
-    def settle(self, records):
-        pool = Pool()
-        Settlement = pool.get('training.abandon.settlement')
-        run_wizard('training.abandon.case.settle', [records.case])
-        return Settlement.current([records.case])[records.case]
-
     def bill(self, records, *bills):
         "Return the draft invoices of the enrolment made by hand"
         pool = Pool()
@@ -234,6 +222,22 @@ class InvoiceTestCase(DatabaseTestCase):
             invoices.append(invoice)
         Invoice.save(invoices)
         return invoices
+
+
+class InvoiceTestCase(AccountTestCase):
+    "Test the documents that are made of the settlements"
+
+    def amounts(self, settlement):
+        "Return the amounts of the documents that are not cancelled"
+        return sorted(
+            i.untaxed_amount for i in type(settlement)(settlement.id).invoices
+            if i.state != 'cancelled')
+
+    def settle(self, records):
+        pool = Pool()
+        Settlement = pool.get('training.abandon.settlement')
+        run_wizard('training.abandon.case.settle', [records.case])
+        return Settlement.current([records.case])[records.case]
 
     def invoiced(self, records):
         pool = Pool()

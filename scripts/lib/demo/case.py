@@ -19,6 +19,7 @@ from proteus import config as pconfig
 
 from ..environment import refuse
 from .clock import Clock, schedule
+from .declaration import Declarations
 from .evidence import Evidence
 from .expectation import Expectation
 from .improvement import Improvement
@@ -76,6 +77,7 @@ class Demo:
         Expectation(self).run()
         Prevention(self, work.others).run()
         Settlements(self).run()
+        Declarations(self).run()
         Improvement(self).run()
         Evidence(self).run()
         self.wait_for_mails()

@@ -1,0 +1,94 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+"The origin of the funds in the annual report"
+from collections import defaultdict
+from decimal import Decimal
+
+from trytond.pool import Pool
+from trytond.tests.test_tryton import with_transaction
+from trytond.transaction import Transaction
+
+from .common import today
+from .test_settlement_account import AccountTestCase
+from .test_settlement_calculation import date
+from .test_settlement_settlement import get_example
+
+
+class FundsTestCase(AccountTestCase):
+    "Test the amounts of the annual report"
+
+    def amounts(self, company, year):
+        "Return the amounts of the report by section and category"
+        pool = Pool()
+        Line = pool.get('training.bpf.line')
+        with Transaction().set_context(company=company.id, year=year):
+            return {
+                (x.section, x.category): x.amount for x in Line.search([
+                        ('section', 'in', ['funds', 'indemnity'])])}
+
+    def post(self, settlement):
+        pool = Pool()
+        Invoice = pool.get('account.invoice')
+        Settlement = pool.get('training.abandon.settlement')
+        Settlement.invoice([settlement])
+        invoices = Invoice.search([
+                ('training_settlement', '=', settlement.id)])
+        with today(date('2026-12-01')):
+            Invoice.post(invoices)
+        return invoices
+
+    @with_transaction()
+    def test_funds(self):
+        "Test the funders, the companies and the indemnities apart"
+        with self.settled(get_example('D11')) as (records, settlement):
+            before = self.amounts(records.company, 2026)
+            self.assertEqual(
+                set(before),
+                {('funds', 'skills_operator'), ('funds', 'company')})
+            expected = defaultdict(Decimal)
+            for invoice in records.invoices:
+                expected[invoice.party] += invoice.untaxed_amount
+            indemnity = Decimal(0)
+            for invoice in self.post(settlement):
+                for line in invoice.lines:
+                    if line.is_indemnity:
+                        indemnity += line.amount
+                    else:
+                        expected[invoice.party] += line.amount
+            self.assertGreater(indemnity, 0)
+            client = records.enrolment.client
+            self.assertEqual(self.amounts(records.company, 2026), {
+                    ('funds', 'company'): expected.pop(client),
+                    ('funds', 'skills_operator'): sum(expected.values()),
+                    ('indemnity', 'unclassified'): indemnity,
+                    })
+            self.assertEqual(self.amounts(records.company, 2024), {})
+
+    def check_place(self, id_, payer, category):
+        pool = Pool()
+        Invoice = pool.get('account.invoice')
+        with self.settled(get_example(id_)) as (records, _):
+            invoices = self.bill(records, (payer, 10))
+            with today(date('2026-12-01')):
+                Invoice.post(invoices)
+            self.assertIn(
+                ('funds', category), self.amounts(records.company, 2026))
+            line, = invoices[0].lines
+            self.assertEqual(line.bpf_place(), ('funds', category))
+
+    @with_transaction()
+    def test_cpf(self):
+        self.check_place('D09', "Caisse des dépôts", 'cpf')
+
+    @with_transaction()
+    def test_public(self):
+        self.check_place('D13', "Région Occitanie", 'public')
+
+    @with_transaction()
+    def test_individual(self):
+        self.check_place('D04', 'trainee', 'individual')
+
+    @with_transaction()
+    def test_unclassified(self):
+        "Test the payer whom the enrolment does not name"
+        self.check_place('D11', 'trainee', 'unclassified')
