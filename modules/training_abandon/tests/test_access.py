@@ -64,6 +64,7 @@ ACCOUNTING_BUTTONS = {
     ('training.enrolment', 'issue_completion'),
     ('training.abandon.settlement', 'cancel'),
     ('training.abandon.settlement', 'post'),
+    ('training.task', 'handle'),
     }
 PRIVATE_BUTTONS = {
     ('training.justification', 'accept'),
@@ -507,7 +508,10 @@ class RightsTestCase(DatabaseTestCase):
         with set_up() as (company, _, _):
             for group, buttons, wizards in [
                     ('accounting', ACCOUNTING_BUTTONS,
-                        {'training.abandon.case.settle'}),
+                        {
+                            'training.abandon.case.settle',
+                            'training.task.handle',
+                            }),
                     ('auditor', set(), set())]:
                 user = create_user(group, company, group)
                 with self.subTest(group=group), as_user(user):
