@@ -47,6 +47,9 @@ class CasesToSettle(Source):
                     (enrolment.price != Null)
                     | (enrolment.agreement_kind == 'apprenticeship')))
 
+    def action(self, case):
+        return 'wizard_case_settle', {}
+
     def words(self, cases):
         return {
             c.id: gettext(

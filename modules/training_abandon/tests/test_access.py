@@ -73,6 +73,7 @@ ACCOUNTING_BUTTONS = {
     ('training.declaration', 'cancel'),
     ('training.declaration', 'declare_again'),
     ('training.declaration', 'record'),
+    ('training.task', 'handle'),
     }
 # What makes again the file that who reads has asked for
 EVIDENCE_BUTTONS = {('training.evidence_pack', 'retry')}
@@ -542,7 +543,8 @@ class RightsTestCase(DatabaseTestCase):
                             'training.abandon.case.settle',
                             'training.declaration.cancel',
                             'training.declaration.record',
-                            'training.evidence_pack.request'}),
+                            'training.evidence_pack.request',
+                            'training.task.handle'}),
                     ('training_reading', EVIDENCE_BUTTONS,
                         {'training.evidence_pack.request'})]:
                 user = create_user(group, company, group)

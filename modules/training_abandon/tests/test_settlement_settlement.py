@@ -17,8 +17,8 @@ from trytond.transaction import Transaction
 
 from .common import (
     DAY, DatabaseTestCase, apply_wizard, as_user, count_statements,
-    create_party, create_user, decide, get_to_decision, open_wizard,
-    run_wizard, set_up, today)
+    create_enrolments, create_party, create_user, decide, get_to_decision,
+    open_cases, open_wizard, run_wizard, set_up, today)
 from .test_settlement_calculation import date, decimal, load_examples, minutes
 
 MINUTE = dt.timedelta(minutes=1)
@@ -885,7 +885,7 @@ class SettlementTestCase(DatabaseTestCase):
             window = Window(ModelData.get_id('training_abandon', name))
             return Model.search(PYSONDecoder().decode(window.pyson_domain))
 
-        with set_up() as (company, _, _):
+        with set_up() as (company, session, _):
             records = self.create(company)
             self.create(company, 'D14')
             head = create_user('head', company, 'training_admin')
@@ -898,6 +898,17 @@ class SettlementTestCase(DatabaseTestCase):
             self.assertEqual(
                 listed('act_case_not_settled', Case), [records.case])
             self.assertEqual((waiting(head), waiting(reader)), (1, 0))
+            open_cases([create_enrolments(session)[0]])
+            accountant = create_user('accountant', company, 'accounting')
+            with as_user(accountant), today(dt.date(2026, 12, 31)):
+                task, = Task.search([])
+                self.assertEqual((task.kind, task.record), (
+                        'settle', records.case))
+                self.assertEqual(
+                    Task.handle([task])['wiz_name'],
+                    'training.abandon.case.settle')
+            with as_user(reader), today(dt.date(2026, 12, 31)):
+                self.assertIn('step', {t.kind for t in Task.search([])})
             settlement = self.settle(records)
             self.assertEqual(listed('act_case_not_settled', Case), [])
             self.assertEqual(waiting(head), 0)
