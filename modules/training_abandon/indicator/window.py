@@ -6,6 +6,7 @@ from collections import namedtuple
 
 from dateutil.relativedelta import relativedelta
 
+from trytond.i18n import gettext
 from trytond.pool import Pool
 from trytond.transaction import Transaction
 
@@ -85,9 +86,12 @@ def period_of(key, months):
 
 
 def period_label(key, months):
-    year, month = divmod(key * months, 12)
-    return {
-        1: f'{year:04}-{month + 1:02}',
-        3: f'{year:04}-T{month // 3 + 1}',
-        12: f'{year:04}',
-        }[months]
+    "Return the name of the period of the number"
+    start = period_of(key, months).start
+    if months == PERIODS['year']:
+        return f'{start.year:04}'
+    elif months == PERIODS['month']:
+        return f'{start.year:04}-{start.month:02}'
+    return gettext(
+        'training_abandon.msg_indicator_quarter',
+        year=f'{start.year:04}', quarter=start.month // months + 1)

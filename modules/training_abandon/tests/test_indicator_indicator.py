@@ -523,7 +523,9 @@ class IndicatorTestCase(NoticeTestCase):
             with self.subTest(window=window):
                 self.assertEqual(window.previous, Window(
                         dt.date(*previous_start), dt.date(*previous_end)))
-        self.assertEqual(period_label(2026 * 4 + 1, 3), '2026-T2')
+        self.assertEqual(period_label(2026 * 4 + 1, 3), '2026-Q2')
+        self.assertEqual(period_label(2026 * 12 + 11, 1), '2026-12')
+        self.assertEqual(period_label(2026, 12), '2026')
 
 
 del NoticeTestCase
