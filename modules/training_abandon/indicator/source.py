@@ -11,6 +11,8 @@ from trytond.model import fields
 from trytond.pool import Pool
 from trytond.transaction import Transaction
 
+from ..access_value import check_ids
+
 # What is counted of the cases, by ground
 GROUNDS = {
     'abandoned': ['abandonment'],
@@ -51,9 +53,11 @@ _MODELS = {
 def context_courses():
     "Return the ids of the courses of the context, or nothing for all"
     context = Transaction().context
+    courses = context.get('courses') or []
     if course := context.get('course'):
-        return [course]
-    return context.get('courses') or []
+        courses = [course]
+    check_ids(courses)
+    return courses
 
 
 class Source:

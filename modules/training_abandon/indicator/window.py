@@ -18,6 +18,8 @@ PERIODS = {
     'year': 12,
     }
 DEFAULT_PERIOD = 'month'
+# The days that are counted, far from those that Python does not know
+FIRST, LAST = dt.date(1900, 1, 1), dt.date(2999, 12, 31)
 
 
 class Window(namedtuple('Window', 'start end')):
@@ -70,7 +72,8 @@ class Window(namedtuple('Window', 'start end')):
             end = Date.today()
         if not isinstance(start, dt.date):
             start = end + relativedelta(day=1, months=-11)
-        return cls(min(start, end), max(start, end))
+        start, end = (min(max(d, FIRST), LAST) for d in sorted([start, end]))
+        return cls(start, end)
 
 
 def period_months():

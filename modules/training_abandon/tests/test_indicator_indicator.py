@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from trytond.model.exceptions import AccessError
 from trytond.modules.training_abandon import tools
 from trytond.modules.training_abandon.attendance.evidence import ATTENDED
+from trytond.modules.training_abandon.exceptions import RequestError
 from trytond.modules.training_abandon.home.figure import FEWEST
 from trytond.modules.training_abandon.indicator.indicator import RATES
 from trytond.modules.training_abandon.indicator.number import NUMBERS
@@ -507,6 +508,25 @@ class IndicatorTestCase(NoticeTestCase):
                         search(axis)
                 counts.append(len(statements))
             self.assertEqual(counts[0], counts[1])
+
+    @with_transaction()
+    def test_bad_context(self):
+        "Test what no client sends"
+        with set_up() as (company, session, prescriber):
+            one, = create_enrolments(session)
+            self.fill(session.slots[:1], {one: 'present'})
+            for context in [
+                    {'from_date': dt.date.min, 'to_date': dt.date.max},
+                    {'from_date': MARCH['to_date'],
+                        'to_date': MARCH['from_date']},
+                    {'from_date': 'x', 'to_date': 7},
+                    {'period': 'century'}]:
+                with self.subTest(context=context):
+                    self.assertEqual(
+                        [n['started'] for n in search(
+                                'period', **context).values()], [1])
+            with self.assertRaises(RequestError):
+                search('company', course='x')
 
     @with_transaction()
     def test_window(self):
