@@ -135,7 +135,7 @@ class ReportTestCase(NoticeTestCase):
         with set_up() as (company, session, prescriber):
             user = create_user('assistant', company, 'training')
             with self.assertRaises(TrainingValidationError):
-                self.wizard(user, 'results')
+                self.render(user, 'results')
             with self.assertRaises(TrainingValidationError):
                 self.wizard(user, 'results', from_date=None)
 
