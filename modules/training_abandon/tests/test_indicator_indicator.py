@@ -350,7 +350,7 @@ class IndicatorTestCase(NoticeTestCase):
     @with_transaction()
     def test_few(self):
         "Test that reasons are not broken down below a count of cases"
-        few = f"Fewer than {FEWEST} cases"
+        few = f"Other categories, of fewer than {FEWEST} cases each"
         with set_up() as (company, session, prescriber):
             cases = self.analysed(session, ['time.lack'] * (FEWEST - 1))
             for axis in ['reason', 'cause', 'responsible']:

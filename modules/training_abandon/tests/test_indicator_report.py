@@ -91,7 +91,7 @@ class ReportTestCase(NoticeTestCase):
             self.assertEqual(rows[told], ['5'])
             self.assertNotIn("Cooking", html)
             self.assertNotIn(few, html)
-            self.assertNotIn("Fewer than", html)
+            self.assertNotIn("Other categories", html)
             self.assertNotIn('<img src="http', html)
             self.assertIn("really started", html)
             self.assertIn('2026', ''.join(page.find('.//p').itertext()))
