@@ -12,7 +12,7 @@ from .common import measure, seconds
 from .lists import Bench
 
 # 100,000 enrolments, of whom one of five has a case
-ATTENDANCES = 300_000
+ATTENDANCES = 1_000_000
 RUNS = 5
 BAR = 1 / 1.2
 # The key of the enrolments, of which s and t are the session and the trainee
