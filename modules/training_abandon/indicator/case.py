@@ -5,6 +5,7 @@ from collections import defaultdict
 
 from sql import Column, Null
 from sql.aggregate import Min
+from sql.conditionals import Case as SQLCase
 
 from trytond.model import Index, fields
 from trytond.pool import Pool, PoolMeta
@@ -95,17 +96,29 @@ class Case(metaclass=PoolMeta):
         decided = [c for c, date in dates.items() if date]
         absences = cls._first_absences(decided)
         contacts = cls._first_contacts(decided)
-        groups = defaultdict(list)
+        values = {}
         for case, date in dates.items():
             absence, contact = absences.get(case), contacts.get(case)
-            groups[
+            values[case.id] = (
                 date, absence, contact, _days(absence, contact),
-                _days(absence, date)].append(case)
-        actions = []
-        for values, group in groups.items():
-            actions += [group, dict(zip(DATES + COUNTS, values))]
-        if actions:
-            cls.write(*actions)
+                _days(absence, date))
+        for sub_ids in grouped_slice(list(values), tools.BATCH):
+            cls._store_values({id_: values[id_] for id_ in sub_ids})
+
+    @classmethod
+    def _store_values(cls, values):
+        "Store the values by id, by one statement"
+        table = cls.__table__()
+        names = DATES + COUNTS
+        Transaction().connection.cursor().execute(*table.update(
+                [Column(table, name) for name in names],
+                [
+                    cls._fields[name].sql_cast(SQLCase(*(
+                                (table.id == id_, row[position])
+                                for id_, row in values.items())))
+                    for position, name in enumerate(names)],
+                where=of_ids(values)(table.id)))
+        tools.forget(cls, list(values))
 
     @classmethod
     def _first_absences(cls, cases):

@@ -2,10 +2,13 @@
 # this repository contains the full copyright notices and license terms.
 "The charts of the reports, as pictures"
 from io import BytesIO
+from textwrap import fill
 
 # The size of the pictures, in inches, and their dots by inch
 WIDTH, HEIGHT = 6.7, 2.4
 DPI = 150
+# The most letters in a line of a label
+LINE = 28
 COLORS = ['#1f4e79', '#c9ced6', '#267f82']
 
 
@@ -32,10 +35,12 @@ def bars(labels, series):
 
 def horizontal_bars(labels, values):
     "Return the PNG of the horizontal bars of the values by label"
-    figure, axes = _new_chart(0.5 + 0.3 * len(labels))
+    figure, axes = _new_chart(0.5 + 0.4 * len(labels))
     drawn = axes.barh(range(len(labels)), values, color=COLORS[0])
     axes.bar_label(drawn, [f' {v:g}' for v in values], fontsize=8)
-    axes.set_yticks(range(len(labels)), labels, fontsize=8)
+    axes.set_yticks(
+        range(len(labels)), [fill(label, LINE) for label in labels],
+        fontsize=8)
     axes.invert_yaxis()
     axes.margins(x=0.1)
     return _png(figure)

@@ -16,7 +16,7 @@ from ..home.figure import FEWEST, case_categories
 from ..home.gone import GoneMixin
 from ..tools import browse_by_id
 from .source import (
-    MEDIANS, PATHS, Alerts, Cases, Enrolments, Losses, Medians, Steps,
+    MEDIANS, PATHS, Alerts, Cases, Decisions, Enrolments, Steps,
     context_courses)
 from .window import Window, period_label, period_months, period_of
 
@@ -181,7 +181,7 @@ class DecisionsMixin(_AxisMixin):
 class WorkMixin(DecisionsMixin):
     "How the procedure was followed, and what was lost"
     __slots__ = ()
-    sources = [*DecisionsMixin.sources, Losses, Medians, Steps, Alerts]
+    sources = [Decisions, Steps, Alerts]
 
     contact_days = _number('contact_days', 1)
     decision_days = _number('decision_days', 1)

@@ -21,6 +21,7 @@ from ..home.figure import FEWEST
 from ..pdf_report import PDFReport, get_logo
 from .chart import bars, horizontal_bars
 from .indicator import RATES
+from .window import DEFAULT_PERIOD, Window
 
 # The numbers of the annual report, and of them those that are published
 FIGURES = [
@@ -46,20 +47,22 @@ class _ResultsMixin:
 
     @classmethod
     def execute(cls, ids, data):
-        with Transaction().set_context(**cls._context(ids, data)):
-            return super().execute(ids, data)
-
-    @classmethod
-    def _context(cls, ids, data):
-        "Return the context of the indicators, as they are read everywhere"
-        return {
-            'company': ids[0] if ids else -1,
-            'from_date': data.get('from_date'),
-            'to_date': data.get('to_date'),
-            'period': 'month',
-            'course': data.get('course'),
-            'courses': None,
-            }
+        pool = Pool()
+        Indicator = pool.get('training.indicator.company')
+        transaction = Transaction()
+        with transaction.set_context(
+                company=ids[0],
+                from_date=data.get('from_date'), to_date=data.get('to_date'),
+                period=DEFAULT_PERIOD,
+                course=data.get('course'), courses=None):
+            start, end = Window.of_context()
+            with transaction.set_context(from_date=start, to_date=end):
+                with check_access():
+                    found = Indicator.search([])
+                if [r.id for r in found] != ids:
+                    raise TrainingValidationError(gettext(
+                            'training_abandon.msg_report_none'))
+                return super().execute(ids, data)
 
     @classmethod
     def get_context(cls, records, header, data):
@@ -300,14 +303,7 @@ class Print(Wizard):
     results_page = StateReport('training.indicator.results_page')
 
     def transition_apply(self):
-        pool = Pool()
-        Indicator = pool.get('training.indicator.company')
-        data = self._data()
-        with check_access(), Transaction().set_context(
-                **ResultsSheet._context(data['ids'], data)):
-            if not Indicator.search([]):
-                raise TrainingValidationError(gettext(
-                        'training_abandon.msg_report_none'))
+        self._data()
         return self.start.document
 
     def _data(self):

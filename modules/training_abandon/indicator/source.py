@@ -11,6 +11,8 @@ from trytond.model import fields
 from trytond.pool import Pool
 from trytond.transaction import Transaction
 
+from ..access_value import check_ids
+
 # What is counted of the cases, by ground
 GROUNDS = {
     'abandoned': ['abandonment'],
@@ -51,9 +53,11 @@ _MODELS = {
 def context_courses():
     "Return the ids of the courses of the context, or nothing for all"
     context = Transaction().context
+    courses = context.get('courses') or []
     if course := context.get('course'):
-        return [course]
-    return context.get('courses') or []
+        courses = [course]
+    check_ids(courses)
+    return courses
 
 
 class Source:
@@ -112,6 +116,10 @@ class Source:
         added up, by name"""
         raise NotImplementedError
 
+    def medians(self):
+        "Return the numbers of which the median is told, by name"
+        return {}
+
     def rows(self, key, values):
         "Return the query of the company, the key and the values of the rows"
         where = self.where()
@@ -127,7 +135,11 @@ class Source:
         get_key returns the key from the source."""
         key = get_key(self)
         counts, sums = self.measures()
-        rows = self.rows(key, {**counts, **sums})
+        medians = self.medians()
+        values = {**counts, **sums, **medians}
+        rows = self.rows(key, values)
+        if medians:
+            rows = _ranked(rows, values, medians)
         columns = []
         for name in [*counts, *sums]:
             def measure(condition):
@@ -140,6 +152,7 @@ class Source:
             if name in PREVIOUS:
                 columns.append(
                     measure(~rows.current).as_(f'previous_{name}'))
+        columns += [_median(rows, name).as_(name) for name in medians]
         return rows.select(
             rows.company.as_('company'), rows.key.as_('key'), *columns,
             group_by=[rows.company, rows.key])
@@ -182,11 +195,9 @@ class Cases(Source):
         return {'decided': Literal(True), **counts}, {}
 
 
-class Losses(Cases):
-    "What the trainees who abandon do not attend and do not pay"
-
-    def where(self):
-        return super().where() & (self.table('case').ground == 'abandonment')
+class Decisions(Cases):
+    """The cases with the days from the first absence to what is done, and
+    what the trainees who abandon do not attend and do not pay"""
 
     def measures(self):
         pool = Pool()
@@ -210,41 +221,40 @@ class Losses(Cases):
             settlement, 'LEFT', condition=settlement.case == case.id)
         missed = _hours(enrolment.agreed_hours) - _hours(
             enrolment.hours_attended)
-        return {}, {
-            'hours_lost': SQLCase((missed > 0, missed)),
-            'revenue_lost': settlement.undelivered_amount,
+        counts, _ = super().measures()
+        is_lost = counts['abandoned']
+        return counts, {
+            'hours_lost': SQLCase((is_lost & (missed > 0), missed)),
+            'revenue_lost': SQLCase(
+                (is_lost, settlement.undelivered_amount)),
             }
 
-
-class Medians(Cases):
-    "The days from the first absence to what is done"
-
-    def query(self, get_key):
+    def medians(self):
         case = self.table('case')
-        rows = self.rows(
-            get_key(self), {name: Column(case, name) for name in MEDIANS})
-        columns = []
-        for name in MEDIANS:
-            days = Column(rows, name)
-            partition = [rows.company, rows.key, days == Null]
-            columns += [
-                days,
-                RowNumber(window=Window(partition, order_by=[days]))
-                .as_(f'{name}_rank'),
-                Count(days, window=Window(partition)).as_(f'{name}_count')]
-        ranked = rows.select(
-            rows.company, rows.key, *columns, where=rows.current)
-        return ranked.select(
-            ranked.company.as_('company'), ranked.key.as_('key'),
-            *(_median(ranked, name).as_(name) for name in MEDIANS),
-            group_by=[ranked.company, ranked.key])
+        return {name: Column(case, name) for name in MEDIANS}
+
+
+def _ranked(rows, values, medians):
+    "Return the query of the values with the rank and the count of the medians"
+    columns = []
+    for name in medians:
+        days = Column(rows, name)
+        partition = [rows.company, rows.key, rows.current, days == Null]
+        columns += [
+            RowNumber(window=Window(partition, order_by=[days]))
+            .as_(f'{name}_rank'),
+            Count(days, window=Window(partition)).as_(f'{name}_count')]
+    return rows.select(
+        rows.company.as_('company'), rows.key.as_('key'),
+        rows.current.as_('current'),
+        *(Column(rows, name).as_(name) for name in values), *columns)
 
 
 def _median(ranked, name):
     "Return the mean of the one or two in the middle"
     days, rank, count = (
         Column(ranked, name + suffix) for suffix in ['', '_rank', '_count'])
-    return Avg(days, filter_=(days != Null)
+    return Avg(days, filter_=(days != Null) & ranked.current
         & (rank * 2 >= count) & (rank * 2 <= count + 2))
 
 

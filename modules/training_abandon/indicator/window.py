@@ -6,6 +6,7 @@ from collections import namedtuple
 
 from dateutil.relativedelta import relativedelta
 
+from trytond.i18n import gettext
 from trytond.pool import Pool
 from trytond.transaction import Transaction
 
@@ -17,6 +18,8 @@ PERIODS = {
     'year': 12,
     }
 DEFAULT_PERIOD = 'month'
+# The days that are counted, far from those that Python does not know
+FIRST, LAST = dt.date(1900, 1, 1), dt.date(2999, 12, 31)
 
 
 class Window(namedtuple('Window', 'start end')):
@@ -69,7 +72,8 @@ class Window(namedtuple('Window', 'start end')):
             end = Date.today()
         if not isinstance(start, dt.date):
             start = end + relativedelta(day=1, months=-11)
-        return cls(min(start, end), max(start, end))
+        start, end = (min(max(d, FIRST), LAST) for d in sorted([start, end]))
+        return cls(start, end)
 
 
 def period_months():
@@ -85,9 +89,12 @@ def period_of(key, months):
 
 
 def period_label(key, months):
-    year, month = divmod(key * months, 12)
-    return {
-        1: f'{year:04}-{month + 1:02}',
-        3: f'{year:04}-T{month // 3 + 1}',
-        12: f'{year:04}',
-        }[months]
+    "Return the name of the period of the number"
+    start = period_of(key, months).start
+    if months == PERIODS['year']:
+        return f'{start.year:04}'
+    elif months == PERIODS['month']:
+        return f'{start.year:04}-{start.month:02}'
+    return gettext(
+        'training_abandon.msg_indicator_quarter',
+        year=f'{start.year:04}', quarter=start.month // months + 1)

@@ -157,6 +157,7 @@ def fill(company, session):
     FollowUp = pool.get('training.follow_up')
     Improvement = pool.get('training.improvement.action')
     Justification = pool.get('training.justification')
+    Meeting = pool.get('training.improvement.meeting')
     Proposal = pool.get('training.abandon.proposal')
     Reply = pool.get('training.mail.reply')
     Rule = pool.get('training.risk.rule')
@@ -213,6 +214,7 @@ def fill(company, session):
             }, [case.id], [case.id], 0)
     Alert.raise_concern([enrolment], 'other', "Word")
     improvement, = Improvement.create([{'name': "Tutor", 'due_date': DATE}])
+    Meeting.create([{'name': "Quality"}])
     Event.create([{
                 'name': "Noise",
                 'case': case.id,

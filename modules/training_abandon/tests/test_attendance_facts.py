@@ -71,7 +71,7 @@ def one_at_a_time(slots, key):
 def naive_facts(slots, enrolment):
     "Return the facts of the enrolment, computed from the definitions"
     facts = {n: default for n, (_, default) in FACTS.items()}
-    last = None
+    last, presences = None, []
     slots = [
         {**s, 'index': i, 'line': line}
         for i, (s, line) in enumerate(zip(slots, enrolment['lines']))]
@@ -98,6 +98,7 @@ def naive_facts(slots, enrolment):
         elif state in ATTENDED:
             facts['consecutive_absences'] = 0
             last = day(slot['day'])
+            presences.append(last)
         missed = {
             'present': ZERO,
             'absent': duration,
@@ -109,6 +110,7 @@ def naive_facts(slots, enrolment):
             facts['hours_excused'] += missed
         facts['late_count'] += state == 'late'
     facts['last_presence'] = last
+    facts['first_presence'] = min(presences, default=None)
     if facts['hours_held']:
         facts['attendance_rate'] = float(
             Decimal(facts['hours_attended'] / facts['hours_held'])

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from trytond.model.exceptions import AccessError
 from trytond.modules.training_abandon import tools
 from trytond.modules.training_abandon.attendance.evidence import ATTENDED
+from trytond.modules.training_abandon.exceptions import RequestError
 from trytond.modules.training_abandon.home.figure import FEWEST
 from trytond.modules.training_abandon.indicator.indicator import RATES
 from trytond.modules.training_abandon.indicator.number import NUMBERS
@@ -349,7 +350,7 @@ class IndicatorTestCase(NoticeTestCase):
     @with_transaction()
     def test_few(self):
         "Test that reasons are not broken down below a count of cases"
-        few = f"Fewer than {FEWEST} cases"
+        few = f"Other categories, of fewer than {FEWEST} cases each"
         with set_up() as (company, session, prescriber):
             cases = self.analysed(session, ['time.lack'] * (FEWEST - 1))
             for axis in ['reason', 'cause', 'responsible']:
@@ -509,6 +510,25 @@ class IndicatorTestCase(NoticeTestCase):
             self.assertEqual(counts[0], counts[1])
 
     @with_transaction()
+    def test_bad_context(self):
+        "Test what no client sends"
+        with set_up() as (company, session, prescriber):
+            one, = create_enrolments(session)
+            self.fill(session.slots[:1], {one: 'present'})
+            for context in [
+                    {'from_date': dt.date.min, 'to_date': dt.date.max},
+                    {'from_date': MARCH['to_date'],
+                        'to_date': MARCH['from_date']},
+                    {'from_date': 'x', 'to_date': 7},
+                    {'period': 'century'}]:
+                with self.subTest(context=context):
+                    self.assertEqual(
+                        [n['started'] for n in search(
+                                'period', **context).values()], [1])
+            with self.assertRaises(RequestError):
+                search('company', course='x')
+
+    @with_transaction()
     def test_window(self):
         "Test the windows before others"
         for start, end, previous_start, previous_end in [
@@ -523,7 +543,9 @@ class IndicatorTestCase(NoticeTestCase):
             with self.subTest(window=window):
                 self.assertEqual(window.previous, Window(
                         dt.date(*previous_start), dt.date(*previous_end)))
-        self.assertEqual(period_label(2026 * 4 + 1, 3), '2026-T2')
+        self.assertEqual(period_label(2026 * 4 + 1, 3), '2026-Q2')
+        self.assertEqual(period_label(2026 * 12 + 11, 1), '2026-12')
+        self.assertEqual(period_label(2026, 12), '2026')
 
 
 del NoticeTestCase

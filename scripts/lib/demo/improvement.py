@@ -48,14 +48,13 @@ class Improvement:
     def plan(self, today):
         Action = self.demo.model(ACTION)
         Employee = self.demo.model('company.employee')
-        Reason = self.demo.model('training.abandon.reason')
         owner, *_ = Employee.find([], limit=1)
         actions = []
         for name, code, responsible, description, begun in ACTIONS:
-            cause, = Reason.find([('id', '=', self.demo.data_id(code))])
             action = Action(
-                name=name, cause=cause, responsible=responsible,
-                description=description, owner=owner,
+                name=name, cause=self.demo.reason(code, 'assistant'),
+                responsible=responsible, description=description,
+                owner=owner,
                 due_date=today + relativedelta(months=2),
                 before_from=today - relativedelta(months=6),
                 before_to=today - relativedelta(months=1),
