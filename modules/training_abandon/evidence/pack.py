@@ -379,14 +379,6 @@ class Pack(ModelSQL, ModelView):
                 order_by=table.case))
         return [id_ for id_, in cursor]
 
-    @classmethod
-    def journal_files(cls, case_ids):
-        """Yield the name and the content of the files by which the journal
-        of the cases is verified.
-
-        It is for the wing that keeps one."""
-        return []
-
 
 class _Lost(Exception):
     "Another process makes the pack"

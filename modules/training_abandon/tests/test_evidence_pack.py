@@ -21,6 +21,7 @@ from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
 from ..evidence.archive import Archive, safe_name, safe_suffix
+from ..evidence.builder import Builder
 from ..evidence.pack import ATTEMPTS, INLINE, LEASE
 from ..exceptions import EvidencePackError
 from .common import (
@@ -282,8 +283,6 @@ class ContentTestCase(PackTestCase):
     @with_transaction()
     def test_journal(self):
         "Test that the files of the journal are in the pack"
-        pool = Pool()
-        Pack = pool.get('training.evidence_pack')
         asked = []
 
         def journal_files(case_ids):
@@ -292,7 +291,8 @@ class ContentTestCase(PackTestCase):
 
         with set_up() as (company, session, prescriber), \
                 self.without_conversion(), \
-                patch.object(Pack, 'journal_files', journal_files):
+                patch.object(
+                    Builder, '_journal_files', staticmethod(journal_files)):
             cases = self.cases(session, prescriber, 2)
             with self.unpacked(self.request(cases)) as folder:
                 self.assertEqual(asked, [c.id for c in cases])
