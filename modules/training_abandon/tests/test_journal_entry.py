@@ -550,14 +550,15 @@ class MigrationTestCase(JournalTestCase):
             cases = open_cases(create_enrolments(session, 2, prescriber))
             run_wizard(WIZARD + 'inform', cases[:1])
             self.deliver(cases[0].mails)
-            self.execute(Entry, 'delete', lambda t: t.id != 0)
+            Transaction().connection.cursor().execute(
+                f'DROP TABLE "{Entry._table}"')
             self.execute(
                 Case, 'update', lambda t: t.id != 0, journal_length=None,
                 journal_head=None)
-            self.assertEqual(len(self.faults()), 2)
 
-            Entry.record_states()
-            Entry.record_states()
+            Entry.__register__('training_abandon')
+            # Later updates write nothing
+            Entry.__register__('training_abandon')
 
             self.assertSound()
             for case in cases:
