@@ -20,6 +20,7 @@ from proteus import config as pconfig
 from ..environment import refuse
 from .clock import Clock, schedule
 from .expectation import Expectation
+from .journal import Journal
 from .prevention import Prevention
 from .replies import Replies
 from .settlement import Settlements
@@ -211,6 +212,8 @@ class Demo:
         yield f"État de l'inscription : {label(enrolment, 'state')}"
         yield ''
         yield from self.sheets.summary()
+        yield ''
+        yield from Journal(self).summary()
         yield ''
         yield "Autres dossiers :"
         for other in self.model(CASE).find(
