@@ -8,6 +8,7 @@ import unittest
 from pathlib import Path
 
 from harness import PostgreSQL, SQLite, World, clean_environ
+from two_users import CALLS
 
 NAME = 'two_users'
 ROUNDS = 4
@@ -53,6 +54,20 @@ class TwoUsersMixin:
         "Test that a sheet closes with the line that was being written"
         self.assertEqual(
             self.collide('line', 'close'), ['applied', 'held absent'])
+
+    def test_journal(self):
+        "Test that what two users do at once makes one chain"
+        case, _ = self.start('prepare', 1).communicate()
+        processes = [self.start('call', case.strip()) for _ in range(2)]
+        for process in processes:
+            self.assertEqual(process.stdout.readline(), 'ready\n')
+        for process in processes:
+            process.stdin.write('go\n')
+            process.stdin.flush()
+        for process in processes:
+            self.assertEqual(process.wait(timeout=60), 0)
+        told, _ = self.start('verify').communicate()
+        self.assertEqual(told, f'{1 + 2 * CALLS}\n')
 
     def collide(self, first, second):
         """Let a process do the second action while the first one is not

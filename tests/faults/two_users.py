@@ -13,6 +13,10 @@ two_users.py CONFIG DATABASE hold ACTION ID: close the sheet or write its line
 two_users.py CONFIG DATABASE do ACTION ID: print ready, do it, print what
     happened, wait for a line and print the states of the sheet, of its line
     and of the enrolment
+two_users.py CONFIG DATABASE call ID: print ready, wait for a line and record
+    some calls about the case, one after the other
+two_users.py CONFIG DATABASE verify: print the number of entries of the journal
+    and what is broken in it
 """
 import datetime as dt
 import sys
@@ -20,6 +24,8 @@ import time
 
 import trytond.config as trytond_config
 from proteus import Model, Wizard, config
+
+CALLS = 10
 
 
 def main(path, database, command, *args):
@@ -42,6 +48,12 @@ def main(path, database, command, *args):
         print(act(database, args[0], int(args[1])), flush=True)
         sys.stdin.readline()
         tell(int(args[1]))
+    elif command == 'call':
+        hold()
+        for _ in range(CALLS):
+            act(database, 'call', int(args[0]))
+    elif command == 'verify':
+        verify(database)
     else:
         wizard = {'inform': 'inform', 'undo': 'undo_step'}[command]
         for id_ in args:
@@ -144,7 +156,36 @@ def write_line(id_):
         Attendance.search([('slot', '=', id_)]), {'state': 'absent'})
 
 
-ACTIONS = {'close': close_sheet, 'line': write_line}
+def call(id_):
+    from trytond.modules.training_abandon import tools
+    from trytond.pool import Pool
+
+    pool = Pool()
+    Case = pool.get('training.abandon.case')
+    FollowUp = pool.get('training.follow_up')
+    case = Case(id_)
+    FollowUp.create([{
+                'company': case.company.id,
+                'enrolment': case.enrolment.id,
+                'case': case.id,
+                'party': case.enrolment.trainee.party.id,
+                'done_at': tools.now(),
+                'outcome': 'no_answer',
+                }])
+
+
+def verify(database):
+    from trytond.modules.training_abandon.journal import verification
+    from trytond.pool import Pool
+    from trytond.transaction import Transaction
+
+    with Transaction().start(database, 0, readonly=True):
+        Company = Pool().get('company.company')
+        result = verification.verify(Company.search([]))
+    print(result.counts['entries'], *result.faults)
+
+
+ACTIONS = {'close': close_sheet, 'line': write_line, 'call': call}
 
 
 def open_wizard(name, id_):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from unittest.mock import patch
 
 from trytond.model.exceptions import AccessError
 from trytond.modules.training_abandon import tools
@@ -19,7 +20,7 @@ from trytond.transaction import Transaction
 from .common import (
     DATE, DAY, analyse, as_user, at, count_statements, create_enrolments,
     create_party, create_user, decide, get_reason, get_to_decision, open_cases,
-    run_wizard, set_up, today)
+    run_wizard, set_up, today, without_commit)
 from .test_audit_stored import EVENTS, WIZARD, Life, StoredTestCase
 
 
@@ -159,6 +160,8 @@ class EntryTestCase(JournalTestCase):
     @with_transaction()
     def test_events(self):
         "Test the entries of some steps"
+        pool = Pool()
+        Mail = pool.get('training.mail')
         with set_up() as (_, session, prescriber):
             case, = open_cases(create_enrolments(session, 1, prescriber))
             run_wizard(WIZARD + 'inform', [case])
@@ -168,12 +171,15 @@ class EntryTestCase(JournalTestCase):
             self.assertEqual(
                 self.content(case, 'mail_queued')['sha256'],
                 verify_script.hashlib.sha256(mail.message).hexdigest())
-            self.deliver(case.mails)
-            self.deliver(case.mails)
-            type(mail)._archive([mail.id])
-            self.assertEqual(
-                self.kinds(case),
-                ['opening', 'mail_queued', 'step', 'mail_sent'])
+            with patch.object(Mail, '_archive_slices'):
+                self.deliver(case.mails)
+            kinds = ['opening', 'mail_queued', 'step', 'mail_sent']
+            self.assertEqual(self.kinds(case), kinds)
+            # What could not be archived is tried again
+            with without_commit():
+                Mail._archive([mail.id])
+            self.assertTrue(Mail(mail.id).email)
+            self.assertEqual(self.kinds(case), kinds)
             case = type(case)(case.id)
             self.assertEqual(case.journal_length, 4)
             journal = self.journal(case)
@@ -550,14 +556,15 @@ class MigrationTestCase(JournalTestCase):
             cases = open_cases(create_enrolments(session, 2, prescriber))
             run_wizard(WIZARD + 'inform', cases[:1])
             self.deliver(cases[0].mails)
-            self.execute(Entry, 'delete', lambda t: t.id != 0)
+            Transaction().connection.cursor().execute(
+                f'DROP TABLE "{Entry._table}"')
             self.execute(
                 Case, 'update', lambda t: t.id != 0, journal_length=None,
                 journal_head=None)
-            self.assertEqual(len(self.faults()), 2)
 
-            Entry.record_states()
-            Entry.record_states()
+            Entry.__register__('training_abandon')
+            # Later updates write nothing
+            Entry.__register__('training_abandon')
 
             self.assertSound()
             for case in cases:
@@ -567,9 +574,6 @@ class MigrationTestCase(JournalTestCase):
             (_, kind, state, *_), = content['mail']
             self.assertEqual((kind, state), ('inform', 'sent'))
             self.assertEqual(len(content['step']), 8)
-            # The mail that was sent before is not told again
-            type(cases[0].mails[0])._archive([m.id for m in cases[0].mails])
-            self.assertEqual(self.kinds(cases[0]), ['state'])
             cases[0].skip_step(cases[:1], "Not needed")
             self.assertEqual(self.kinds(cases[0]), ['state', 'skipped'])
             self.assertSound()

@@ -23,6 +23,7 @@ from .declaration import Declarations
 from .evidence import Evidence
 from .expectation import Expectation
 from .improvement import Improvement
+from .journal import Journal
 from .prevention import Prevention
 from .replies import Replies
 from .settlement import Settlements
@@ -217,6 +218,8 @@ class Demo:
         yield f"État de l'inscription : {label(enrolment, 'state')}"
         yield ''
         yield from self.sheets.summary()
+        yield ''
+        yield from Journal(self).summary()
         yield ''
         yield "Autres dossiers :"
         for other in self.model(CASE).find(
