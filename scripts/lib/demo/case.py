@@ -21,6 +21,7 @@ from ..environment import refuse
 from .clock import Clock, schedule
 from .expectation import Expectation
 from .prevention import Prevention
+from .proof import Proof
 from .replies import Replies
 from .settlement import Settlements
 from .sheets import Sheets
@@ -76,6 +77,7 @@ class Demo:
         Settlements(self).run()
         self.wait_for_mails()
         Replies(self, work.cases, self.files()).run()
+        Proof(self).run()
         return self.summary()
 
     def end_sessions(self):
