@@ -12,7 +12,7 @@ from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
 from ..audit.conformity import CONFORMITIES
-from ..stored import REGISTERING, SLICE, of_all, of_ids
+from ..stored import REGISTERING, SLICE, of_ids
 from .grading import GRADES
 
 RANKED = [conformity for conformity, _ in CONFORMITIES]
@@ -55,12 +55,6 @@ class GradeMixin:
         return super()._protected_fields() | {'closed_grade', 'grading'}
 
     @classmethod
-    def store(cls, of=of_all, names=None):
-        if names is not None and 'closed_conformity' in names:
-            names = [*names, 'closed_grade']
-        super().store(of, names)
-
-    @classmethod
     def store_ungraded(cls):
         "Store the grade of the closed cases that have none"
         case = cls.__table__()
@@ -74,51 +68,62 @@ class GradeMixin:
         queries = dict(super().stored_queries())
         # The creation of the gradings stores the grades
         if Transaction().context.get('_registering') is not REGISTERING:
-            queries['closed_grade', 'grading'] = cls._closed_grade_query
+            del queries['closed_conformity', ]
+            queries['closed_conformity', 'closed_grade', 'grading'] = (
+                cls._closed_query)
         return queries
 
     @classmethod
-    def _closed_grade_query(cls, of):
-        """Return the query of the id, grade and grading of the cases, that
-        those have only for which time changes nothing any more."""
+    def _closed_query(cls, of):
+        """Return the query of the id, conformity, grade and grading of the
+        cases, that those have only for which time changes nothing any more."""
         pool = Pool()
         Grading = pool.get('training.audit.grading')
         case, other = cls.__table__(), cls.__table__()
         grading = Grading.__table__()
         count = cls._counts(lambda step: step.case.in_(other.select(
-                    other.id,
-                    where=of(other.id) & (other.closed_conformity != Null))))
-        settled = case.closed_conformity != Null
+                    other.id, where=of(other.id))))
+        settled = (case.closed_at != Null) & (count.changing == 0)
         # A later version changes nothing of what is graded
         valid = Coalesce(
             case.grading, Grading.sql_valid_at(case.company, case.closed_at))
         return (case
-            .join(count, 'LEFT', condition=count.case == case.id)
+            .join(count, condition=count.case == case.id)
             .join(grading, 'LEFT',
                 condition=settled & (grading.id == valid))
             .select(
                 case.id.as_('id'),
+                SQLCase((settled, cls._sql_conformity(count))
+                    ).as_('closed_conformity'),
                 cls._sql_grade(count, grading).as_('closed_grade'),
                 grading.id.as_('grading'),
                 where=of(case.id)))
 
     @classmethod
     def _counts(cls, where):
-        """Return the query of the number of steps of each conformity, by
-        case, of the steps of the condition"""
+        """Return the query of the number of steps of each conformity, and of
+        those that time changes, by case, of the steps of the condition"""
         pool = Pool()
         Step = pool.get('training.abandon.case.step')
         step = Step.__table__()
         judged = step.select(
             step.case.as_('case'),
+            ((step.state == 'todo') | (step.evidence == 'pending')
+                ).as_('changing'),
             Step.sql_conformity(step).as_('conformity'),
             where=where(step))
         return judged.select(
             judged.case.as_('case'),
+            Count(Literal(1), filter_=judged.changing).as_('changing'),
             *(
                 Count(Literal(1), filter_=judged.conformity == c).as_(c)
                 for c in RANKED),
             group_by=[judged.case])
+
+    @classmethod
+    def _sql_conformity(cls, count):
+        "Return the SQL expression of the worst conformity of the counts"
+        return SQLCase(*((Column(count, c) > 0, c) for c in RANKED))
 
     @classmethod
     def _sql_grade(cls, count, grading):
@@ -162,9 +167,7 @@ class GradeMixin:
                     case.company))
             .select(
                 count.case.as_('id'),
-                SQLCase(*(
-                        (Column(count, c) > 0, c) for c in RANKED)
-                    ).as_('conformity'),
+                cls._sql_conformity(count).as_('conformity'),
                 cls._sql_grade(count, grading).as_('grade')),
             all_=True)
 

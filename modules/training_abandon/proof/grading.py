@@ -2,11 +2,13 @@
 # this repository contains the full copyright notices and license terms.
 "What the versions of the guide make of what is found"
 import datetime as dt
+from collections import namedtuple
 
 from sql import Column, Literal, Null
 from sql.conditionals import Case as SQLCase
 from sql.operators import Or
 
+from trytond.cache import Cache
 from trytond.i18n import gettext
 from trytond.model import ModelSQL, ModelView, fields
 from trytond.model.exceptions import AccessError
@@ -21,9 +23,16 @@ GRADES = [
     ('minor', "Minor Non-Conformity"),
     ('major', "Major Non-Conformity"),
     ]
-# What is found of a case, and of a session without any
-OF_CASE = ['missing', 'evidence_missing', 'late', 'skipped', 'nothing_done']
-OF_SESSION = ['no_measure', 'not_handled', 'no_sheet', 'nothing_shown']
+_Company = namedtuple('_Company', ['id', 'timezone'])
+
+
+class _Version(namedtuple('_Version', ['id', 'start', 'end'])):
+    "The dates of a grading"
+    __slots__ = ()
+
+    def is_valid(self, date):
+        return ((not self.start or self.start <= date)
+            and (not self.end or date <= self.end))
 
 
 def _grade(string, help):
@@ -78,6 +87,9 @@ class Grading(ValidityMixin, ModelSQL, ModelView):
         "The grade of a session without abandonment with neither measure "
         "nor closed sheet.")
 
+    _by_company_cache = Cache(
+        'training.audit.grading.by_company', context=False)
+
     @classmethod
     def __setup__(cls):
         super().__setup__()
@@ -120,6 +132,7 @@ class Grading(ValidityMixin, ModelSQL, ModelView):
         pool = Pool()
         Case = pool.get('training.abandon.case')
         super().on_modification(mode, gradings, field_names=field_names)
+        cls.forget_companies()
         if mode == 'create':
             # The cases that were closed before their version was known
             Case.store_ungraded()
@@ -127,17 +140,30 @@ class Grading(ValidityMixin, ModelSQL, ModelView):
     @classmethod
     @without_check_access
     def by_company(cls):
-        "Return the gradings by company, the one that is valid first"
+        """Return the list of the companies with the dates of their gradings,
+        the one that is valid first"""
         pool = Pool()
         Company = pool.get('company.company')
-        gradings = cls.search([], order=[
-                ('company', 'ASC NULLS LAST'),
-                ('start_date', 'DESC NULLS LAST'),
-                ('id', 'DESC'),
-                ])
-        return {
-            c: [g for g in gradings if g.company in {None, c}]
-            for c in Company.search([], order=[])}
+        result = cls._by_company_cache.get('all')
+        if result is None:
+            gradings = cls.search([], order=[
+                    ('company', 'ASC NULLS LAST'),
+                    ('start_date', 'DESC NULLS LAST'),
+                    ('id', 'DESC'),
+                    ])
+            result = [
+                (c.id, c.timezone, [
+                        (g.id, g.start_date, g.end_date) for g in gradings
+                        if g.company in {None, c}])
+                for c in Company.search([], order=[])]
+            cls._by_company_cache.set('all', result)
+        return [
+            (_Company(id_, timezone), [_Version(*g) for g in gradings])
+            for id_, timezone, gradings in result]
+
+    @classmethod
+    def forget_companies(cls):
+        cls._by_company_cache.clear()
 
     @classmethod
     def sql_valid(cls, company, date):
@@ -155,28 +181,26 @@ class Grading(ValidityMixin, ModelSQL, ModelView):
     @classmethod
     def sql_valid_today(cls, company):
         "Return that of the one valid today for the company"
+        now = tools.now()
         return _first(
-            (company == c.id, g.id)
-            for c, gradings in cls.by_company().items()
-            for g in gradings if g.is_valid(tools.today(c)))
+            (company == owner.id, version.id)
+            for owner, versions in cls.by_company()
+            for version in versions
+            if version.is_valid(tools.local_date(now, owner)))
 
     @classmethod
     def _sql_valid(cls, company, column, bound):
         whens = []
-        for owner, gradings in cls.by_company().items():
-            for grading in gradings:
+        for owner, versions in cls.by_company():
+            for version in versions:
                 condition = company == owner.id
-                if grading.start_date:
-                    condition &= column >= bound(grading.start_date, owner)
-                if grading.end_date and grading.end_date < dt.date.max:
+                if version.start:
+                    condition &= column >= bound(version.start, owner)
+                if version.end and version.end < dt.date.max:
                     condition &= column < bound(
-                        grading.end_date + dt.timedelta(days=1), owner)
-                whens.append((condition, grading.id))
+                        version.end + dt.timedelta(days=1), owner)
+                whens.append((condition, version.id))
         return _first(whens)
-
-    def is_valid(self, date):
-        return ((not self.start_date or self.start_date <= date)
-            and (not self.end_date or date <= self.end_date))
 
     @classmethod
     def sql_grade(cls, grading, found, judged):

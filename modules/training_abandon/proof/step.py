@@ -34,9 +34,9 @@ class Step(metaclass=PoolMeta):
         if not rule:
             return ''
         if rule.delay_unit == 'working_day':
-            message = 'training_abandon.msg_conformity_rule_working_days'
+            message = 'training_abandon.msg_conformity_working_days'
         else:
-            message = 'training_abandon.msg_conformity_rule_days'
+            message = 'training_abandon.msg_conformity_days'
         return gettext(
             f'training_abandon.msg_conformity_rule_{rule.counted_from}',
             step=self.sequence,

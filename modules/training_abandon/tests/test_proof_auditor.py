@@ -391,6 +391,26 @@ class AuditorTestCase(DrawMixin, DatabaseTestCase):
                         SampleReport.execute([sample.id], data)
 
     @with_transaction()
+    def test_screens(self):
+        "Test that the screens of an auditor are shown"
+        pool = Pool()
+        with set_up() as (company, session, prescriber):
+            user, *_ = self.build(company, session, prescriber)
+            with as_user(user):
+                for name, number in [
+                        ('training.abandon.case', 1),
+                        ('training.audit.sample', 1),
+                        ('training.audit.sample.line', 1),
+                        ('training.audit.finding', 0)]:
+                    Model = pool.get(name)
+                    records = Model.search([])
+                    self.assertEqual(len(records), number)
+                    for view in ['tree', 'form']:
+                        names = Model.fields_view_get(
+                            view_type=view)['fields']
+                        Model.read([r.id for r in records], list(names))
+
+    @with_transaction()
     def test_buttons(self):
         "Test that no button but the one that draws again is pressed"
         with set_up() as (company, session, prescriber):

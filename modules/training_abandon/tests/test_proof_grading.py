@@ -263,6 +263,15 @@ class StepTestCase(DatabaseTestCase):
             self.assertIn(str(step.procedure_step.delay), rule)
             self.assertIn('working day', rule)
             self.assertIn('opening of the case', rule)
+            cases = open_cases(create_enrolments(session, 12, prescriber))
+            ids = [s.id for c in cases for s in c.steps]
+            counts = []
+            for number in [10, 90]:
+                Transaction().cache.clear()
+                with count_statements() as statements:
+                    Step.read(ids[:number], ['conformity_rule'])
+                counts.append(len(statements))
+            self.assertEqual(*counts)
 
     @with_transaction()
     def test_fix(self):

@@ -206,6 +206,6 @@ class CompletionTestCase(DatabaseTestCase):
                     lambda report, data, **kwargs: ('odt', b'odt')), \
                     self.assertRaises(CompletionCertificateError):
                 Enrolment.issue_completion([enrolment])
-            auditor = create_user('auditor', company, 'auditor')
-            with as_user(auditor), self.assertRaises(AccessButtonError):
+            reader = create_user('reader', company, 'training_reading')
+            with as_user(reader), self.assertRaises(AccessButtonError):
                 Enrolment.issue_completion([Enrolment(enrolment.id)])

@@ -17,6 +17,7 @@ from statistics import median
 
 # name: module
 BENCHMARKS = {
+    'audit': 'audits',
     'certificates': 'certificates',
     'facts': 'facts',
     'import': 'importing',

@@ -25,6 +25,7 @@ from .expectation import Expectation
 from .improvement import Improvement
 from .journal import Journal
 from .prevention import Prevention
+from .proof import Proof
 from .replies import Replies
 from .settlement import Settlements
 from .sheets import Sheets
@@ -83,6 +84,7 @@ class Demo:
         Evidence(self).run()
         self.wait_for_mails()
         Replies(self, work.cases, self.files()).run()
+        Proof(self).run()
         return self.summary()
 
     def end_sessions(self):
