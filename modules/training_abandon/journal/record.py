@@ -111,7 +111,8 @@ class _Records:
         number, told, secret = self.last.get(
             (case, resource, event.kind), (None, None, None))
         if number is None:
-            if event.kind not in UNTOLD and case not in self.begun:
+            if (event.kind not in UNTOLD and case not in self.begun
+                    and not self._is_opened_so(event)):
                 return Fault('untold', case, None, None)
             return
         if self._is_erased(case, resource, number, told):
@@ -123,6 +124,14 @@ class _Records:
         if content.get('sha256') != told.get('sha256'):
             reason = 'file'
         return Fault(reason, case, number, None)
+
+    def _is_opened_so(self, event):
+        "Return if the step is as the opening of the case tells"
+        _, opening, _ = self.last.get(
+            (event.case, f'training.abandon.case,{event.case}', 'opening'),
+            (None, None, None))
+        return opening is None or [
+            event.content.get('step'), event.kind] in opening['steps']
 
     def _is_erased(self, case, resource, number, content):
         return content is None or self.erased[case, resource] > number

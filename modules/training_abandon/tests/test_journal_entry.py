@@ -516,12 +516,12 @@ class VerificationTestCase(JournalTestCase):
             now = tools.now()
             with at(now + 3 * DAY):
                 self.assertEqual(self.faults(), [('day_none', None, None)])
-            with at(now + 3 * DAY), today(DATE + 5 * DAY):
+            with today(DATE + 5 * DAY):
                 Day.record_due()
                 self.assertSound()
                 case.skip_step([case], "Not needed")
                 self.assertSound()
-            with at(now + 6 * DAY):
+            with at(now + 9 * DAY):
                 self.assertEqual(self.faults(), [('day_late', None, 1)])
             user = create_user('boss', session.company, 'training_admin')
             with as_user(user), self.assertRaises(AccessError):
@@ -837,7 +837,8 @@ class RecordTestCase(JournalTestCase):
             user = create_user('auditor', company, 'training_reading')
             with as_user(user):
                 rows = Entry.read(
-                    [e.id for e in entries], ['kind', 'origin', 'origin.rec_name'])
+                    [e.id for e in entries],
+                    ['kind', 'origin', 'origin.rec_name'])
                 self.assertEqual(len(rows), len(entries))
                 self.assertNotIn('training.abandon.settlement', {
                         (r['origin'] or '').partition(',')[0] for r in rows})
