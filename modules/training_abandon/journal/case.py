@@ -23,12 +23,17 @@ class Case(JournaledMixin, metaclass=PoolMeta):
 
     @classmethod
     def journaled_fields(cls):
-        return {'decision', 'answered_at', 'state'}
+        return {
+            'decision', 'answered_at', 'reasons', 'reason_comment', 'state'}
 
     @classmethod
     def journal_cases(cls, cases):
         # The steps have taken them
         return set()
+
+    @classmethod
+    def journal_records(cls, case_ids):
+        return cls.browse(case_ids)
 
     @classmethod
     def journal_events(cls, mode, cases, field_names):
@@ -46,11 +51,14 @@ class Case(JournaledMixin, metaclass=PoolMeta):
                     yield case._decision_event()
                 else:
                     yield event(case, 'withdrawal', case)
-            if 'answered_at' in field_names and case.answered_at:
+            if ({'answered_at', 'reasons', 'reason_comment'} & field_names
+                    and (case.answered_at or case.reasons
+                        or case.reason_comment)):
                 yield event(
                     case, 'answer', case, answered_at=case.answered_at,
                     private=[
-                        case.reason_comment, [r.id for r in case.reasons]])
+                        case.reason_comment,
+                        sorted(r.id for r in case.reasons)])
             if 'state' in field_names and case.state in {
                     'closed', 'cancelled'}:
                 yield event(case, 'closing', case, state=case.state)

@@ -12,7 +12,20 @@ class Certificate(JournaledMixin, metaclass=PoolMeta):
 
     @classmethod
     def journaled_fields(cls):
-        return {'state', 'signed_at', 'signed_by', 'signed_document'}
+        return {
+            'state', 'signed_at', 'signed_by', 'signed_document', 'evidence'}
+
+    @classmethod
+    def journal_states(cls, certificates):
+        documents = {str(c): c for c in certificates}
+        for state in super().journal_states(certificates):
+            certificate = documents[state.resource]
+            sha256 = hashlib.sha256(certificate.document or b'').hexdigest()
+            yield state._replace(content={
+                    **state.content,
+                    'sha256': sha256
+                    if sha256 == certificate.sha256 else None,
+                    })
 
     @classmethod
     def journal_events(cls, mode, certificates, field_names):

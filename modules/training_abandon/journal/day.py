@@ -104,6 +104,8 @@ class Day(ModelSQL, ModelView):
     @classmethod
     def record(cls, company):
         "Record the day of the company, unless it is the last one recorded"
+        pool = Pool()
+        Company = pool.get('company.company')
         before = cls.search([
                 ('company', '=', company.id),
                 ], order=[('number', 'DESC')], limit=2)
@@ -113,8 +115,10 @@ class Day(ModelSQL, ModelView):
         if last and last.date == date:
             return
         last_entry = cls._last_entry()
-        heads = canonical(cls._changed(
-                company, last, before[1].last_entry if before[1:] else 0))
+        told = cls._told(last)
+        # Without what the last day tells, all the cases are told
+        since = before[1].last_entry if before[1:] and told is not None else 0
+        heads = canonical(cls._changed(company, told or {}, since))
         values = {
             'company': company.id,
             'number': last.number + 1 if last else 1,
@@ -127,6 +131,10 @@ class Day(ModelSQL, ModelView):
             }
         values['hash'] = chain_hash(_exported(values))
         cls.create([values])
+        company = Company(company.id)
+        company.journal_days = values['number']
+        company.journal_day_hash = values['hash']
+        company.save()
 
     @classmethod
     def _last_entry(cls):
@@ -138,12 +146,22 @@ class Day(ModelSQL, ModelView):
         return last_entry
 
     @classmethod
-    def _changed(cls, company, last, since):
-        """Return the heads of the cases that the last day does not tell
+    def _told(cls, day):
+        "Return the heads that the day tells by case, None if it is altered"
+        if not day:
+            return {}
+        try:
+            return {case: head for case, *head in json.loads(day.heads)}
+        except (TypeError, ValueError):
+            return None
 
-        since is the last entry of the day before the last one: those that
-        were still being written when the last day was recorded have a
-        smaller id than some that it tells."""
+    @classmethod
+    def _changed(cls, company, told, since):
+        """Return the heads of the cases that are not told
+
+        told are those of the last day, since is the last entry of the day
+        before the last one: those that were still being written when the last
+        day was recorded have a smaller id than some that it tells."""
         pool = Pool()
         Case = pool.get('training.abandon.case')
         Entry = pool.get('training.journal.entry')
@@ -157,8 +175,6 @@ class Day(ModelSQL, ModelView):
                         entry.case, where=entry.id > since,
                         group_by=[entry.case])),
                 order_by=[case.id]))
-        told = json.loads(last.heads) if last else []
-        told = {case: head for case, *head in told}
         return [
             [case, *head] for case, *head in cursor if told.get(case) != head]
 

@@ -12,7 +12,6 @@ from sql.aggregate import Max
 from sql.conditionals import Coalesce
 from sql.functions import CurrentTimestamp
 
-from trytond import backend
 from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, ModelView, Unique, fields
 from trytond.model.exceptions import AccessError
@@ -51,7 +50,9 @@ KINDS = [
     ('justification', "Absence Justified"),
     ('settlement', "Settlement"),
     ('correction', "Correction"),
+    ('document', "Document"),
     ('closing', "Closing"),
+    ('erased', "Personal Data Erased"),
     ]
 # The entries that are inserted at once
 ROWS = 500
@@ -95,6 +96,12 @@ class Entry(ModelSQL, ModelView):
     resource = fields.Reference(
         "Resource", selection='get_resources', readonly=True,
         help="The record of which it is an event.")
+    origin = fields.Function(
+        fields.Reference(
+            "Origin", selection='get_resources',
+            help="The record of which it is an event, for those who may read "
+            "it."),
+        'get_origin', searcher='search_origin')
     content = fields.Text(
         "Content", readonly=True,
         help="What the event was, in JSON; empty once the trainee was "
@@ -141,10 +148,9 @@ class Entry(ModelSQL, ModelView):
 
     @classmethod
     def __register__(cls, module):
-        has_table = backend.TableHandler.table_exist(cls._table)
         super().__register__(module)
-        if not has_table:
-            cls.record_states()
+        # The cases that have a journal are left as they are
+        cls.record_states()
 
     @classmethod
     def order_case(cls, tables):
@@ -162,6 +168,7 @@ class Entry(ModelSQL, ModelView):
     @classmethod
     def _get_resources(cls):
         return [
+            'ir.attachment',
             'training.abandon.case',
             'training.abandon.case.completion',
             'training.abandon.case.correction',
@@ -175,6 +182,25 @@ class Entry(ModelSQL, ModelView):
             'training.mail',
             'training.mail.reply',
             ]
+
+    @classmethod
+    def get_origin(cls, entries, name):
+        pool = Pool()
+        by_model = defaultdict(set)
+        for entry in entries:
+            if entry.resource and entry.resource.id >= 0:
+                by_model[entry.resource.__name__].add(entry.resource.id)
+        readable = {
+            f'{name},{id_}' for name, ids in by_model.items()
+            if tools.may_read(Model := pool.get(name))
+            for id_ in tools.readable_ids(Model, ids)}
+        return {
+            e.id: r if (r := str(e.resource)) in readable else None
+            for e in entries}
+
+    @classmethod
+    def search_origin(cls, name, clause):
+        return [('resource' + clause[0][len(name):], *clause[1:])]
 
     def get_is_anonymised(self, name):
         return self.content is None
@@ -220,7 +246,10 @@ class Entry(ModelSQL, ModelView):
         cursor = transaction.connection.cursor()
         table = Case.__table__()
         heads = {}
-        for sub_ids in grouped_slice(sorted(set(case_ids)), SLICE):
+        if case_ids := set(case_ids):
+            # The head is the one of which nobody writes the next entry
+            tools.lock_database(Case)
+        for sub_ids in grouped_slice(sorted(case_ids), SLICE):
             query = table.select(
                 table.id, table.company, Coalesce(table.journal_length, 0),
                 table.journal_head,
@@ -254,14 +283,10 @@ class Entry(ModelSQL, ModelView):
     def _row(cls, event, head, now, user):
         "Return the values of the entry of the event after the head"
         company, number, previous = head
-        content = {
-            k: v for k, v in event.content.items() if v not in (None, [])}
         secret = None
         if event.private and any(event.private):
             secret = secrets.token_hex(16)
-            content['private'] = digest(
-                canonical(event.private, default=_plain), secret)
-        content = canonical(content, default=_plain)
+        content = cls.content_of(event, secret)
         row = {
             'company': company,
             'case': event.case,
@@ -278,6 +303,16 @@ class Entry(ModelSQL, ModelView):
             }
         row['hash'] = chain_hash(_exported(row))
         return row
+
+    @classmethod
+    def content_of(cls, event, secret):
+        "Return what the entry tells of the event, with its secret"
+        content = {
+            k: v for k, v in event.content.items() if v not in (None, [])}
+        if event.private and any(event.private):
+            content['private'] = digest(
+                canonical(event.private, default=_plain), secret or '')
+        return canonical(content, default=_plain)
 
     @classmethod
     def _insert(cls, rows):

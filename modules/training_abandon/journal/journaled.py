@@ -36,18 +36,36 @@ class JournaledMixin:
         return {r.case.id for r in records if r.case}
 
     @classmethod
+    def journal_records(cls, case_ids):
+        "Return the records of the cases"
+        return cls.search([('case', 'in', case_ids)], order=[])
+
+    @classmethod
+    def journal_states(cls, records):
+        """Yield the events that tell what the records are now, as those that
+        were written when they became so"""
+        return cls.journal_events('write', records, cls.journaled_fields())
+
+    @classmethod
+    def journal_left(cls, records, values):
+        "Return the records that the values take away from their case"
+        return []
+
+    @classmethod
     def on_write(cls, records, values):
         pool = Pool()
         Entry = pool.get('training.journal.entry')
         if cls.journaled_fields() & values.keys():
             # Everybody takes the case, then what it has
             Entry.lock_heads(cls.journal_cases(records))
+            if left := cls.journal_left(records, values):
+                Entry.record(cls.journal_events('delete', left, None))
         return super().on_write(records, values)
 
     @classmethod
     def on_modification(cls, mode, records, field_names=None):
         pool = Pool()
         Entry = pool.get('training.journal.entry')
-        if mode != 'write' or cls.journaled_fields() & field_names:
+        if mode != 'write' or cls.journaled_fields() & set(field_names):
             Entry.record(cls.journal_events(mode, records, field_names))
         super().on_modification(mode, records, field_names=field_names)

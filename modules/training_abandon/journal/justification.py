@@ -1,5 +1,7 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
+import hashlib
+
 from trytond.pool import Pool, PoolMeta
 
 from .journaled import JournaledMixin, event
@@ -10,7 +12,19 @@ class Justification(JournaledMixin, metaclass=PoolMeta):
 
     @classmethod
     def journaled_fields(cls):
-        return {'state'}
+        return {
+            'state', 'kind', 'start_date', 'start_time', 'end_date',
+            'end_time', 'document', 'received_at', 'note'}
+
+    def _journal_sha256(self, mode):
+        if mode != 'delete' and (document := self.document):
+            return hashlib.sha256(document).hexdigest()
+
+    @classmethod
+    def journal_records(cls, case_ids):
+        return cls.search([
+                ('enrolment.cases', 'where', [('id', 'in', case_ids)]),
+                ], order=[])
 
     @classmethod
     def _open_cases(cls, justifications):
@@ -36,8 +50,13 @@ class Justification(JournaledMixin, metaclass=PoolMeta):
                     case, 'justification', justification,
                     state='deleted' if mode == 'delete'
                     else justification.state,
+                    received_at=justification.received_at,
                     start_date=justification.start_date,
                     end_date=justification.end_date,
+                    times=[justification.start_time, justification.end_time]
+                    if justification.start_time or justification.end_time
+                    else None,
+                    sha256=justification._journal_sha256(mode),
                     private=[
                         justification.kind, justification.note,
                         justification.refusal_reason])

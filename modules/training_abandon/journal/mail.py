@@ -42,7 +42,7 @@ class Mail(JournaledMixin, metaclass=PoolMeta):
                 continue
             if mode == 'create' or 'state' in field_names:
                 if mail.state == 'queued':
-                    yield mail._queued_event()
+                    yield mail._queued_event(mail.message_sha256)
                 elif mail.state in ENDS:
                     yield cls._end_event(
                         mail.id, mail.case.id, mail.state, mail.message_id)
@@ -51,10 +51,24 @@ class Mail(JournaledMixin, metaclass=PoolMeta):
                     mail.case, 'mail_bounced', mail,
                     message_id=mail.message_id, bounced_at=mail.bounced_at)
 
-    def _queued_event(self):
+    @classmethod
+    def journal_states(cls, mails):
+        for mail in mails:
+            sha256 = hashlib.sha256(mail.message or b'').hexdigest()
+            yield mail._queued_event(
+                sha256 if sha256 == mail.message_sha256 else None)
+            if mail.state in ENDS:
+                yield cls._end_event(
+                    mail.id, mail.case.id, mail.state, mail.message_id)
+            if mail.bounced_at:
+                yield event(
+                    mail.case, 'mail_bounced', mail,
+                    message_id=mail.message_id, bounced_at=mail.bounced_at)
+
+    def _queued_event(self, sha256):
         return event(
             self.case, 'mail_queued', self, mail=self.kind,
-            message_id=self.message_id, sha256=self.message_sha256,
+            message_id=self.message_id, sha256=sha256,
             reminder=self.reminder, party=self.party and self.party.id,
             also_for=[p.id for p in self.also_for])
 

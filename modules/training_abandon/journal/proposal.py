@@ -34,6 +34,10 @@ class ProposalResponse(JournaledMixin, metaclass=PoolMeta):
         return {r.proposal.case.id for r in responses}
 
     @classmethod
+    def journal_records(cls, case_ids):
+        return cls.search([('proposal.case', 'in', case_ids)], order=[])
+
+    @classmethod
     def journal_events(cls, mode, responses, field_names):
         for response in responses:
             yield event(

@@ -10,7 +10,7 @@ class Reply(JournaledMixin, metaclass=PoolMeta):
 
     @classmethod
     def journaled_fields(cls):
-        return {'case', 'counted'}
+        return {'case', 'counted', 'kind', 'state'}
 
     @classmethod
     def journal_events(cls, mode, replies, field_names):
@@ -22,5 +22,5 @@ class Reply(JournaledMixin, metaclass=PoolMeta):
                     reply.case, 'reply', reply, reply=reply.kind,
                     received_at=reply.received_at,
                     party=reply.party and reply.party.id,
-                    counted=bool(reply.counted),
+                    counted=bool(reply.counted), state=reply.state,
                     private=[reply.message_digest, reply.text])

@@ -13,6 +13,11 @@ class Settlement(JournaledMixin, metaclass=PoolMeta):
         return {'state', 'withdrawn'}
 
     @classmethod
+    def journal_states(cls, settlements):
+        return super().journal_states(
+            [s for s in settlements if s.state != 'draft'])
+
+    @classmethod
     def journal_events(cls, mode, settlements, field_names):
         # A draft is calculated again as often as needed
         if mode != 'write':
@@ -22,8 +27,9 @@ class Settlement(JournaledMixin, metaclass=PoolMeta):
                 settlement.case, 'settlement', settlement,
                 state=settlement.state, ground=settlement.ground,
                 withdrawn=bool(settlement.withdrawn),
+                payers=[x.payer.id for x in settlement.lines],
                 # Not all who read the case read its amounts
                 private=[
                     settlement.due_amount, settlement.undelivered_amount,
                     settlement.indemnity,
-                    [[x.payer.id, x.kind, x.due] for x in settlement.lines]])
+                    [[x.kind, x.due] for x in settlement.lines]])

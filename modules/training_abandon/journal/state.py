@@ -3,7 +3,8 @@
 "What a case is when its journal begins"
 from collections import defaultdict
 
-from sql import Column
+from sql import Cast, Column
+from sql.operators import Concat
 
 from trytond.pool import Pool
 from trytond.transaction import Transaction
@@ -27,6 +28,13 @@ TOLD = {
         ['kind', 'state', 'sha256', 'issued_at', 'signed_at'], ['evidence']),
     'training.abandon.case.correction': (
         ['kind', 'at'], ['reason', 'description', 'note', 'message']),
+    'training.abandon.case.completion': (['kind', 'date'], ['note']),
+    'training.abandon.proposal.response': (
+        ['answer', 'at', 'channel'], []),
+    'training.justification': (
+        ['state', 'start_date', 'end_date'],
+        ['kind', 'note', 'refusal_reason']),
+    'ir.attachment': ([], ['name', 'link', 'description']),
     'training.abandon.settlement': (['state', 'ground'], ['due_amount']),
     'training.abandon.case.cause': (
         [], ['cause', 'responsible', 'note']),
@@ -69,8 +77,27 @@ class CaseStates:
         pool = Pool()
         table = pool.get(name).__table__()
         cursor = Transaction().connection.cursor()
-        case = Column(table, case_name)
-        cursor.execute(*table.select(
+        from_, case = table, Column(table, case_name)
+        if name == 'training.abandon.proposal.response':
+            proposal = pool.get('training.abandon.proposal').__table__()
+            from_ = table.join(
+                proposal, condition=proposal.id == table.proposal)
+            case = proposal.case
+        elif name == 'training.justification':
+            cases = pool.get('training.abandon.case').__table__()
+            from_ = table.join(
+                cases, condition=cases.enrolment == table.enrolment)
+            case = cases.id
+        elif name == 'ir.attachment':
+            Attachment = pool.get(name)
+            cases = pool.get('training.abandon.case').__table__()
+            from_ = table.join(
+                cases,
+                condition=table.resource == Concat(
+                    'training.abandon.case,',
+                    Cast(cases.id, Attachment.resource.sql_type().base)))
+            case = cases.id
+        cursor.execute(*from_.select(
                 case, table.id, *(Column(table, n) for n in names),
                 where=of_ids(self.ids)(case), order_by=[case, table.id]))
         for case, id_, *row in cursor.fetchall():

@@ -30,10 +30,12 @@ class Step(JournaledMixin, metaclass=PoolMeta):
         if self.state == 'skipped':
             return [self.skip_reason]
         elif self.state == 'done' and self.kind == 'analyse':
+            # The reasons of the trainee have an entry of their own
             case = self.case
             return [
-                case.analysis, case.reason_comment,
-                [r.id for r in case.reasons],
-                [[c.cause.id, c.responsible, c.note] for c in case.causes]]
+                case.analysis,
+                sorted(
+                    [c.cause.id, c.responsible, c.note or '']
+                    for c in case.causes)]
         elif self.state == 'done' and self.kind == 'propose':
             return [self.case.no_solution_reason]

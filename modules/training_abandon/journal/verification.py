@@ -1,12 +1,20 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 "The verification of the journals of a database"
+import datetime as dt
 from itertools import chain
+
+from sql.aggregate import Min
 
 from trytond.pool import Pool
 from trytond.transaction import Transaction
 
-from .verify import Verification
+from .. import tools
+from .record import record_faults
+from .verify import Fault, Verification
+
+# The day is recorded each night: two may miss
+LATE = dt.timedelta(days=2)
 
 
 def verify(companies):
@@ -16,9 +24,40 @@ def verify(companies):
     Entry = pool.get('training.journal.entry')
     verification = Verification()
     verification.read_days(chain.from_iterable(map(Day.rows, companies)))
-    verification.read(Entry.rows(_cases(companies)))
+    case_ids = _cases(companies)
+    verification.read(Entry.rows(case_ids))
     verification.check_complete()
+    for company in companies:
+        verification.check_days(
+            company.id, company.journal_days or 0, company.journal_day_hash)
+    _add_late(verification, companies)
+    broken = {f.case for f in verification.faults}
+    for fault in record_faults(case_ids):
+        # The first one of each case is named
+        if fault.case not in broken:
+            broken.add(fault.case)
+            verification.faults.append(fault)
     return verification
+
+
+def _add_late(verification, companies):
+    "Add the companies whose entries no day tells since more than a day"
+    pool = Pool()
+    entry = pool.get('training.journal.entry').__table__()
+    cursor = Transaction().connection.cursor()
+    for company in companies:
+        last = verification.last_days.get(company.id)
+        cursor.execute(*entry.select(
+                Min(entry.at),
+                where=(entry.company == company.id)
+                & (entry.id > (last['last_entry'] if last else 0))))
+        at, = cursor.fetchone()
+        if isinstance(at, str):
+            at = dt.datetime.fromisoformat(at)
+        if at and at < tools.now() - LATE:
+            verification.faults.append(Fault(
+                    'day_late' if last else 'day_none', None,
+                    last and last['number'], last and last['date']))
 
 
 def _cases(companies):

@@ -33,12 +33,24 @@ class Verify(Wizard):
             'entries': verification.counts['entries'],
             'anonymised': verification.counts['anonymised'],
             'days': verification.counts['days'],
+            'last_days': '\n'.join(map(
+                    self._describe_day, verification.last_days.values())),
             'is_sound': not verification.faults,
             'broken': '\n'.join(
                 tools.first(map(self._describe, verification.faults))),
             'clock': '\n'.join(
                 tools.first(map(self._describe, verification.clock))),
             }
+
+    @classmethod
+    def _describe_day(cls, day):
+        pool = Pool()
+        Company = pool.get('company.company')
+        Lang = pool.get('ir.lang')
+        return ' – '.join([
+                Company(day['company']).rec_name,
+                Lang.get().strftime(dt.date.fromisoformat(day['date'])),
+                day['hash']])
 
     @classmethod
     def _describe(cls, fault):
@@ -69,7 +81,8 @@ class VerifyResult(ModelView):
 
     is_sound = fields.Boolean(
         "Sound", readonly=True,
-        help="Every entry is as it was written, and none is missing.")
+        help="Every entry is as it was written, none is missing and the "
+        "records are what the entries tell.")
     cases = fields.Integer(
         "Cases", readonly=True,
         help="The cases whose journals were verified.")
@@ -81,7 +94,15 @@ class VerifyResult(ModelView):
         help="Those of which the digest alone is left.")
     days = fields.Integer(
         "Days", readonly=True,
-        help="The days whose heads were compared with the entries.")
+        help="The days that were compared with the entries.")
+    last_days = fields.Text(
+        "Last Days", readonly=True,
+        states={
+            'invisible': ~Eval('last_days'),
+            },
+        help="The last day of the journal of each company with its hash: "
+        "note it elsewhere and compare it later, as whoever changes the "
+        "database may make all hashes again.")
     broken = fields.Text(
         "Broken", readonly=True,
         states={

@@ -1,0 +1,183 @@
+# This file is part of Tryton.  The COPYRIGHT file at the top level of
+# this repository contains the full copyright notices and license terms.
+"What the records are, compared with the entries that told it"
+import json
+from collections import defaultdict
+
+from trytond.pool import Pool
+from trytond.tools import grouped_slice
+from trytond.transaction import Transaction, without_check_access
+
+from .. import tools
+from ..stored import of_ids
+from .verify import Fault
+
+# The kinds of entries of which the last one tells the state of the record
+GROUPS = {
+    'withdrawal': 'decision',
+    'skipped': 'step',
+    'reopened': 'step',
+    'mail_queued': 'mail',
+    'mail_sent': 'mail',
+    'mail_failed': 'mail',
+    'mail_cancelled': 'mail',
+    'follow_up_deleted': 'follow_up',
+    }
+# What was so before there was an entry
+UNTOLD = {'withdrawal', 'reopened', 'justification'}
+# What is told of the case itself
+OF_CASE = {'state', 'opening', 'erased', 'decision', 'answer', 'closing'}
+PARTIES = ['party', 'signed_by', 'also_for', 'payers']
+
+
+@without_check_access
+def record_faults(case_ids):
+    """Yield the faults of the records of the cases that are not what their
+    last entries tell, in the order of the cases"""
+    for sub_ids in grouped_slice(sorted(case_ids), tools.SET):
+        yield from _Records(list(sub_ids)).faults()
+
+
+class _Records:
+    "What the journals of some cases tell of their records"
+
+    def __init__(self, case_ids):
+        self.case_ids = set(case_ids)
+        self.last = {}
+        self.last_of_group = {}
+        self.erased = defaultdict(int)
+        self.begun = set()
+        for entry in self._entries():
+            self._add(*entry)
+
+    def _entries(self):
+        pool = Pool()
+        table = pool.get('training.journal.entry').__table__()
+        cursor = Transaction().connection.cursor()
+        cursor.execute(*table.select(
+                table.case, table.number, table.kind, table.resource,
+                table.content, table.secret,
+                where=of_ids(list(self.case_ids))(table.case),
+                order_by=[table.case, table.number]))
+        return cursor.fetchall()
+
+    def _add(self, case, number, kind, resource, content, secret):
+        if content is not None:
+            try:
+                content = json.loads(content)
+            except ValueError:
+                # The chain tells that it is altered
+                content = None
+        if kind == 'erased':
+            for record in (content or {}).get('records', []):
+                self.erased[case, record] = number
+        elif kind == 'state':
+            self.begun.add(case)
+        self.last[case, resource, kind] = number, content, secret
+        group = GROUPS.get(kind, kind)
+        self.last_of_group[case, resource, group] = number, kind, content
+
+    def faults(self):
+        "Yield the faults, one for each entry"
+        now, faults = {}, set()
+        for event in self._states():
+            key = event.case, event.resource
+            now[*key, GROUPS.get(event.kind, event.kind)] = event.kind
+            if fault := self._fault(event, *key):
+                faults.add(fault)
+        for (case, resource, group), kind in now.items():
+            number, last, content = self.last_of_group.get(
+                (case, resource, group), (None, kind, None))
+            if last != kind and not self._is_erased(
+                    case, resource, number, content):
+                faults.add(Fault('record', case, number, None))
+        faults.update(self._deleted(now))
+        return sorted(faults, key=lambda f: (f.case, f.number or 0))
+
+    def _states(self):
+        pool = Pool()
+        Entry = pool.get('training.journal.entry')
+        tools.forget_read()
+        for name in Entry._get_resources():
+            Model = pool.get(name)
+            records = Model.journal_records(list(self.case_ids))
+            for event in Model.journal_states(records):
+                if event.case in self.case_ids:
+                    yield event
+
+    def _fault(self, event, case, resource):
+        pool = Pool()
+        Entry = pool.get('training.journal.entry')
+        number, told, secret = self.last.get(
+            (case, resource, event.kind), (None, None, None))
+        if number is None:
+            if (event.kind not in UNTOLD and case not in self.begun
+                    and not self._is_opened_so(event)):
+                return Fault('untold', case, None, None)
+            return
+        if self._is_erased(case, resource, number, told):
+            return
+        content = json.loads(Entry.content_of(event, secret))
+        if _replaced(content) == _replaced(told):
+            return
+        reason = 'record'
+        if content.get('sha256') != told.get('sha256'):
+            reason = 'file'
+        return Fault(reason, case, number, None)
+
+    def _is_opened_so(self, event):
+        "Return if the step is as the opening of the case tells"
+        _, opening, _ = self.last.get(
+            (event.case, f'training.abandon.case,{event.case}', 'opening'),
+            (None, None, None))
+        return opening is None or [
+            event.content.get('step'), event.kind] in opening['steps']
+
+    def _is_erased(self, case, resource, number, content):
+        return content is None or self.erased[case, resource] > number
+
+    def _deleted(self, now):
+        "Yield the faults of the records that are deleted without entry"
+        untold = defaultdict(list)
+        for key, (number, kind, content) in self.last_of_group.items():
+            case, resource, group = key
+            if not (group in OF_CASE
+                    or key in now
+                    or kind == 'follow_up_deleted'
+                    or self._is_erased(case, resource, number, content)
+                    or 'deleted' in content.values()):
+                name, _, id_ = resource.partition(',')
+                untold[name].append((int(id_), case, number))
+        cursor = Transaction().connection.cursor()
+        for name, records in untold.items():
+            table = Pool().get(name).__table__()
+            cursor.execute(*table.select(
+                    table.id, where=of_ids([r[0] for r in records])(table.id)))
+            ids = {id_ for id_, in cursor}
+            for id_, case, number in records:
+                if id_ not in ids:
+                    yield Fault('record', case, number, None)
+
+
+def _replaced(content):
+    "Return the content with the parties that replace those it has"
+    pool = Pool()
+    Party = pool.get('party.party')
+
+    def replace(party_id):
+        for party in Party.search([
+                    ('id', '=', party_id),
+                    ('active', 'in', [True, False]),
+                    ]):
+            while party.replaced_by:
+                party = party.replaced_by
+            return party.id
+        return party_id
+
+    content = dict(content)
+    for name in PARTIES:
+        if isinstance(value := content.get(name), list):
+            content[name] = sorted(map(replace, value))
+        elif value:
+            content[name] = replace(value)
+    return content
