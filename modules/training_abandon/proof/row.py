@@ -159,8 +159,10 @@ class RowMixin(FigureMixin):
         pool = Pool()
         Company = pool.get('company.company')
         with without_check_access():
-            companies = Company.search([], order=[])
-            return SQLCase(*((column == c.id, value(c)) for c in companies))
+            values = [
+                (column == c.id, value(c))
+                for c in Company.search([], order=[])]
+        return SQLCase(*values) if values else Null
 
     @classmethod
     def _midnight(cls, company):

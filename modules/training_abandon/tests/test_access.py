@@ -142,6 +142,7 @@ def fill(company, session):
     Slot = pool.get('training.session.slot')
     Code = pool.get('training.external_code')
     Enrolment = pool.get('training.enrolment')
+    Finding = pool.get('training.audit.finding')
     FollowUp = pool.get('training.follow_up')
     Justification = pool.get('training.justification')
     Proposal = pool.get('training.abandon.proposal')
@@ -188,10 +189,13 @@ def fill(company, session):
             lambda report, data, **kwargs: ('pdf', b'%PDF')):
         run_wizard('training.abandon.case.certify', [case])
     Settlement.settle([case])
-    Sample.freeze({
+    sample = Sample.freeze({
             'company': company.id, 'start_date': DATE, 'end_date': DATE,
             'method': 'random', 'seed': 1,
             }, [case.id], [case.id], 0)
+    Finding.create([{
+                'sample': sample.id, 'line': sample.lines[0].id,
+                'grade': 'minor', 'text': "No call"}])
     Alert.raise_concern([enrolment], 'other', "Word")
     Transaction().tasks.clear()
 
@@ -537,7 +541,7 @@ class RightsTestCase(DatabaseTestCase):
                                 g.id for g in w.groups)},
                         {
                             'training.abandon.case.conversation',
-                            'training.figure.open',
+                            'training.conformity.open', 'training.figure.open',
                             'training.follow_up.print'} | wizards)
 
     @with_transaction()
