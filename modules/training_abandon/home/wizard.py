@@ -71,7 +71,7 @@ class OpenFigure(Wizard):
         figures = [r for r in self.records if r.company]
         if not figures:
             return
-        name, domain = self.model.opened(figures)
+        name, domain = self._opened(figures)
         action_id = Action.get_action_id(
             ModelData.get_id('training_abandon', name))
         action = Action(action_id).get_action_value()
@@ -80,3 +80,7 @@ class OpenFigure(Wizard):
         action['pyson_domain'] = PYSONEncoder().encode(domain)
         action['domains'] = []
         return action, {}
+
+    def _opened(self, figures):
+        "Return the name of the action and the domain of the figures"
+        return self.model.opened(figures)

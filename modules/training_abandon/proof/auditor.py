@@ -4,8 +4,14 @@
 
 Who is in the group of the auditors, and neither in the one that does the
 trainings nor in the one that reads them, reads the cases of the samples of
-which it is an auditor, until their date, without what the trainees said nor
-why they left.  It writes its findings alone."""
+which it is an auditor, until their date, with the ground of the decision but
+without the reasons of the trainees and what they said.  Of the parties it
+reads the names of those of the cases.  It writes its findings alone, of all
+the models of all the modules.  A model of another module is hidden until it
+is named."""
+from sql import Null, Union
+
+from trytond.cache import Cache
 from trytond.pool import Pool
 from trytond.transaction import Transaction, without_check_access
 
@@ -15,6 +21,9 @@ from ..reach import MODES, Reach
 # The fields that they read: no list of them has records that the rules hide,
 # which the client would fail to show
 READ = {
+    'company.company': {'currency', 'timezone'},
+    'company.employee': {'active', 'company'},
+    'party.party': {'active', 'code', 'name'},
     'training.abandon.case': {
         'agreed_hours', 'answered_at', 'certificates', 'closed_at',
         'closed_conformity', 'closed_grade', 'company', 'conformity',
@@ -35,16 +44,17 @@ READ = {
         'replaced_by', 'replaces', 'sha256', 'signed_at', 'state',
         'void_at'},
     'training.audit.finding': {
-        'answer', 'answered_on', 'found_on', 'grade', 'line', 'sample',
-        'text'},
+        'answer', 'answered_on', 'found_by', 'found_on', 'grade', 'line',
+        'sample', 'text'},
     'training.audit.grading': {
         'company', 'days', 'end_date', 'evidence_missing', 'guide', 'late',
         'missing', 'no_measure', 'no_sheet', 'not_handled', 'nothing_done',
         'nothing_shown', 'skipped', 'source', 'start_date'},
     'training.audit.sample': {
-        'cancelled', 'company', 'courses', 'drawn_at', 'drawn_by',
+        'cancelled', 'company', 'courses', 'drawn_at', 'drawn_by', 'earlier',
         'end_date', 'findings', 'grading', 'lines', 'method', 'population',
-        'seed', 'start_date', 'until'},
+        'population_numbers', 'population_sha256', 'seed', 'start_date',
+        'until'},
     'training.audit.sample.line': {
         'case', 'company', 'conformity', 'findings', 'grade', 'position',
         'sample', 'state', 'steps'},
@@ -66,8 +76,8 @@ READ = {
         'company', 'enrolment', 'failed_at', 'from_', 'kind', 'party',
         'replaced_by', 'sent_at', 'state', 'step', 'subject', 'to'},
     'training.session': {
-        'company', 'course', 'end_date', 'location', 'number', 'start_date',
-        'state', 'trainers'},
+        'company', 'course', 'end_date', 'number', 'start_date', 'state',
+        'trainers'},
     'training.trainee': {'active', 'code', 'family_name', 'party'},
     }
 # The fields that they write
@@ -76,6 +86,11 @@ WRITTEN = {
         'found_on', 'grade', 'line', 'sample', 'text'},
     }
 REACH = Reach(READ, WRITTEN)
+# The modules of which the records are those of the server or of the world,
+# and what the preferences of the user name
+OPEN_MODULES = {'country', 'currency', 'ir', 'res'}
+ALWAYS_READ = {'company.company', 'company.employee'}
+_samples_cache = Cache('training.audit.sample.auditor', context=False)
 
 
 def is_auditor():
@@ -91,19 +106,30 @@ def is_auditor():
 def samples():
     "Return the ids of the samples that the user reads today, sorted"
     pool = Pool()
+    Company = pool.get('company.company')
+    user = Transaction().user
+    rows = _samples_cache.get(user)
+    if rows is None:
+        rows = _samples_cache.set(user, _samples_until(user))
+    return [
+        id_ for id_, company, until in rows
+        if tools.today(Company(company)) <= until]
+
+
+def _samples_until(user):
+    "Return the ids of the samples of the auditor, with company and last day"
+    pool = Pool()
     Sample = pool.get('training.audit.sample')
-    days = {}
-    result = []
-    for sample in Sample.search([
-                ('auditors', '=', Transaction().user),
+    return tuple(
+        (s.id, s.company.id, s.until) for s in Sample.search([
+                ('auditors', '=', user),
                 ('until', '!=', None),
-                ], order=[('id', 'ASC')]):
-        company = sample.company
-        if company not in days:
-            days[company] = tools.today(company)
-        if days[company] <= sample.until:
-            result.append(sample.id)
-    return result
+                ], order=[('id', 'ASC')]))
+
+
+def forget_samples():
+    "Ask again which samples the auditors read"
+    _samples_cache.clear()
 
 
 def rule_context():
@@ -119,8 +145,55 @@ def restrict_models(accesses):
     "Return the access of the auditor to the models, by name"
     has_samples = bool(samples())
     return {
-        name: (
-            REACH.restrict_model(name, access) if has_samples
-            or not name.startswith('training.')
-            else dict.fromkeys(MODES, False))
+        name: _restrict_model(name, access, has_samples)
         for name, access in accesses.items()}
+
+
+def _restrict_model(name, access, has_samples):
+    access = REACH.restrict_model(name, access)
+    module, _ = name.split('.', 1)
+    written = has_samples and name in WRITTEN
+    return {
+        'read': access['read'] and (
+            name in ALWAYS_READ
+            or module in OPEN_MODULES
+            or has_samples and (module == 'training' or name in READ)),
+        **{mode: written and access[mode] for mode in MODES[1:]},
+        }
+
+
+def parties_query():
+    "Return the query of the parties of the cases that the auditor reads"
+    pool = Pool()
+    Case = pool.get('training.abandon.case')
+    Enrolment = pool.get('training.enrolment')
+    FollowUp = pool.get('training.follow_up')
+    Line = pool.get('training.audit.sample.line')
+    Mail = pool.get('training.mail')
+    Trainee = pool.get('training.trainee')
+    Trainer = pool.get('training.session-party.party')
+    line, case, enrolment, trainee, trainer, mail, follow_up = (
+        m.__table__() for m in [
+            Line, Case, Enrolment, Trainee, Trainer, Mail, FollowUp])
+    audited = line.select(
+        line.case, where=line.sample.in_(samples() or [-1]))
+    enrolments = case.select(case.enrolment, where=case.id.in_(audited))
+    sessions = enrolment.select(
+        enrolment.session, where=enrolment.id.in_(enrolments))
+    return Union(
+        trainee
+        .join(enrolment, condition=enrolment.trainee == trainee.id)
+        .select(
+            trainee.party.as_('party'),
+            where=enrolment.id.in_(enrolments)),
+        enrolment.select(
+            enrolment.prescriber,
+            where=(enrolment.prescriber != Null)
+            & enrolment.id.in_(enrolments)),
+        trainer.select(trainer.trainer, where=trainer.session.in_(sessions)),
+        mail.select(
+            mail.party,
+            where=(mail.party != Null) & mail.case.in_(audited)),
+        follow_up.select(
+            follow_up.party,
+            where=(follow_up.party != Null) & follow_up.case.in_(audited)))

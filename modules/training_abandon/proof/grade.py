@@ -11,6 +11,7 @@ from trytond.pool import Pool
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
+from .. import tools
 from ..audit.conformity import CONFORMITIES
 from ..stored import REGISTERING, SLICE, of_ids
 from .grading import GRADES
@@ -26,7 +27,8 @@ class GradeMixin:
         fields.Selection(
             [(None, "")] + GRADES, "Grade", sort=False,
             help="What the guide makes of the conformity of the steps, once "
-            "one of them is due or done."),
+            "one of them is due or done; empty for the courses to which the "
+            "indicator does not apply."),
         'get_grade', searcher='search_grade')
     grade_string = grade.translated('grade')
     closed_grade = fields.Selection(
@@ -38,6 +40,9 @@ class GradeMixin:
         'training.audit.grading', "Grading", readonly=True,
         ondelete='RESTRICT',
         help="The version of the guide by which the closed case is graded.")
+    applicable = fields.Boolean(
+        "Indicator Applicable", readonly=True,
+        help="The indicator applied to the course when the case was graded.")
 
     @classmethod
     def __setup__(cls):
@@ -52,7 +57,8 @@ class GradeMixin:
 
     @classmethod
     def _protected_fields(cls):
-        return super()._protected_fields() | {'closed_grade', 'grading'}
+        return super()._protected_fields() | {
+            'closed_grade', 'grading', 'applicable'}
 
     @classmethod
     def store_ungraded(cls):
@@ -69,25 +75,33 @@ class GradeMixin:
         # The creation of the gradings stores the grades
         if Transaction().context.get('_registering') is not REGISTERING:
             del queries['closed_conformity', ]
-            queries['closed_conformity', 'closed_grade', 'grading'] = (
-                cls._closed_query)
+            queries[
+                'closed_conformity', 'closed_grade', 'grading',
+                'applicable'] = cls._closed_query
         return queries
 
     @classmethod
     def _closed_query(cls, of):
-        """Return the query of the id, conformity, grade and grading of the
-        cases, that those have only for which time changes nothing any more."""
+        """Return the query of the id, conformity and of what is stored of the
+        grade of the cases, that those have only for which time changes nothing
+        any more"""
         pool = Pool()
         Grading = pool.get('training.audit.grading')
         case, other = cls.__table__(), cls.__table__()
-        grading = Grading.__table__()
+        grading, course = Grading.__table__(), cls._courses()
         count = cls._counts(lambda step: step.case.in_(other.select(
                     other.id, where=of(other.id))))
         settled = (case.closed_at != Null) & (count.changing == 0)
-        # A later version changes nothing of what is graded
+        # Neither a later version nor another duration of the course changes
+        # what is graded
         valid = Coalesce(
             case.grading, Grading.sql_valid_at(case.company, case.closed_at))
+        applicable = SQLCase(
+            (case.grading != Null, case.applicable),
+            else_=Coalesce(
+                Grading.sql_applies(grading, course), Literal(False)))
         return (case
+            .join(course, condition=course.enrolment == case.enrolment)
             .join(count, condition=count.case == case.id)
             .join(grading, 'LEFT',
                 condition=settled & (grading.id == valid))
@@ -95,9 +109,26 @@ class GradeMixin:
                 case.id.as_('id'),
                 SQLCase((settled, cls._sql_conformity(count))
                     ).as_('closed_conformity'),
-                cls._sql_grade(count, grading).as_('closed_grade'),
+                cls._sql_grade(
+                    count, grading, applicable, Literal(True)
+                    ).as_('closed_grade'),
                 grading.id.as_('grading'),
+                SQLCase(
+                    (grading.id != Null, applicable), else_=Literal(False)
+                    ).as_('applicable'),
                 where=of(case.id)))
+
+    @classmethod
+    def _courses(cls):
+        "Return the query of the number of days of the course, by enrolment"
+        pool = Pool()
+        enrolment, session, course = (
+            pool.get(f'training.{n}').__table__()
+            for n in ['enrolment', 'session', 'course'])
+        return (enrolment
+            .join(session, condition=session.id == enrolment.session)
+            .join(course, condition=course.id == session.course)
+            .select(enrolment.id.as_('enrolment'), course.days.as_('days')))
 
     @classmethod
     def _counts(cls, where):
@@ -126,18 +157,20 @@ class GradeMixin:
         return SQLCase(*((Column(count, c) > 0, c) for c in RANKED))
 
     @classmethod
-    def _sql_grade(cls, count, grading):
+    def _sql_grade(cls, count, grading, applicable, closed):
         "Return the SQL expression of the grade of the counts of a case"
         pool = Pool()
         Grading = pool.get('training.audit.grading')
-        shown = count.in_time + count.late + count.skipped
-        lacking = count.missing + count.evidence_missing
+        shown = Coalesce(count.in_time + count.late + count.skipped, 0)
+        lacking = Coalesce(count.missing + count.evidence_missing, 0)
+        # A first step that falls due is one step missing, not all of them
+        enough = closed | (lacking >= grading.nothing_done_steps)
         return Grading.sql_grade(grading, {
                 **{
                     name: Column(count, name) > 0 for name in [
                         'missing', 'evidence_missing', 'late', 'skipped']},
-                'nothing_done': (shown == 0) & (lacking > 0),
-                }, shown + lacking > 0)
+                'nothing_done': (shown == 0) & (lacking > 0) & enough,
+                }, applicable & (shown + lacking > 0))
 
     @classmethod
     def judged_query(cls, where=None):
@@ -147,7 +180,7 @@ class GradeMixin:
         pool = Pool()
         Grading = pool.get('training.audit.grading')
         settled, case, other = (cls.__table__() for _ in range(3))
-        grading = Grading.__table__()
+        grading, course = Grading.__table__(), cls._courses()
         if where is None:
             def where(case):
                 return case.id != Null
@@ -160,15 +193,19 @@ class GradeMixin:
                 settled.closed_conformity.as_('conformity'),
                 settled.closed_grade.as_('grade'),
                 where=where(settled) & (settled.closed_conformity != Null)),
-            count
-            .join(case, condition=case.id == count.case)
+            case
+            .join(course, condition=course.enrolment == case.enrolment)
+            .join(count, 'LEFT', condition=count.case == case.id)
             .join(grading, 'LEFT',
-                condition=grading.id == Grading.sql_valid_today(
-                    case.company))
+                condition=grading.id == Grading.sql_valid_at(
+                    case.company, Coalesce(case.closed_at, tools.now())))
             .select(
-                count.case.as_('id'),
+                case.id.as_('id'),
                 cls._sql_conformity(count).as_('conformity'),
-                cls._sql_grade(count, grading).as_('grade')),
+                cls._sql_grade(
+                    count, grading, Grading.sql_applies(grading, course),
+                    case.closed_at != Null).as_('grade'),
+                where=where(case) & (case.closed_conformity == Null)),
             all_=True)
 
     @classmethod

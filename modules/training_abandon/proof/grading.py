@@ -23,6 +23,11 @@ GRADES = [
     ('minor', "Minor Non-Conformity"),
     ('major', "Major Non-Conformity"),
     ]
+# What is found of a case, and of a session without any
+OF_CASE = ['missing', 'evidence_missing', 'late', 'skipped', 'nothing_done']
+OF_SESSION = ['no_measure', 'not_handled', 'no_sheet', 'nothing_shown']
+# The sessions of which something is shown
+GRADED_STATES = ['planned', 'running', 'done']
 _Company = namedtuple('_Company', ['id', 'timezone'])
 
 
@@ -70,6 +75,13 @@ class Grading(ValidityMixin, ModelSQL, ModelView):
         "Nothing Done",
         "The grade of a case of which no due step was done with evidence, "
         "nor skipped with a reason.")
+    nothing_done_steps = fields.Integer(
+        "Due Steps for Nothing Done", required=True,
+        domain=[
+            ('nothing_done_steps', '>=', 1),
+            ],
+        help="The number of due steps from which an open case is graded so; "
+        "a closed one always is.")
     no_measure = _grade(
         "No Measure",
         "The grade of a session without abandonment for which no measure "
@@ -104,6 +116,10 @@ class Grading(ValidityMixin, ModelSQL, ModelView):
         return 2
 
     @classmethod
+    def default_nothing_done_steps(cls):
+        return 2
+
+    @classmethod
     def check_modification(cls, mode, gradings, values=None, external=False):
         super().check_modification(
             mode, gradings, values=values, external=external)
@@ -114,6 +130,54 @@ class Grading(ValidityMixin, ModelSQL, ModelView):
                 raise AccessError(gettext(
                         'training_abandon.msg_grading_used',
                         grading=grading.rec_name))
+        if external and mode == 'create':
+            for grading in gradings:
+                grading._check_start()
+        elif external and mode == 'write' and values.get('end_date'):
+            for grading in gradings:
+                grading._check_end(values['end_date'])
+
+    def _check_start(self):
+        "Raise AccessError if it grades sessions that another has graded"
+        for session in self._ended():
+            if any(
+                    v.id != self.id and v.is_valid(session.end_date)
+                    for owner, versions in self.by_company()
+                    if owner.id == session.company.id for v in versions):
+                self._raise_past('start', session.end_date)
+
+    def _check_end(self, date):
+        "Raise AccessError if sessions that it has graded would have no grade"
+        for session in self._ended():
+            if session.end_date > date:
+                self._raise_past('end', session.end_date)
+
+    def _raise_past(self, name, date):
+        pool = Pool()
+        Lang = pool.get('ir.lang')
+        raise AccessError(gettext(
+                f'training_abandon.msg_grading_past_{name}',
+                grading=self.rec_name,
+                date=Lang.get().strftime(date)))
+
+    @without_check_access
+    def _ended(self):
+        "Return the last session of each company that ended in its days"
+        pool = Pool()
+        Company = pool.get('company.company')
+        Session = pool.get('training.session')
+        companies = (
+            [self.company] if self.company else Company.search([], order=[]))
+        sessions = []
+        for company in companies:
+            sessions += Session.search([
+                    ('company', '=', company.id),
+                    ('state', 'in', GRADED_STATES),
+                    ('end_date', '<', tools.today(company)),
+                    ('end_date', '>=', self.start_date or dt.date.min),
+                    ('end_date', '<=', self.end_date or dt.date.max),
+                    ], order=[('end_date', 'DESC')], limit=1)
+        return sessions
 
     @classmethod
     @without_check_access
@@ -123,7 +187,7 @@ class Grading(ValidityMixin, ModelSQL, ModelView):
         Case = pool.get('training.abandon.case')
         Sample = pool.get('training.audit.sample')
         return [
-            g for g in gradings if any(
+            g for g in gradings if g._ended() or any(
                 Model.search([('grading', '=', g.id)], limit=1)
                 for Model in [Case, Sample])]
 
@@ -179,16 +243,6 @@ class Grading(ValidityMixin, ModelSQL, ModelView):
             lambda day, owner: tools.utc_datetime(day, dt.time(), owner))
 
     @classmethod
-    def sql_valid_today(cls, company):
-        "Return that of the one valid today for the company"
-        now = tools.now()
-        return _first(
-            (company == owner.id, version.id)
-            for owner, versions in cls.by_company()
-            for version in versions
-            if version.is_valid(tools.local_date(now, owner)))
-
-    @classmethod
     def _sql_valid(cls, company, column, bound):
         whens = []
         for owner, versions in cls.by_company():
@@ -201,6 +255,11 @@ class Grading(ValidityMixin, ModelSQL, ModelView):
                         version.end + dt.timedelta(days=1), owner)
                 whens.append((condition, version.id))
         return _first(whens)
+
+    @classmethod
+    def sql_applies(cls, grading, course):
+        "Return the SQL expression that the indicator applies to the course"
+        return (course.days == Null) | (course.days > grading.days)
 
     @classmethod
     def sql_grade(cls, grading, found, judged):

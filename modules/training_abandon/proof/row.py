@@ -13,17 +13,30 @@ from sql.functions import Extract
 from trytond.model import ModelSQL, ModelView, fields
 from trytond.pool import Pool
 from trytond.pyson import Eval, If
-from trytond.transaction import Transaction
+from trytond.transaction import Transaction, without_check_access
 
 from .. import tools
 from ..home.figure import FigureMixin
-from .grading import GRADES
+from .grading import GRADED_STATES, GRADES
 
 # What is counted of the cases of a session, and of its monitoring
 OF_CASES = [
     'cases', 'missing', 'evidence_missing', 'late', 'minor', 'major']
 OF_MONITORING = ['not_handled', 'no_sheet']
 CASE_DOMAIN = [('state', '!=', 'cancelled')]
+NUMBERS = [
+    ('cases', "Cases"),
+    ('missing', "Step Missing"),
+    ('evidence_missing', "Evidence Missing"),
+    ('late', "Step Late"),
+    ('minor', "Minor"),
+    ('major', "Major"),
+    ('alerts', "Alerts Not Handled"),
+    ('follow_ups', "Follow-ups Not Done"),
+    ('no_sheet', "Sheets Not Closed"),
+    ('measured', "Sessions with Measures"),
+    ('sessions', "Sessions"),
+    ]
 
 
 def _count(string, help):
@@ -80,20 +93,22 @@ class RowMixin(FigureMixin):
         measured = measures.select(measures.session, distinct=True)
         monitoring = cls._monitoring_query()
         sheets = cls._sheets_query()
-        today = tools.now().date()
-        date = SQLCase(
-            (session.end_date < today, session.end_date), else_=today)
+        today = cls._by_company(session.company, tools.today)
+        has_ended = session.end_date < today
+        date = SQLCase((has_ended, session.end_date), else_=today)
         not_handled = Coalesce(monitoring.not_handled, 0)
         no_sheet = Coalesce(sheets.no_sheet, 0)
         no_measure = measured.session == Null
-        applies = (course.days == Null) | (course.days > grading.days)
+        # Nothing is to be shown before something is held
+        has_begun = has_ended | (no_sheet > 0)
         without = Grading.sql_grade(grading, {
-                'no_measure': no_measure,
+                'no_measure': no_measure & has_ended,
                 'not_handled': not_handled > 0,
                 'no_sheet': no_sheet > 0,
                 'nothing_shown': (
-                    no_measure & (Coalesce(sheets.held, 0) == 0)),
-                }, applies)
+                    no_measure & has_begun
+                    & (Coalesce(sheets.held, 0) == 0)),
+                }, Grading.sql_applies(grading, course))
         return (session
             .join(course, condition=course.id == session.course)
             .join(grading, 'LEFT', condition=grading.id
@@ -128,14 +143,31 @@ class RowMixin(FigureMixin):
     @classmethod
     def _where(cls, session):
         where = (
-            session.state.in_(['planned', 'running', 'done'])
-            & (session.start_date <= tools.now().date()))
+            session.state.in_(GRADED_STATES)
+            & (session.start_date
+                <= cls._by_company(session.company, tools.today)))
         start, end = cls._bounds()
         if start:
             where &= session.start_date >= start
         if end:
             where &= session.start_date <= end
         return where
+
+    @classmethod
+    def _by_company(cls, column, value):
+        "Return the SQL expression of the value of the company of the column"
+        pool = Pool()
+        Company = pool.get('company.company')
+        with without_check_access():
+            values = [
+                (column == c.id, value(c))
+                for c in Company.search([], order=[])]
+        return SQLCase(*values) if values else Null
+
+    @classmethod
+    def _midnight(cls, company):
+        "Return when the day of the company has begun, in UTC"
+        return tools.utc_datetime(tools.today(company), dt.time(), company)
 
     @classmethod
     def _bounds(cls):
@@ -151,8 +183,16 @@ class RowMixin(FigureMixin):
         pool = Pool()
         Case = pool.get('training.abandon.case')
         Enrolment = pool.get('training.enrolment')
-        judged = Case.judged_query(lambda case: case.state != 'cancelled')
+        Session = pool.get('training.session')
         case, enrolment = Case.__table__(), Enrolment.__table__()
+        session, enrolled = Session.__table__(), Enrolment.__table__()
+        enrolments = enrolled.select(
+            enrolled.id,
+            where=enrolled.session.in_(
+                session.select(session.id, where=cls._where(session))))
+        judged = Case.judged_query(
+            lambda case: (case.state != 'cancelled')
+            & case.enrolment.in_(enrolments))
 
         def count(condition):
             return Count(Literal(1), filter_=condition)
@@ -177,22 +217,23 @@ class RowMixin(FigureMixin):
         FollowUp = pool.get('training.follow_up')
         enrolment = Enrolment.__table__()
         alert, follow_up = Alert.__table__(), FollowUp.__table__()
-        day = dt.datetime.combine(tools.now().date(), dt.time())
         waiting = Union(
             alert.select(
                 alert.enrolment.as_('enrolment'), alert.id.as_('id'),
-                where=(alert.state == 'open') & (alert.first_seen < day)),
+                alert.first_seen.as_('at'), where=alert.state == 'open'),
             follow_up.select(
                 follow_up.enrolment.as_('enrolment'), follow_up.id.as_('id'),
+                follow_up.planned_at.as_('at'),
                 where=(follow_up.done_at == Null)
-                & (follow_up.cancelled_at == Null)
-                & (follow_up.planned_at < day)),
+                & (follow_up.cancelled_at == Null)),
             all_=True)
         return (waiting
             .join(enrolment, condition=enrolment.id == waiting.enrolment)
             .select(
                 enrolment.session.as_('session'),
                 Count(Literal(1)).as_('not_handled'),
+                where=waiting.at < cls._by_company(
+                    enrolment.company, cls._midnight),
                 group_by=[enrolment.session]))
 
     @classmethod
@@ -211,16 +252,54 @@ class RowMixin(FigureMixin):
             group_by=[slot.session])
 
     @classmethod
-    def opened(cls, rows):
-        return 'act_case_form', [
-            *CASE_DOMAIN, ['OR', *(r._domain() for r in rows)]]
+    def opened(cls, rows, number='cases'):
+        action, path, domain = cls._counted(number)
+        return action, ['OR', *(
+                [*r._sessions(path), *domain(r.company)] for r in rows)]
 
-    def _period(self, name):
-        "Return the domain of the period of the context on the field"
+    @classmethod
+    def _counted(cls, number):
+        """Return the name of the action of what the number counts, the path to
+        its sessions and the function of its domain for the company"""
+        case = 'act_case_form', 'enrolment.session.'
+        if number in {'minor', 'major'}:
+            return *case, lambda _: [*CASE_DOMAIN, ('grade', '=', number)]
+        elif number in {'missing', 'evidence_missing', 'late'}:
+            return *case, lambda _: [*CASE_DOMAIN, ('conformity', '=', number)]
+        elif number == 'alerts':
+            return 'act_alert_form', 'enrolment.session.', lambda company: [
+                ('state', '=', 'open'),
+                ('first_seen', '<', cls._midnight(company)),
+                ]
+        elif number == 'follow_ups':
+            return (
+                'act_follow_up_form', 'enrolment.session.', lambda company: [
+                    ('done_at', '=', None),
+                    ('cancelled_at', '=', None),
+                    ('planned_at', '<', cls._midnight(company)),
+                    ])
+        elif number == 'no_sheet':
+            return 'act_slot_form', 'session.', lambda _: [
+                ('state', 'in', ['planned', 'open']),
+                ('end_at', '<', tools.now()),
+                ]
+        elif number == 'measured':
+            return 'act_session_form', '', lambda _: [('measured', '=', True)]
+        elif number == 'sessions':
+            return 'act_session_form', '', lambda _: []
+        return *case, lambda _: CASE_DOMAIN
+
+    def _sessions(self, path):
+        "Return the domain of the sessions of the row, from the path on"
         return [
-            (name, operator, bound)
-            for bound, operator in zip(self._bounds(), ['>=', '<='])
-            if bound]
+            (f'{path}company', '=', self.company.id),
+            (f'{path}state', 'in', GRADED_STATES),
+            (f'{path}start_date', '<=', tools.today(self.company)),
+            *(
+                (f'{path}start_date', operator, bound)
+                for bound, operator in zip(self._bounds(), ['>=', '<='])
+                if bound),
+            ]
 
 
 class SessionConformity(RowMixin, ModelSQL, ModelView):
@@ -253,8 +332,8 @@ class SessionConformity(RowMixin, ModelSQL, ModelView):
     def get_rec_name(self, name):
         return self.session.rec_name if self.session else ''
 
-    def _domain(self):
-        return [('enrolment.session', '=', self.session.id)]
+    def _sessions(self, path):
+        return [*super()._sessions(path), (f'{path}id', '=', self.session.id)]
 
 
 class _SumMixin(RowMixin):
@@ -306,12 +385,9 @@ class CourseConformity(_SumMixin, ModelSQL, ModelView):
     def get_rec_name(self, name):
         return self.course.rec_name if self.course else ''
 
-    def _domain(self):
+    def _sessions(self, path):
         return [
-            ('company', '=', self.company.id),
-            ('enrolment.session.course', '=', self.course.id),
-            *self._period('enrolment.session.start_date'),
-            ]
+            *super()._sessions(path), (f'{path}course', '=', self.course.id)]
 
 
 class PeriodConformity(_SumMixin, ModelSQL, ModelView):
@@ -332,14 +408,12 @@ class PeriodConformity(_SumMixin, ModelSQL, ModelView):
     def get_label(self, name):
         return '{:04}-{:02}'.format(self.month // 12, self.month % 12 + 1)
 
-    def _domain(self):
+    def _sessions(self, path):
         start = dt.date(self.month // 12, self.month % 12 + 1, 1)
         return [
-            ('company', '=', self.company.id),
-            ('enrolment.session.start_date', '>=', start),
-            ('enrolment.session.start_date', '<',
-                start + relativedelta(months=1)),
-            *self._period('enrolment.session.start_date'),
+            *super()._sessions(path),
+            (f'{path}start_date', '>=', start),
+            (f'{path}start_date', '<', start + relativedelta(months=1)),
             ]
 
 

@@ -1,6 +1,7 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 "The cases that an auditor looks at, as they were when they were drawn"
+import hashlib
 import json
 import random
 import secrets
@@ -21,6 +22,7 @@ from .. import tools
 from ..exceptions import SampleError
 from ..rec_name import search_names
 from ..stored import SLICE, of_ids
+from .auditor import forget_samples
 from .grading import GRADES
 
 METHODS = [
@@ -31,13 +33,30 @@ LARGEST_SEED = 2 ** 31 - 1
 LARGEST_SAMPLE = 500
 # What is changed of a sample once it is drawn
 _OPEN_FIELDS = {'auditors', 'until'}
+# What others than the auditor change of a finding
+_ANSWER_FIELDS = {'answer', 'answered_on'}
 
 
 def draw(ids, size, seed):
     """Return the ids that the seed draws, in the order of the draw
 
-    Anybody draws the same ones with Python alone."""
+    Anybody draws with Python alone the same ones, or their numbers out of
+    those of the population in the order of the ids."""
     return random.Random(seed).sample(sorted(ids), size)
+
+
+def _numbers(ids):
+    "Return the numbers of the cases in their order, one on each line"
+    pool = Pool()
+    Case = pool.get('training.abandon.case')
+    case = Case.__table__()
+    cursor = Transaction().connection.cursor()
+    numbers = {}
+    for sub_ids in grouped_slice(ids, SLICE):
+        cursor.execute(*case.select(
+                case.id, case.number, where=of_ids(sub_ids)(case.id)))
+        numbers.update(cursor)
+    return '\n'.join(numbers[id_] for id_ in ids)
 
 
 class Sample(ModelSQL, ModelView):
@@ -75,6 +94,18 @@ class Sample(ModelSQL, ModelView):
         help="The number of cases that were left out because they had been "
         "cancelled.")
     population_ids = fields.Text("Population IDs", readonly=True)
+    population_numbers = fields.Text(
+        "Numbers of the Population", readonly=True,
+        help="The numbers of all the cases out of which the sample was "
+        "taken, in the order in which the seed draws them.")
+    population_sha256 = fields.Char(
+        "SHA-256 of the Population", readonly=True,
+        help="That of the numbers of the population, one on each line, when "
+        "the sample was drawn.")
+    earlier = fields.Integer(
+        "Earlier Samples", required=True, readonly=True,
+        help="The samples of days of the period that had been drawn "
+        "before.")
     drawn_at = fields.DateTime(
         "Drawn at", required=True, readonly=True,
         help="When the sample was made: it does not change any more.")
@@ -142,6 +173,11 @@ class Sample(ModelSQL, ModelView):
                         sample=sample.rec_name))
 
     @classmethod
+    def on_modification(cls, mode, samples, field_names=None):
+        super().on_modification(mode, samples, field_names=field_names)
+        forget_samples()
+
+    @classmethod
     def copy(cls, samples, default=None):
         for sample in samples:
             raise AccessError(gettext(
@@ -160,10 +196,21 @@ class Sample(ModelSQL, ModelView):
         Line = pool.get('training.audit.sample.line')
         company = Company(values['company'])
         grading = Grading.valid_at(company, tools.today(company))
+        earlier = cls.search([
+                ('company', '=', company.id),
+                ('start_date', '<=', values['end_date']),
+                ('end_date', '>=', values['start_date']),
+                ], count=True)
+        population = sorted(population)
+        numbers = _numbers(population)
         sample, = cls.create([{
                     **values,
                     'population': len(population),
-                    'population_ids': json.dumps(sorted(population)),
+                    'population_ids': json.dumps(population),
+                    'population_numbers': numbers,
+                    'population_sha256': hashlib.sha256(
+                        numbers.encode()).hexdigest(),
+                    'earlier': earlier,
                     'cancelled': cancelled,
                     'drawn_at': tools.now(),
                     'drawn_by': Transaction().user,
@@ -181,6 +228,10 @@ class Sample(ModelSQL, ModelView):
     @ModelView.button
     def draw_again(cls, samples):
         for sample in samples:
+            if sample.method != 'random':
+                raise SampleError(gettext(
+                        'training_abandon.msg_sample_not_random',
+                        sample=sample.rec_name))
             drawn = sample.again() == [line.case.id for line in sample.lines]
             if not drawn:
                 raise SampleError(gettext(
@@ -205,6 +256,16 @@ class SampleCourse(ModelSQL):
         super().__setup__()
         cls.__access__.add('sample')
 
+    @classmethod
+    def check_modification(cls, mode, links, values=None, external=False):
+        super().check_modification(
+            mode, links, values=values, external=external)
+        if external:
+            for link in links:
+                raise AccessError(gettext(
+                        'training_abandon.msg_sample_frozen',
+                        sample=link.sample.rec_name))
+
 
 class SampleUser(ModelSQL):
     __name__ = 'training.audit.sample-res.user'
@@ -218,6 +279,11 @@ class SampleUser(ModelSQL):
     def __setup__(cls):
         super().__setup__()
         cls.__access__.add('sample')
+
+    @classmethod
+    def on_modification(cls, mode, links, field_names=None):
+        super().on_modification(mode, links, field_names=field_names)
+        forget_samples()
 
 
 class SampleLine(ModelSQL, ModelView):
@@ -400,6 +466,11 @@ class Finding(ModelSQL, ModelView):
     found_on = fields.Date(
         "Found on", required=True, states=_states,
         help="The day on which the auditor found it.")
+    found_by = fields.Many2One(
+        'res.user', "Found by", required=True, readonly=True,
+        ondelete='RESTRICT',
+        help="The user who wrote the finding, and alone changes it until it "
+        "is answered.")
     answer = fields.Text(
         "Answer",
         help="What was done about it.  Do not write any health detail.")
@@ -425,6 +496,10 @@ class Finding(ModelSQL, ModelView):
         Date = pool.get('ir.date')
         return Date.today()
 
+    @classmethod
+    def default_found_by(cls):
+        return Transaction().user
+
     @fields.depends('line', '_parent_line.sample')
     def on_change_line(self):
         if self.line:
@@ -443,6 +518,20 @@ class Finding(ModelSQL, ModelView):
     @classmethod
     def search_rec_name(cls, name, clause):
         return search_names(cls, clause, 'line.rec_name')
+
+    @classmethod
+    def check_modification(cls, mode, findings, values=None, external=False):
+        super().check_modification(
+            mode, findings, values=values, external=external)
+        if not external or mode == 'create' or (
+                mode == 'write' and values.keys() <= _ANSWER_FIELDS):
+            return
+        for finding in findings:
+            if finding.answer or finding.found_by.id != Transaction().user:
+                raise AccessError(gettext(
+                        'training_abandon.msg_finding_other',
+                        finding=finding.rec_name,
+                        user=finding.found_by.rec_name))
 
 
 class DrawSample(Wizard):
@@ -499,6 +588,10 @@ class DrawSample(Wizard):
                         'training_abandon.msg_sample_size',
                         size=start.size or 0, population=len(ids),
                         largest=LARGEST_SAMPLE))
+            if start.seed is None or not 0 <= start.seed <= LARGEST_SEED:
+                raise SampleError(gettext(
+                        'training_abandon.msg_sample_seed',
+                        largest=LARGEST_SEED))
             return draw(ids, start.size, start.seed)
         chosen = [c.id for c in start.cases or []]
         if not 0 < len(chosen) <= LARGEST_SAMPLE:

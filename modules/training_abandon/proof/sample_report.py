@@ -28,10 +28,12 @@ class SampleReport(PDFReport):
                     'steps']),
             lines=cls._lines(sample),
             finding_headings=cls._headings(Finding, [
-                    'line', 'grade', 'text', 'found_on', 'answer',
+                    'line', 'grade', 'text', 'found_on', 'found_by', 'answer',
                     'answered_on']),
             findings_title=Sample.__names__('findings')['field'],
             findings=cls._findings(sample),
+            population_title=Sample.__names__('population')['field'],
+            population=', '.join(sample.population_numbers.splitlines()),
             no_finding=gettext('training_abandon.msg_sample_no_finding'),
             )
         return context
@@ -48,13 +50,16 @@ class SampleReport(PDFReport):
             'population': sample.population,
             'seed': sample.seed,
             'cancelled': sample.cancelled,
+            'earlier': sample.earlier,
+            'sha256': sample.population_sha256,
             'guide': sample.grading.rec_name if sample.grading else '',
             'date': cls.format_datetime(
                 sample.drawn_at, format='%x %H:%M',
                 timezone=sample.company.timezone),
             'user': sample.drawn_by.rec_name,
             }
-        names = [sample.method, 'cancelled', 'drawn']
+        names = [
+            sample.method, 'population', 'cancelled', 'drawn', 'earlier']
         if sample.grading:
             names.append('grading')
         return [
@@ -80,6 +85,6 @@ class SampleReport(PDFReport):
             return cls.format_date(value) if value else ''
         return [[
                 f.line.rec_name, f.grade_string, f.text, date(f.found_on),
-                f.answer or '', date(f.answered_on),
+                f.found_by.rec_name, f.answer or '', date(f.answered_on),
                 ] for f in sorted(
                 sample.findings, key=lambda f: (f.line.position, f.id))]

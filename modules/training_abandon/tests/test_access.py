@@ -153,6 +153,7 @@ def fill(company, session):
     Slot = pool.get('training.session.slot')
     Code = pool.get('training.external_code')
     Enrolment = pool.get('training.enrolment')
+    Finding = pool.get('training.audit.finding')
     Event = pool.get('training.improvement.event')
     FollowUp = pool.get('training.follow_up')
     Improvement = pool.get('training.improvement.action')
@@ -208,10 +209,13 @@ def fill(company, session):
             lambda report, data, **kwargs: ('pdf', b'%PDF')):
         run_wizard('training.abandon.case.certify', [case])
     Settlement.settle([case])
-    Sample.freeze({
+    sample = Sample.freeze({
             'company': company.id, 'start_date': DATE, 'end_date': DATE,
             'method': 'random', 'seed': 1,
             }, [case.id], [case.id], 0)
+    Finding.create([{
+                'sample': sample.id, 'line': sample.lines[0].id,
+                'grade': 'minor', 'text': "No call"}])
     Alert.raise_concern([enrolment], 'other', "Word")
     improvement, = Improvement.create([{'name': "Tutor", 'due_date': DATE}])
     Meeting.create([{'name': "Quality"}])
@@ -571,6 +575,7 @@ class RightsTestCase(DatabaseTestCase):
                                 g.id for g in w.groups)},
                         {
                             'training.abandon.case.conversation',
+                            'training.conformity.open',
                             'training.figure.open',
                             'training.follow_up.print',
                             'training.indicator.open',

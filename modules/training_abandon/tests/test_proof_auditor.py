@@ -4,15 +4,17 @@ from unittest.mock import patch
 
 from trytond.model import ModelSQL
 from trytond.model.exceptions import AccessError
-from trytond.modules.training_abandon.proof.auditor import READ, WRITTEN
+from trytond.modules.training_abandon.proof.auditor import (
+    ALWAYS_READ, OPEN_MODULES, READ, WRITTEN)
 from trytond.modules.training_abandon.reach import COMMON
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
-from trytond.transaction import Transaction
+from trytond.transaction import Transaction, without_check_access
 
 from .common import (
-    DATE, DAY, DatabaseTestCase, as_user, create_enrolments, create_party,
-    create_session, create_user, open_cases, run_wizard, set_up, today)
+    DATE, DAY, DatabaseTestCase, as_user, count_statements, create_enrolments,
+    create_party, create_session, create_user, open_cases, run_wizard, set_up,
+    today)
 from .test_access import fill
 from .test_proof_sample import DrawMixin
 from .test_risk_trainer import REFUSED
@@ -84,6 +86,120 @@ class AuditorTestCase(DrawMixin, DatabaseTestCase):
                             else:
                                 self.assertEqual(rights, expected.get(
                                         name.removeprefix('training.'), ''))
+
+    @with_transaction()
+    def test_modules(self):
+        "Test each model of all the modules, until the date and after it"
+        pool = Pool()
+        Access = pool.get('ir.model.access')
+        others = [
+            name for name, Model in sorted(pool.iterobject())
+            if issubclass(Model, ModelSQL)
+            and not name.startswith('training.')]
+        self.assertGreater(len(others), 100)
+        with set_up() as (company, session, prescriber):
+            user, *_ = self.build(company, session, prescriber)
+            for day, read in [
+                    (UNTIL, ALWAYS_READ | {'party.party'}),
+                    (UNTIL + DAY, ALWAYS_READ)]:
+                with today(day), as_user(user):
+                    for name, access in Access.get_access(others).items():
+                        with self.subTest(model=name, day=day):
+                            self.assertFalse(any(
+                                    access[m] for m in [
+                                        'write', 'create', 'delete']))
+                            if name.split('.')[0] not in OPEN_MODULES:
+                                self.assertEqual(
+                                    bool(access['read']), name in read)
+
+    @with_transaction()
+    def test_party(self):
+        "Test that the parties of the cases are named, and they alone"
+        pool = Pool()
+        Address = pool.get('party.address')
+        Contact = pool.get('party.contact_mechanism')
+        FollowUp = pool.get('training.follow_up')
+        Identifier = pool.get('party.identifier')
+        Party = pool.get('party.party')
+        Session = pool.get('training.session')
+        User = pool.get('res.user')
+        with set_up() as (company, session, prescriber):
+            user, case, hidden, _ = self.build(company, session, prescriber)
+            parent, trainer = create_party("Parent"), create_party("Trainer")
+            Session.write([session], {'trainers': [('add', [trainer.id])]})
+            FollowUp.create([{
+                        'company': company.id, 'case': case.id,
+                        'enrolment': case.enrolment.id,
+                        'party': parent.id, 'note': "Note"}])
+            party, other = case.trainee.party, hidden.trainee.party
+            Address.create([{'party': party.id, 'city': "Town"}])
+            Contact.create([{
+                        'party': party.id, 'type': 'email',
+                        'value': "trainee@example.com"}])
+            Identifier.create([{'party': party.id, 'code': "1"}])
+            mine = {party, prescriber, parent, trainer}
+            with as_user(user):
+                self.assertEqual(set(Party.search([])), mine)
+                with without_check_access():
+                    self.assertTrue(Party(party.id).audited)
+                    self.assertFalse(Party(other.id).audited)
+                    self.assertIn(
+                        other, Party.search([('audited', '=', False)]))
+                self.assertEqual(
+                    Party.read([party.id], ['rec_name'])[0]['rec_name'],
+                    party.rec_name)
+                calls = [
+                    lambda: Party.read([other.id], ['rec_name']),
+                    lambda: Party.read([company.party.id], ['rec_name']),
+                    lambda: Party.write([party], {'name': "Other"}),
+                    lambda: Party.delete([party]),
+                    lambda: Party.create([{'name': "Other"}]),
+                    lambda: Party.search([
+                            ('contact_mechanisms.value', '=', 'x')]),
+                    lambda: Party.export_data([party], ['addresses/city']),
+                    lambda: User.write([user], {'email': 'x@example.com'}),
+                    ]
+                for Model in [Address, Contact, Identifier]:
+                    calls += [
+                        lambda Model=Model: Model.search([]),
+                        lambda Model=Model: Model.create([
+                                {'party': party.id}]),
+                        ]
+                for record in [party.addresses[0],
+                        party.contact_mechanisms[0]]:
+                    Model = type(record)
+                    calls += [
+                        lambda Model=Model, id=record.id: Model.read(
+                            [id], ['rec_name']),
+                        lambda Model=Model, id=record.id: Model.write(
+                            [Model(id)], {'party': other.id}),
+                        lambda Model=Model, id=record.id: Model.delete(
+                            [Model(id)]),
+                        ]
+                for number, call in enumerate(calls):
+                    with self.subTest(call=number), \
+                            self.assertRaises(REFUSED):
+                        call()
+            with today(UNTIL + DAY), as_user(user), \
+                    self.assertRaises(REFUSED):
+                Party.search([])
+            with as_user(user), without_check_access():
+                User.set_preferences({'name': "Myself"})
+                self.assertEqual(User(user.id).name, "Myself")
+
+    @with_transaction()
+    def test_samples_statements(self):
+        "Test that the samples of an auditor are not asked for again"
+        pool = Pool()
+        Access = pool.get('ir.model.access')
+        with set_up() as (company, session, prescriber):
+            user, *_ = self.build(company, session, prescriber)
+            with as_user(user):
+                Access.get_access(['training.abandon.case'])
+                with count_statements() as statements:
+                    for _ in range(5):
+                        Access.get_access(['training.abandon.case'])
+            self.assertFalse(statements)
 
     @with_transaction()
     def test_hidden(self):

@@ -2,6 +2,7 @@
 # this repository contains the full copyright notices and license terms.
 import datetime as dt
 import random
+from contextlib import contextmanager
 
 from trytond.model.exceptions import AccessError
 from trytond.pool import Pool
@@ -17,6 +18,16 @@ LACKING = {'missing', 'evidence_missing'}
 GRADE_RANKS = ['conform', 'minor', 'major']
 
 
+@contextmanager
+def set_up_graded():
+    "Set up a session of a course to which the indicator applies"
+    pool = Pool()
+    Course = pool.get('training.course')
+    with set_up() as (company, session, prescriber):
+        Course.write([session.course], {'days': 3})
+        yield company, session, prescriber
+
+
 def get_grading():
     pool = Pool()
     Grading = pool.get('training.audit.grading')
@@ -29,11 +40,13 @@ def expected_grade(case, grading):
     found = [
         s.conformity for s in case.steps
         if s.conformity not in {'exempt', 'to_come'}]
-    if not found:
+    days = case.course.days
+    if not found or days is not None and days <= grading.days:
         return None
     grades = ['conform'] + [
         getattr(grading, c) for c in found if c != 'in_time']
-    if LACKING.issuperset(found):
+    if LACKING.issuperset(found) and (
+            case.closed_at or len(found) >= grading.nothing_done_steps):
         grades.append(grading.nothing_done)
     return max(grades, key=GRADE_RANKS.index)
 
@@ -79,7 +92,7 @@ class GradingTestCase(DatabaseTestCase):
         Grading = pool.get('training.audit.grading')
         numbers = random.Random(20260302)
         grades = set()
-        with set_up() as (company, session, prescriber):
+        with set_up_graded() as (company, session, prescriber):
             grading = get_grading()
             Grading.write([grading], {'skipped': 'minor', 'late': 'conform'})
             cases = open_cases(create_enrolments(session, 60, prescriber))
@@ -105,17 +118,160 @@ class GradingTestCase(DatabaseTestCase):
                     {c for c in cases if c.grade in {'minor', 'major'}})
                 self.assertFalse([
                         d for d in Case.stored_differences()
-                        if d[1] in {'closed_grade', 'grading'}])
+                        if d[1] in {'closed_grade', 'grading', 'applicable'}])
             self.assertLessEqual({
                     (c, g) for c in [False, True] for g in GRADE_RANKS},
                 grades)
+
+    @with_transaction()
+    def test_first_step(self):
+        "Test that a first step that falls due is one step missing"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        with set_up_graded() as (company, session, prescriber):
+            case, = open_cases(create_enrolments(session, 1, prescriber))
+            due = case.steps[0].late_from
+            second = case.steps[1]
+            table = second.__table__()
+            Transaction().connection.cursor().execute(*table.update(
+                    [table.late_from], [due + DAY * 9],
+                    where=table.id == second.id))
+            Transaction().cache.clear()
+            Transaction().counter += 1
+            for day, found, grade in [
+                    (due.date() - DAY * 2, 0, None),
+                    (due.date() + DAY, 1, 'minor'),
+                    (due.date() + DAY * 90, 8, 'major')]:
+                with self.subTest(day=day), today(day):
+                    case = Case(case.id)
+                    self.assertEqual(sum(
+                            s.conformity == 'missing' for s in case.steps),
+                        found)
+                    self.assertEqual(case.grade, grade)
+                Transaction().cache.clear()
+                Transaction().counter += 1
+            with today(due.date() + DAY):
+                Case.cancel([Case(case.id)])
+                self.assertIn(
+                    Case(case.id).closed_grade, {None, 'major'})
+
+    @with_transaction()
+    def test_short_course(self):
+        "Test that a course that is too short is not graded, now nor later"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Course = pool.get('training.course')
+        Row = pool.get('training.conformity.session')
+        with set_up_graded() as (company, session, prescriber):
+            Course.write([session.course], {'days': 2})
+            open_, closed = open_cases(
+                create_enrolments(session, 2, prescriber))
+            type(session).plan([type(session)(session.id)])
+            with today(AFTER):
+                run_wizard(
+                    'training.abandon.case.skip', [closed], reason="Told")
+                Case.cancel([Case(closed.id)])
+                closed = Case(closed.id)
+                self.assertIsNone(Case(open_.id).grade)
+                self.assertIsNone(closed.closed_grade)
+                self.assertEqual(closed.grading, get_grading())
+                row, = Row.search([])
+                self.assertEqual((row.cases, row.grade), (1, None))
+
+                Course.write([session.course], {'days': 3})
+                Case.store()
+                self.assertEqual(Case(open_.id).grade, 'major')
+                self.assertIsNone(Case(closed.id).closed_grade)
+                row, = Row.search([])
+                self.assertEqual((row.major, row.grade), (1, 'major'))
+
+    @with_transaction()
+    def test_pending(self):
+        "Test that what time still changes is graded as when it was closed"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Grading = pool.get('training.audit.grading')
+        Step = pool.get('training.abandon.case.step')
+        with set_up_graded() as (company, session, prescriber):
+            grading = get_grading()
+            case, = open_cases(create_enrolments(session, 1, prescriber))
+            with today(AFTER):
+                self.step_at_random([case], random.Random(1))
+                Step.write(list(case.steps), {'evidence': 'pending'})
+                Case.write([Case(case.id)], {
+                        'closed_at': dt.datetime.combine(
+                            AFTER, dt.time(10))})
+            Grading.write([grading], {'end_date': AFTER, 'missing': 'minor'})
+            Grading.copy([grading], {
+                    'guide': 'V10', 'start_date': AFTER + DAY,
+                    'end_date': None, 'missing': 'major', 'late': 'major',
+                    'evidence_missing': 'major', 'skipped': 'major'})
+            cursor = Transaction().connection.cursor()
+            table = Case.__table__()
+            cursor.execute(*table.update([
+                        table.closed_conformity, table.closed_grade,
+                        table.grading], [None] * 3,
+                    where=table.id == case.id))
+            step = Step.__table__()
+            cursor.execute(*step.update(
+                    [step.state, step.evidence], ['todo', 'none'],
+                    where=step.case == case.id))
+            first = case.steps[0]
+            cursor.execute(*step.update(
+                    [step.state], ['skipped'], where=step.id == first.id))
+            Transaction().cache.clear()
+            Transaction().counter += 1
+            for day in [AFTER, AFTER + DAY * 5]:
+                with today(day):
+                    self.assertEqual(Case(case.id).grade, 'minor')
+                Transaction().cache.clear()
+
+    @with_transaction()
+    def test_ended(self):
+        "Test that the sessions that have ended are not graded anew"
+        pool = Pool()
+        Grading = pool.get('training.audit.grading')
+        Row = pool.get('training.conformity.session')
+        with set_up_graded() as (company, session, _):
+            grading = get_grading()
+            type(session).plan([session])
+            user = create_user('head', company, 'training_admin')
+            values = {
+                'guide': 'V10', 'start_date': session.end_date,
+                'company': company.id}
+            with today(session.end_date), as_user(user):
+                Grading.write([Grading(grading.id)], {'no_sheet': 'conform'})
+            with today(session.end_date + DAY):
+                row, = Row.search([])
+                before = row.grade
+                with as_user(user):
+                    for call in [
+                            lambda: Grading.write([Grading(grading.id)], {
+                                    'no_sheet': 'major'}),
+                            lambda: Grading.write([Grading(grading.id)], {
+                                    'end_date': session.end_date - DAY}),
+                            lambda: Grading.delete([Grading(grading.id)]),
+                            lambda: Grading.copy([grading], values),
+                            lambda: Grading.copy(
+                                [grading], {**values, 'start_date': None}),
+                            ]:
+                        with self.assertRaises(AccessError):
+                            call()
+                    Grading.write([Grading(grading.id)], {
+                            'end_date': session.end_date})
+                    Grading.copy([grading], {
+                            **values, 'end_date': None,
+                            'start_date': session.end_date + DAY,
+                            'no_sheet': 'major', 'no_measure': 'major'})
+                row, = Row.search([])
+                self.assertEqual(row.grade, before)
 
     @with_transaction()
     def test_statements(self):
         "Test that many cases are graded by as many statements as few"
         pool = Pool()
         Case = pool.get('training.abandon.case')
-        with set_up() as (company, session, prescriber):
+        with set_up_graded() as (company, session, prescriber):
             cases = open_cases(create_enrolments(session, 90, prescriber))
             counts = []
             for number in [10, 90]:
@@ -133,7 +289,7 @@ class GradingTestCase(DatabaseTestCase):
         pool = Pool()
         Case = pool.get('training.abandon.case')
         Grading = pool.get('training.audit.grading')
-        with set_up() as (company, session, _):
+        with set_up_graded() as (company, session, _):
             first, second = open_cases(create_enrolments(session, 2))
             grading = get_grading()
             with today(AFTER):
@@ -168,7 +324,7 @@ class GradingTestCase(DatabaseTestCase):
         pool = Pool()
         Case = pool.get('training.abandon.case')
         Grading = pool.get('training.audit.grading')
-        with set_up() as (company, session, _):
+        with set_up_graded() as (company, session, _):
             grading = get_grading()
             company.timezone = 'Europe/Paris'
             company.save()
@@ -201,7 +357,7 @@ class GradingTestCase(DatabaseTestCase):
         pool = Pool()
         Case = pool.get('training.abandon.case')
         Grading = pool.get('training.audit.grading')
-        with set_up() as (company, session, _):
+        with set_up_graded() as (company, session, _):
             grading = get_grading()
             Grading.write([grading], {'end_date': grading.start_date})
             case, = open_cases(create_enrolments(session))
@@ -222,7 +378,7 @@ class GradingTestCase(DatabaseTestCase):
         "Test that a case open again is graded again"
         pool = Pool()
         Case = pool.get('training.abandon.case')
-        with set_up() as (company, session, _):
+        with set_up_graded() as (company, session, _):
             case, = open_cases(create_enrolments(session))
             run_wizard('training.abandon.case.skip', [case], reason="Told")
             Case.cancel([Case(case.id)])

@@ -2,14 +2,16 @@
 # this repository contains the full copyright notices and license terms.
 import datetime as dt
 import random
+from collections import defaultdict
 
 from trytond.pool import Pool
+from trytond.pyson import PYSONDecoder
 from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
 from .common import (
-    DATE, DAY, as_user, count_statements, create_enrolments, create_session,
-    create_user, open_cases, set_up, today)
+    DATE, DAY, as_user, at, count_statements, create_enrolments,
+    create_session, create_user, open_cases, set_up, today)
 from .test_proof_grading import (
     AFTER, GRADE_RANKS, GradingTestCase, expected_grade, get_grading)
 
@@ -62,7 +64,8 @@ class RowTestCase(GradingTestCase):
                 session.course.days is None or session.course.days > 2):
             found = ['conform']
             if not session.measured:
-                found.append(grading.no_measure)
+                if session.end_date < AFTER:
+                    found.append(grading.no_measure)
                 if not held:
                     found.append(grading.nothing_shown)
             if waiting:
@@ -150,11 +153,14 @@ class RowTestCase(GradingTestCase):
                         self.assertEqual(row.start_date, session.start_date)
                         grades.add((bool(row.cases), row.grade))
                 self.assertEqual(len(rows), len(sessions))
-                # The shortest ones are graded by their cases only
+                # The shortest ones are not graded
                 self.assertLessEqual({
-                        (True, 'minor'), (True, 'major'), (False, 'minor'),
+                        (True, 'major'), (True, None), (False, 'minor'),
                         (False, 'major'), (False, 'conform'), (False, None)},
                     grades)
+                self.assertFalse([
+                        r for r in rows.values()
+                        if r.course.days == 2 and r.grade])
 
     @with_transaction()
     def test_sums(self):
@@ -206,6 +212,128 @@ class RowTestCase(GradingTestCase):
                         self.assertEqual(action, 'act_case_form')
                         self.assertEqual(
                             Case.search(domain, count=True), row.cases)
+
+    def opened(self, row, number, context):
+        "Return the number of records that the wizard opens"
+        pool = Pool()
+        Open = pool.get('training.conformity.open', type='wizard')
+        with Transaction().set_context(
+                **context, active_model=row.__name__, active_id=row.id,
+                active_ids=[row.id]):
+            session_id, _, _ = Open.create()
+            (action, _), = Open.execute(
+                session_id, {'start': {'number': number}}, 'open_')['actions']
+        Model = pool.get(action['res_model'])
+        return Model.search(
+            PYSONDecoder({}).decode(action['pyson_domain']), count=True)
+
+    @with_transaction()
+    def test_open_numbers(self):
+        "Test that each number of a row opens what it counts"
+        pool = Pool()
+        Session = pool.get('training.session')
+        with set_up() as (company, session, prescriber):
+            sessions = self.build(company, session, prescriber)
+            # Neither those to come nor those cancelled are counted
+            for other in sessions[:2]:
+                Session.copy([other], {
+                        'start_date': AFTER + DAY * 9,
+                        'end_date': AFTER + DAY * 12})
+            cancelled = sessions[9]
+            table = Session.__table__()
+            Transaction().connection.cursor().execute(*table.update(
+                    [table.state], ['cancelled'],
+                    where=table.id == cancelled.id))
+            later = create_session(company, AFTER + DAY * 20, days=3)
+            later.course = sessions[1].course
+            later.save()
+            open_cases(create_enrolments(later, 1, prescriber))
+            Transaction().cache.clear()
+            opened = defaultdict(int)
+            with today(AFTER):
+                for context in [{}, {'end_date': DATE + DAY * 15}]:
+                    for name in ['session', 'course', 'period']:
+                        for row in self.rows(name, **context):
+                            counts = {
+                                **{n: getattr(row, n) for n in COUNTS},
+                                'no_sheet': row.no_sheet,
+                                'measured': int(row.measured),
+                                'sessions': getattr(row, 'sessions', 1),
+                                }
+                            for number, count in counts.items():
+                                with self.subTest(
+                                        row=name, number=number):
+                                    self.assertEqual(
+                                        self.opened(row, number, context),
+                                        count)
+                                opened[number] += count
+                            monitoring = sum(
+                                self.opened(row, n, context)
+                                for n in ['alerts', 'follow_ups'])
+                            self.assertEqual(monitoring, row.not_handled)
+                            opened['not_handled'] += monitoring
+            # late and evidence_missing are rare
+            for number in [
+                    'cases', 'missing', 'major', 'no_sheet', 'measured',
+                    'not_handled']:
+                self.assertTrue(opened[number], number)
+
+    @with_transaction()
+    def test_first_day(self):
+        "Test that nothing is to be shown of a session before it is held"
+        pool = Pool()
+        Grading = pool.get('training.audit.grading')
+        with set_up() as (company, _, _):
+            session = create_session(company, days=3)
+            type(session).plan([session])
+            Grading.write([get_grading()], {'no_sheet': 'conform'})
+            for day, time, grade in [
+                    (DATE, dt.time(8), 'conform'),
+                    (DATE, dt.time(20), 'major'),
+                    (DATE + DAY * 9, dt.time(8), 'major')]:
+                with self.subTest(day=day, time=time), today(day, time=time):
+                    row = [
+                        r for r in self.rows('session')
+                        if r.session == session][0]
+                    self.assertEqual(row.grade, grade)
+            # What is held is shown, and a measure may be taken until the end
+            Grading.write([get_grading()], {'nothing_shown': 'conform'})
+            for day, grade in [
+                    (DATE, 'conform'), (session.end_date, 'conform'),
+                    (session.end_date + DAY, 'minor')]:
+                with self.subTest(day=day), today(day):
+                    row = [
+                        r for r in self.rows('session')
+                        if r.session == session][0]
+                    self.assertEqual(row.grade, grade)
+
+    @with_transaction()
+    def test_zone(self):
+        "Test that the days are those of the company"
+        pool = Pool()
+        Alert = pool.get('training.alert')
+        with set_up() as (company, session, _):
+            type(session).plan([session])
+            company.timezone = 'Europe/Paris'
+            company.save()
+            enrolment, = create_enrolments(session)
+            # It is 00:30 in Paris, on the first day
+            night = dt.datetime.combine(DATE - DAY, dt.time(23, 30))
+            with today(DATE), at(night):
+                row, = self.rows('session')
+                self.assertEqual(row.session, session)
+                Alert.raise_concern([enrolment], 'other', "Word")
+                row, = self.rows('session')
+                self.assertEqual(row.not_handled, 0)
+            with today(DATE), at(night + DAY - dt.timedelta(hours=1)):
+                row, = self.rows('session')
+                self.assertEqual(row.not_handled, 0)
+            with today(DATE + DAY), at(night + DAY):
+                row, = self.rows('session')
+                self.assertEqual(row.not_handled, 1)
+                self.assertEqual(self.opened(row, 'alerts', {}), 1)
+            with today(DATE - DAY), at(night - dt.timedelta(hours=1)):
+                self.assertFalse(self.rows('session'))
 
     @with_transaction()
     def test_statements(self):

@@ -1,6 +1,7 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 import datetime as dt
+import hashlib
 import json
 import random
 from io import BytesIO
@@ -50,7 +51,17 @@ class SampleTestCase(DrawMixin, DatabaseTestCase):
             self.assertEqual(sample.cancelled, 1)
             self.assertEqual(json.loads(sample.population_ids), ids)
             self.assertEqual(list(sample.courses), [session.course])
+            # Anybody draws again from what is printed
+            numbers = sample.population_numbers.splitlines()
+            self.assertEqual(
+                random.Random(1234).sample(numbers, 7),
+                [line.case.number for line in sample.lines])
+            self.assertEqual(
+                sample.population_sha256, hashlib.sha256(
+                    '\n'.join(numbers).encode()).hexdigest())
+            self.assertEqual(sample.earlier, 0)
             again = self.draw(company, size=7, seed=1234)
+            self.assertEqual(again.earlier, 1)
             self.assertEqual([line.case.id for line in again.lines], drawn)
             other = self.draw(company, size=7, seed=1235)
             self.assertNotEqual(
@@ -94,10 +105,13 @@ class SampleTestCase(DrawMixin, DatabaseTestCase):
         "Test that nothing changes of a sample"
         pool = Pool()
         Case = pool.get('training.abandon.case')
+        Course = pool.get('training.course')
         Grading = pool.get('training.audit.grading')
+        Link = pool.get('training.audit.sample-training.course')
         Line = pool.get('training.audit.sample.line')
         Sample = pool.get('training.audit.sample')
         with set_up() as (company, session, prescriber):
+            Course.write([session.course], {'days': 3})
             cases = open_cases(create_enrolments(session, 2, prescriber))
             with today(DATE + DAY * 60):
                 sample = self.draw(company, size=2, seed=1)
@@ -140,6 +154,25 @@ class SampleTestCase(DrawMixin, DatabaseTestCase):
                             ]:
                         with self.assertRaises(AccessError):
                             call()
+            link, = Link.search([])
+            other = create_session(company).course
+            for group in ['training', 'training_admin']:
+                with as_user(create_user(group, company, group)):
+                    for call in [
+                            lambda: Link.write(
+                                [Link(link.id)], {'course': other.id}),
+                            lambda: Link.delete([Link(link.id)]),
+                            lambda: Link.create([{
+                                        'sample': sample.id,
+                                        'course': other.id}]),
+                            lambda: Sample.write([Sample(sample.id)], {
+                                    'courses': [('add', [other.id])]}),
+                            ]:
+                        with self.subTest(group=group), \
+                                self.assertRaises(AccessError):
+                            call()
+            self.assertEqual(
+                list(Sample(sample.id).courses), [session.course])
             with as_user(user):
                 with self.assertRaises(AccessError):
                     Line.create([{
@@ -150,6 +183,7 @@ class SampleTestCase(DrawMixin, DatabaseTestCase):
                                 'company': company.id, 'start_date': DATE,
                                 'end_date': DATE, 'method': 'chosen',
                                 'population': 1, 'cancelled': 0,
+                                'earlier': 0,
                                 'drawn_at': dt.datetime(2026, 3, 2),
                                 'drawn_by': user.id}])
 
@@ -168,6 +202,9 @@ class SampleTestCase(DrawMixin, DatabaseTestCase):
                 [cases[0], cases[2]])
             self.assertIsNone(sample.seed)
             self.assertEqual(sample.population, 4)
+            with self.assertRaises(SampleError) as raised:
+                sample.draw_again([sample])
+            self.assertIn('chosen', str(raised.exception))
             for chosen in [[], [cases[0].id, strange.id]]:
                 with self.assertRaises(SampleError):
                     self.draw(
@@ -185,6 +222,8 @@ class SampleTestCase(DrawMixin, DatabaseTestCase):
                     ({'size': 0}, 'out of 3'),
                     ({'size': -1}, 'out of 3'),
                     ({'size': None}, 'out of 3'),
+                    ({'seed': None}, 'Enter a seed'),
+                    ({'seed': -1}, 'Enter a seed'),
                     ({'start_date': DATE - DAY * 9, 'end_date': DATE - DAY},
                         'extend the period'),
                     ]:
@@ -220,6 +259,78 @@ class SampleTestCase(DrawMixin, DatabaseTestCase):
                         [Finding(finding.id)], {'answer': "Other"})
 
     @with_transaction()
+    def test_finding_other(self):
+        "Test that the provider answers what an auditor found, and no more"
+        pool = Pool()
+        Finding = pool.get('training.audit.finding')
+        Sample = pool.get('training.audit.sample')
+        with set_up() as (company, session, _):
+            cases = open_cases(create_enrolments(session, 2))
+            auditor = create_user('auditor', company, 'auditor')
+            sample = self.draw(
+                company, method='chosen', courses=[session.course.id],
+                cases=[c.id for c in cases], auditors=[auditor.id],
+                until=DATE + DAY * 9)
+            with as_user(auditor):
+                finding, = Finding.create([{
+                            'sample': sample.id,
+                            'line': sample.lines[0].id,
+                            'grade': 'major', 'text': "No call"}])
+            self.assertEqual(finding.found_by, auditor)
+            users = [
+                create_user('quality', company, 'training'),
+                create_user('head', company, 'training', 'training_admin')]
+            for user in users:
+                calls = [
+                    lambda: Finding.delete([Finding(finding.id)]),
+                    lambda: Finding.write(
+                        [Finding(finding.id)], {'found_by': user.id}),
+                    lambda: Finding.create([{
+                                'sample': sample.id,
+                                'line': sample.lines[0].id,
+                                'grade': 'minor', 'text': "No",
+                                'found_by': auditor.id}]),
+                    ]
+                for values in [
+                        {'grade': 'conform'}, {'text': "Other"},
+                        {'line': sample.lines[1].id}, {'found_on': DATE},
+                        {'text': "Other", 'answer': "Called"}]:
+                    calls += [
+                        lambda values=values: Finding.write(
+                            [Finding(finding.id)], values),
+                        lambda values=values: Sample.write(
+                            [Sample(sample.id)], {'findings': [
+                                    ('write', [finding.id], values)]}),
+                        ]
+                calls.append(lambda: Sample.write(
+                        [Sample(sample.id)], {
+                            'findings': [('delete', [finding.id])]}))
+                for number, call in enumerate(calls):
+                    with as_user(user), self.subTest(
+                            user=user.login, call=number), \
+                            self.assertRaises(AccessError):
+                        call()
+                with as_user(user):
+                    Finding.write([Finding(finding.id)], {
+                            'answer': "Called", 'answered_on': DATE})
+                    Finding.write([Finding(finding.id)], {'answer': None})
+            finding = Finding(finding.id)
+            self.assertEqual(
+                (finding.grade, finding.text, finding.line),
+                ('major', "No call", sample.lines[0]))
+            with as_user(users[1]):
+                own, = Finding.create([{
+                            'sample': sample.id,
+                            'line': sample.lines[0].id,
+                            'grade': 'minor', 'text': "No"}])
+                Finding.write([own], {'answer': "Yes", 'answered_on': DATE})
+                with self.assertRaises(AccessError):
+                    Finding.delete([Finding(own.id)])
+                Finding.write([Finding(own.id)], {
+                        'answer': None, 'answered_on': None})
+                Finding.delete([Finding(own.id)])
+
+    @with_transaction()
     def test_report(self):
         "Test that the printed sample tells the draw, the cases, the findings"
         pool = Pool()
@@ -242,6 +353,9 @@ class SampleTestCase(DrawMixin, DatabaseTestCase):
             content = ZipFile(BytesIO(documents[0])).read(
                 'content.xml').decode()
             for words in [
-                    "seed 99", sample.lines[1].case.number, "No call",
+                    "seed 99", sample.population_sha256,
+                    ', '.join(sample.population_numbers.splitlines()),
+                    "drawn before: 0", sample.findings[0].found_by.rec_name,
+                    sample.lines[1].case.number, "No call",
                     "at all", session.course.name, company.party.name]:
                 self.assertIn(words, content)

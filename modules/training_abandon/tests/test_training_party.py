@@ -53,6 +53,8 @@ KEPT = {
     ('training.alert', 'fingerprint'),
     ('training.alert', 'slot_ids'),
     ('training.audit.sample', 'population_ids'),
+    ('training.audit.sample', 'population_numbers'),
+    ('training.audit.sample', 'population_sha256'),
     ('training.audit.sample.line', 'step_conformities'),
     ('training.calendar.feed', 'content_hash'),
     ('training.enrolment', 'number'),
