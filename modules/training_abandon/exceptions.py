@@ -214,3 +214,7 @@ class SettlementPostedWarning(UserWarning):
 
 class CompletionCertificateError(UserError):
     pass
+
+
+class ImprovementWarning(UserWarning):
+    pass

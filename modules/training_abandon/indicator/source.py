@@ -12,7 +12,11 @@ from trytond.pool import Pool
 from trytond.transaction import Transaction
 
 from ..access_value import check_ids
+from .enrolment import sql_start
+from .start import abandoned
 
+# The key of what has none: no record has such an id
+NONE = 2 ** 30
 # What is counted of the cases, by ground
 GROUNDS = {
     'abandoned': ['abandonment'],
@@ -26,11 +30,16 @@ GROUNDS = {
     'postponed': ['postponed'],
     }
 MEDIANS = ['contact_days', 'decision_days']
+# The numbers of the cases of which they are the medians
+COUNTED = {
+    'contact_days': 'contact_cases',
+    'decision_days': 'decision_cases',
+    }
 # What is also told of the previous period
 PREVIOUS = {
-    'started', 'hours_held', 'hours_attended', 'decided', 'abandoned',
-    'prevented', 'steps_due', 'steps_on_time', 'asked', 'answered', 'alerts',
-    'alerts_right'}
+    'started', 'left', 'hours_held', 'hours_attended', 'decided',
+    'abandoned', 'prevented', 'steps_due', 'steps_on_time', 'asked',
+    'answered', 'alerts', 'alerts_right'}
 # The way from the models to their enrolment
 PATHS = {
     'enrolment': '',
@@ -65,8 +74,6 @@ class Source:
     name = None
     # The tables that name the others, besides those of the enrolment
     path = {}
-    # The name of the table with the owner
-    owned = 'case'
 
     def __init__(self, window):
         self.window = window
@@ -86,9 +93,9 @@ class Source:
             self.join(name, table, table.id == Column(parent, name))
         return self.tables[name]
 
-    def join(self, name, table, condition):
+    def join(self, name, table, condition, type_='INNER'):
         self.tables[name] = table
-        self.item = self.item.join(table, condition=condition)
+        self.item = self.item.join(table, type_, condition=condition)
 
     @property
     def date(self):
@@ -120,18 +127,24 @@ class Source:
         "Return the query of the company, the key and the values of the rows"
         where = self.where()
         return self.item.select(
-            self.company.as_('company'), key.as_('key'),
+            self.company.as_('company'), Coalesce(key, NONE).as_('key'),
             self.is_current.as_('current'),
             *(value.as_(name) for name, value in values.items()),
-            where=where & (key != Null))
+            where=where)
 
-    def query(self, get_key):
+    def query(self, get_key, tell=None):
         """Return the query of the measures by company and key
 
-        get_key returns the key from the source."""
+        get_key returns the key from the source, and tell the rows with the
+        keys that are told from those with their id."""
         key = get_key(self)
         counts, sums = self.measures()
-        rows = self.rows(key, {**counts, **sums})
+        values = {**counts, **sums}
+        if tell:
+            rows = tell(self.rows(
+                    key, {'id': self.table(self.name).id, **values}))
+        else:
+            rows = self.rows(key, values)
         columns = []
         for name in [*counts, *sums]:
             def measure(condition):
@@ -159,7 +172,11 @@ class Enrolments(Source):
 
     def measures(self):
         enrolment = self.table('enrolment')
-        return {'started': Literal(True)}, {
+        start = sql_start(enrolment)
+        return {
+            'started': start,
+            'left': start & enrolment.id.in_(abandoned()),
+            }, {
             name: _hours(Column(enrolment, name))
             for name in ['hours_held', 'hours_attended']}
 
@@ -176,7 +193,7 @@ class Cases(Source):
     def where(self):
         case = self.table('case')
         return super().where() & (case.state != 'cancelled') & (
-            case.ground != 'unfounded')
+            case.decision != Null) & (case.ground != 'unfounded')
 
     def measures(self):
         case = self.table('case')
@@ -184,6 +201,10 @@ class Cases(Source):
             name: case.ground.in_(grounds)
             for name, grounds in GROUNDS.items()}
         return {'decided': Literal(True), **counts}, {}
+
+    @property
+    def owner(self):
+        return self.table('case').decided_owner
 
 
 class Losses(Cases):
@@ -209,9 +230,11 @@ class Losses(Cases):
                 & (company.currency == settlement.currency))
             .select(
                 settlement.case, settlement.undelivered_amount,
+                settlement.id.as_('settlement'),
                 where=settlement.id.in_(last)))
         self.item = self.item.join(
             settlement, 'LEFT', condition=settlement.case == case.id)
+        self.settlement = settlement.settlement
         missed = _hours(enrolment.agreed_hours) - _hours(
             enrolment.hours_attended)
         return {}, {
@@ -219,11 +242,27 @@ class Losses(Cases):
             'revenue_lost': settlement.undelivered_amount,
             }
 
+    @classmethod
+    def opened(cls, window, name):
+        "Return the ids of the cases or of the settlements that are added up"
+        source = cls(window)
+        _, sums = source.measures()
+        ids = {
+            'hours_lost': source.table('case').id,
+            'revenue_lost': source.settlement,
+            }
+        rows = source.rows(ids[name], {'value': sums[name]})
+        cursor = Transaction().connection.cursor()
+        cursor.execute(*rows.select(
+                rows.key, where=rows.current & (rows.value != 0),
+                order_by=[rows.key]))
+        return [id_ for id_, in cursor]
+
 
 class Medians(Cases):
     "The days from the first absence to what is done"
 
-    def query(self, get_key):
+    def query(self, get_key, tell=None):
         case = self.table('case')
         rows = self.rows(
             get_key(self), {name: Column(case, name) for name in MEDIANS})
@@ -241,6 +280,8 @@ class Medians(Cases):
         return ranked.select(
             ranked.company.as_('company'), ranked.key.as_('key'),
             *(_median(ranked, name).as_(name) for name in MEDIANS),
+            *(Count(Column(ranked, name)).as_(COUNTED[name])
+                for name in MEDIANS),
             group_by=[ranked.company, ranked.key])
 
 
@@ -265,6 +306,11 @@ class Steps(Source):
     def company(self):
         return self.table('case').company
 
+    @property
+    def owner(self):
+        case = self.table('case')
+        return Coalesce(case.decided_owner, case.owner)
+
     def where(self):
         return super().where() & (self.table('case').state != 'cancelled')
 
@@ -284,17 +330,22 @@ class Steps(Source):
 
 
 class Alerts(Source):
-    "The alerts that are closed, on the day they were raised"
+    "The alerts that were answered, on the day they were raised"
     name = 'alert'
     path = {'enrolment': 'alert'}
-    owned = 'alert'
 
     @property
     def date(self):
-        return self.table('alert').first_seen
+        return self.table('alert').raised_on
+
+    @property
+    def owner(self):
+        return self.table('alert').owner
 
     def where(self):
-        return super().where() & (self.table('alert').state != 'open')
+        alert = self.table('alert')
+        return super().where() & (alert.state != 'open') & (
+            alert.withdrawn == Literal(False))
 
     def measures(self):
         alert, case = self.table('alert'), Source.new_table('case')
@@ -302,7 +353,8 @@ class Alerts(Source):
             case, 'LEFT', condition=case.id == alert.case)
         return {
             'alerts': Literal(True),
-            'alerts_right': (case.id != Null) & (case.state != 'cancelled')
+            'alerts_right': (alert.state == 'handled')
+            & (Coalesce(case.state, '') != 'cancelled')
             & (Coalesce(case.ground, '') != 'unfounded'),
             }, {}
 
