@@ -11,7 +11,7 @@ from trytond.model import ModelView, fields
 from trytond.modules.company import CompanyReport
 from trytond.pool import Pool
 from trytond.pyson import Bool, Eval, If
-from trytond.transaction import Transaction, check_access
+from trytond.transaction import Transaction, check_access, without_check_access
 from trytond.wizard import (
     Button, StateReport, StateTransition, StateView, Wizard)
 
@@ -298,9 +298,11 @@ class _PublishedMixin(_ResultsMixin):
                     fewest=FEWEST)),
             ]
         if Transaction().context['causes']:
-            sections.append(cls._reasons(
-                    'cause', 'training_abandon.msg_report_causes',
-                    ['decided']))
+            # They are public, whoever prints them
+            with without_check_access():
+                sections.append(cls._reasons(
+                        'cause', 'training_abandon.msg_report_causes',
+                        ['decided']))
         return [s for s in sections if s.rows]
 
     @classmethod
