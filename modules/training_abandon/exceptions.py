@@ -234,3 +234,7 @@ class DeclarationError(UserError):
 
 class DeclarationDoneWarning(UserWarning):
     pass
+
+
+class ImprovementWarning(UserWarning):
+    pass

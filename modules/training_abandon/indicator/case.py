@@ -4,7 +4,6 @@
 from collections import defaultdict
 
 from sql import Column, Null
-from sql.aggregate import Min
 from sql.conditionals import Case as SQLCase
 
 from trytond.model import Index, fields
@@ -14,10 +13,12 @@ from trytond.transaction import Transaction
 
 from .. import tools
 from ..attendance.evidence import ATTENDED
+from ..case.follow_up import HEARD_OUTCOMES
 from ..stored import of_ids
 
-DATES = ['decided_on', 'first_absence', 'first_contact']
-COUNTS = ['contact_days', 'decision_days']
+STORED = [
+    'decided_on', 'first_absence', 'first_contact', 'contact_days',
+    'decision_days', 'decided_ground', 'decided_owner']
 
 
 class Case(metaclass=PoolMeta):
@@ -26,15 +27,25 @@ class Case(metaclass=PoolMeta):
     decided_on = fields.Date(
         "Decided on", readonly=True,
         help="The day on which the decision was taken: the indicators count "
-        "it in the period of that day.")
+        "it in the period of that day.\n"
+        "It stays when the decision is taken back and taken again with the "
+        "same ground.")
+    decided_ground = fields.Selection(
+        'get_decided_grounds', "Ground Decided", readonly=True,
+        help="The ground of the decision of that day.")
+    decided_owner = fields.Many2One(
+        'company.employee', "Owner at the Decision", readonly=True,
+        ondelete='RESTRICT',
+        help="The employee who answered for the case on that day.")
     first_absence = fields.Date(
         "First Absence", readonly=True,
         help="The first of the absences without presence in between that "
         "led to the case.")
     first_contact = fields.Date(
         "First Contact", readonly=True,
-        help="The day of the first mail sent or of the first call, meeting "
-        "or visit done about the case.")
+        help="The day, from the first absence to the decision, of the first "
+        "mail to the trainee or its guardians that did not come back, or of "
+        "the first follow-up in which one of them was heard.")
     contact_days = fields.Integer(
         "Days to the First Contact", readonly=True,
         help="The days from the first absence to the first contact.")
@@ -79,29 +90,37 @@ class Case(metaclass=PoolMeta):
 
     @classmethod
     def _protected_fields(cls):
-        return super()._protected_fields() | {*DATES, *COUNTS}
+        return super()._protected_fields() | set(STORED)
+
+    @classmethod
+    def get_decided_grounds(cls):
+        return cls.fields_get(['ground'])['ground']['selection']
 
     @classmethod
     def on_modification(cls, mode, cases, field_names=None):
         super().on_modification(mode, cases, field_names=field_names)
         if mode == 'write' and 'decision' in field_names:
+            # The decision that is taken back and then taken again corrected
+            # stays of its day
             cls._store_decisions({
-                    c: tools.today(c.company) if c.decision else None
-                    for c in cases})
+                    c: tools.today(c.company) for c in cases
+                    if c.decision and c.ground != c.decided_ground})
 
     @classmethod
     def _store_decisions(cls, dates):
         """Store when the decisions of the cases were taken and what had
         happened until then"""
-        decided = [c for c, date in dates.items() if date]
-        absences = cls._first_absences(decided)
-        contacts = cls._first_contacts(decided)
+        absences = cls._first_absences(dates)
+        contacts = cls._first_contacts({
+                c: (absences.get(c, c.opening_date), date)
+                for c, date in dates.items()})
         values = {}
         for case, date in dates.items():
             absence, contact = absences.get(case), contacts.get(case)
             values[case.id] = (
                 date, absence, contact, _days(absence, contact),
-                _days(absence, date))
+                _days(absence, date), case.ground,
+                case.owner.id if case.owner else None)
         for sub_ids in grouped_slice(list(values), tools.BATCH):
             cls._store_values({id_: values[id_] for id_ in sub_ids})
 
@@ -109,14 +128,13 @@ class Case(metaclass=PoolMeta):
     def _store_values(cls, values):
         "Store the values by id, by one statement"
         table = cls.__table__()
-        names = DATES + COUNTS
         Transaction().connection.cursor().execute(*table.update(
-                [Column(table, name) for name in names],
+                [Column(table, name) for name in STORED],
                 [
                     cls._fields[name].sql_cast(SQLCase(*(
                                 (table.id == id_, row[position])
                                 for id_, row in values.items())))
-                    for position, name in enumerate(names)],
+                    for position, name in enumerate(STORED)],
                 where=of_ids(values)(table.id)))
         tools.forget(cls, list(values))
 
@@ -151,29 +169,38 @@ class Case(metaclass=PoolMeta):
         return result
 
     @classmethod
-    def _first_contacts(cls, cases):
-        """Return by case the day of the first mail sent or of the first call,
-        meeting or visit done"""
+    def _first_contacts(cls, periods):
+        """Return by case, of the first and the last day of each, the day of
+        the first contact with the trainee's side"""
         pool = Pool()
         FollowUp = pool.get('training.follow_up')
         Mail = pool.get('training.mail')
         cursor = Transaction().connection.cursor()
         result = {}
-        for Model, name in [(Mail, 'sent_at'), (FollowUp, 'done_at')]:
-            for sub_cases in grouped_slice(cases, tools.BATCH):
-                by_id = {c.id: c for c in sub_cases}
-                table = Model.__table__()
-                at = Column(table, name)
+        mail, follow_up = Mail.__table__(), FollowUp.__table__()
+        for table, at, reached in [
+                (mail, mail.sent_at, mail.bounced_at == Null),
+                (follow_up, follow_up.done_at,
+                    follow_up.outcome.in_(HEARD_OUTCOMES))]:
+            for sub_cases in grouped_slice(periods, tools.BATCH):
+                by_enrolment = defaultdict(list)
+                for case in sub_cases:
+                    by_enrolment[case.enrolment.id].append(case)
+                sides = {
+                    c: {p.id for p in c.trainee_side()}
+                    for cases in by_enrolment.values() for c in cases}
                 cursor.execute(*tools.apply_types(
                         table.select(
-                            Min(at).as_('at'), table.case,
-                            where=of_ids(by_id)(table.case) & (at != Null),
-                            group_by=[table.case]),
+                            at.as_('at'), table.enrolment, table.party,
+                            where=of_ids(by_enrolment)(table.enrolment)
+                            & (at != Null) & reached),
                         'TIMESTAMP'))
-                for at, id_ in cursor:
-                    case = by_id[id_]
-                    date = case.local_date(at)
-                    result[case] = min(date, result.get(case, date))
+                for at_, enrolment, party in cursor:
+                    for case in by_enrolment[enrolment]:
+                        start, end = periods[case]
+                        date = case.local_date(at_)
+                        if party in sides[case] and start <= date <= end:
+                            result[case] = min(date, result.get(case, date))
         return result
 
 

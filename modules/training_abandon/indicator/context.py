@@ -4,7 +4,7 @@ from trytond.model import ModelView, fields
 from trytond.pyson import Eval, If
 from trytond.transaction import Transaction
 
-from .window import DEFAULT_PERIOD, PERIODS, Window
+from .window import Window, period_name
 
 
 class Context(ModelView):
@@ -55,8 +55,7 @@ class Context(ModelView):
 
     @classmethod
     def default_period(cls):
-        period = Transaction().context.get('period')
-        return period if period in PERIODS else DEFAULT_PERIOD
+        return period_name()
 
     @classmethod
     def default_course(cls):

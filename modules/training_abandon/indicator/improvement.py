@@ -8,15 +8,22 @@ from trytond.model import Index, ModelSQL, ModelView, Workflow, fields
 from trytond.model.exceptions import AccessError
 from trytond.pool import Pool
 from trytond.pyson import Date, DateTime, Eval, If
-from trytond.transaction import Transaction
+from trytond.transaction import Transaction, without_check_access
 
 from .. import tools
-from ..exceptions import TrainingValidationError
+from ..exceptions import ImprovementWarning, TrainingValidationError
 from ..procedure.states import RESPONSIBLES
 
 OPEN_STATES = ['planned', 'running']
+PERIODS = ['before_from', 'before_to', 'after_from', 'after_to']
 # What is measured, of the two periods
-MEASURED = ['started', 'abandoned', 'rate']
+MEASURED = {
+    'started': 'started',
+    'abandoned': 'left',
+    'rate': 'rate',
+    }
+EFFECT = [
+    f'{when}_{name}' for when in ['before', 'after'] for name in MEASURED]
 
 
 class _CompanyMixin:
@@ -115,7 +122,8 @@ class Action(_CompanyMixin, Workflow, ModelSQL, ModelView):
         help="The trainees who really started in the period before.")
     before_abandoned = fields.Integer(
         "Abandonments before", readonly=True,
-        help="The abandonments validated in the period before.")
+        help="Those of them of whom an abandonment was validated until the "
+        "effect was measured.")
     before_rate = fields.Float(
         "Rate before (%)", digits=(16, 1), readonly=True,
         help="The abandonments divided by the trainees started before.")
@@ -124,7 +132,8 @@ class Action(_CompanyMixin, Workflow, ModelSQL, ModelView):
         help="The trainees who really started in the period after.")
     after_abandoned = fields.Integer(
         "Abandonments after", readonly=True,
-        help="The abandonments validated in the period after.")
+        help="Those of them of whom an abandonment was validated until the "
+        "effect was measured.")
     after_rate = fields.Float(
         "Rate after (%)", digits=(16, 1), readonly=True,
         help="The abandonments divided by the trainees started after.")
@@ -201,8 +210,12 @@ class Action(_CompanyMixin, Workflow, ModelSQL, ModelView):
     def check_modification(cls, mode, actions, values=None, external=False):
         super().check_modification(
             mode, actions, values=values, external=external)
-        if mode == 'create':
-            return
+        if mode != 'create':
+            cls.check_open(actions)
+
+    @classmethod
+    def check_open(cls, actions):
+        "Raise if an action is over"
         for action in actions:
             if action.state not in OPEN_STATES:
                 raise AccessError(gettext(
@@ -210,13 +223,27 @@ class Action(_CompanyMixin, Workflow, ModelSQL, ModelView):
                         action=action.rec_name))
 
     @classmethod
+    def on_modification(cls, mode, actions, field_names=None):
+        super().on_modification(mode, actions, field_names=field_names)
+        if mode == 'write' and field_names & {*PERIODS, 'courses'}:
+            cls.forget_effect(actions)
+
+    @classmethod
+    def forget_effect(cls, actions):
+        "Empty the effect, that was measured of something else"
+        stale = [
+            a for a in actions
+            if any(getattr(a, name) is not None for name in EFFECT)]
+        if stale:
+            with without_check_access():
+                cls.write(stale, dict.fromkeys(EFFECT))
+
+    @classmethod
     def copy(cls, actions, default=None):
         default = default.copy() if default is not None else {}
         default.setdefault('state', cls.default_state())
         for name in ['started_on', 'closed_on', 'conclusion', 'meetings',
-                'events', *(
-                    f'{when}_{name}' for when in ['before', 'after']
-                    for name in ['from', 'to', *MEASURED])]:
+                'events', *PERIODS, *EFFECT]:
             default.setdefault(name)
         return super().copy(actions, default=default)
 
@@ -257,14 +284,30 @@ class Action(_CompanyMixin, Workflow, ModelSQL, ModelView):
             numbers = dict.fromkeys(MEASURED, 0)
             numbers['rate'] = None
             for row in rows:
-                numbers = {name: getattr(row, name) for name in MEASURED}
+                numbers = {n: getattr(row, m) for n, m in MEASURED.items()}
         return numbers
 
     @classmethod
     @ModelView.button
     @Workflow.transition('closed')
     def close(cls, actions):
+        pool = Pool()
+        Warning = pool.get('res.user.warning')
         cls.measure(actions)
+        for action in actions:
+            if action.after_to >= tools.today(action.company):
+                raise TrainingValidationError(gettext(
+                        'training_abandon.msg_improvement_not_over',
+                        action=action.rec_name))
+        early = [
+            a for a in actions
+            if a.started_on and a.after_from < a.started_on]
+        if early:
+            key = Warning.format('training_improvement_early', early)
+            if Warning.check(key):
+                raise ImprovementWarning(key, gettext(
+                        'training_abandon.msg_improvement_early',
+                        actions=tools.names(early)))
         cls.write(actions, {'closed_on': _today()})
 
     @classmethod
@@ -287,6 +330,24 @@ class ActionCourse(ModelSQL):
     def __setup__(cls):
         super().__setup__()
         cls.__access__.add('action')
+
+    @classmethod
+    def check_modification(cls, mode, links, values=None, external=False):
+        pool = Pool()
+        Action = pool.get('training.improvement.action')
+        super().check_modification(
+            mode, links, values=values, external=external)
+        Action.check_open({x.action for x in links})
+
+    @classmethod
+    def on_modification(cls, mode, links, field_names=None):
+        pool = Pool()
+        Action = pool.get('training.improvement.action')
+        super().on_modification(mode, links, field_names=field_names)
+        if mode != 'delete':
+            # It may have been moved to one that is over
+            Action.check_open({x.action for x in links})
+            Action.forget_effect({x.action for x in links})
 
 
 class Meeting(_CompanyMixin, ModelSQL, ModelView):

@@ -1,8 +1,8 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 "The indicators of the abandonments, each by an axis"
-from sql import Cast, Column, Null, Union
-from sql.aggregate import Sum
+from sql import Cast, Column, Literal, Null, Union, Window
+from sql.aggregate import Count, Sum
 from sql.conditionals import Case as SQLCase
 from sql.conditionals import Coalesce, NullIf
 from sql.functions import Extract, Round
@@ -16,15 +16,16 @@ from ..home.figure import FEWEST, case_categories
 from ..home.gone import GoneMixin
 from ..tools import browse_by_id
 from .source import (
-    MEDIANS, PATHS, Alerts, Cases, Decisions, Enrolments, Steps,
+    MEDIANS, NONE, PATHS, Alerts, Cases, Enrolments, Losses, Medians, Steps,
     context_courses)
-from .window import Window, period_label, period_months, period_of
+from .window import Window as Days
+from .window import period_label, period_months, period_of
 
 # The keys of what is personal and of the categories of too few cases
 PERSONAL, FEW = 0, -1
 # The rates, by what they divide by what
 RATES = {
-    'rate': ('abandoned', 'started'),
+    'rate': ('left', 'started'),
     'retention_rate': ('prevented', 'decided'),
     'presence_rate': ('hours_attended', 'hours_held'),
     'steps_rate': ('steps_on_time', 'steps_due'),
@@ -59,6 +60,8 @@ class _AxisMixin(GoneMixin):
     sources = []
     # The field of the enrolment with the key
     path = None
+    # What returns the rows of the sources with the keys that are told
+    tell = None
 
     company = fields.Many2One(
         'company.company',
@@ -92,9 +95,9 @@ class _AxisMixin(GoneMixin):
     @classmethod
     def _measured(cls):
         "Return the query of what the sources measure by company and key"
-        window = Window.of_context()
+        window = Days.of_context()
         queries = [
-            cls._grouped(Source(window).query(cls.get_key))
+            Source(window).query(cls.get_key, cls.tell)
             for Source in cls.sources]
         measures = [
             {c.output_name for c in q.columns} - {'company', 'key'}
@@ -106,11 +109,6 @@ class _AxisMixin(GoneMixin):
                     *(_column(query, name, known).as_(name)
                         for name in names))
                 for query, known in zip(queries, measures)), all_=True)
-
-    @classmethod
-    def _grouped(cls, query):
-        "Hook that returns the query with the keys that are told"
-        return query
 
     @classmethod
     def _value(cls, measured, name):
@@ -145,15 +143,21 @@ class _AxisMixin(GoneMixin):
     def get_rec_name(self, name):
         return self.label
 
-    def opened(self, model):
-        """Return the window and the domain of the records of the model that
-        have the key"""
+    @property
+    def value(self):
+        "The key, or nothing for what has none"
+        return None if self.id == NONE else self.id
+
+    def opened(self, model, previous=False):
+        """Return the window, or the previous one, and the domain of the
+        records of the model that have the key"""
         domain = [(PATHS[model] + 'company', '=', self.company.id)]
         if courses := context_courses():
             domain.append((PATHS[model] + 'session.course', 'in', courses))
         if self.path:
-            domain.append((PATHS[model] + self.path, '=', self.id))
-        return Window.of_context(), domain
+            domain.append((PATHS[model] + self.path, '=', self.value))
+        window = Days.of_context()
+        return window.previous if previous else window, domain
 
 
 class DecisionsMixin(_AxisMixin):
@@ -181,19 +185,24 @@ class DecisionsMixin(_AxisMixin):
 class WorkMixin(DecisionsMixin):
     "How the procedure was followed, and what was lost"
     __slots__ = ()
-    sources = [Decisions, Steps, Alerts]
+    sources = [*DecisionsMixin.sources, Losses, Medians, Steps, Alerts]
 
+    contact_cases = _number('contact_cases')
     contact_days = _number('contact_days', 1)
+    decision_cases = _number('decision_cases')
     decision_days = _number('decision_days', 1)
     steps_due = _number('steps_due')
+    previous_steps_due = _number('previous_steps_due')
     steps_on_time = _number('steps_on_time')
     steps_rate = _number('steps_rate', 1)
     previous_steps_rate = _number('previous_steps_rate', 1)
     asked = _number('asked')
+    previous_asked = _number('previous_asked')
     answered = _number('answered')
     answer_rate = _number('answer_rate', 1)
     previous_answer_rate = _number('previous_answer_rate', 1)
     alerts = _number('alerts')
+    previous_alerts = _number('previous_alerts')
     alerts_right = _number('alerts_right')
     alerts_rate = _number('alerts_rate', 1)
     previous_alerts_rate = _number('previous_alerts_rate', 1)
@@ -208,9 +217,12 @@ class IndicatorMixin(WorkMixin):
 
     started = _number('started')
     previous_started = _number('previous_started')
+    left = _number('left')
+    previous_left = _number('previous_left')
     rate = _number('rate', 1)
     previous_rate = _number('previous_rate', 1)
     hours_held = _number('hours_held', 1)
+    previous_hours_held = _number('previous_hours_held', 1)
     hours_attended = _number('hours_attended', 1)
     presence_rate = _number('presence_rate', 1)
     previous_presence_rate = _number('previous_presence_rate', 1)
@@ -229,8 +241,11 @@ class _RecordMixin:
     @classmethod
     def get_label(cls, figures, name):
         pool = Pool()
-        records = browse_by_id(pool.get(cls.axis), [f.id for f in figures])
-        return {id_: r.rec_name for id_, r in records.items()}
+        labels = {NONE: gettext('training_abandon.msg_indicator_without')}
+        records = browse_by_id(
+            pool.get(cls.axis), {f.id for f in figures} - set(labels))
+        labels.update((id_, r.rec_name) for id_, r in records.items())
+        return {f.id: labels[f.id] for f in figures}
 
 
 class CompanyIndicator(_RecordMixin, IndicatorMixin, ModelSQL, ModelView):
@@ -262,10 +277,12 @@ class PeriodIndicator(IndicatorMixin, ModelSQL, ModelView):
         months = period_months()
         return {f.id: period_label(f.id, months) for f in figures}
 
-    def opened(self, model):
-        window, domain = super().opened(model)
-        return window.intersection(
-            period_of(self.id, period_months())), domain
+    def opened(self, model, previous=False):
+        window, domain = super().opened(model, previous)
+        period = period_of(self.id, period_months())
+        if previous:
+            period = period.before(Days.of_context().months)
+        return window.intersection(period), domain
 
 
 class CourseIndicator(_RecordMixin, IndicatorMixin, ModelSQL, ModelView):
@@ -310,8 +327,16 @@ class FunderIndicator(_RecordMixin, IndicatorMixin, ModelSQL, ModelView):
             'funding')
         funder = funding.select(
             funding.enrolment, funding.funder, distinct=True)
-        source.join('funding', funder, funder.enrolment == enrolment.id)
+        source.join(
+            'funding', funder, funder.enrolment == enrolment.id, 'LEFT')
         return funder.funder
+
+    def opened(self, model, previous=False):
+        window, domain = super().opened(model, previous)
+        if self.value is None:
+            # Without any, rather than with one that has none
+            domain[-1] = (PATHS[model] + 'fundings', '=', None)
+        return window, domain
 
 
 class TraineeIndicator(IndicatorMixin, ModelSQL, ModelView):
@@ -336,8 +361,8 @@ class TraineeIndicator(IndicatorMixin, ModelSQL, ModelView):
         kinds = cls._kinds()
         return {f.id: kinds[f.id - 1][1] for f in figures}
 
-    def opened(self, model):
-        window, domain = super().opened(model)
+    def opened(self, model, previous=False):
+        window, domain = super().opened(model, previous)
         kind, _ = self._kinds()[self.id - 1]
         return window, [
             *domain, (PATHS[model] + 'trainee.kind', '=', kind)]
@@ -350,13 +375,16 @@ class OwnerIndicator(_RecordMixin, WorkMixin, ModelSQL, ModelView):
 
     @classmethod
     def get_key(cls, source):
-        return source.table(source.owned).owner
+        return source.owner
 
-    def opened(self, model):
-        window, domain = super().opened(model)
-        owner = {'step': 'case.owner', 'settlement': 'case.owner'}
-        return window, [
-            *domain, (owner.get(model, 'owner'), '=', self.id)]
+    def opened(self, model, previous=False):
+        window, domain = super().opened(model, previous)
+        path = 'case.' if model in {'step', 'settlement'} else ''
+        owned = (path + 'owner', '=', self.value)
+        if model != 'alert':
+            owned = ['OR',
+                (path + 'decided_owner', '=', self.value), owned]
+        return window, [*domain, owned]
 
 
 class _FewMixin(DecisionsMixin):
@@ -364,19 +392,24 @@ class _FewMixin(DecisionsMixin):
     __slots__ = ()
 
     @classmethod
-    def _grouped(cls, query):
-        key = cls._told(query)
-        return query.select(
-            query.company.as_('company'), key.as_('key'),
-            *(Column(query, c.output_name).as_(c.output_name)
-                for c in query.columns
-                if c.output_name not in {'company', 'key'}),
-            where=(query.decided > 0) | (query.previous_decided > 0))
-
-    @classmethod
-    def _told(cls, query):
-        "Return the key that is told, that of the few for all of them"
-        return SQLCase((query.decided >= FEWEST, query.key), else_=FEW)
+    def tell(cls, rows):
+        """Return each of the rows once by key that is told: that of the few
+        stands for all of them"""
+        names = [
+            c.output_name for c in rows.columns
+            if c.output_name not in {'company', 'key'}]
+        number = Count(
+            Literal(1), filter_=rows.current,
+            window=Window([rows.company, rows.key]))
+        counted = rows.select(
+            rows.company, rows.key, *(Column(rows, n) for n in names),
+            number.as_('number'))
+        return counted.select(
+            counted.company.as_('company'),
+            SQLCase((counted.number >= FEWEST, counted.key), else_=FEW
+                ).as_('key'),
+            *(Column(counted, n).as_(n) for n in names),
+            distinct=True)
 
     @classmethod
     def _value(cls, measured, name):
@@ -394,26 +427,21 @@ class _FewMixin(DecisionsMixin):
     def key(self):
         return self.id - 2
 
-    def opened(self, model):
-        window, domain = super().opened(model)
-        return window, [*domain, ('id', 'in', self._case_ids())]
+    def opened(self, model, previous=False):
+        window, domain = super().opened(model, previous)
+        return window, [*domain, ('id', 'in', self._case_ids(previous))]
 
-    def _case_ids(self):
+    def _case_ids(self, previous):
         "Return the ids of the cases that are counted under the key"
         cursor = Transaction().connection.cursor()
-        window = Window.of_context()
-        query = Cases(window).query(self.get_key)
-        cursor.execute(*query.select(
-                query.key, where=self._told(query) == self.key))
-        keys = [key for key, in cursor]
-        source = Cases(window)
-        rows = source.rows(
-            self.get_key(source), {'id': source.table('case').id})
+        source = Cases(Days.of_context())
+        rows = self.tell(source.rows(
+                self.get_key(source), {'id': source.table('case').id}))
+        is_counted = ~rows.current if previous else rows.current
         cursor.execute(*rows.select(
-                rows.id,
-                where=rows.current & fields.SQL_OPERATORS['in'](
-                    rows.key, keys)))
-        return sorted({id_ for id_, in cursor})
+                rows.id, where=is_counted & (rows.key == self.key),
+                order_by=[rows.id]))
+        return [id_ for id_, in cursor]
 
 
 class _CategoryMixin(_FewMixin):
@@ -426,7 +454,7 @@ class _CategoryMixin(_FewMixin):
         case, category = source.table('case'), case_categories()
         source.join(
             'category', category,
-            (category.case == case.id) & (category.side == cls.side))
+            (category.case == case.id) & (category.side == cls.side), 'LEFT')
         return category.category
 
     @classmethod
@@ -436,6 +464,7 @@ class _CategoryMixin(_FewMixin):
         names = {
             PERSONAL: gettext('training_abandon.msg_reason_category_personal'),
             FEW: gettext('training_abandon.msg_indicator_few', fewest=FEWEST),
+            NONE: gettext('training_abandon.msg_indicator_without'),
             }
         names.update(
             (id_, r.name) for id_, r in browse_by_id(
@@ -469,7 +498,7 @@ class ResponsibleIndicator(_FewMixin, ModelSQL, ModelView):
                 for number, (name, _) in enumerate(cls._responsibles(), 1)))
         cause = cause.select(
             cause.case.as_('case'), number.as_('number'), distinct=True)
-        source.join('cause', cause, cause.case == case.id)
+        source.join('cause', cause, cause.case == case.id, 'LEFT')
         return cause.number
 
     @classmethod
@@ -480,7 +509,11 @@ class ResponsibleIndicator(_FewMixin, ModelSQL, ModelView):
 
     @classmethod
     def get_label(cls, figures, name):
-        names = [
-            gettext('training_abandon.msg_indicator_few', fewest=FEWEST), None,
-            *(label for _, label in cls._responsibles())]
-        return {f.id: names[f.key - FEW] for f in figures}
+        names = {
+            FEW: gettext('training_abandon.msg_indicator_few', fewest=FEWEST),
+            NONE: gettext('training_abandon.msg_indicator_without'),
+            }
+        names.update(
+            (number, label)
+            for number, (_, label) in enumerate(cls._responsibles(), 1))
+        return {f.id: names[f.key] for f in figures}

@@ -1,12 +1,15 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 "The records behind the numbers"
+import datetime as dt
+
 from trytond.model import ModelView, fields
 from trytond.pool import Pool
 from trytond.pyson import PYSONEncoder
 from trytond.wizard import Button, StateAction, StateView, Wizard
 
-from .source import GROUNDS
+from .indicator import DecisionsMixin
+from .source import COUNTED, GROUNDS, Losses
 
 _ON_TIME = ['in_time', 'late', 'missing', 'evidence_missing']
 
@@ -15,6 +18,7 @@ def _cases(*domain):
     return lambda window: [
         *window.domain('decided_on'),
         ('state', '!=', 'cancelled'),
+        ('decision', '!=', None),
         ('ground', '!=', 'unfounded'),
         *domain,
         ]
@@ -30,35 +34,42 @@ def _steps(*domain):
 
 def _alerts(*domain):
     return lambda window: [
-        *window.domain_at('first_seen'),
+        *window.domain('raised_on'),
         ('state', '!=', 'open'),
+        ('withdrawn', '=', False),
         *domain,
         ]
 
 
-def _settlements(window):
-    return [
-        *window.domain('case.decided_on'),
-        ('case.state', '!=', 'cancelled'),
-        ('case.ground', '=', 'abandonment'),
-        ('state', '!=', 'cancelled'),
-        ('withdrawn', '=', False),
+def _enrolments(*domain):
+    return lambda window: [
+        *window.domain('first_presence'),
+        *domain,
         ]
+
+
+def _losses(name):
+    return lambda window: [('id', 'in', Losses.opened(window, name))]
 
 
 _ASKED = [('kind', '=', 'ask_reasons'), ('state', '=', 'done')]
 # The action, the kind of the records and the domain in a window, by number
 NUMBERS = {
     'started': ('act_enrolment_form', 'enrolment',
-        lambda window: window.domain('first_presence')),
+        _enrolments(('is_start', '=', True))),
+    'left': ('act_enrolment_form', 'enrolment',
+        _enrolments(('is_abandoned', '=', True))),
+    'hours_held': ('act_enrolment_form', 'enrolment',
+        _enrolments(('hours_held', '>', dt.timedelta()))),
+    'hours_attended': ('act_enrolment_form', 'enrolment',
+        _enrolments(('hours_attended', '>', dt.timedelta()))),
     'decided': ('act_case_form', 'case', _cases()),
     **{
         name: ('act_case_form', 'case', _cases(('ground', 'in', grounds)))
         for name, grounds in GROUNDS.items()},
-    'contact_days': ('act_case_form', 'case',
-        _cases(('contact_days', '!=', None))),
-    'decision_days': ('act_case_form', 'case',
-        _cases(('decision_days', '!=', None))),
+    **{
+        name: ('act_case_form', 'case', _cases((days, '!=', None)))
+        for days, cases in COUNTED.items() for name in [days, cases]},
     'steps_due': ('act_case_step_form', 'step',
         _steps(('conformity', 'in', _ON_TIME))),
     'steps_on_time': ('act_case_step_form', 'step',
@@ -68,16 +79,22 @@ NUMBERS = {
         _steps(*_ASKED, ('case.answered_at', '!=', None))),
     'alerts': ('act_alert_form', 'alert', _alerts()),
     'alerts_right': ('act_alert_form', 'alert', _alerts(
-            ('case', '!=', None),
-            ('case.state', '!=', 'cancelled'),
+            ('state', '=', 'handled'),
             ['OR',
-                ('case.ground', '=', None),
-                ('case.ground', '!=', 'unfounded'),
+                ('case', '=', None),
+                [
+                    ('case.state', '!=', 'cancelled'),
+                    ['OR',
+                        ('case.ground', '=', None),
+                        ('case.ground', '!=', 'unfounded'),
+                        ],
+                    ],
                 ])),
-    'hours_lost': ('act_case_form', 'case',
-        _cases(('ground', '=', 'abandonment'))),
-    'revenue_lost': ('act_settlement_form', 'settlement', _settlements),
+    'hours_lost': ('act_case_form', 'case', _losses('hours_lost')),
+    'revenue_lost': ('act_settlement_form', 'settlement',
+        _losses('revenue_lost')),
     }
+_PREVIOUS = 'previous_'
 
 
 class OpenStart(ModelView):
@@ -91,12 +108,17 @@ class OpenStart(ModelView):
     @fields.depends('numbers')
     def get_numbers(self):
         pool = Pool()
-        model = self.numbers or 'training.indicator.company'
-        Indicator = pool.get(model)
-        labels = Indicator.fields_get(list(NUMBERS))
-        return [
-            (name, labels[name]['string'])
-            for name in NUMBERS if name in labels]
+        # The client may send any name
+        for name, Indicator in pool.iterobject():
+            if name == self.numbers and issubclass(Indicator, DecisionsMixin):
+                break
+        else:
+            return []
+        names = [
+            prefix + name for name in NUMBERS for prefix in ['', _PREVIOUS]
+            if prefix + name in Indicator._fields]
+        labels = Indicator.fields_get(names)
+        return [(name, labels[name]['string']) for name in names]
 
 
 class Open(Wizard):
@@ -126,16 +148,18 @@ class Open(Wizard):
         numbers = dict(self.start.get_numbers())
         if not indicators or self.start.number not in numbers:
             return
-        name, model, get_domain = NUMBERS[self.start.number]
+        number = self.start.number
+        name, model, get_domain = NUMBERS[number.removeprefix(_PREVIOUS)]
         domain = ['OR']
         for indicator in indicators:
-            window, records = indicator.opened(model)
+            window, records = indicator.opened(
+                model, previous=number.startswith(_PREVIOUS))
             domain.append([*get_domain(window), *records])
         action = Action(Action.get_action_id(
                 ModelData.get_id('training_abandon', name)))
         value = action.get_action_value()
         value['name'] = ' - '.join([
-                numbers[self.start.number],
+                numbers[number],
                 *(i.rec_name for i in indicators)])
         value['pyson_domain'] = PYSONEncoder().encode(domain)
         value['domains'] = []

@@ -11,7 +11,7 @@ from trytond.model import ModelView, fields
 from trytond.modules.company import CompanyReport
 from trytond.pool import Pool
 from trytond.pyson import Bool, Eval, If
-from trytond.transaction import Transaction, check_access
+from trytond.transaction import Transaction, check_access, without_check_access
 from trytond.wizard import (
     Button, StateReport, StateTransition, StateView, Wizard)
 
@@ -20,22 +20,26 @@ from ..exceptions import TrainingValidationError
 from ..home.figure import FEWEST
 from ..pdf_report import PDFReport, get_logo
 from .chart import bars, horizontal_bars
-from .indicator import RATES
-from .window import DEFAULT_PERIOD, Window
+from .indicator import FEW, RATES
+from .window import Window
 
 # The numbers of the annual report, and of them those that are published
 FIGURES = [
-    'started', 'abandoned', 'rate', 'decided', 'prevented', 'retention_rate',
-    'no_shows', 'force_majeure', 'legitimate', 'excluded', 'transferred',
-    'postponed', 'cancelled', 'contact_days', 'decision_days', 'steps_due',
-    'steps_rate', 'asked', 'answer_rate', 'presence_rate', 'alerts',
-    'alerts_rate', 'hours_lost', 'revenue_lost']
-PUBLISHED = [
-    'started', 'abandoned', 'rate', 'decided', 'prevented', 'retention_rate',
-    'presence_rate']
+    'started', 'left', 'rate', 'decided', 'prevented', 'retention_rate',
+    'abandoned', 'no_shows', 'force_majeure', 'legitimate', 'excluded',
+    'transferred', 'postponed', 'cancelled', 'contact_cases', 'contact_days',
+    'decision_cases', 'decision_days', 'steps_due', 'steps_rate', 'asked',
+    'answer_rate', 'hours_held', 'presence_rate', 'alerts', 'alerts_rate',
+    'hours_lost', 'revenue_lost']
+# Below the fewest of the first, the others are not published
+PUBLISHED = {
+    'started': ['started', 'left', 'rate', 'hours_held', 'presence_rate'],
+    'decided': ['decided', 'prevented', 'retention_rate'],
+    }
 # Those of the tables by course and by period
-COLUMNS = [
-    'started', 'abandoned', 'rate', 'previous_started', 'previous_rate']
+COLUMNS = ['started', 'left', 'rate', 'previous_started', 'previous_rate']
+# The most months of a report by month, then by quarter
+MONTHS, QUARTERS = 18, 54
 
 Section = namedtuple('Section', 'title note image headings rows')
 
@@ -53,10 +57,12 @@ class _ResultsMixin:
         with transaction.set_context(
                 company=ids[0],
                 from_date=data.get('from_date'), to_date=data.get('to_date'),
-                period=DEFAULT_PERIOD,
-                course=data.get('course'), courses=None):
+                course=data.get('course'), courses=None,
+                causes=data.get('causes')):
             start, end = Window.of_context()
-            with transaction.set_context(from_date=start, to_date=end):
+            with transaction.set_context(
+                    from_date=start, to_date=end,
+                    period=_period(Window(start, end))):
                 with check_access():
                     found = Indicator.search([])
                 if [r.id for r in found] != ids:
@@ -79,7 +85,9 @@ class _ResultsMixin:
             title=gettext(cls.title),
             period=' – '.join(window),
             course=Course(course).rec_name if course else '',
-            definition=gettext('training_abandon.msg_indicator_definition'),
+            definition=gettext(
+                'training_abandon.msg_indicator_definition',
+                date=cls.format_date(tools.today(record.company))),
             sections=cls._sections(record))
         return context
 
@@ -88,16 +96,15 @@ class _ResultsMixin:
         raise NotImplementedError
 
     @classmethod
-    def _figures(cls, record, names):
+    def _figures(cls, record, names, hidden=()):
         "Return the section of the numbers of the company"
         labels = record.fields_get(names)
         rows = []
         for name in names:
-            previous = f'previous_{name}'
-            rows.append([
-                    labels[name]['string'], cls._format(record, name),
-                    cls._format(record, previous)
-                    if hasattr(record, previous) else ''])
+            rows.append([labels[name]['string'], *(
+                    '–' if n in hidden else cls._format(record, n)
+                    if hasattr(record, n) else ''
+                    for n in [name, f'previous_{name}'])])
         return Section(
             gettext('training_abandon.msg_report_figures'),
             None, None, [
@@ -118,17 +125,20 @@ class _ResultsMixin:
         return f'{text} %' if rate else text
 
     @classmethod
-    def _table(cls, axis, title, names, fewest=0, note=None):
+    def _table(cls, axis, title, names, note=None):
         "Return the section of the numbers of an axis"
         Indicator = cls._indicator(axis)
         labels = Indicator.fields_get(names)
-        rows = [
-            r for r in Indicator.search([])
-            if getattr(r, names[0]) >= fewest]
+        rows = cls._rows(Indicator, names[0])
         return Section(
             gettext(title), note, None,
             ['', *(labels[n]['string'] for n in names)],
             [[r.label, *(cls._format(r, n) for n in names)] for r in rows])
+
+    @classmethod
+    def _rows(cls, Indicator, population):
+        "Return the rows that are told, by their population"
+        return Indicator.search([])
 
     @classmethod
     def _indicator(cls, axis):
@@ -149,20 +159,16 @@ class _ResultsMixin:
                     for name in ['rate', 'previous_rate']]))
 
     @classmethod
-    def _reasons(cls, axis, title, fewest=0):
-        "Return the section of the reasons or of the causes, if it is told"
+    def _reasons(cls, axis, title, names):
+        "Return the section of the reasons or of the causes"
         Indicator = cls._indicator(axis)
-        if not tools.may_read(Indicator):
-            return []
-        names = ['decided'] if fewest else ['decided', 'abandoned']
-        section = cls._table(axis, title, names, fewest=fewest, note=gettext(
+        section = cls._table(axis, title, names, note=gettext(
                 'training_abandon.msg_report_few', fewest=FEWEST))
-        rows = [
-            r for r in Indicator.search([]) if r.decided >= max(fewest, 1)]
+        rows = [r for r in cls._rows(Indicator, 'decided') if r.decided]
         if rows:
             section = section._replace(image=horizontal_bars(
                     [r.label for r in rows], [r.decided for r in rows]))
-        return [section]
+        return section
 
 
 class AnnualReport(_ResultsMixin, PDFReport):
@@ -176,48 +182,72 @@ class AnnualReport(_ResultsMixin, PDFReport):
             cls._months(),
             cls._table(
                 'course', 'training_abandon.msg_report_courses', COLUMNS),
-            *cls._reasons('reason', 'training_abandon.msg_report_reasons'),
-            *cls._reasons('cause', 'training_abandon.msg_report_causes'),
+            *cls._readable_reasons(
+                'reason', 'training_abandon.msg_report_reasons'),
+            *cls._readable_reasons(
+                'cause', 'training_abandon.msg_report_causes'),
             *cls._actions(record.company),
             *cls._events(record.company),
             ]
 
     @classmethod
+    def _readable_reasons(cls, axis, title):
+        "Return the section that the user may read"
+        if not tools.may_read(cls._indicator(axis)):
+            return []
+        return [cls._reasons(axis, title, ['decided', 'abandoned'])]
+
+    @classmethod
     @check_access
     def _actions(cls, company):
-        "Return the section of the actions begun in the period or open"
+        "Return the section of the actions of the period or that are open"
         pool = Pool()
         Action = pool.get('training.improvement.action')
         if not tools.may_read(Action):
             return []
         context = Transaction().context
-        actions = Action.search([
-                ('company', '=', company.id),
-                ('state', '!=', 'cancelled'),
-                ('started_on', '<=', context['to_date']),
-                ['OR',
-                    ('closed_on', '=', None),
-                    ('closed_on', '>=', context['from_date']),
+        domain = [
+            ('company', '=', company.id),
+            ('state', '!=', 'cancelled'),
+            ['OR',
+                ('state', '=', 'planned'),
+                [
+                    ('started_on', '<=', context['to_date']),
+                    ['OR',
+                        ('closed_on', '=', None),
+                        ('closed_on', '>=', context['from_date']),
+                        ],
                     ],
-                ])
-        names = [
-            'name', 'owner', 'due_date', 'before_rate', 'before_started',
-            'after_rate', 'after_started', 'state']
-        labels = Action.fields_get(names)
+                ],
+            ]
+        if course := context['course']:
+            domain.append(['OR',
+                    ('courses', '=', None),
+                    ('courses', '=', course),
+                    ])
+        actions = Action.search(domain)
+        labels = Action.fields_get([
+                'name', 'owner', 'due_date', 'before_rate', 'after_rate',
+                'state'])
         states = dict(labels['state']['selection'])
 
-        def rate(value):
-            if value is None:
+        def effect(action, when):
+            "Return the rate with its population and its period"
+            rate, left, started, *days = (
+                getattr(action, f'{when}_{name}')
+                for name in ['rate', 'abandoned', 'started', 'from', 'to'])
+            if rate is None:
                 return '–'
-            return cls.format_number(value, None, digits=1)
+            rate = cls.format_number(rate, None, digits=1)
+            period = ' – '.join(map(cls.format_date, days))
+            return f'{rate} % ({left}/{started}), {period}'
 
         return [Section(
                 gettext('training_abandon.msg_report_actions'), None, None,
-                [labels[name]['string'] for name in names],
+                [label['string'] for label in labels.values()],
                 [[
                         a.name, a.owner.rec_name, cls.format_date(a.due_date),
-                        rate(a.before_rate), str(a.before_started or 0),
-                        rate(a.after_rate), str(a.after_started or 0),
+                        effect(a, 'before'), effect(a, 'after'),
                         states[a.state]] for a in actions])]
 
     @classmethod
@@ -234,6 +264,8 @@ class AnnualReport(_ResultsMixin, PDFReport):
             ('date', '>=', context['from_date']),
             ('date', '<=', context['to_date']),
             ]
+        if course := context['course']:
+            period.append(('session.course', '=', course))
         field = Event.fields_get(['kind', 'answered_on'])
         rows = []
         for kind, label in field['kind']['selection']:
@@ -256,16 +288,47 @@ class _PublishedMixin(_ResultsMixin):
 
     @classmethod
     def _sections(cls, record):
-        return [
-            cls._figures(record, PUBLISHED),
+        sections = [
+            cls._figures(
+                record, sum(PUBLISHED.values(), []), cls._hidden(record)),
             cls._table(
                 'course', 'training_abandon.msg_report_courses', COLUMNS[:3],
-                fewest=FEWEST, note=gettext(
+                note=gettext(
                     'training_abandon.msg_report_few_started',
                     fewest=FEWEST)),
-            *cls._reasons(
-                'cause', 'training_abandon.msg_report_causes', FEWEST),
             ]
+        if Transaction().context['causes']:
+            # They are public, whoever prints them
+            with without_check_access():
+                sections.append(cls._reasons(
+                        'cause', 'training_abandon.msg_report_causes',
+                        ['decided']))
+        return [s for s in sections if s.rows]
+
+    @classmethod
+    def _hidden(cls, record):
+        "Return the names of the numbers that would tell of few people"
+        return {
+            prefix + name
+            for population, names in PUBLISHED.items()
+            for prefix in ['', 'previous_']
+            if getattr(record, prefix + population) < FEWEST
+            for name in names}
+
+    @classmethod
+    def _rows(cls, Indicator, population):
+        """Return the rows of not few people, of which what is left out has
+        none or not few either"""
+        found = Indicator.search([])
+        rows = [
+            r for r in found
+            if getattr(r, population) >= FEWEST
+            and getattr(r, 'key', None) != FEW]
+        rows.sort(key=lambda r: getattr(r, population), reverse=True)
+        hidden = sum(getattr(r, population) for r in found if r not in rows)
+        while rows and 0 < hidden < FEWEST:
+            hidden += getattr(rows.pop(), population)
+        return rows
 
 
 class ResultsSheet(_PublishedMixin, PDFReport):
@@ -318,6 +381,7 @@ class Print(Wizard):
             'from_date': start.from_date,
             'to_date': start.to_date,
             'course': start.course.id if start.course else None,
+            'causes': start.causes,
             }
 
     def do_annual_report(self, action):
@@ -360,6 +424,13 @@ class PrintStart(ModelView):
             ('company', 'in', [Eval('company', -1), None]),
             ],
         help="Leave empty for all the courses.")
+    causes = fields.Boolean(
+        "Causes",
+        states={
+            'invisible': Eval('document') == 'annual_report',
+            },
+        help="Publish how many cases each cause had, without those of few "
+        "cases.")
 
     @classmethod
     def default_document(cls):
@@ -376,6 +447,13 @@ class PrintStart(ModelView):
     @classmethod
     def default_to_date(cls):
         return _last_year(12) + relativedelta(day=31)
+
+
+def _period(window):
+    "Return the name of the periods of which a chart has room for the labels"
+    if window.months <= MONTHS:
+        return 'month'
+    return 'quarter' if window.months <= QUARTERS else 'year'
 
 
 def _last_year(month):

@@ -12,7 +12,11 @@ from trytond.pool import Pool
 from trytond.transaction import Transaction
 
 from ..access_value import check_ids
+from .enrolment import sql_start
+from .start import abandoned
 
+# The key of what has none: no record has such an id
+NONE = 2 ** 30
 # What is counted of the cases, by ground
 GROUNDS = {
     'abandoned': ['abandonment'],
@@ -26,11 +30,16 @@ GROUNDS = {
     'postponed': ['postponed'],
     }
 MEDIANS = ['contact_days', 'decision_days']
+# The numbers of the cases of which they are the medians
+COUNTED = {
+    'contact_days': 'contact_cases',
+    'decision_days': 'decision_cases',
+    }
 # What is also told of the previous period
 PREVIOUS = {
-    'started', 'hours_held', 'hours_attended', 'decided', 'abandoned',
-    'prevented', 'steps_due', 'steps_on_time', 'asked', 'answered', 'alerts',
-    'alerts_right'}
+    'started', 'left', 'hours_held', 'hours_attended', 'decided',
+    'abandoned', 'prevented', 'steps_due', 'steps_on_time', 'asked',
+    'answered', 'alerts', 'alerts_right'}
 # The way from the models to their enrolment
 PATHS = {
     'enrolment': '',
@@ -65,8 +74,6 @@ class Source:
     name = None
     # The tables that name the others, besides those of the enrolment
     path = {}
-    # The name of the table with the owner
-    owned = 'case'
 
     def __init__(self, window):
         self.window = window
@@ -86,9 +93,9 @@ class Source:
             self.join(name, table, table.id == Column(parent, name))
         return self.tables[name]
 
-    def join(self, name, table, condition):
+    def join(self, name, table, condition, type_='INNER'):
         self.tables[name] = table
-        self.item = self.item.join(table, condition=condition)
+        self.item = self.item.join(table, type_, condition=condition)
 
     @property
     def date(self):
@@ -116,30 +123,28 @@ class Source:
         added up, by name"""
         raise NotImplementedError
 
-    def medians(self):
-        "Return the numbers of which the median is told, by name"
-        return {}
-
     def rows(self, key, values):
         "Return the query of the company, the key and the values of the rows"
         where = self.where()
         return self.item.select(
-            self.company.as_('company'), key.as_('key'),
+            self.company.as_('company'), Coalesce(key, NONE).as_('key'),
             self.is_current.as_('current'),
             *(value.as_(name) for name, value in values.items()),
-            where=where & (key != Null))
+            where=where)
 
-    def query(self, get_key):
+    def query(self, get_key, tell=None):
         """Return the query of the measures by company and key
 
-        get_key returns the key from the source."""
+        get_key returns the key from the source, and tell the rows with the
+        keys that are told from those with their id."""
         key = get_key(self)
         counts, sums = self.measures()
-        medians = self.medians()
-        values = {**counts, **sums, **medians}
-        rows = self.rows(key, values)
-        if medians:
-            rows = _ranked(rows, values, medians)
+        values = {**counts, **sums}
+        if tell:
+            rows = tell(self.rows(
+                    key, {'id': self.table(self.name).id, **values}))
+        else:
+            rows = self.rows(key, values)
         columns = []
         for name in [*counts, *sums]:
             def measure(condition):
@@ -152,7 +157,6 @@ class Source:
             if name in PREVIOUS:
                 columns.append(
                     measure(~rows.current).as_(f'previous_{name}'))
-        columns += [_median(rows, name).as_(name) for name in medians]
         return rows.select(
             rows.company.as_('company'), rows.key.as_('key'), *columns,
             group_by=[rows.company, rows.key])
@@ -168,7 +172,11 @@ class Enrolments(Source):
 
     def measures(self):
         enrolment = self.table('enrolment')
-        return {'started': Literal(True)}, {
+        start = sql_start(enrolment)
+        return {
+            'started': start,
+            'left': start & enrolment.id.in_(abandoned()),
+            }, {
             name: _hours(Column(enrolment, name))
             for name in ['hours_held', 'hours_attended']}
 
@@ -185,7 +193,7 @@ class Cases(Source):
     def where(self):
         case = self.table('case')
         return super().where() & (case.state != 'cancelled') & (
-            case.ground != 'unfounded')
+            case.decision != Null) & (case.ground != 'unfounded')
 
     def measures(self):
         case = self.table('case')
@@ -194,10 +202,16 @@ class Cases(Source):
             for name, grounds in GROUNDS.items()}
         return {'decided': Literal(True), **counts}, {}
 
+    @property
+    def owner(self):
+        return self.table('case').decided_owner
 
-class Decisions(Cases):
-    """The cases with the days from the first absence to what is done, and
-    what the trainees who abandon do not attend and do not pay"""
+
+class Losses(Cases):
+    "What the trainees who abandon do not attend and do not pay"
+
+    def where(self):
+        return super().where() & (self.table('case').ground == 'abandonment')
 
     def measures(self):
         pool = Pool()
@@ -216,45 +230,66 @@ class Decisions(Cases):
                 & (company.currency == settlement.currency))
             .select(
                 settlement.case, settlement.undelivered_amount,
+                settlement.id.as_('settlement'),
                 where=settlement.id.in_(last)))
         self.item = self.item.join(
             settlement, 'LEFT', condition=settlement.case == case.id)
+        self.settlement = settlement.settlement
         missed = _hours(enrolment.agreed_hours) - _hours(
             enrolment.hours_attended)
-        counts, _ = super().measures()
-        is_lost = counts['abandoned']
-        return counts, {
-            'hours_lost': SQLCase((is_lost & (missed > 0), missed)),
-            'revenue_lost': SQLCase(
-                (is_lost, settlement.undelivered_amount)),
+        return {}, {
+            'hours_lost': SQLCase((missed > 0, missed)),
+            'revenue_lost': settlement.undelivered_amount,
             }
 
-    def medians(self):
+    @classmethod
+    def opened(cls, window, name):
+        "Return the ids of the cases or of the settlements that are added up"
+        source = cls(window)
+        _, sums = source.measures()
+        ids = {
+            'hours_lost': source.table('case').id,
+            'revenue_lost': source.settlement,
+            }
+        rows = source.rows(ids[name], {'value': sums[name]})
+        cursor = Transaction().connection.cursor()
+        cursor.execute(*rows.select(
+                rows.key, where=rows.current & (rows.value != 0),
+                order_by=[rows.key]))
+        return [id_ for id_, in cursor]
+
+
+class Medians(Cases):
+    "The days from the first absence to what is done"
+
+    def query(self, get_key, tell=None):
         case = self.table('case')
-        return {name: Column(case, name) for name in MEDIANS}
-
-
-def _ranked(rows, values, medians):
-    "Return the query of the values with the rank and the count of the medians"
-    columns = []
-    for name in medians:
-        days = Column(rows, name)
-        partition = [rows.company, rows.key, rows.current, days == Null]
-        columns += [
-            RowNumber(window=Window(partition, order_by=[days]))
-            .as_(f'{name}_rank'),
-            Count(days, window=Window(partition)).as_(f'{name}_count')]
-    return rows.select(
-        rows.company.as_('company'), rows.key.as_('key'),
-        rows.current.as_('current'),
-        *(Column(rows, name).as_(name) for name in values), *columns)
+        rows = self.rows(
+            get_key(self), {name: Column(case, name) for name in MEDIANS})
+        columns = []
+        for name in MEDIANS:
+            days = Column(rows, name)
+            partition = [rows.company, rows.key, days == Null]
+            columns += [
+                days,
+                RowNumber(window=Window(partition, order_by=[days]))
+                .as_(f'{name}_rank'),
+                Count(days, window=Window(partition)).as_(f'{name}_count')]
+        ranked = rows.select(
+            rows.company, rows.key, *columns, where=rows.current)
+        return ranked.select(
+            ranked.company.as_('company'), ranked.key.as_('key'),
+            *(_median(ranked, name).as_(name) for name in MEDIANS),
+            *(Count(Column(ranked, name)).as_(COUNTED[name])
+                for name in MEDIANS),
+            group_by=[ranked.company, ranked.key])
 
 
 def _median(ranked, name):
     "Return the mean of the one or two in the middle"
     days, rank, count = (
         Column(ranked, name + suffix) for suffix in ['', '_rank', '_count'])
-    return Avg(days, filter_=(days != Null) & ranked.current
+    return Avg(days, filter_=(days != Null)
         & (rank * 2 >= count) & (rank * 2 <= count + 2))
 
 
@@ -270,6 +305,11 @@ class Steps(Source):
     @property
     def company(self):
         return self.table('case').company
+
+    @property
+    def owner(self):
+        case = self.table('case')
+        return Coalesce(case.decided_owner, case.owner)
 
     def where(self):
         return super().where() & (self.table('case').state != 'cancelled')
@@ -290,17 +330,22 @@ class Steps(Source):
 
 
 class Alerts(Source):
-    "The alerts that are closed, on the day they were raised"
+    "The alerts that were answered, on the day they were raised"
     name = 'alert'
     path = {'enrolment': 'alert'}
-    owned = 'alert'
 
     @property
     def date(self):
-        return self.table('alert').first_seen
+        return self.table('alert').raised_on
+
+    @property
+    def owner(self):
+        return self.table('alert').owner
 
     def where(self):
-        return super().where() & (self.table('alert').state != 'open')
+        alert = self.table('alert')
+        return super().where() & (alert.state != 'open') & (
+            alert.withdrawn == Literal(False))
 
     def measures(self):
         alert, case = self.table('alert'), Source.new_table('case')
@@ -308,7 +353,8 @@ class Alerts(Source):
             case, 'LEFT', condition=case.id == alert.case)
         return {
             'alerts': Literal(True),
-            'alerts_right': (case.id != Null) & (case.state != 'cancelled')
+            'alerts_right': (alert.state == 'handled')
+            & (Coalesce(case.state, '') != 'cancelled')
             & (Coalesce(case.ground, '') != 'unfounded'),
             }, {}
 

@@ -38,23 +38,19 @@ class Window(namedtuple('Window', 'start end')):
     @property
     def previous(self):
         "The window of as many months before"
-        delta = relativedelta(months=self.months)
-        end = self.end + DAY - delta - DAY
-        return Window(self.start - delta, min(end, self.start - DAY))
+        start, end = self.before(self.months)
+        return Window(start, min(end, self.start - DAY))
+
+    def before(self, months):
+        delta = relativedelta(months=months)
+        return Window(self.start - delta, self.end + DAY - delta - DAY)
 
     def contains(self, column):
-        "Return the SQL condition on the column of dates or of times"
+        "Return the SQL condition on the column of dates"
         return (column >= self.start) & (column < self.end + DAY)
 
     def domain(self, name):
         return [(name, '>=', self.start), (name, '<=', self.end)]
-
-    def domain_at(self, name):
-        "Return the domain of the times in the window"
-        return [
-            (name, '>=', dt.datetime.combine(self.start, dt.time())),
-            (name, '<', dt.datetime.combine(self.end + DAY, dt.time())),
-            ]
 
     def intersection(self, other):
         return Window(
@@ -67,19 +63,26 @@ class Window(namedtuple('Window', 'start end')):
         pool = Pool()
         Date = pool.get('ir.date')
         context = Transaction().context
-        start, end = context.get('from_date'), context.get('to_date')
-        if not isinstance(end, dt.date):
+        start, end = (
+            d if type(d) is dt.date else None
+            for d in (context.get('from_date'), context.get('to_date')))
+        if end is None:
             end = Date.today()
-        if not isinstance(start, dt.date):
+        if start is None:
             start = end + relativedelta(day=1, months=-11)
         start, end = (min(max(d, FIRST), LAST) for d in sorted([start, end]))
         return cls(start, end)
 
 
+def period_name():
+    "Return the name of the periods of the context"
+    name = Transaction().context.get('period')
+    return name if name in list(PERIODS) else DEFAULT_PERIOD
+
+
 def period_months():
     "Return the months of the periods of the context"
-    name = Transaction().context.get('period')
-    return PERIODS.get(name, PERIODS[DEFAULT_PERIOD])
+    return PERIODS[period_name()]
 
 
 def period_of(key, months):

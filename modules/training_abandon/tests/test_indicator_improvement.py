@@ -1,9 +1,11 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 from trytond.model.exceptions import AccessError
-from trytond.modules.training_abandon.exceptions import TrainingValidationError
+from trytond.modules.training_abandon.exceptions import (
+    ImprovementWarning, TrainingValidationError)
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
+from trytond.transaction import Transaction
 
 from .common import (
     DATE, DAY, NoticeTestCase, create_enrolments, create_session, decide,
@@ -26,6 +28,7 @@ class ImprovementTestCase(NoticeTestCase):
     @with_transaction()
     def test_effect(self):
         "Test that the effect is measured and then kept"
+        pool = Pool()
         with set_up() as (company, session, prescriber):
             other = create_session(company, DATE + 31 * DAY)
             one, two = create_enrolments(session, 2)
@@ -64,6 +67,18 @@ class ImprovementTestCase(NoticeTestCase):
                 action.write([action], {'after_rate': 50})
             with self.assertRaises(AccessError):
                 action.delete([action])
+            # Nor are the courses of which it was measured
+            Link = pool.get('training.improvement.action-training.course')
+            links = Link.search([('action', '=', action.id)])
+            for method, args in [
+                    (Link.write, [links, {
+                        'course': elsewhere.session.course.id}]),
+                    (Link.delete, [links]),
+                    (Link.create, [[{
+                        'action': action.id,
+                        'course': elsewhere.session.course.id}]])]:
+                with self.assertRaises(AccessError):
+                    method(*args)
             copy, = action.copy([action])
             self.assertEqual(
                 (copy.state, copy.after_rate, copy.closed_on),
@@ -79,9 +94,41 @@ class ImprovementTestCase(NoticeTestCase):
             action.write([action], {
                     'before_from': DATE, 'before_to': DATE,
                     'after_from': DATE + DAY, 'after_to': DATE + DAY})
-            action.close([action])
+            # The period after is not over
+            with self.assertRaises(TrainingValidationError):
+                action.close([action])
+            with today(DATE + 2 * DAY):
+                action.close([action])
             self.assertEqual(
                 (action.before_started, action.before_rate), (0, None))
+
+    @with_transaction()
+    def test_stale(self):
+        "Test that the effect goes with what it was measured of"
+        with set_up() as (company, session, prescriber):
+            for changes in [
+                    {'after_to': DATE + 3 * DAY},
+                    {'courses': [('add', [session.course.id])]}]:
+                with self.subTest(changes=changes):
+                    action = self.action(
+                        before_from=DATE, before_to=DATE,
+                        after_from=DATE + DAY, after_to=DATE + 2 * DAY)
+                    action.measure([action])
+                    self.assertEqual(action.after_started, 0)
+                    action.write([action], changes)
+                    self.assertIsNone(action.after_started)
+
+    @with_transaction()
+    def test_early(self):
+        "Test the warning of a period after that begins before the action"
+        with set_up() as (company, session, prescriber):
+            action = self.action(
+                before_from=DATE - 3 * DAY, before_to=DATE - 2 * DAY,
+                after_from=DATE - DAY, after_to=DATE)
+            with today(DATE + 2 * DAY), Transaction().set_context(
+                    _skip_warnings=False):
+                with self.assertRaises(ImprovementWarning):
+                    action.close([action])
 
     @with_transaction()
     def test_links(self):

@@ -13,9 +13,11 @@ from trytond.modules.training_abandon import tools
 from trytond.modules.training_abandon.attendance.evidence import ATTENDED
 from trytond.modules.training_abandon.exceptions import RequestError
 from trytond.modules.training_abandon.home.figure import FEWEST
+from trytond.modules.training_abandon.indicator.case import STORED
 from trytond.modules.training_abandon.indicator.indicator import RATES
 from trytond.modules.training_abandon.indicator.number import NUMBERS
-from trytond.modules.training_abandon.indicator.source import GROUNDS, MEDIANS
+from trytond.modules.training_abandon.indicator.source import (
+    GROUNDS, MEDIANS, NONE)
 from trytond.modules.training_abandon.indicator.window import (
     Window, period_label, period_of)
 from trytond.modules.training_abandon.procedure.states import INVALID_GROUNDS
@@ -25,9 +27,9 @@ from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
 from .common import (
-    DATE, DAY, NoticeTestCase, analyse, as_user, count_statements,
-    create_enrolments, create_session, create_user, decide, examples,
-    get_reason, get_to_decision, open_cases, set_up, today)
+    DATE, DAY, NoticeTestCase, as_user, count_statements, create_enrolments,
+    create_session, create_user, decide, examples, get_reason, get_to_decision,
+    open_cases, run_wizard, set_up, today)
 
 AXES = [
     'company', 'period', 'course', 'session', 'prescriber', 'funder',
@@ -41,6 +43,10 @@ KEYS = {
     'trainee': lambda enrolment: enrolment.trainee.kind,
     }
 MARCH = {'from_date': DATE.replace(day=1), 'to_date': DATE.replace(day=31)}
+APRIL = {
+    'from_date': DATE.replace(month=4, day=1),
+    'to_date': DATE.replace(month=4, day=30)}
+LATER, NEXT_YEAR = DATE + 80 * DAY, dt.date(2027, 1, 4)
 
 
 def indicator(axis):
@@ -74,21 +80,38 @@ class Expected:
             self.counts[key]['previous_' + name] += value
 
     def enrolment(self, enrolment):
-        key = self.get_key(enrolment)
-        lines = [
-            a for a in enrolment.attendances if a.slot.state == 'held']
-        present = [a.slot.date for a in lines if a.state in ATTENDED]
-        if key and present:
-            self.add(key, min(present), 'started')
+        key = self.get_key(enrolment) or NONE
+        present = self._presences(enrolment)
+        if present:
+            if not self._has_started_before(enrolment):
+                self.add(key, min(present), 'started')
+                self.add(
+                    key, min(present), 'left', self._is_abandoned(enrolment))
             for name in ['hours_held', 'hours_attended']:
                 hours = getattr(enrolment, name)
                 self.add(
                     key, min(present), name, hours.total_seconds() / 3600)
 
+    def _presences(self, enrolment):
+        return [
+            a.slot.date for a in enrolment.attendances
+            if a.slot.state == 'held' and a.state in ATTENDED]
+
+    def _has_started_before(self, enrolment):
+        origin = enrolment.transferred_from
+        return bool(origin) and bool(
+            self._presences(origin) or self._has_started_before(origin))
+
+    def _is_abandoned(self, enrolment):
+        following = type(enrolment).search([
+                ('transferred_from', '=', enrolment.id)])
+        return any(
+            c.ground == 'abandonment' and c.decision == 'validated'
+            for c in enrolment.cases) or any(
+            self._is_abandoned(e) for e in following)
+
     def case(self, case, decided_on, contact):
-        key = self.get_key(case.enrolment)
-        if not key:
-            return
+        key = self.get_key(case.enrolment) or NONE
         for step in case.steps:
             if step.conformity in {
                     'in_time', 'late', 'missing', 'evidence_missing'}:
@@ -106,7 +129,9 @@ class Expected:
             if absence:
                 self.days[key]['decision_days'].append(
                     (decided_on - absence).days)
+                self.counts[key]['decision_cases'] += 1
                 if contact:
+                    self.counts[key]['contact_cases'] += 1
                     self.days[key]['contact_days'].append(
                         (contact - absence).days)
         if case.ground == 'abandonment':
@@ -153,14 +178,21 @@ class IndicatorTestCase(NoticeTestCase):
                 'ground': st.sampled_from([
                         None, 'abandonment', 'abandonment', 'resumed',
                         'unfounded', 'exclusion', 'force_majeure',
-                        'legitimate_reason', 'postponed']),
+                        'legitimate_reason', 'postponed', 'transfer',
+                        'transfer']),
                 'delay': st.integers(0, 40),
                 'contact': st.none() | st.integers(0, 10),
+                'outcome': st.sampled_from([
+                        'reached', 'no_answer', 'appointment']),
+                'after': st.sampled_from([
+                        'absent', 'present', 'abandonment']),
+                'corrected': st.sampled_from([
+                        None, 'abandonment', 'force_majeure']),
                 }),
         min_size=1, max_size=6)
 
     @given(histories=histories, period=st.sampled_from(['month', 'quarter']),
-        months=st.integers(1, 3))
+        months=st.sampled_from([1, 3, 6, 12]))
     @examples(8)
     @with_transaction()
     def test_histories(self, histories, period, months):
@@ -171,7 +203,7 @@ class IndicatorTestCase(NoticeTestCase):
             window = Window(
                 DATE.replace(day=1),
                 period_of(2026 * 12 + 1 + months, 1).end)
-            with today(DATE + 90 * DAY):
+            with today(NEXT_YEAR + DAY):
                 for axis, get_key in KEYS.items():
                     expected = self.expect(
                         Expected(window, get_key), enrolments, cases)
@@ -197,6 +229,8 @@ class IndicatorTestCase(NoticeTestCase):
                             for e, h in zip(enrolments, histories)
                             if h['session'] == number})
         cases = {}
+        later = create_session(sessions[0].company, LATER)
+        moved = []
         for enrolment, history in zip(enrolments, histories):
             if not history['ground']:
                 continue
@@ -214,20 +248,53 @@ class IndicatorTestCase(NoticeTestCase):
                                 'kind': 'call',
                                 'party': enrolment.trainee.party.id,
                                 'done_at': tools.now(),
-                                'outcome': 'no_answer',
+                                'outcome': history['outcome'],
                                 }])
             decided_on = max(
                 end + history['delay'] * DAY, contact or end)
+            if history['outcome'] == 'no_answer':
+                contact = None
             ground = history['ground']
+            transfer = {}
+            if ground == 'transfer':
+                transfer['new_session'] = later.id
             with today(decided_on):
                 while case.next_kind != 'decide':
                     case.skip_step([case], "Not needed")
                 decide(
                     case, ground=ground, effective_date=end,
                     decision='invalidated' if ground in INVALID_GROUNDS
-                    else 'validated')
+                    else 'validated', **transfer)
+            case = type(case)(case.id)
+            if ground == 'abandonment' and history['corrected']:
+                with today(NEXT_YEAR):
+                    case.take_back([case], "By mistake")
+                    decide(
+                        case, ground=history['corrected'],
+                        effective_date=end + DAY)
+                if history['corrected'] != ground:
+                    decided_on = NEXT_YEAR
+                    contact = contact and min(contact, NEXT_YEAR)
+            elif ground == 'transfer':
+                moved.append((case.new_enrolment, history['after']))
             cases[case] = decided_on, contact
+        if moved:
+            self.go_on(later, moved, cases)
+            enrolments += [e for e, _ in moved]
         return enrolments, cases
+
+    def go_on(self, session, moved, cases):
+        "Let the transferred trainees come, be absent or abandon"
+        end = session.end_date
+        with today(end):
+            self.fill(session.slots[:1], {
+                    e: 'absent' if after == 'absent' else 'present'
+                    for e, after in moved})
+            for enrolment, after in moved:
+                if after == 'abandonment':
+                    case = get_to_decision(enrolment)
+                    decide(case, effective_date=end)
+                    cases[type(case)(case.id)] = end, None
 
     def expect(self, expected, enrolments, cases):
         for enrolment in enrolments:
@@ -245,7 +312,8 @@ class IndicatorTestCase(NoticeTestCase):
             k for k, counts in expected.counts.items()
             if any(counts.values())}
         names = {
-            axis == 'trainee' and k or k.id: k for k in keys}
+            axis == 'trainee' and k or k == NONE and k or k.id: k
+            for k in keys}
         if axis == 'trainee':
             kinds = [k for k, _ in indicator(axis)._kinds()]
             names = {kinds.index(k) + 1: k for k in keys}
@@ -279,16 +347,24 @@ class IndicatorTestCase(NoticeTestCase):
             self.assertIsNone(numbers['rate'])
             self.fill(session.slots[:1], {one: 'absent', other: 'present'})
             numbers = search('company')[company.rec_name]
-            self.assertEqual((numbers['started'], numbers['rate']), (1, 100))
-            self.assertIsNone(numbers['previous_rate'])
-            april = {
-                'from_date': DATE.replace(month=4, day=1),
-                'to_date': DATE.replace(month=4, day=30)}
-            numbers = search('company', **april)[company.rec_name]
+            # Who never started has not left
             self.assertEqual(
-                (numbers['started'], numbers['rate'],
-                    numbers['previous_started'], numbers['previous_rate']),
-                (0, None, 1, 100))
+                (numbers['started'], numbers['left'], numbers['rate'],
+                    numbers['abandoned']), (1, 0, 0, 1))
+            self.assertIsNone(numbers['previous_rate'])
+            with today(DATE + 40 * DAY):
+                decide(get_to_decision(other))
+            numbers = search('company')[company.rec_name]
+            # Of who started in March, though in April
+            self.assertEqual(
+                (numbers['started'], numbers['left'], numbers['rate'],
+                    numbers['abandoned']), (1, 1, 100, 1))
+            numbers = search('company', **APRIL)[company.rec_name]
+            self.assertEqual(
+                (numbers['started'], numbers['rate'], numbers['abandoned'],
+                    numbers['previous_started'], numbers['previous_left'],
+                    numbers['previous_rate']),
+                (0, None, 1, 1, 1, 100))
             self.assertEqual(search('company', company=None), {})
 
     @with_transaction()
@@ -310,13 +386,227 @@ class IndicatorTestCase(NoticeTestCase):
                     case, decision='invalidated', ground='resumed',
                     effective_date=DATE + 50 * DAY)
             self.assertEqual(case.decided_on, DATE + 50 * DAY)
-            april = {
-                'from_date': DATE.replace(month=4, day=1),
-                'to_date': DATE.replace(month=4, day=30)}
-            numbers = search('company', **april)[company.rec_name]
+            numbers = search('company', **APRIL)[company.rec_name]
             self.assertEqual(
                 (numbers['abandoned'], numbers['prevented'],
                     numbers['retention_rate']), (0, 1, 100))
+
+    @with_transaction()
+    def test_corrected(self):
+        "Test that a corrected decision stays of its year, another does not"
+        year = {
+            'from_date': DATE.replace(month=1, day=1),
+            'to_date': DATE.replace(month=12, day=31)}
+        with set_up() as (company, session, prescriber):
+            one, = create_enrolments(session)
+            self.fill(session.slots[:1], {one: 'absent'})
+            case = get_to_decision(one)
+            owner = case.owner
+            decide(case)
+            kept = {name: getattr(case, name) for name in STORED}
+            self.assertEqual(kept['decided_on'], DATE + DAY)
+            with today(NEXT_YEAR):
+                case.take_back([case], "By mistake")
+                self.assertEqual(
+                    search('company', **year)[company.rec_name]['decided'], 0)
+                case.write([case], {'owner': None})
+                decide(case, effective_date=DATE)
+            self.assertEqual(
+                {name: getattr(case, name) for name in STORED}, kept)
+            self.assertEqual(
+                search('company', **year)[company.rec_name]['abandoned'], 1)
+            self.assertEqual(
+                search('owner', **year)[owner.rec_name]['abandoned'], 1)
+            with today(NEXT_YEAR + DAY):
+                case.take_back([case], "By mistake")
+                decide(case, ground='force_majeure')
+            self.assertEqual(case.decided_on, NEXT_YEAR + DAY)
+
+    @with_transaction()
+    def test_first_contact(self):
+        "Test what is a contact with the trainee"
+        pool = Pool()
+        FollowUp = pool.get('training.follow_up')
+        with set_up() as (company, session, prescriber):
+            one, = create_enrolments(session, prescriber=prescriber)
+            trainee = one.trainee.party
+            self.fill(session.slots[:1], {one: 'absent'})
+
+            def contact(days, outcome, party=trainee):
+                with today(DATE + days * DAY):
+                    FollowUp.create([{
+                                'company': company.id,
+                                'enrolment': one.id,
+                                'kind': 'call',
+                                'party': party.id,
+                                'done_at': tools.now(),
+                                'outcome': outcome,
+                                }])
+
+            contact(1, 'reached', prescriber)
+            contact(1, 'no_answer')
+            contact(2, 'wrong_contact')
+            # The call of the alert, before the case
+            contact(3, 'reached')
+            with today(DATE + 5 * DAY):
+                case, = open_cases([one], DATE + 5 * DAY)
+                while case.next_kind != 'decide':
+                    case.skip_step([case], "Not needed")
+                decide(case)
+            self.assertEqual(
+                (case.first_absence, case.first_contact, case.contact_days),
+                (DATE, DATE + 3 * DAY, 3))
+
+    @with_transaction()
+    def test_first_mail(self):
+        "Test that only a mail to the trainee that arrived is a contact"
+        pool = Pool()
+        Mail = pool.get('training.mail')
+        with set_up() as (company, session, prescriber):
+            for bounced, to, expected in [
+                    (False, 'trainee', DATE + DAY),
+                    (True, 'trainee', None),
+                    (False, 'prescriber', None)]:
+                one, = create_enrolments(session, prescriber=prescriber)
+                with self.subTest(bounced=bounced, to=to):
+                    case = get_to_decision(one)
+                    Mail.create([{
+                                'company': company.id,
+                                'enrolment': one.id,
+                                'kind': 'inform',
+                                'party': (
+                                    one.trainee.party
+                                    if to == 'trainee' else prescriber).id,
+                                'to': 'one@example.com',
+                                'subject': "Absence",
+                                'body': "Absence",
+                                'state': 'sent',
+                                'sent_at': tools.now(),
+                                'bounced_at': (
+                                    tools.now() if bounced else None),
+                                }])
+                    decide(case)
+                    self.assertEqual(case.first_contact, expected)
+
+    @with_transaction()
+    def test_transferred(self):
+        "Test that who is transferred starts once, and abandons there"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        with set_up() as (company, session, prescriber):
+            enrolments = create_enrolments(session, 2)
+            later = create_session(company, DATE + 7 * DAY)
+            self.fill(session.slots[:1], dict.fromkeys(enrolments, 'present'))
+            cases = [get_to_decision(e) for e in enrolments]
+            for case in cases:
+                decide(
+                    case, ground='transfer', effective_date=DATE,
+                    new_session=later.id)
+            moved = [type(c)(c.id).new_enrolment for c in cases]
+            with today(DATE + 8 * DAY):
+                self.fill(later.slots[:1], dict.fromkeys(moved, 'present'))
+                decide(
+                    get_to_decision(moved[0]),
+                    effective_date=DATE + 8 * DAY)
+            tools.forget_read()
+            self.assertEqual(
+                [(e.is_start, e.is_abandoned)
+                    for e in Enrolment.browse(enrolments + moved)],
+                [(True, True), (True, False), (False, False), (False, False)])
+            numbers = search('company')[company.rec_name]
+            self.assertEqual(
+                (numbers['started'], numbers['left'], numbers['rate']),
+                (2, 1, 50))
+            for number, count in [('started', 2), ('left', 1)]:
+                row, = self.rows('company')
+                self.assertEqual(len(self.opened(row, number)), count)
+
+    @with_transaction()
+    def test_day(self):
+        "Test that an alert is of the day of the company"
+        pool = Pool()
+        Alert = pool.get('training.alert')
+        with set_up() as (company, session, prescriber):
+            company.timezone = 'Europe/Paris'
+            company.save()
+            one, = create_enrolments(session)
+            Alert.create([{
+                        'company': company.id,
+                        'enrolment': one.id,
+                        'level': 'alert',
+                        'first_seen': dt.datetime(2026, 2, 28, 23, 30),
+                        'state': 'dismissed',
+                        'closed_at': tools.now(),
+                        }])
+            alert, = Alert.search([])
+            self.assertEqual(alert.raised_on, dt.date(2026, 3, 1))
+            self.assertEqual(
+                search('company')[company.rec_name]['alerts'], 1)
+            self.assertEqual(list(search('period')), ['2026-03'])
+            table = Alert.__table__()
+            Transaction().connection.cursor().execute(
+                *table.update([table.raised_on], [None]))
+            tools.forget_read()
+            Alert._date_past_alerts()
+            tools.forget_read()
+            self.assertEqual(
+                Alert(alert.id).raised_on, dt.date(2026, 3, 1))
+
+    @with_transaction()
+    def test_without(self):
+        "Test that what has no key is counted and opened too"
+        with set_up() as (company, session, prescriber):
+            one, other = create_enrolments(session, 2)
+            one.prescriber = prescriber
+            one.save()
+            self.fill(
+                session.slots[:1], dict.fromkeys([one, other], 'present'))
+            for axis, count in [('prescriber', 1), ('funder', 2)]:
+                with self.subTest(axis=axis):
+                    self.assertEqual(
+                        search(axis)["Without"]['started'], count)
+                    row, = [
+                        r for r in self.rows(axis) if r.label == "Without"]
+                    found = self.opened(row, 'started')
+                    self.assertEqual(len(found), count)
+                    self.assertIn(other, found)
+
+    categories = st.lists(
+        st.sets(
+            st.sampled_from([
+                    'time.lack', 'money', 'health', 'distance']),
+            max_size=2),
+        min_size=5, max_size=10)
+
+    @given(categories=categories)
+    @examples(3)
+    @with_transaction()
+    def test_several(self, categories):
+        "Test the cases of several reasons against their definition"
+        with set_up() as (company, session, prescriber):
+            cases = self.analysed(session, categories)
+            expected, few = defaultdict(set), set()
+            for case, codes in zip(cases, categories):
+                families = {
+                    "Personal reason" if r.sensitive else r.family.name
+                    for r in map(get_reason, codes)} or {"Without"}
+                for family in families:
+                    expected[family].add(case.id)
+            for family, ids in list(expected.items()):
+                if len(ids) < FEWEST:
+                    few |= expected.pop(family)
+            if few:
+                expected[f"Fewer than {FEWEST} cases"] = few
+            for axis in ['reason', 'cause']:
+                rows = self.rows(axis)
+                self.assertEqual(
+                    {r.label: (r.decided, r.abandoned) for r in rows},
+                    {k: (len(v), len(v)) for k, v in expected.items()})
+                for row in rows:
+                    for number in ['decided', 'abandoned']:
+                        self.assertEqual(
+                            {c.id for c in self.opened(row, number)},
+                            expected[row.label])
 
     @with_transaction()
     def test_past_decisions(self):
@@ -340,8 +630,16 @@ class IndicatorTestCase(NoticeTestCase):
         for case, code in zip(cases, codes):
             while case.next_kind != 'analyse':
                 case.skip_step([case], "Not needed")
-            type(case).declare_reasons([case], [get_reason(code)])
-            analyse([case], code)
+            reasons = [
+                get_reason(c)
+                for c in ([code] if isinstance(code, str) else sorted(code))]
+            if reasons:
+                type(case).declare_reasons([case], reasons)
+                run_wizard('training.abandon.case.analyse', [case], causes=[{
+                            'cause': reason.id,
+                            'responsible': 'trainee',
+                            'note': "Private note",
+                            } for reason in reasons])
             while case.next_kind != 'decide':
                 case.skip_step([case], "Not needed")
             decide(case)
@@ -412,19 +710,25 @@ class IndicatorTestCase(NoticeTestCase):
         with Transaction().set_context(**{**MARCH, **context}):
             return indicator(axis).search([])
 
-    def opened(self, row, number):
+    def opened_after(self, axis, number):
+        "Return the records that the number opens in the month after"
+        row, = self.rows(axis, **APRIL)
+        return self.opened(row, number, **APRIL)
+
+    def opened(self, row, number, **context):
         "Return the records that the number of the row opens"
         pool = Pool()
         Open = pool.get('training.indicator.open', type='wizard')
         with Transaction().set_context(
-                **MARCH, active_model=row.__name__, active_id=row.id,
-                active_ids=[row.id]):
+                **{**MARCH, **context}, active_model=row.__name__,
+                active_id=row.id, active_ids=[row.id]):
             session_id, start, _ = Open.create()
             values = {'numbers': row.__name__, 'number': number}
             (action, _), = Open.execute(
                 session_id, {'start': values}, 'open_')['actions']
         domain = PYSONDecoder({}).decode(action['pyson_domain'])
-        return pool.get(action['res_model']).search(domain)
+        return pool.get(action['res_model']).search(
+            domain, order=[('id', 'ASC')])
 
     @with_transaction()
     def test_open(self):
@@ -462,32 +766,56 @@ class IndicatorTestCase(NoticeTestCase):
                         'owner': cases[0].owner.id,
                         } for enrolment, state, case in [
                         (one, 'handled', cases[0]),
+                        # The call after which the trainee stays
+                        (stays, 'handled', None),
                         (stays, 'dismissed', None),
                         (stays, 'open', None)]])
+            Alert.create([{
+                        'company': company.id,
+                        'enrolment': stays.id,
+                        'level': 'alert',
+                        'first_seen': dt.datetime.combine(DATE, dt.time(12)),
+                        'state': 'handled',
+                        'withdrawn': True,
+                        'closed_at': tools.now(),
+                        'owner': cases[0].owner.id,
+                        }])
             numbers = search('company')[company.rec_name]
             self.assertEqual(
-                (numbers['alerts'], numbers['alerts_right']), (2, 1))
+                (numbers['alerts'], numbers['alerts_right']), (3, 2))
             settlement, = Settlement.search([])
+            Settlement.post([settlement])
+            one.write([one], {'price': Decimal(2000)})
+            Settlement.settle([cases[0]])
+            settlement = Settlement.search([], order=[('id', 'ASC')])[-1]
             self.assertEqual(
                 search('company')[company.rec_name]['revenue_lost'],
                 float(settlement.undelivered_amount))
             for axis in ['company', 'course', 'session', 'prescriber',
                     'trainee', 'period', 'owner']:
                 row, = self.rows(axis)
+                numbers = {n: getattr(row, n) for n in row._numbers()}
                 for number in NUMBERS:
                     if not hasattr(row, number):
                         continue
                     found = self.opened(row, number)
+                    if hasattr(row, 'previous_' + number):
+                        # April opens those of March
+                        self.assertEqual(self.opened_after(
+                                axis, 'previous_' + number), found)
                     with self.subTest(axis=axis, number=number):
                         if number == 'contact_days':
                             self.assertEqual(found, [])
                         elif number == 'decision_days':
                             self.assertEqual(set(found), set(cases))
-                        elif number.endswith('_lost'):
-                            self.assertEqual(len(found), 1)
+                        elif number == 'hours_lost':
+                            self.assertEqual(found, cases[:1])
+                        elif number == 'revenue_lost':
+                            self.assertEqual(found, [settlement])
+                        elif number.startswith('hours_'):
+                            self.assertEqual(len(found), 4)
                         else:
-                            self.assertEqual(
-                                len(found), getattr(row, number))
+                            self.assertEqual(len(found), numbers[number])
 
     @with_transaction()
     def test_statements(self):
@@ -512,6 +840,7 @@ class IndicatorTestCase(NoticeTestCase):
     @with_transaction()
     def test_bad_context(self):
         "Test what no client sends"
+        pool = Pool()
         with set_up() as (company, session, prescriber):
             one, = create_enrolments(session)
             self.fill(session.slots[:1], {one: 'present'})
@@ -520,6 +849,8 @@ class IndicatorTestCase(NoticeTestCase):
                     {'from_date': MARCH['to_date'],
                         'to_date': MARCH['from_date']},
                     {'from_date': 'x', 'to_date': 7},
+                    {'from_date': dt.datetime(2026, 3, 1)},
+                    {'period': []},
                     {'period': 'century'}]:
                 with self.subTest(context=context):
                     self.assertEqual(
@@ -527,6 +858,10 @@ class IndicatorTestCase(NoticeTestCase):
                                 'period', **context).values()], [1])
             with self.assertRaises(RequestError):
                 search('company', course='x')
+            for numbers in ['x', 'res.user', [], None]:
+                start = pool.get('training.indicator.open.start')(
+                    numbers=numbers)
+                self.assertEqual(start.get_numbers(), [])
 
     @with_transaction()
     def test_window(self):

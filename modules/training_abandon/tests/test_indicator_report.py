@@ -9,13 +9,16 @@ from lxml import etree
 from trytond.modules.training_abandon.exceptions import TrainingValidationError
 from trytond.modules.training_abandon.home.figure import FEWEST
 from trytond.modules.training_abandon.indicator.chart import bars
+from trytond.modules.training_abandon.indicator.report import _period
+from trytond.modules.training_abandon.indicator.window import Window
 from trytond.modules.training_abandon.pdf_report import PDFReport
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
 
 from .common import (
-    DATE, NoticeTestCase, analyse, as_user, create_enrolments, create_session,
-    create_user, decide, get_reason, open_cases, set_up)
+    DATE, DAY, NoticeTestCase, analyse, as_user, create_enrolments,
+    create_session, create_user, decide, get_reason, get_to_decision,
+    open_cases, set_up)
 
 YEAR = {
     'from_date': DATE.replace(month=1, day=1),
@@ -76,45 +79,143 @@ class ReportTestCase(NoticeTestCase):
         with set_up() as (company, session, prescriber):
             user = create_user('assistant', company, 'training')
             told, few = self.make(session)
-            small = create_session(company)
-            small.course.write([small.course], {'name': "Cooking"})
-            one, = create_enrolments(small)
-            self.fill(small.slots[:1], {one: 'present'})
-            html = self.render(user, 'results_page')
+            self.start(company, "Cooking", 1)
+            self.start(company, "Sewing", FEWEST)
+            self.start(company, "Painting", FEWEST + 2)
+            html = self.render(user, 'results_page', causes=True)
             page = etree.fromstring(html.encode(), etree.HTMLParser())
             rows = {
                 row.findtext('th'): [c.text for c in row.findall('td')]
                 for row in page.findall('.//tbody/tr')}
-            self.assertEqual(rows["Started"], ['7', '0'])
-            self.assertEqual(rows["Rate (%)"], ['85.7 %', '–'])
+            self.assertEqual(rows["Started"], ['19', '–'])
+            self.assertEqual(
+                rows["Rate of Abandonment (%)"], ['31.6 %', '–'])
             self.assertEqual(rows["Bookkeeping"], ['6', '6', '100.0 %'])
-            self.assertEqual(rows[told], ['5'])
+            self.assertEqual(rows["Painting"], ['7', '0', '0.0 %'])
+            # The total would tell the one of cooking
+            self.assertNotIn("Sewing", html)
             self.assertNotIn("Cooking", html)
+            self.assertNotIn(told, html)
             self.assertNotIn(few, html)
+            self.assertNotIn(
+                "Causes", self.render(user, 'results_page'))
+            self.assertNotIn("Fewer than", html)
             self.assertNotIn("Other categories", html)
             self.assertNotIn('<img src="http', html)
             self.assertIn("really started", html)
             self.assertIn('2026', ''.join(page.find('.//p').itertext()))
+
+    def start(self, company, name, count):
+        "Start as many trainees in a course of that name"
+        session = create_session(company)
+        session.course.write([session.course], {'name': name})
+        enrolments = create_enrolments(session, count)
+        self.fill(session.slots[:1], dict.fromkeys(enrolments, 'present'))
+        return session, enrolments
+
+    @with_transaction()
+    def test_few_people(self):
+        "Test that the results of few people are not published"
+        with set_up() as (company, session, prescriber):
+            user = create_user('assistant', company, 'training_reading')
+            small, enrolments = self.start(company, "Cooking", FEWEST - 1)
+            decide(get_to_decision(enrolments[0]))
+            html = self.render(user, 'results_page', course=small.course.id)
+            page = etree.fromstring(html.encode(), etree.HTMLParser())
+            for row in page.findall('.//tbody/tr'):
+                self.assertEqual(
+                    [c.text for c in row.findall('td')], ['–', '–'])
+
+    @with_transaction()
+    def test_complement(self):
+        "Test that the causes left out are not told by the total"
+        with set_up() as (company, session, prescriber):
+            user = create_user('assistant', company, 'training_reading')
+            enrolments = create_enrolments(session, FEWEST + FEWEST)
+            self.fill(
+                session.slots[:1], dict.fromkeys(enrolments, 'present'))
+            cases = open_cases(enrolments)
+            for position, case in enumerate(cases):
+                while case.next_kind != 'analyse':
+                    case.skip_step([case], "Not needed")
+                code = 'time.lack' if position < FEWEST + 1 else 'distance'
+                analyse([case], code)
+                while case.next_kind != 'decide':
+                    case.skip_step([case], "Not needed")
+                decide(case)
+            html = self.render(user, 'results_page', causes=True)
+            # Four of ten are told by the six others
+            for code in ['time.lack', 'distance']:
+                family = get_reason(code).family.name
+                self.assertNotIn(family, html)
+            for case in open_cases(create_enrolments(session)):
+                while case.next_kind != 'analyse':
+                    case.skip_step([case], "Not needed")
+                analyse([case], 'distance')
+                while case.next_kind != 'decide':
+                    case.skip_step([case], "Not needed")
+                decide(case, ground='exclusion')
+            html = self.render(user, 'results_page', causes=True)
+            for code in ['time.lack', 'distance']:
+                family = get_reason(code).family.name
+                self.assertIn(family, html)
 
     @with_transaction()
     def test_annual_report(self):
         "Test the annual report, in which a reader reads no reasons"
         pool = Pool()
         Action = pool.get('training.improvement.action')
+        Event = pool.get('training.improvement.event')
         with set_up() as (company, session, prescriber):
             told, few = self.make(session)
-            action, = Action.create([{
-                        'name': "Evening course", 'due_date': DATE}])
+            other = create_session(company).course
+            action, planned, elsewhere = Action.create([
+                    {'name': "Evening course", 'due_date': DATE},
+                    {'name': "Welcome", 'due_date': DATE},
+                    {'name': "Not here", 'due_date': DATE, 'courses': [
+                            ('add', [other.id])]}])
             Action.run([action])
+            Action.write([action], {
+                    'before_from': DATE, 'before_to': DATE,
+                    'after_from': DATE + DAY, 'after_to': DATE + DAY})
+            Action.measure([action])
+            Event.create([
+                    {'name': "Heating", 'kind': 'hazard', 'date': DATE,
+                        'session': session.id},
+                    {'name': "Noise", 'kind': 'hazard', 'date': DATE}])
             for group, reads in [
                     ('training', True), ('training_reading', False)]:
                 user = create_user(group, company, group)
                 text = self.render(user, 'annual_report')
                 with self.subTest(group=group):
                     self.assertIn("Evening course", text)
+                    self.assertIn("Welcome", text)
+                    self.assertIn("Not here", text)
+                    # The rate before, with its population and its period
+                    self.assertIn("100.0 % (6/6), 03/02/2026", text)
                     self.assertIn("100.0 %", text)
                     self.assertEqual(told in text, reads)
                     self.assertNotIn(few, text)
+            text = self.render(
+                user, 'annual_report', course=session.course.id)
+            self.assertIn("Welcome", text)
+            self.assertNotIn("Not here", text)
+            cells = [
+                ''.join(c.itertext()).strip()
+                for c in etree.fromstring(text.encode()).iter(
+                    '{urn:oasis:names:tc:opendocument:xmlns:table:1.0}'
+                    'table-cell')]
+            self.assertEqual(cells[cells.index("Hazard") + 1], '1')
+
+    @with_transaction()
+    def test_periods(self):
+        "Test that the chart has room for its labels"
+        for years, period in [(1, 'month'), (2, 'quarter'), (5, 'year')]:
+            window = Window(
+                DATE.replace(month=1, day=1),
+                DATE.replace(year=DATE.year + years - 1, month=12, day=31))
+            with self.subTest(years=years):
+                self.assertEqual(_period(window), period)
 
     @with_transaction()
     def test_results(self):
