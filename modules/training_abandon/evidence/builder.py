@@ -3,6 +3,7 @@
 "What makes the file of a pack, a few cases at a time"
 import hashlib
 from collections import defaultdict
+from pathlib import Path
 
 from trytond.exceptions import UserError
 from trytond.pool import Pool
@@ -10,6 +11,7 @@ from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
 from .. import tools
+from ..mail.message import read_message
 from ..procedure.letter import Frame
 from .archive import Archive, safe_name, safe_suffix
 from .content import CASE, Content, message, procedure_sections
@@ -32,11 +34,31 @@ ENROLMENT = {
         [], [('start_date', 'ASC'), ('id', 'ASC')]),
     'training.completion_certificate': ([], [('id', 'ASC')]),
     }
-# The hash that the record of a document keeps of it
+
+
+def _sha256(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+def _message_digest(data):
+    return read_message(data).digest
+
+
+# The hash that the records keep of their files, and how it is calculated
 DIGESTS = {
-    'training.abandon.certificate': 'sha256',
-    'training.completion_certificate': 'sha256',
+    ('training.abandon.certificate', 'document'): ('sha256', _sha256),
+    ('training.completion_certificate', 'document'): ('sha256', _sha256),
+    ('training.mail', 'message'): ('message_sha256', _sha256),
+    ('training.mail.reply', 'message'): ('message_digest', _message_digest),
     }
+VERIFY = Path(__file__).parents[1] / 'journal' / 'verify.py'
+
+
+def _is_altered(record, name, data):
+    "Return if the file is not the one of which the record has the hash"
+    digest, calculate = DIGESTS.get((record.__name__, name), (None, None))
+    kept = digest and getattr(record, digest)
+    return bool(kept) and kept != calculate(data)
 
 
 class Builder:
@@ -78,18 +100,21 @@ class Builder:
             self._add_cases(sub_ids)
             count += len(sub_ids)
             yield count
-        journal = [
-            self.archive.add(name, content)
-            for name, content in self._journal_files(ids)]
-        self._add_index(journal)
+        self._add_index(self._add_journal(ids))
         self.archive.add(self._readme, self._get_readme())
         self.archive.close()
 
-    @staticmethod
-    def _journal_files(case_ids):
-        "Return what the pack has of the journal of the cases"
+    def _add_journal(self, case_ids):
+        """Add the journal of the cases, the days of the company and the
+        script that verifies them, and return the names of the files"""
         pool = Pool()
-        return pool.get(PACK).journal_files(case_ids)
+        Day = pool.get('training.journal.day')
+        Entry = pool.get('training.journal.entry')
+        return [
+            self.archive.add_lines('journal.jsonl', Entry.export(case_ids)),
+            self.archive.add_lines('days.jsonl', Day.export(self.company)),
+            self.archive.add('verify.py', VERIFY.read_bytes()),
+            ]
 
     def _add_cases(self, ids):
         pool = Pool()
@@ -183,7 +208,7 @@ class Builder:
         yield 'document', of(lambda case: case.certificates), named('.pdf')
         yield 'signed_document', of(
             lambda case: case.certificates,
-            lambda certificate: certificate.signed_filename,
+            lambda certificate: certificate.signed_file_id,
             ), lambda certificate: safe_suffix(certificate.signed_filename)
         yield 'document', of(
             lambda case: known['training.completion_certificate'][
@@ -194,7 +219,7 @@ class Builder:
         yield 'message', of(lambda case: case.replies), named('.eml')
         yield 'document', of(
             lambda case: known['training.justification'][case.enrolment],
-            lambda justification: justification.filename,
+            lambda justification: justification.document_file_id,
             ), lambda justification: safe_suffix(justification.filename)
         yield 'data', of(
             lambda case: documents[case],
@@ -217,10 +242,7 @@ class Builder:
                     self._tell(case, message(
                             'missing', file=label, case=case.rec_name))
                     continue
-                digest = DIGESTS.get(record.__name__)
-                if (name == 'document' and digest
-                        and hashlib.sha256(data).hexdigest()
-                        != getattr(record, digest)):
+                if _is_altered(record, name, data):
                     self._tell(case, message(
                             'altered', file=label, case=case.rec_name))
                 path = self.archive.add(

@@ -77,6 +77,10 @@ class Pack(ModelSQL, ModelView):
     attempts = fields.Integer(
         "Attempts", required=True, readonly=True,
         help="The number of times that the server has begun the file.")
+    claim = fields.Integer(
+        "Claim", required=True, readonly=True,
+        help="The number of the process that makes it, which is never that of "
+        "an earlier one.")
     next_attempt = fields.DateTime(
         "Next Attempt", readonly=True,
         help="While the pack is being made, the time at which another "
@@ -131,6 +135,10 @@ class Pack(ModelSQL, ModelView):
 
     @classmethod
     def default_attempts(cls):
+        return 0
+
+    @classmethod
+    def default_claim(cls):
         return 0
 
     @fields.depends('case_count', 'done_count')
@@ -243,45 +251,45 @@ class Pack(ModelSQL, ModelView):
     @classmethod
     def build(cls, packs):
         for id_ in [p.id for p in packs]:
-            if attempt := cls._claim(id_):
-                cls(id_)._build(attempt)
+            if claim := cls._claim(id_):
+                cls(id_)._build(claim)
 
     @classmethod
     def _claim(cls, id_):
-        """Keep the pack for this process and return the number of its
-        attempt, or None if another one makes it."""
+        """Keep the pack for this process and return the number of its claim,
+        or None if another one makes it."""
         transaction = Transaction()
-        attempt = None
+        claim = None
         if tools.lock_free(cls, [id_]):
             tools.forget_read()
             pack = cls(id_)
             if pack.is_due():
-                attempt = pack.attempts + 1
-                if attempt > ATTEMPTS:
+                if pack.attempts >= ATTEMPTS:
                     pack._end('failed', gettext(
                             'training_abandon.msg_evidence_pack_interrupted',
                             count=ATTEMPTS))
-                    attempt = None
                 else:
+                    claim = pack.claim + 1
                     cls.write([pack], {
                             'state': 'building',
-                            'attempts': attempt,
+                            'attempts': pack.attempts + 1,
+                            'claim': claim,
                             'next_attempt': tools.now() + LEASE,
                             'done_count': 0,
                             'problems': None,
                             })
         transaction.commit()
-        return attempt
+        return claim
 
     def is_due(self):
         return self.state == 'requested' or (
             self.state == 'building' and self.next_attempt <= tools.now())
 
-    def _build(self, attempt):
+    def _build(self, claim):
         "Make the file, store what has become of the pack and commit"
         transaction = Transaction()
         try:
-            self._make(attempt)
+            self._make(claim)
         except _Lost:
             transaction.rollback()
             logger.warning("%s is made by another process", self)
@@ -292,23 +300,23 @@ class Pack(ModelSQL, ModelView):
             raise
         except AccessError as exception:
             transaction.rollback()
-            self._fail(attempt, exception.message)
+            self._fail(claim, exception.message)
         except OSError as exception:
             transaction.rollback()
             logger.error("%s not made", self, exc_info=True)
-            self._fail(attempt, gettext(
+            self._fail(claim, gettext(
                     'training_abandon.msg_evidence_pack_'
                     f'{"full" if exception.errno in FULL else "failed"}',
                     error=exception))
         except Exception as exception:
             transaction.rollback()
             logger.error("%s not made", self, exc_info=True)
-            self._fail(attempt, gettext(
+            self._fail(claim, gettext(
                     'training_abandon.msg_evidence_pack_failed',
                     error=exception))
         transaction.commit()
 
-    def _make(self, attempt):
+    def _make(self, claim):
         pool = Pool()
         Report = pool.get('training.completion_certificate', type='report')
         company = self.company
@@ -326,15 +334,21 @@ class Pack(ModelSQL, ModelView):
                 builder = Builder(self, file)
                 try:
                     for count in builder.build():
-                        self._keep(attempt, count)
+                        self._keep(claim, count)
                     file_id = _store(file, path)
                 finally:
                     builder.archive.discard()
-        self._keep(attempt, self.case_count, commit=False)
-        self._end(
-            'done', '\n'.join(builder.problems) or None, file_id=file_id)
+        try:
+            self._keep(claim, self.case_count, commit=False)
+            self._end(
+                'done', '\n'.join(builder.problems) or None, file_id=file_id)
+            Transaction().commit()
+        except BaseException:
+            # Nothing else would know of the file any more
+            filestore.delete(file_id, Transaction().database.name)
+            raise
 
-    def _keep(self, attempt, count, commit=True):
+    def _keep(self, claim, count, commit=True):
         "Tell how many cases are done, unless another process has the pack"
         transaction = Transaction()
         cursor = transaction.connection.cursor()
@@ -343,7 +357,7 @@ class Pack(ModelSQL, ModelView):
                 [table.done_count, table.next_attempt],
                 [count, tools.now() + LEASE],
                 where=(table.id == self.id) & (table.state == 'building')
-                & (table.attempts == attempt)))
+                & (table.claim == claim)))
         if cursor.rowcount != 1:
             raise _Lost
         if commit:
@@ -351,9 +365,9 @@ class Pack(ModelSQL, ModelView):
         # The memory does not grow with the cases
         tools.forget_read()
 
-    def _fail(self, attempt, problem):
+    def _fail(self, claim, problem):
         try:
-            self._keep(attempt, self.done_count, commit=False)
+            self._keep(claim, self.done_count, commit=False)
         except _Lost:
             return
         self._end('failed', problem)
@@ -378,14 +392,6 @@ class Pack(ModelSQL, ModelView):
                 table.case, where=table.pack == self.id,
                 order_by=table.case))
         return [id_ for id_, in cursor]
-
-    @classmethod
-    def journal_files(cls, case_ids):
-        """Yield the name and the content of the files by which the journal
-        of the cases is verified.
-
-        It is for the wing that keeps one."""
-        return []
 
 
 class _Lost(Exception):

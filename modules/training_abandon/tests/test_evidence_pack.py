@@ -3,7 +3,9 @@
 import datetime as dt
 import errno
 import io
+import json
 import subprocess
+import sys
 import tempfile
 import zipfile
 from collections import namedtuple
@@ -23,10 +25,11 @@ from trytond.transaction import Transaction
 from ..evidence.archive import Archive, safe_name, safe_suffix
 from ..evidence.pack import ATTEMPTS, INLINE, LEASE
 from ..exceptions import EvidencePackError
+from ..mail.message import read_message
 from .common import (
     DATE, DAY, DatabaseTestCase, as_user, at, count_statements,
-    create_enrolments, create_session, create_user, mail_server, open_cases,
-    run_wizard, same_transaction, set_up)
+    create_enrolments, create_party, create_session, create_user, mail_server,
+    open_cases, run_wizard, same_transaction, set_up)
 
 PDF = b'%PDF-1.4'
 PRIVATE = "Burnout since May"
@@ -281,27 +284,36 @@ class ContentTestCase(PackTestCase):
 
     @with_transaction()
     def test_journal(self):
-        "Test that the files of the journal are in the pack"
+        "Test that the journal in the pack is verified where it is unpacked"
         pool = Pool()
-        Pack = pool.get('training.evidence_pack')
-        asked = []
-
-        def journal_files(case_ids):
-            asked.extend(case_ids)
-            yield 'journal.jsonl', '{}\n'
-
+        Day = pool.get('training.journal.day')
         with set_up() as (company, session, prescriber), \
-                self.without_conversion(), \
-                patch.object(Pack, 'journal_files', journal_files):
-            cases = self.cases(session, prescriber, 2)
-            with self.unpacked(self.request(cases)) as folder:
-                self.assertEqual(asked, [c.id for c in cases])
-                self.assertEqual(
-                    (folder / 'journal.jsonl').read_text(), '{}\n')
-                self.assertIn(
-                    'journal.jsonl',
-                    Links((folder / 'index.html').read_text()).links)
+                self.without_conversion():
+            cases = self.cases(session, prescriber, 3)
+            Day.record(company)
+            with self.unpacked(self.request(cases[:2])) as folder:
+                links = Links((folder / 'index.html').read_text()).links
+                self.assertLess(
+                    {'journal.jsonl', 'days.jsonl', 'verify.py'}, set(links))
                 self.check_links(folder)
+                self.assertIn('sound', self.verify(folder))
+                journal = folder / 'journal.jsonl'
+                lines = journal.read_text().splitlines(keepends=True)
+                self.assertEqual(
+                    {json.loads(x)['case'] for x in lines},
+                    {c.id for c in cases[:2]})
+                journal.write_text(''.join(lines[:1] + lines[2:]))
+                self.assertIn(
+                    f"BROKEN case {cases[0].id}, entry 2",
+                    self.verify(folder, 1))
+
+    def verify(self, folder, code=0):
+        result = subprocess.run(
+            [sys.executable, '-I', 'verify.py', 'journal.jsonl',
+                'days.jsonl'],
+            cwd=folder, capture_output=True, text=True)
+        self.assertEqual(result.returncode, code, result.stderr)
+        return result.stdout
 
     @with_transaction()
     def test_altered_file(self):
@@ -348,6 +360,38 @@ class ContentTestCase(PackTestCase):
                 page, = [n for n in told if case.number.lower() in n]
                 self.assertEqual(
                     told, {page, 'index.html', 'lisez-moi.txt'})
+
+    @with_transaction()
+    def test_altered_message(self):
+        "Test that a mail or a reply that is not the one stored is named"
+        pool = Pool()
+        Mail = pool.get('training.mail')
+        Reply = pool.get('training.mail.reply')
+        database = Transaction().database.name
+        with set_up() as (company, session, prescriber), \
+                self.without_conversion():
+            case, other = self.cases(session, prescriber, 2)
+            self.assertIsNone(self.request(
+                    [case, other], sensitive=True).problems)
+            mail = case.mails[0]
+            reply, = Reply.search([('case', '=', other.id)])
+            Reply.write([reply], {
+                    'message_digest': read_message(reply.message).digest})
+            for Model, record in [(Mail, mail), (Reply, reply)]:
+                table = Model.__table__()
+                cursor = Transaction().connection.cursor()
+                cursor.execute(*table.update(
+                        [table.message_file_id],
+                        [filestore.set(b'Subject: Other', database)],
+                        where=table.id == record.id))
+            tools.forget_read()
+            pack = self.request([case, other], sensitive=True)
+            problems = pack.problems.splitlines()
+            self.assertEqual(len(problems), 2, problems)
+            for record in [mail, reply]:
+                self.assertTrue(any(
+                        f"{record.__names__()['model']} {record.id} " in p
+                        for p in problems))
 
     @with_transaction()
     def test_altered_certificate(self):
@@ -401,7 +445,8 @@ class ContentTestCase(PackTestCase):
                 self.assertEqual(safe_name(text), name)
         for text, suffix in [
                 ("Scan.PDF", '.pdf'), ("x", '.bin'), (None, '.bin'),
-                ("x.p df", '.bin'), ("x.tar.gz", '.gz')]:
+                ("x.p df", '.bin'), ("x.html", '.bin'), ("x.svg", '.bin'),
+                ("x.pdf.exe", '.bin'), ("x.docx", '.docx')]:
             with self.subTest(text=text):
                 self.assertEqual(safe_suffix(text), suffix)
 
@@ -731,17 +776,59 @@ class BuildTestCase(PackTestCase):
         with self.pack() as pack:
             pack = self.build_due(pack)
             case, = pack.cases
-            party = case.enrolment.trainee.party
             session_id, _, _ = Erase.create()
-            columns = [
-                (columns, values)
-                for Model, domain, _, columns, values in Erase(
-                    session_id).to_erase(party.id)
-                if Model == type(pack) and pack in Model.search(domain)]
-            self.assertEqual(columns, [(
-                        ['file', 'file_id', 'sensitive_file',
-                            'sensitive_file_id', 'problems'],
-                        [None] * 5)])
+            mate, = create_enrolments(case.session)
+
+            def erased(party):
+                return [
+                    (columns, values)
+                    for Model, domain, _, columns, values in Erase(
+                        session_id).to_erase(party.id)
+                    if Model == type(pack) and pack in Model.search(domain)]
+
+            files = (
+                ['file', 'file_id', 'sensitive_file', 'sensitive_file_id',
+                    'problems'],
+                [None] * 5)
+            for party in [
+                    case.enrolment.trainee.party, case.enrolment.prescriber,
+                    mate.trainee.party]:
+                self.assertEqual(erased(party), [files])
+            self.assertEqual(erased(create_party("Other")), [])
+            # What is being made is not kept
+            type(pack).write([pack], {'state': 'requested'})
+            self.assertEqual(erased(party), [files, (['state'], ['failed'])])
+
+    @with_transaction()
+    def test_lost(self):
+        "Test that a file that is not kept is deleted"
+        with self.pack() as pack:
+            kept = []
+            set_ = filestore.set
+
+            def note(*args):
+                kept.append(set_(*args))
+                return kept[-1]
+
+            with patch.object(filestore, 'set', note), patch.object(
+                    type(pack), '_end', side_effect=RuntimeError), \
+                    self.assertLogs('trytond', 'ERROR'), \
+                    self.assertRaises(RuntimeError):
+                self.build_due(pack)
+            with self.assertRaises(FileNotFoundError):
+                filestore.size(kept[-1], Transaction().database.name)
+
+    @with_transaction()
+    def test_retried_elsewhere(self):
+        "Test that who hung does not end a pack that is asked for again"
+        with self.pack() as pack:
+            Pack = type(pack)
+            with same_transaction():
+                claim = Pack._claim(pack.id)
+                pack._fail(claim, "Hung")
+                tools.forget_read()
+                Pack.retry([Pack(pack.id)])
+                self.assertNotEqual(Pack._claim(pack.id), claim)
 
 
 class RequestTestCase(PackTestCase):
