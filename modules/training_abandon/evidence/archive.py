@@ -3,6 +3,7 @@
 "The ZIP file of a pack, that is written one file after the other"
 import hashlib
 import re
+from contextlib import suppress
 from pathlib import PurePath
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
@@ -83,7 +84,8 @@ class Archive:
 
     def discard(self):
         "Forget the file, of which the end is not wanted"
-        self._zip.fp = None
+        with suppress(OSError):
+            self._zip.close()
 
     def _write(self, name, data):
         self._zip.writestr(self._info(name), data)

@@ -17,8 +17,9 @@ from .archive import Archive, safe_name, safe_suffix
 from .content import CASE, Content, message, procedure_sections
 from .page import Cell, Page, Section, Words
 
-# The files of which the content is in memory
+# The files of which the content is in memory: how many, and their size
 FILES = 20
+MEMORY = 20 * 2 ** 20
 # The enrolments whose lines are read at once
 ENROLMENTS = 10
 PACK = 'training.evidence_pack'
@@ -61,13 +62,32 @@ def _is_altered(record, name, data):
     return bool(kept) and kept != calculate(data)
 
 
+def _by_size(Model, ids, name):
+    "Yield lists of the ids of which the files fit together into the memory"
+    for sub_ids in grouped_slice(ids, FILES):
+        sub_ids = list(sub_ids)
+        with Transaction().set_context({f'{Model.__name__}.{name}': 'size'}):
+            sizes = {r['id']: r[name] for r in Model.read(sub_ids, [name])}
+        together, total = [], 0
+        for id_ in sub_ids:
+            if together and total + sizes[id_] > MEMORY:
+                yield together
+                together, total = [], 0
+            together.append(id_)
+            total += sizes[id_]
+        yield together
+
+
 class Builder:
     """Makes the file of the pack
 
-    The reads of a set of cases do not grow with their number."""
+    The reads of a set of cases do not grow with their number.
+    beat is called before what takes long, so that the pack is known to be
+    still made."""
 
-    def __init__(self, pack, file):
+    def __init__(self, pack, file, beat):
         self.pack, self.company = pack, pack.company
+        self._beat = beat
         self.sensitive = pack.sensitive
         self.archive = Archive(
             file, tools.local_datetime(tools.now(), self.company))
@@ -111,10 +131,17 @@ class Builder:
         Day = pool.get('training.journal.day')
         Entry = pool.get('training.journal.entry')
         return [
-            self.archive.add_lines('journal.jsonl', Entry.export(case_ids)),
-            self.archive.add_lines('days.jsonl', Day.export(self.company)),
+            self.archive.add_lines(
+                'journal.jsonl', self._beating(Entry.export(case_ids))),
+            self.archive.add_lines(
+                'days.jsonl', self._beating(Day.export(self.company))),
             self.archive.add('verify.py', VERIFY.read_bytes()),
             ]
+
+    def _beating(self, lines):
+        for line in lines:
+            self._beat()
+            yield line
 
     def _add_cases(self, ids):
         pool = Pool()
@@ -251,13 +278,13 @@ class Builder:
                 files[case][record.__name__, record.id, name] = (
                     path.rpartition('/')[2])
 
-    @staticmethod
-    def _read(records, name):
+    def _read(self, records, name):
         "Yield the records with the content of the field, if it is there"
         Model = type(records[0])
         by_id = {r.id: r for r in records}
-        for sub_ids in grouped_slice(list(by_id), FILES):
-            for row in Model.read(list(sub_ids), [name]):
+        for ids in _by_size(Model, list(by_id), name):
+            self._beat()
+            for row in Model.read(ids, [name]):
                 yield by_id[row['id']], row[name]
 
     def _add_procedures(self, cases):
@@ -314,6 +341,7 @@ class Builder:
         folder = safe_name(message('sheets'))
         name = safe_name(session.rec_name)
         cells = []
+        self._beat()
         try:
             # The right to the cases is that to what proves them
             with Transaction().set_user(0, set_context=True):
@@ -353,6 +381,7 @@ class Builder:
                         } for c in cases},
                 'headings': self.words.labels(
                     'training.abandon.case.event', 'at', 'by', 'summary'),
+                'beat': self._beat,
                 })
         name = f'{safe_name(title)}.pdf'
         links = {}

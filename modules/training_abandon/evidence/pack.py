@@ -1,5 +1,6 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
+import base64
 import datetime as dt
 import errno
 import logging
@@ -27,10 +28,15 @@ logger = logging.getLogger(__name__)
 
 # The time after which a building of which nothing is heard is interrupted
 LEASE = dt.timedelta(minutes=15)
+# How often who makes a pack tells that it still does
+BEAT = LEASE / 15
 # How often a building that is interrupted is started again
 ATTEMPTS = 5
 # The most cases for which the user waits where there is no worker
 INLINE = 20
+# The most bytes of the files that are read otherwise than by their link: the
+# reads are not logged
+READABLE = {'file': 64 * 2 ** 20, 'sensitive_file': 0}
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -109,6 +115,16 @@ class Pack(ModelSQL, ModelView):
         help="Read by the group Sensitive Reasons only.")
     sensitive_file_id = fields.Char("Sensitive File ID", readonly=True)
     filename = fields.Function(fields.Char("File Name"), 'get_filename')
+    download = fields.Function(
+        fields.Char(
+            "Download",
+            states={
+                'invisible': Eval('state') != 'done',
+                },
+            help="The link to the ZIP file: unpack it anywhere and open its "
+            "index.html. A file with sensitive data is for the group "
+            "Sensitive Reasons only, and it is logged who downloads it."),
+        'get_download')
 
     @classmethod
     def __setup__(cls):
@@ -120,6 +136,10 @@ class Pack(ModelSQL, ModelView):
                 where=t.state.in_(['requested', 'building'])))
         cls._order = [('requested_at', 'DESC'), ('id', 'DESC')]
         cls._buttons.update(
+            remove={
+                'invisible': Eval('state') != 'done',
+                'depends': ['state'],
+                },
             retry={
                 'invisible': Eval('state') != 'failed',
                 'depends': ['state'],
@@ -154,6 +174,12 @@ class Pack(ModelSQL, ModelView):
                     self.requested_at, self.company).isoformat(),
                 str(self.id)]) + '.zip'
 
+    def get_download(self, name):
+        database = base64.urlsafe_b64encode(
+            Transaction().database.name.encode())
+        return '{}/{}/training/evidence_pack/{}'.format(
+            tools.base_url(), database.decode('ascii').rstrip('='), self.id)
+
     def get_rec_name(self, name):
         pool = Pool()
         Lang = pool.get('ir.lang')
@@ -175,6 +201,45 @@ class Pack(ModelSQL, ModelView):
                 If(Eval('state') == 'failed', 'danger',
                     If(Eval('problems', ''), 'warning', ''))),
             ]
+
+    @classmethod
+    def read(cls, ids, fields_names):
+        if Transaction().check_access:
+            cls._check_readable(ids, fields_names)
+        return super().read(ids, fields_names)
+
+    @classmethod
+    def _check_readable(cls, ids, names):
+        "Check that the contents that are asked for are not to be downloaded"
+        context = Transaction().context
+        for name in READABLE.keys() & set(names):
+            key = f'{cls.__name__}.{name}'
+            if context.get(key) == 'size':
+                continue
+            with Transaction().set_context({key: 'size'}):
+                rows = super().read(ids, [name])
+            if any(row[name] > READABLE[name] for row in rows):
+                raise AccessError(gettext(
+                        'training_abandon.msg_evidence_pack_download'))
+
+    @classmethod
+    def open_file(cls, id_):
+        """Return the name and the opened file of the pack, or None if it has
+        none, and log who has it.
+
+        The user is the one of the transaction, with its rights."""
+        row, = cls.read([id_], ['sensitive', 'filename'])
+        name = 'sensitive_file_id' if row['sensitive'] else 'file_id'
+        (file,) = cls.read([id_], [name])
+        if not file[name]:
+            return
+        cls.log([cls(id_)], 'button', 'download')
+        # The store has no other way that does not read it into memory
+        path = filestore._filename(file[name], Transaction().database.name)
+        try:
+            return row['filename'], open(path, 'rb')
+        except FileNotFoundError:
+            logger.error("%s has no file any more", cls(id_), exc_info=True)
 
     @classmethod
     def request(cls, cases, choice, sensitive=False):
@@ -237,15 +302,30 @@ class Pack(ModelSQL, ModelView):
         cls.queue(failed)
 
     @classmethod
+    @ModelView.button
+    def remove(cls, packs):
+        "Remove the files; the button is logged"
+        cls.write(packs, {'file': None, 'sensitive_file': None})
+
+    @classmethod
     def build_due(cls):
-        "Make the packs that wait and those whose making was interrupted"
-        due = cls.search(['OR',
-                ('state', '=', 'requested'),
-                [
+        """Make the first of the packs that wait or whose making was
+        interrupted, unless another one is being made: the other scheduled
+        actions wait meanwhile."""
+        now = tools.now()
+        if cls.search([
                     ('state', '=', 'building'),
-                    ('next_attempt', '<=', tools.now()),
-                    ],
-                ], order=[('id', 'ASC')])
+                    ('next_attempt', '>', now),
+                    ], limit=1):
+            return
+        waiting = [('state', '=', 'requested')]
+        if config.getboolean('queue', 'worker', default=False):
+            # It makes them, unless it is away
+            waiting.append(('requested_at', '<=', now - LEASE))
+        due = cls.search(['OR', waiting, [
+                    ('state', '=', 'building'),
+                    ('next_attempt', '<=', now),
+                    ]], order=[('id', 'ASC')], limit=1)
         cls.build(due)
 
     @classmethod
@@ -307,13 +387,13 @@ class Pack(ModelSQL, ModelView):
             self._fail(claim, gettext(
                     'training_abandon.msg_evidence_pack_'
                     f'{"full" if exception.errno in FULL else "failed"}',
-                    error=exception))
-        except Exception as exception:
+                    reference=self))
+        except Exception:
             transaction.rollback()
             logger.error("%s not made", self, exc_info=True)
             self._fail(claim, gettext(
                     'training_abandon.msg_evidence_pack_failed',
-                    error=exception))
+                    reference=self))
         transaction.commit()
 
     def _make(self, claim):
@@ -331,10 +411,12 @@ class Pack(ModelSQL, ModelView):
             os.makedirs(path, mode=0o770, exist_ok=True)
             # Without a name: nothing is left of a file that is interrupted
             with tempfile.TemporaryFile(dir=path) as file:
-                builder = Builder(self, file)
+                heart = _Heart(self, claim)
+                builder = Builder(self, file, heart.beat)
                 try:
                     for count in builder.build():
-                        self._keep(claim, count)
+                        heart.tell(count)
+                    heart.tell(self.case_count)
                     file_id = _store(file, path)
                 finally:
                     builder.archive.discard()
@@ -362,8 +444,6 @@ class Pack(ModelSQL, ModelView):
             raise _Lost
         if commit:
             transaction.commit()
-        # The memory does not grow with the cases
-        tools.forget_read()
 
     def _fail(self, claim, problem):
         try:
@@ -396,6 +476,26 @@ class Pack(ModelSQL, ModelView):
 
 class _Lost(Exception):
     "Another process makes the pack"
+
+
+class _Heart:
+    "Tells that the process still makes the pack"
+
+    def __init__(self, pack, claim):
+        self._pack, self._claim = pack, claim
+        self._count, self._told_at = 0, tools.now()
+
+    def tell(self, count):
+        self._pack._keep(self._claim, count)
+        # The memory does not grow with the cases
+        tools.forget_read()
+        self._count, self._told_at = count, tools.now()
+
+    def beat(self):
+        "Tell it while a set is half read, not more often than needed"
+        if tools.now() - self._told_at >= BEAT:
+            self._pack._keep(self._claim, self._count)
+            self._told_at = tools.now()
 
 
 def _store(file, path):

@@ -23,9 +23,11 @@ from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
 from ..evidence.archive import Archive, safe_name, safe_suffix
-from ..evidence.pack import ATTEMPTS, INLINE, LEASE
-from ..exceptions import EvidencePackError
+from ..evidence.builder import _by_size
+from ..evidence.pack import ATTEMPTS, INLINE, LEASE, READABLE
+from ..exceptions import EvidencePackError, ReportError
 from ..mail.message import read_message
+from ..pdf_report import MergedReport
 from .common import (
     DATE, DAY, DatabaseTestCase, as_user, at, count_statements,
     create_enrolments, create_party, create_session, create_user, mail_server,
@@ -229,6 +231,11 @@ class ContentTestCase(PackTestCase):
                 for case in cases:
                     self.assertIn(case.number, index)
                     self.assertIn(case.trainee.rec_name, index)
+                    page, = folder.glob(
+                        f'dossiers/{case.number.lower()}-*/index.html')
+                    # By which the journal names it
+                    self.assertIn(
+                        f'<dt>ID</dt><dd>{case.id}</dd>', page.read_text())
 
     @with_transaction()
     def test_same_enrolment(self):
@@ -502,6 +509,8 @@ class SensitiveTestCase(PackTestCase):
                         self.assertIn(
                             "données sensibles ne sont pas dans ce dossier",
                             Text((folder / name).read_text()).text)
+                readme = (folder / 'lisez-moi.txt').read_text()
+                self.assertIn("joints aux sessions et aux créneaux", readme)
 
     @with_transaction()
     def test_in(self):
@@ -588,11 +597,58 @@ class SensitiveTestCase(PackTestCase):
                     set(Pack.search([])), {plain, full, mine})
                 row, = Pack.read([plain.id], ['file'])
                 self.assertTrue(row['file'])
+                with patch.dict(READABLE, file=10), \
+                        self.assertRaisesRegex(AccessError, "lien"):
+                    Pack.read([plain.id], ['file'])
                 with self.assertRaises(AccessError):
                     Pack.read([full.id], ['sensitive_file'])
             with as_user(create_user('assistant', company, 'training')):
                 with self.assertRaises(AccessError):
                     Pack.search([])
+            with as_user(create_user(
+                        'both', company, 'training_admin',
+                        'sensitive_reason')):
+                # It would not be logged
+                with self.assertRaisesRegex(AccessError, "lien"):
+                    Pack.read([full.id], ['sensitive_file'])
+                with Transaction().set_context({
+                            f'{Pack.__name__}.sensitive_file': 'size'}):
+                    row, = Pack.read([full.id], ['sensitive_file'])
+                self.assertGreater(row['sensitive_file'], 0)
+
+    @with_transaction()
+    def test_remove(self):
+        "Test that the administrators remove the files, which is kept"
+        pool = Pool()
+        Log = pool.get('ir.model.log')
+        Pack = pool.get('training.evidence_pack')
+        Queue = pool.get('ir.filestore.queue')
+        with set_up() as (company, session, prescriber), \
+                self.without_conversion():
+            cases = self.cases(session, prescriber)
+            packs = [
+                self.request(cases), self.request(cases, sensitive=True)]
+            ids = {packs[0].file_id, packs[1].sensitive_file_id}
+            with as_user(create_user('reading', company, 'training_reading')):
+                mine = self.ask(cases)
+                with self.assertRaises(AccessError):
+                    Pack.remove([mine])
+            user = create_user('head', company, 'training_admin')
+            with as_user(user):
+                Pack.remove(Pack.browse(packs))
+            tools.forget_read()
+            for pack in Pack.browse(packs):
+                self.assertEqual(
+                    [pack.file_id, pack.sensitive_file_id], [None, None])
+            cursor = Transaction().connection.cursor()
+            table = Queue.__table__()
+            cursor.execute(*table.select(table.file_id))
+            self.assertLessEqual(ids, {id_ for id_, in cursor})
+            Transaction()._store_log_records()
+            logs = Log.search([('target', '=', 'remove')])
+            self.assertEqual(
+                {(log.user, log.resource) for log in logs},
+                {(user, p) for p in packs})
 
     def ask(self, cases, **values):
         "Return the pack asked for with the wizard"
@@ -668,6 +724,7 @@ class BuildTestCase(PackTestCase):
 
             def note(pack, attempt, count, **kwargs):
                 keep(pack, attempt, count, **kwargs)
+                tools.forget_read()
                 pack = type(pack)(pack.id)
                 told.append((pack.state, pack.progress, pack.file_id))
 
@@ -675,7 +732,8 @@ class BuildTestCase(PackTestCase):
                 self.build_due(pack)
             self.assertEqual(told, [
                     ('building', .3333, None), ('building', .6667, None),
-                    ('building', 1, None), ('building', 1, None)])
+                    ('building', 1, None), ('building', 1, None),
+                    ('building', 1, None)])
 
     @with_transaction()
     def test_interrupted(self):
@@ -765,8 +823,96 @@ class BuildTestCase(PackTestCase):
                     self.assertLogs('trytond', 'ERROR'):
                 pack = self.build_due(pack)
             self.assertEqual([pack.state, pack.file], ['failed', None])
-            self.assertIn("Broken", pack.problems)
-            self.assertNotIn("Traceback", pack.problems)
+            self.assertIn(str(pack), pack.problems)
+            self.assertNotIn("Broken", pack.problems)
+
+    @with_transaction()
+    def test_one_at_a_time(self):
+        "Test that the scheduled action makes one pack, and no other meanwhile"
+        with self.pack(2) as first:
+            Pack = type(first)
+            second, third = Pack.request(
+                first.cases[:1], "Chosen") + Pack.request(
+                first.cases[1:], "Chosen")
+
+            def states():
+                tools.forget_read()
+                return [p.state for p in Pack.browse([first, second, third])]
+
+            self.build_due(first)
+            self.assertEqual(states(), ['done', 'requested', 'requested'])
+            with same_transaction():
+                Pack._claim(third.id)
+            self.build_due(first)
+            self.assertEqual(states(), ['done', 'requested', 'building'])
+            self.now += LEASE
+            self.build_due(first)
+            self.assertEqual(states(), ['done', 'done', 'building'])
+            self.build_due(first)
+            self.assertEqual(states(), ['done'] * 3)
+
+    @with_transaction()
+    def test_worker_away(self):
+        "Test that the scheduled action leaves the worker its time"
+        with self.pack() as pack, patch(
+                'trytond.config.getboolean', return_value=True):
+            self.assertEqual(self.build_due(pack).state, 'requested')
+            self.now += LEASE
+            self.assertEqual(self.build_due(pack).state, 'done')
+
+    @with_transaction()
+    def test_slow(self):
+        "Test that who is slow within a set of cases keeps the pack"
+        pool = Pool()
+        Pack = pool.get('training.evidence_pack')
+        Sheet = pool.get('training.session.sign_in_sheet', type='report')
+        others = []
+
+        def convert(*args, **kwargs):
+            self.now += LEASE * .6
+            others.append(Pack._claim(pack.id))
+            return 'pdf', PDF
+
+        with self.pack() as pack:
+            cases = [*pack.cases, *open_cases([
+                        e for _ in range(2) for e in create_enrolments(
+                            create_session(pack.company))])]
+            pack, = Pack.request(cases, "Chosen")
+            with patch.object(Sheet, 'convert', convert), same_transaction():
+                Pack.build([pack])
+            tools.forget_read()
+            self.assertEqual(others, [None] * 3)
+            self.assertEqual(Pack(pack.id).state, 'done')
+
+    @with_transaction()
+    def test_slow_chronologies(self):
+        "Test that it is told before each conversion of chronologies"
+        pool = Pool()
+        Report = pool.get('training.evidence_pack.chronology', type='report')
+        beats = []
+        with patch.object(
+                MergedReport, 'execute', side_effect=ReportError("Slow")), \
+                self.assertRaises(ReportError):
+            Report.execute([1], {'beat': lambda: beats.append(1)})
+        self.assertEqual(beats, [1])
+
+    @with_transaction()
+    def test_large_files(self):
+        "Test that the files that do not fit in memory are read one by one"
+        pool = Pool()
+        Attachment = pool.get('ir.attachment')
+        with set_up() as (company, session, _):
+            scans = Attachment.create([{
+                        'resource': str(session),
+                        'name': f'{n}.pdf',
+                        'data': b'-' * size,
+                        } for n, size in enumerate([4, 5, 2, 20, 1])])
+            ids = [s.id for s in scans]
+            with patch('trytond.modules.training_abandon.evidence.builder.'
+                    'MEMORY', 10):
+                self.assertEqual(
+                    list(_by_size(Attachment, ids, 'data')),
+                    [ids[:2], ids[2:3], ids[3:4], ids[4:]])
 
     @with_transaction()
     def test_erased(self):
