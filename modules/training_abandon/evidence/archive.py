@@ -3,6 +3,7 @@
 "The ZIP file of a pack, that is written one file after the other"
 import hashlib
 import re
+from contextlib import suppress
 from pathlib import PurePath
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
@@ -10,6 +11,12 @@ from .. import tools
 
 MANIFEST = 'manifest.sha256'
 LENGTH = 60
+# What opens without running anything: a file of a stranger may be a page with
+# a script, or a program
+SUFFIXES = {
+    '.csv', '.doc', '.docx', '.eml', '.gif', '.heic', '.jpeg', '.jpg', '.odp',
+    '.ods', '.odt', '.pdf', '.png', '.pptx', '.rtf', '.tif', '.tiff', '.txt',
+    '.webp', '.xls', '.xlsx'}
 
 
 def safe_name(text):
@@ -20,9 +27,9 @@ def safe_name(text):
 
 
 def safe_suffix(name):
-    "Return the extension of the name of a file, when it is a plain one"
+    "Return the extension of the name of a file, if it runs nothing"
     suffix = PurePath(name or '').suffix.lower()
-    return suffix if re.fullmatch(r'\.[a-z0-9]{1,8}', suffix) else '.bin'
+    return suffix if suffix in SUFFIXES else '.bin'
 
 
 class Archive:
@@ -57,6 +64,18 @@ class Archive:
         self._write(name, data)
         return name
 
+    def add_lines(self, name, lines):
+        "Add the file of the lines, of which one is in memory, as add does"
+        name = self._unique(name, self._hashes)
+        digest = hashlib.sha256()
+        with self._zip.open(self._info(name), 'w') as file:
+            for line in lines:
+                data = f'{line}\n'.encode()
+                digest.update(data)
+                file.write(data)
+        self._hashes[name] = digest.hexdigest()
+        return name
+
     def close(self):
         self._write(MANIFEST, ''.join(
                 f'{digest}  {name}\n'
@@ -65,11 +84,15 @@ class Archive:
 
     def discard(self):
         "Forget the file, of which the end is not wanted"
-        self._zip.fp = None
+        with suppress(OSError):
+            self._zip.close()
 
     def _write(self, name, data):
+        self._zip.writestr(self._info(name), data)
+
+    def _info(self, name):
         info = ZipInfo(name, self._date_time)
         info.compress_type = ZIP_DEFLATED
         # A file that its owner reads
         info.external_attr = 0o644 << 16
-        self._zip.writestr(info, data)
+        return info

@@ -3,6 +3,7 @@
 "What makes the file of a pack, a few cases at a time"
 import hashlib
 from collections import defaultdict
+from pathlib import Path
 
 from trytond.exceptions import UserError
 from trytond.pool import Pool
@@ -10,13 +11,15 @@ from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
 from .. import tools
+from ..mail.message import read_message
 from ..procedure.letter import Frame
 from .archive import Archive, safe_name, safe_suffix
 from .content import CASE, Content, message, procedure_sections
 from .page import Cell, Page, Section, Words
 
-# The files of which the content is in memory
+# The files of which the content is in memory: how many, and their size
 FILES = 20
+MEMORY = 20 * 2 ** 20
 # The enrolments whose lines are read at once
 ENROLMENTS = 10
 PACK = 'training.evidence_pack'
@@ -32,20 +35,59 @@ ENROLMENT = {
         [], [('start_date', 'ASC'), ('id', 'ASC')]),
     'training.completion_certificate': ([], [('id', 'ASC')]),
     }
-# The hash that the record of a document keeps of it
+
+
+def _sha256(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+def _message_digest(data):
+    return read_message(data).digest
+
+
+# The hash that the records keep of their files, and how it is calculated
 DIGESTS = {
-    'training.abandon.certificate': 'sha256',
-    'training.completion_certificate': 'sha256',
+    ('training.abandon.certificate', 'document'): ('sha256', _sha256),
+    ('training.completion_certificate', 'document'): ('sha256', _sha256),
+    ('training.mail', 'message'): ('message_sha256', _sha256),
+    ('training.mail.reply', 'message'): ('message_digest', _message_digest),
     }
+VERIFY = Path(__file__).parents[1] / 'journal' / 'verify.py'
+
+
+def _is_altered(record, name, data):
+    "Return if the file is not the one of which the record has the hash"
+    digest, calculate = DIGESTS.get((record.__name__, name), (None, None))
+    kept = digest and getattr(record, digest)
+    return bool(kept) and kept != calculate(data)
+
+
+def _by_size(Model, ids, name):
+    "Yield lists of the ids of which the files fit together into the memory"
+    for sub_ids in grouped_slice(ids, FILES):
+        sub_ids = list(sub_ids)
+        with Transaction().set_context({f'{Model.__name__}.{name}': 'size'}):
+            sizes = {r['id']: r[name] for r in Model.read(sub_ids, [name])}
+        together, total = [], 0
+        for id_ in sub_ids:
+            if together and total + sizes[id_] > MEMORY:
+                yield together
+                together, total = [], 0
+            together.append(id_)
+            total += sizes[id_]
+        yield together
 
 
 class Builder:
     """Makes the file of the pack
 
-    The reads of a set of cases do not grow with their number."""
+    The reads of a set of cases do not grow with their number.
+    beat is called before what takes long, so that the pack is known to be
+    still made."""
 
-    def __init__(self, pack, file):
+    def __init__(self, pack, file, beat):
         self.pack, self.company = pack, pack.company
+        self._beat = beat
         self.sensitive = pack.sensitive
         self.archive = Archive(
             file, tools.local_datetime(tools.now(), self.company))
@@ -78,17 +120,28 @@ class Builder:
             self._add_cases(sub_ids)
             count += len(sub_ids)
             yield count
-        journal = [
-            self.archive.add(name, content)
-            for name, content in self._journal_files(ids)]
-        self._add_index(journal)
+        self._add_index(self._add_journal(ids))
         self.archive.add(self._readme, self._get_readme())
         self.archive.close()
 
-    @staticmethod
-    def _journal_files(case_ids):
-        "Return the couples of name and content by which a journal is verified"
-        return []
+    def _add_journal(self, case_ids):
+        """Add the journal of the cases, the days of the company and the
+        script that verifies them, and return the names of the files"""
+        pool = Pool()
+        Day = pool.get('training.journal.day')
+        Entry = pool.get('training.journal.entry')
+        return [
+            self.archive.add_lines(
+                'journal.jsonl', self._beating(Entry.export(case_ids))),
+            self.archive.add_lines(
+                'days.jsonl', self._beating(Day.export(self.company))),
+            self.archive.add('verify.py', VERIFY.read_bytes()),
+            ]
+
+    def _beating(self, lines):
+        for line in lines:
+            self._beat()
+            yield line
 
     def _add_cases(self, ids):
         pool = Pool()
@@ -182,7 +235,7 @@ class Builder:
         yield 'document', of(lambda case: case.certificates), named('.pdf')
         yield 'signed_document', of(
             lambda case: case.certificates,
-            lambda certificate: certificate.signed_filename,
+            lambda certificate: certificate.signed_file_id,
             ), lambda certificate: safe_suffix(certificate.signed_filename)
         yield 'document', of(
             lambda case: known['training.completion_certificate'][
@@ -193,7 +246,7 @@ class Builder:
         yield 'message', of(lambda case: case.replies), named('.eml')
         yield 'document', of(
             lambda case: known['training.justification'][case.enrolment],
-            lambda justification: justification.filename,
+            lambda justification: justification.document_file_id,
             ), lambda justification: safe_suffix(justification.filename)
         yield 'data', of(
             lambda case: documents[case],
@@ -216,10 +269,7 @@ class Builder:
                     self._tell(case, message(
                             'missing', file=label, case=case.rec_name))
                     continue
-                digest = DIGESTS.get(record.__name__)
-                if (name == 'document' and digest
-                        and hashlib.sha256(data).hexdigest()
-                        != getattr(record, digest)):
+                if _is_altered(record, name, data):
                     self._tell(case, message(
                             'altered', file=label, case=case.rec_name))
                 path = self.archive.add(
@@ -228,13 +278,13 @@ class Builder:
                 files[case][record.__name__, record.id, name] = (
                     path.rpartition('/')[2])
 
-    @staticmethod
-    def _read(records, name):
+    def _read(self, records, name):
         "Yield the records with the content of the field, if it is there"
         Model = type(records[0])
         by_id = {r.id: r for r in records}
-        for sub_ids in grouped_slice(list(by_id), FILES):
-            for row in Model.read(list(sub_ids), [name]):
+        for ids in _by_size(Model, list(by_id), name):
+            self._beat()
+            for row in Model.read(ids, [name]):
                 yield by_id[row['id']], row[name]
 
     def _add_procedures(self, cases):
@@ -291,6 +341,7 @@ class Builder:
         folder = safe_name(message('sheets'))
         name = safe_name(session.rec_name)
         cells = []
+        self._beat()
         try:
             # The right to the cases is that to what proves them
             with Transaction().set_user(0, set_context=True):
@@ -330,6 +381,7 @@ class Builder:
                         } for c in cases},
                 'headings': self.words.labels(
                     'training.abandon.case.event', 'at', 'by', 'summary'),
+                'beat': self._beat,
                 })
         name = f'{safe_name(title)}.pdf'
         links = {}

@@ -10,6 +10,12 @@ class Chronology(MergedReport):
     internal = True
 
     @classmethod
+    def execute(cls, ids, data):
+        if beat := data.get('beat'):
+            beat()
+        return super().execute(ids, data)
+
+    @classmethod
     def get_context(cls, records, header, data):
         context = super().get_context(records, header, data)
         context.update(get_logo(context['company']))

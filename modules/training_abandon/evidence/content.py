@@ -46,6 +46,8 @@ class Content:
         case, words = self.case, self.words
         values = [
             ('number', case.number),
+            # By which the journal names it
+            ('id', case.id),
             ('trainee', case.trainee.rec_name),
             ('session', case.session.rec_name),
             ('prescriber', case.prescriber and case.prescriber.rec_name),

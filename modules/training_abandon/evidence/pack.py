@@ -1,5 +1,6 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
+import base64
 import datetime as dt
 import errno
 import logging
@@ -27,10 +28,15 @@ logger = logging.getLogger(__name__)
 
 # The time after which a building of which nothing is heard is interrupted
 LEASE = dt.timedelta(minutes=15)
+# How often who makes a pack tells that it still does
+BEAT = LEASE / 15
 # How often a building that is interrupted is started again
 ATTEMPTS = 5
 # The most cases for which the user waits where there is no worker
 INLINE = 20
+# The most bytes of the files that are read otherwise than by their link: the
+# reads are not logged
+READABLE = {'file': 64 * 2 ** 20, 'sensitive_file': 0}
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -77,6 +83,10 @@ class Pack(ModelSQL, ModelView):
     attempts = fields.Integer(
         "Attempts", required=True, readonly=True,
         help="The number of times that the server has begun the file.")
+    claim = fields.Integer(
+        "Claim", required=True, readonly=True,
+        help="The number of the process that makes it, which is never that of "
+        "an earlier one.")
     next_attempt = fields.DateTime(
         "Next Attempt", readonly=True,
         help="While the pack is being made, the time at which another "
@@ -105,6 +115,16 @@ class Pack(ModelSQL, ModelView):
         help="Read by the group Sensitive Reasons only.")
     sensitive_file_id = fields.Char("Sensitive File ID", readonly=True)
     filename = fields.Function(fields.Char("File Name"), 'get_filename')
+    download = fields.Function(
+        fields.Char(
+            "Download",
+            states={
+                'invisible': Eval('state') != 'done',
+                },
+            help="The link to the ZIP file: unpack it anywhere and open its "
+            "index.html. A file with sensitive data is for the group "
+            "Sensitive Reasons only, and it is logged who downloads it."),
+        'get_download')
 
     @classmethod
     def __setup__(cls):
@@ -116,6 +136,10 @@ class Pack(ModelSQL, ModelView):
                 where=t.state.in_(['requested', 'building'])))
         cls._order = [('requested_at', 'DESC'), ('id', 'DESC')]
         cls._buttons.update(
+            remove={
+                'invisible': Eval('state') != 'done',
+                'depends': ['state'],
+                },
             retry={
                 'invisible': Eval('state') != 'failed',
                 'depends': ['state'],
@@ -133,6 +157,10 @@ class Pack(ModelSQL, ModelView):
     def default_attempts(cls):
         return 0
 
+    @classmethod
+    def default_claim(cls):
+        return 0
+
     @fields.depends('case_count', 'done_count')
     def on_change_with_progress(self, name=None):
         if self.case_count:
@@ -145,6 +173,12 @@ class Pack(ModelSQL, ModelView):
                 tools.local_date(
                     self.requested_at, self.company).isoformat(),
                 str(self.id)]) + '.zip'
+
+    def get_download(self, name):
+        database = base64.urlsafe_b64encode(
+            Transaction().database.name.encode())
+        return '{}/{}/training/evidence_pack/{}'.format(
+            tools.base_url(), database.decode('ascii').rstrip('='), self.id)
 
     def get_rec_name(self, name):
         pool = Pool()
@@ -167,6 +201,45 @@ class Pack(ModelSQL, ModelView):
                 If(Eval('state') == 'failed', 'danger',
                     If(Eval('problems', ''), 'warning', ''))),
             ]
+
+    @classmethod
+    def read(cls, ids, fields_names):
+        if Transaction().check_access:
+            cls._check_readable(ids, fields_names)
+        return super().read(ids, fields_names)
+
+    @classmethod
+    def _check_readable(cls, ids, names):
+        "Check that the contents that are asked for are not to be downloaded"
+        context = Transaction().context
+        for name in READABLE.keys() & set(names):
+            key = f'{cls.__name__}.{name}'
+            if context.get(key) == 'size':
+                continue
+            with Transaction().set_context({key: 'size'}):
+                rows = super().read(ids, [name])
+            if any(row[name] > READABLE[name] for row in rows):
+                raise AccessError(gettext(
+                        'training_abandon.msg_evidence_pack_download'))
+
+    @classmethod
+    def open_file(cls, id_):
+        """Return the name and the opened file of the pack, or None if it has
+        none, and log who has it.
+
+        The user is the one of the transaction, with its rights."""
+        row, = cls.read([id_], ['sensitive', 'filename'])
+        name = 'sensitive_file_id' if row['sensitive'] else 'file_id'
+        (file,) = cls.read([id_], [name])
+        if not file[name]:
+            return
+        cls.log([cls(id_)], 'button', 'download')
+        # The store has no other way that does not read it into memory
+        path = filestore._filename(file[name], Transaction().database.name)
+        try:
+            return row['filename'], open(path, 'rb')
+        except FileNotFoundError:
+            logger.error("%s has no file any more", cls(id_), exc_info=True)
 
     @classmethod
     def request(cls, cases, choice, sensitive=False):
@@ -229,59 +302,74 @@ class Pack(ModelSQL, ModelView):
         cls.queue(failed)
 
     @classmethod
+    @ModelView.button
+    def remove(cls, packs):
+        "Remove the files; the button is logged"
+        cls.write(packs, {'file': None, 'sensitive_file': None})
+
+    @classmethod
     def build_due(cls):
-        "Make the packs that wait and those whose making was interrupted"
-        due = cls.search(['OR',
-                ('state', '=', 'requested'),
-                [
+        """Make the first of the packs that wait or whose making was
+        interrupted, unless another one is being made: the other scheduled
+        actions wait meanwhile."""
+        now = tools.now()
+        if cls.search([
                     ('state', '=', 'building'),
-                    ('next_attempt', '<=', tools.now()),
-                    ],
-                ], order=[('id', 'ASC')])
+                    ('next_attempt', '>', now),
+                    ], limit=1):
+            return
+        waiting = [('state', '=', 'requested')]
+        if config.getboolean('queue', 'worker', default=False):
+            # It makes them, unless it is away
+            waiting.append(('requested_at', '<=', now - LEASE))
+        due = cls.search(['OR', waiting, [
+                    ('state', '=', 'building'),
+                    ('next_attempt', '<=', now),
+                    ]], order=[('id', 'ASC')], limit=1)
         cls.build(due)
 
     @classmethod
     def build(cls, packs):
         for id_ in [p.id for p in packs]:
-            if attempt := cls._claim(id_):
-                cls(id_)._build(attempt)
+            if claim := cls._claim(id_):
+                cls(id_)._build(claim)
 
     @classmethod
     def _claim(cls, id_):
-        """Keep the pack for this process and return the number of its
-        attempt, or None if another one makes it."""
+        """Keep the pack for this process and return the number of its claim,
+        or None if another one makes it."""
         transaction = Transaction()
-        attempt = None
+        claim = None
         if tools.lock_free(cls, [id_]):
             tools.forget_read()
             pack = cls(id_)
             if pack.is_due():
-                attempt = pack.attempts + 1
-                if attempt > ATTEMPTS:
+                if pack.attempts >= ATTEMPTS:
                     pack._end('failed', gettext(
                             'training_abandon.msg_evidence_pack_interrupted',
                             count=ATTEMPTS))
-                    attempt = None
                 else:
+                    claim = pack.claim + 1
                     cls.write([pack], {
                             'state': 'building',
-                            'attempts': attempt,
+                            'attempts': pack.attempts + 1,
+                            'claim': claim,
                             'next_attempt': tools.now() + LEASE,
                             'done_count': 0,
                             'problems': None,
                             })
         transaction.commit()
-        return attempt
+        return claim
 
     def is_due(self):
         return self.state == 'requested' or (
             self.state == 'building' and self.next_attempt <= tools.now())
 
-    def _build(self, attempt):
+    def _build(self, claim):
         "Make the file, store what has become of the pack and commit"
         transaction = Transaction()
         try:
-            self._make(attempt)
+            self._make(claim)
         except _Lost:
             transaction.rollback()
             logger.warning("%s is made by another process", self)
@@ -292,23 +380,23 @@ class Pack(ModelSQL, ModelView):
             raise
         except AccessError as exception:
             transaction.rollback()
-            self._fail(attempt, exception.message)
+            self._fail(claim, exception.message)
         except OSError as exception:
             transaction.rollback()
             logger.error("%s not made", self, exc_info=True)
-            self._fail(attempt, gettext(
+            self._fail(claim, gettext(
                     'training_abandon.msg_evidence_pack_'
                     f'{"full" if exception.errno in FULL else "failed"}',
-                    error=exception))
-        except Exception as exception:
+                    reference=self))
+        except Exception:
             transaction.rollback()
             logger.error("%s not made", self, exc_info=True)
-            self._fail(attempt, gettext(
+            self._fail(claim, gettext(
                     'training_abandon.msg_evidence_pack_failed',
-                    error=exception))
+                    reference=self))
         transaction.commit()
 
-    def _make(self, attempt):
+    def _make(self, claim):
         pool = Pool()
         Report = pool.get('training.completion_certificate', type='report')
         company = self.company
@@ -323,18 +411,26 @@ class Pack(ModelSQL, ModelView):
             os.makedirs(path, mode=0o770, exist_ok=True)
             # Without a name: nothing is left of a file that is interrupted
             with tempfile.TemporaryFile(dir=path) as file:
-                builder = Builder(self, file)
+                heart = _Heart(self, claim)
+                builder = Builder(self, file, heart.beat)
                 try:
                     for count in builder.build():
-                        self._keep(attempt, count)
+                        heart.tell(count)
+                    heart.tell(self.case_count)
                     file_id = _store(file, path)
                 finally:
                     builder.archive.discard()
-        self._keep(attempt, self.case_count, commit=False)
-        self._end(
-            'done', '\n'.join(builder.problems) or None, file_id=file_id)
+        try:
+            self._keep(claim, self.case_count, commit=False)
+            self._end(
+                'done', '\n'.join(builder.problems) or None, file_id=file_id)
+            Transaction().commit()
+        except BaseException:
+            # Nothing else would know of the file any more
+            filestore.delete(file_id, Transaction().database.name)
+            raise
 
-    def _keep(self, attempt, count, commit=True):
+    def _keep(self, claim, count, commit=True):
         "Tell how many cases are done, unless another process has the pack"
         transaction = Transaction()
         cursor = transaction.connection.cursor()
@@ -343,17 +439,15 @@ class Pack(ModelSQL, ModelView):
                 [table.done_count, table.next_attempt],
                 [count, tools.now() + LEASE],
                 where=(table.id == self.id) & (table.state == 'building')
-                & (table.attempts == attempt)))
+                & (table.claim == claim)))
         if cursor.rowcount != 1:
             raise _Lost
         if commit:
             transaction.commit()
-        # The memory does not grow with the cases
-        tools.forget_read()
 
-    def _fail(self, attempt, problem):
+    def _fail(self, claim, problem):
         try:
-            self._keep(attempt, self.done_count, commit=False)
+            self._keep(claim, self.done_count, commit=False)
         except _Lost:
             return
         self._end('failed', problem)
@@ -382,6 +476,26 @@ class Pack(ModelSQL, ModelView):
 
 class _Lost(Exception):
     "Another process makes the pack"
+
+
+class _Heart:
+    "Tells that the process still makes the pack"
+
+    def __init__(self, pack, claim):
+        self._pack, self._claim = pack, claim
+        self._count, self._told_at = 0, tools.now()
+
+    def tell(self, count):
+        self._pack._keep(self._claim, count)
+        # The memory does not grow with the cases
+        tools.forget_read()
+        self._count, self._told_at = count, tools.now()
+
+    def beat(self):
+        "Tell it while a set is half read, not more often than needed"
+        if tools.now() - self._told_at >= BEAT:
+            self._pack._keep(self._claim, self._count)
+            self._told_at = tools.now()
 
 
 def _store(file, path):

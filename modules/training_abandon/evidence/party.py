@@ -9,10 +9,21 @@ class Erase(metaclass=PoolMeta):
     def to_erase(self, party_id):
         pool = Pool()
         Pack = pool.get('training.evidence_pack')
-        # The pack tells of all that there is of the trainee
+        told = ['OR', *(
+                (f'cases.{name}', '=', party_id) for name in [
+                    # The sheets name all those of the session
+                    'enrolment.session.enrolments.trainee.party',
+                    'enrolment.contacts.party', 'enrolment.client',
+                    'enrolment.employer', 'enrolment.prescriber',
+                    'enrolment.fundings.funder', 'mails.party',
+                    'replies.party', 'follow_ups.party'])]
         return super().to_erase(party_id) + [
-            (Pack, [('cases.enrolment.trainee.party', '=', party_id)], True,
+            (Pack, told, True,
                 ['file', 'file_id', 'sensitive_file', 'sensitive_file_id',
                     'problems'],
                 [None] * 5),
+            # What is being made would still tell of the party
+            (Pack, [told, ('state', 'in', ['requested', 'building'])], True,
+                ['state'],
+                ['failed']),
             ]

@@ -3,7 +3,9 @@
 import datetime as dt
 import errno
 import io
+import json
 import subprocess
+import sys
 import tempfile
 import zipfile
 from collections import namedtuple
@@ -21,13 +23,15 @@ from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
 from ..evidence.archive import Archive, safe_name, safe_suffix
-from ..evidence.builder import Builder
-from ..evidence.pack import ATTEMPTS, INLINE, LEASE
-from ..exceptions import EvidencePackError
+from ..evidence.builder import _by_size
+from ..evidence.pack import ATTEMPTS, INLINE, LEASE, READABLE
+from ..exceptions import EvidencePackError, ReportError
+from ..mail.message import read_message
+from ..pdf_report import MergedReport
 from .common import (
     DATE, DAY, DatabaseTestCase, as_user, at, count_statements,
-    create_enrolments, create_session, create_user, mail_server, open_cases,
-    run_wizard, same_transaction, set_up)
+    create_enrolments, create_party, create_session, create_user, mail_server,
+    open_cases, run_wizard, same_transaction, set_up)
 
 PDF = b'%PDF-1.4'
 PRIVATE = "Burnout since May"
@@ -227,6 +231,11 @@ class ContentTestCase(PackTestCase):
                 for case in cases:
                     self.assertIn(case.number, index)
                     self.assertIn(case.trainee.rec_name, index)
+                    page, = folder.glob(
+                        f'dossiers/{case.number.lower()}-*/index.html')
+                    # By which the journal names it
+                    self.assertIn(
+                        f'<dt>ID</dt><dd>{case.id}</dd>', page.read_text())
 
     @with_transaction()
     def test_same_enrolment(self):
@@ -282,26 +291,36 @@ class ContentTestCase(PackTestCase):
 
     @with_transaction()
     def test_journal(self):
-        "Test that the files of the journal are in the pack"
-        asked = []
-
-        def journal_files(case_ids):
-            asked.extend(case_ids)
-            yield 'journal.jsonl', '{}\n'
-
+        "Test that the journal in the pack is verified where it is unpacked"
+        pool = Pool()
+        Day = pool.get('training.journal.day')
         with set_up() as (company, session, prescriber), \
-                self.without_conversion(), \
-                patch.object(
-                    Builder, '_journal_files', staticmethod(journal_files)):
-            cases = self.cases(session, prescriber, 2)
-            with self.unpacked(self.request(cases)) as folder:
-                self.assertEqual(asked, [c.id for c in cases])
-                self.assertEqual(
-                    (folder / 'journal.jsonl').read_text(), '{}\n')
-                self.assertIn(
-                    'journal.jsonl',
-                    Links((folder / 'index.html').read_text()).links)
+                self.without_conversion():
+            cases = self.cases(session, prescriber, 3)
+            Day.record(company)
+            with self.unpacked(self.request(cases[:2])) as folder:
+                links = Links((folder / 'index.html').read_text()).links
+                self.assertLess(
+                    {'journal.jsonl', 'days.jsonl', 'verify.py'}, set(links))
                 self.check_links(folder)
+                self.assertIn('sound', self.verify(folder))
+                journal = folder / 'journal.jsonl'
+                lines = journal.read_text().splitlines(keepends=True)
+                self.assertEqual(
+                    {json.loads(x)['case'] for x in lines},
+                    {c.id for c in cases[:2]})
+                journal.write_text(''.join(lines[:1] + lines[2:]))
+                self.assertIn(
+                    f"BROKEN case {cases[0].id}, entry 2",
+                    self.verify(folder, 1))
+
+    def verify(self, folder, code=0):
+        result = subprocess.run(
+            [sys.executable, '-I', 'verify.py', 'journal.jsonl',
+                'days.jsonl'],
+            cwd=folder, capture_output=True, text=True)
+        self.assertEqual(result.returncode, code, result.stderr)
+        return result.stdout
 
     @with_transaction()
     def test_altered_file(self):
@@ -348,6 +367,38 @@ class ContentTestCase(PackTestCase):
                 page, = [n for n in told if case.number.lower() in n]
                 self.assertEqual(
                     told, {page, 'index.html', 'lisez-moi.txt'})
+
+    @with_transaction()
+    def test_altered_message(self):
+        "Test that a mail or a reply that is not the one stored is named"
+        pool = Pool()
+        Mail = pool.get('training.mail')
+        Reply = pool.get('training.mail.reply')
+        database = Transaction().database.name
+        with set_up() as (company, session, prescriber), \
+                self.without_conversion():
+            case, other = self.cases(session, prescriber, 2)
+            self.assertIsNone(self.request(
+                    [case, other], sensitive=True).problems)
+            mail = case.mails[0]
+            reply, = Reply.search([('case', '=', other.id)])
+            Reply.write([reply], {
+                    'message_digest': read_message(reply.message).digest})
+            for Model, record in [(Mail, mail), (Reply, reply)]:
+                table = Model.__table__()
+                cursor = Transaction().connection.cursor()
+                cursor.execute(*table.update(
+                        [table.message_file_id],
+                        [filestore.set(b'Subject: Other', database)],
+                        where=table.id == record.id))
+            tools.forget_read()
+            pack = self.request([case, other], sensitive=True)
+            problems = pack.problems.splitlines()
+            self.assertEqual(len(problems), 2, problems)
+            for record in [mail, reply]:
+                self.assertTrue(any(
+                        f"{record.__names__()['model']} {record.id} " in p
+                        for p in problems))
 
     @with_transaction()
     def test_altered_certificate(self):
@@ -401,7 +452,8 @@ class ContentTestCase(PackTestCase):
                 self.assertEqual(safe_name(text), name)
         for text, suffix in [
                 ("Scan.PDF", '.pdf'), ("x", '.bin'), (None, '.bin'),
-                ("x.p df", '.bin'), ("x.tar.gz", '.gz')]:
+                ("x.p df", '.bin'), ("x.html", '.bin'), ("x.svg", '.bin'),
+                ("x.pdf.exe", '.bin'), ("x.docx", '.docx')]:
             with self.subTest(text=text):
                 self.assertEqual(safe_suffix(text), suffix)
 
@@ -457,6 +509,8 @@ class SensitiveTestCase(PackTestCase):
                         self.assertIn(
                             "données sensibles ne sont pas dans ce dossier",
                             Text((folder / name).read_text()).text)
+                readme = (folder / 'lisez-moi.txt').read_text()
+                self.assertIn("joints aux sessions et aux créneaux", readme)
 
     @with_transaction()
     def test_in(self):
@@ -543,11 +597,58 @@ class SensitiveTestCase(PackTestCase):
                     set(Pack.search([])), {plain, full, mine})
                 row, = Pack.read([plain.id], ['file'])
                 self.assertTrue(row['file'])
+                with patch.dict(READABLE, file=10), \
+                        self.assertRaisesRegex(AccessError, "lien"):
+                    Pack.read([plain.id], ['file'])
                 with self.assertRaises(AccessError):
                     Pack.read([full.id], ['sensitive_file'])
             with as_user(create_user('assistant', company, 'training')):
                 with self.assertRaises(AccessError):
                     Pack.search([])
+            with as_user(create_user(
+                        'both', company, 'training_admin',
+                        'sensitive_reason')):
+                # It would not be logged
+                with self.assertRaisesRegex(AccessError, "lien"):
+                    Pack.read([full.id], ['sensitive_file'])
+                with Transaction().set_context({
+                            f'{Pack.__name__}.sensitive_file': 'size'}):
+                    row, = Pack.read([full.id], ['sensitive_file'])
+                self.assertGreater(row['sensitive_file'], 0)
+
+    @with_transaction()
+    def test_remove(self):
+        "Test that the administrators remove the files, which is kept"
+        pool = Pool()
+        Log = pool.get('ir.model.log')
+        Pack = pool.get('training.evidence_pack')
+        Queue = pool.get('ir.filestore.queue')
+        with set_up() as (company, session, prescriber), \
+                self.without_conversion():
+            cases = self.cases(session, prescriber)
+            packs = [
+                self.request(cases), self.request(cases, sensitive=True)]
+            ids = {packs[0].file_id, packs[1].sensitive_file_id}
+            with as_user(create_user('reading', company, 'training_reading')):
+                mine = self.ask(cases)
+                with self.assertRaises(AccessError):
+                    Pack.remove([mine])
+            user = create_user('head', company, 'training_admin')
+            with as_user(user):
+                Pack.remove(Pack.browse(packs))
+            tools.forget_read()
+            for pack in Pack.browse(packs):
+                self.assertEqual(
+                    [pack.file_id, pack.sensitive_file_id], [None, None])
+            cursor = Transaction().connection.cursor()
+            table = Queue.__table__()
+            cursor.execute(*table.select(table.file_id))
+            self.assertLessEqual(ids, {id_ for id_, in cursor})
+            Transaction()._store_log_records()
+            logs = Log.search([('target', '=', 'remove')])
+            self.assertEqual(
+                {(log.user, log.resource) for log in logs},
+                {(user, p) for p in packs})
 
     def ask(self, cases, **values):
         "Return the pack asked for with the wizard"
@@ -623,6 +724,7 @@ class BuildTestCase(PackTestCase):
 
             def note(pack, attempt, count, **kwargs):
                 keep(pack, attempt, count, **kwargs)
+                tools.forget_read()
                 pack = type(pack)(pack.id)
                 told.append((pack.state, pack.progress, pack.file_id))
 
@@ -630,7 +732,8 @@ class BuildTestCase(PackTestCase):
                 self.build_due(pack)
             self.assertEqual(told, [
                     ('building', .3333, None), ('building', .6667, None),
-                    ('building', 1, None), ('building', 1, None)])
+                    ('building', 1, None), ('building', 1, None),
+                    ('building', 1, None)])
 
     @with_transaction()
     def test_interrupted(self):
@@ -720,8 +823,96 @@ class BuildTestCase(PackTestCase):
                     self.assertLogs('trytond', 'ERROR'):
                 pack = self.build_due(pack)
             self.assertEqual([pack.state, pack.file], ['failed', None])
-            self.assertIn("Broken", pack.problems)
-            self.assertNotIn("Traceback", pack.problems)
+            self.assertIn(str(pack), pack.problems)
+            self.assertNotIn("Broken", pack.problems)
+
+    @with_transaction()
+    def test_one_at_a_time(self):
+        "Test that the scheduled action makes one pack, and no other meanwhile"
+        with self.pack(2) as first:
+            Pack = type(first)
+            second, third = Pack.request(
+                first.cases[:1], "Chosen") + Pack.request(
+                first.cases[1:], "Chosen")
+
+            def states():
+                tools.forget_read()
+                return [p.state for p in Pack.browse([first, second, third])]
+
+            self.build_due(first)
+            self.assertEqual(states(), ['done', 'requested', 'requested'])
+            with same_transaction():
+                Pack._claim(third.id)
+            self.build_due(first)
+            self.assertEqual(states(), ['done', 'requested', 'building'])
+            self.now += LEASE
+            self.build_due(first)
+            self.assertEqual(states(), ['done', 'done', 'building'])
+            self.build_due(first)
+            self.assertEqual(states(), ['done'] * 3)
+
+    @with_transaction()
+    def test_worker_away(self):
+        "Test that the scheduled action leaves the worker its time"
+        with self.pack() as pack, patch(
+                'trytond.config.getboolean', return_value=True):
+            self.assertEqual(self.build_due(pack).state, 'requested')
+            self.now += LEASE
+            self.assertEqual(self.build_due(pack).state, 'done')
+
+    @with_transaction()
+    def test_slow(self):
+        "Test that who is slow within a set of cases keeps the pack"
+        pool = Pool()
+        Pack = pool.get('training.evidence_pack')
+        Sheet = pool.get('training.session.sign_in_sheet', type='report')
+        others = []
+
+        def convert(*args, **kwargs):
+            self.now += LEASE * .6
+            others.append(Pack._claim(pack.id))
+            return 'pdf', PDF
+
+        with self.pack() as pack:
+            cases = [*pack.cases, *open_cases([
+                        e for _ in range(2) for e in create_enrolments(
+                            create_session(pack.company))])]
+            pack, = Pack.request(cases, "Chosen")
+            with patch.object(Sheet, 'convert', convert), same_transaction():
+                Pack.build([pack])
+            tools.forget_read()
+            self.assertEqual(others, [None] * 3)
+            self.assertEqual(Pack(pack.id).state, 'done')
+
+    @with_transaction()
+    def test_slow_chronologies(self):
+        "Test that it is told before each conversion of chronologies"
+        pool = Pool()
+        Report = pool.get('training.evidence_pack.chronology', type='report')
+        beats = []
+        with patch.object(
+                MergedReport, 'execute', side_effect=ReportError("Slow")), \
+                self.assertRaises(ReportError):
+            Report.execute([1], {'beat': lambda: beats.append(1)})
+        self.assertEqual(beats, [1])
+
+    @with_transaction()
+    def test_large_files(self):
+        "Test that the files that do not fit in memory are read one by one"
+        pool = Pool()
+        Attachment = pool.get('ir.attachment')
+        with set_up() as (company, session, _):
+            scans = Attachment.create([{
+                        'resource': str(session),
+                        'name': f'{n}.pdf',
+                        'data': b'-' * size,
+                        } for n, size in enumerate([4, 5, 2, 20, 1])])
+            ids = [s.id for s in scans]
+            with patch('trytond.modules.training_abandon.evidence.builder.'
+                    'MEMORY', 10):
+                self.assertEqual(
+                    list(_by_size(Attachment, ids, 'data')),
+                    [ids[:2], ids[2:3], ids[3:4], ids[4:]])
 
     @with_transaction()
     def test_erased(self):
@@ -731,17 +922,59 @@ class BuildTestCase(PackTestCase):
         with self.pack() as pack:
             pack = self.build_due(pack)
             case, = pack.cases
-            party = case.enrolment.trainee.party
             session_id, _, _ = Erase.create()
-            columns = [
-                (columns, values)
-                for Model, domain, _, columns, values in Erase(
-                    session_id).to_erase(party.id)
-                if Model == type(pack) and pack in Model.search(domain)]
-            self.assertEqual(columns, [(
-                        ['file', 'file_id', 'sensitive_file',
-                            'sensitive_file_id', 'problems'],
-                        [None] * 5)])
+            mate, = create_enrolments(case.session)
+
+            def erased(party):
+                return [
+                    (columns, values)
+                    for Model, domain, _, columns, values in Erase(
+                        session_id).to_erase(party.id)
+                    if Model == type(pack) and pack in Model.search(domain)]
+
+            files = (
+                ['file', 'file_id', 'sensitive_file', 'sensitive_file_id',
+                    'problems'],
+                [None] * 5)
+            for party in [
+                    case.enrolment.trainee.party, case.enrolment.prescriber,
+                    mate.trainee.party]:
+                self.assertEqual(erased(party), [files])
+            self.assertEqual(erased(create_party("Other")), [])
+            # What is being made is not kept
+            type(pack).write([pack], {'state': 'requested'})
+            self.assertEqual(erased(party), [files, (['state'], ['failed'])])
+
+    @with_transaction()
+    def test_lost(self):
+        "Test that a file that is not kept is deleted"
+        with self.pack() as pack:
+            kept = []
+            set_ = filestore.set
+
+            def note(*args):
+                kept.append(set_(*args))
+                return kept[-1]
+
+            with patch.object(filestore, 'set', note), patch.object(
+                    type(pack), '_end', side_effect=RuntimeError), \
+                    self.assertLogs('trytond', 'ERROR'), \
+                    self.assertRaises(RuntimeError):
+                self.build_due(pack)
+            with self.assertRaises(FileNotFoundError):
+                filestore.size(kept[-1], Transaction().database.name)
+
+    @with_transaction()
+    def test_retried_elsewhere(self):
+        "Test that who hung does not end a pack that is asked for again"
+        with self.pack() as pack:
+            Pack = type(pack)
+            with same_transaction():
+                claim = Pack._claim(pack.id)
+                pack._fail(claim, "Hung")
+                tools.forget_read()
+                Pack.retry([Pack(pack.id)])
+                self.assertNotEqual(Pack._claim(pack.id), claim)
 
 
 class RequestTestCase(PackTestCase):

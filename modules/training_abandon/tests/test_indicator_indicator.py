@@ -596,7 +596,9 @@ class IndicatorTestCase(NoticeTestCase):
                 if len(ids) < FEWEST:
                     few |= expected.pop(family)
             if few:
-                expected[f"Fewer than {FEWEST} cases"] = few
+                expected[
+                    f"Other categories, of fewer than {FEWEST} cases each"
+                    ] = few
             for axis in ['reason', 'cause']:
                 rows = self.rows(axis)
                 self.assertEqual(
