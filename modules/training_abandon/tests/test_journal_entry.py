@@ -26,7 +26,6 @@ from .common import (
     run_wizard, set_up, today, without_commit)
 from .test_audit_stored import EVENTS, WIZARD, Life, StoredTestCase
 
-
 # What users write and no entry tells
 LEFT_OUT = {
     # It is for the copies, that are told
