@@ -125,6 +125,8 @@ class AuditorTestCase(DrawMixin, DatabaseTestCase):
         User = pool.get('res.user')
         with set_up() as (company, session, prescriber):
             user, case, hidden, _ = self.build(company, session, prescriber)
+            self.sample(
+                company, [hidden], create_user('stranger', company, 'auditor'))
             parent, trainer = create_party("Parent"), create_party("Trainer")
             Session.write([session], {'trainers': [('add', [trainer.id])]})
             FollowUp.create([{
