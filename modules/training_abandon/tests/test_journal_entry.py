@@ -6,7 +6,9 @@ import random
 import subprocess
 import sys
 import tempfile
+from decimal import Decimal
 from pathlib import Path
+from unittest.mock import patch
 
 from trytond.filestore import filestore
 from trytond.model import fields
@@ -24,7 +26,6 @@ from .common import (
     create_party, create_user, decide, get_reason, get_to_decision, open_cases,
     run_wizard, set_up, today)
 from .test_audit_stored import EVENTS, WIZARD, Life, StoredTestCase
-
 
 # What users write and no entry tells
 LEFT_OUT = {
@@ -731,12 +732,6 @@ class RecordTestCase(JournalTestCase):
             self.alter(case, 'record', case=case, effective_date=DATE - DAY)
             for certificate in case.certificates:
                 self.alter(certificate, 'file', sha256='0')
-            for record in [*case.proposals, *(
-                        r for p in case.proposals for r in p.responses)]:
-                name = 'description' if record in case.proposals else 'answer'
-                self.alter(
-                    record, 'record', case=case,
-                    **{name: 'refused' if name == 'answer' else "Other"})
             self.assertTrue(Certificate.search([('case', '=', case.id)]))
 
             for record, name in [
@@ -748,6 +743,66 @@ class RecordTestCase(JournalTestCase):
             # Who empties the secret hides nothing
             entry = self.entry(other, 'follow_up')
             self.alter(entry, 'record', case=other, secret=None)
+
+    @with_transaction()
+    def test_answers(self):
+        "Test that what is answered, corrected and completed is compared"
+        pool = Pool()
+        with set_up() as (company, session, prescriber):
+            case, = open_cases(create_enrolments(session, 1, prescriber))
+
+            def create(name, **values):
+                record, = pool.get(name).create([values])
+                return record
+
+            proposal = create(
+                'training.abandon.proposal', case=case.id,
+                description="Another session")
+            response = create(
+                'training.abandon.proposal.response', proposal=proposal.id,
+                party=prescriber.id, answer='refused', at=tools.now(),
+                channel='call')
+            correction = create(
+                'training.abandon.case.correction', case=case.id,
+                kind='undone', at=tools.now(), reason="Mistake")
+            completion = create(
+                'training.abandon.case.completion', case=case.id,
+                kind='return_date', at=tools.now(), date=DATE)
+            reply = create(
+                'training.mail.reply', company=company.id, case=case.id,
+                party=prescriber.id, kind='answer', state='new',
+                received_at=tools.now(), message_id='<1@example.com>',
+                message_digest='0', text="I come back")
+            self.assertSound()
+            self.alter(proposal, 'record', description="Other")
+            self.alter(response, 'record', case=case, answer='accepted')
+            self.alter(correction, 'record', description="Other")
+            self.alter(completion, 'record', date=DATE + DAY)
+            self.alter(reply, 'record', text="I do not come back")
+            self.alter(reply, 'record', state='ignored')
+            type(reply).write([reply], {'state': 'ignored'})
+            self.assertSound()
+
+    @with_transaction()
+    def test_settlement(self):
+        "Test that a settlement is compared once it is no draft any more"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        Settlement = pool.get('training.abandon.settlement')
+        with set_up() as (_, session, prescriber):
+            case = get_to_decision(*create_enrolments(
+                    session, 1, prescriber))
+            decide(case)
+            Enrolment.write([case.enrolment], {
+                    'price': Decimal(1000), 'client': prescriber.id})
+            Settlement.settle([case])
+            settlement, = Settlement.search([('case', '=', case.id)])
+            self.alter(settlement, 'untold', state='posted')
+            with patch.object(Settlement, 'check_modification'):
+                Settlement.write([settlement], {'state': 'posted'})
+            self.assertSound()
+            self.alter(settlement, 'record', state='cancelled')
+            self.alter(settlement, 'record', ground='other')
 
     @with_transaction()
     def test_added_deleted(self):
