@@ -299,6 +299,20 @@ class EntryTestCase(JournalTestCase):
             self.assertSound()
 
     @with_transaction()
+    def test_lock(self):
+        "Test that the heads are locked before, or while, they are read"
+        pool = Pool()
+        Entry = pool.get('training.journal.entry')
+        with set_up() as (_, session, prescriber):
+            case, = open_cases(create_enrolments(session, 1, prescriber))
+            with count_statements() as statements:
+                Entry.lock_heads([case.id])
+            if Transaction().database.has_select_for():
+                self.assertIn('FOR NO KEY UPDATE', str(statements[0]))
+            else:
+                self.assertIn('UPDATE', str(statements[0]))
+
+    @with_transaction()
     def test_justification(self):
         "Test that a justification is told in the case that is open"
         pool = Pool()
@@ -934,6 +948,22 @@ class MigrationTestCase(JournalTestCase):
             cases = open_cases(create_enrolments(session, 2, prescriber))
             run_wizard(WIZARD + 'inform', cases[:1])
             self.deliver(cases[0].mails)
+            proposal, = pool.get('training.abandon.proposal').create([{
+                        'case': cases[0].id, 'description': "Another day"}])
+            pool.get('training.abandon.proposal.response').create([{
+                        'proposal': proposal.id,
+                        'party': prescriber.id,
+                        'answer': 'refused',
+                        'at': tools.now(),
+                        'channel': 'call',
+                        }])
+            pool.get('training.justification').create([{
+                        'company': cases[0].company.id,
+                        'enrolment': cases[0].enrolment.id,
+                        'kind': 'other',
+                        'start_date': DATE,
+                        'end_date': DATE,
+                        }])
             self.execute(Entry, 'delete', lambda t: t.id != 0)
             self.execute(
                 Case, 'update', lambda t: t.id != 0, journal_length=None,
@@ -951,6 +981,10 @@ class MigrationTestCase(JournalTestCase):
             (_, kind, state, *_), = content['mail']
             self.assertEqual((kind, state), ('inform', 'sent'))
             self.assertEqual(len(content['step']), 8)
+            (_, answer, *_), = content['response']
+            self.assertEqual(answer, 'refused')
+            (_, state, *_), = content['justification']
+            self.assertEqual(state, 'received')
             # A second update adds nothing, whatever tables there are
             Entry.__register__('training_abandon')
             Entry.__register__('training_abandon')
