@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 import tempfile
+from decimal import Decimal
 from pathlib import Path
 from unittest.mock import patch
 
@@ -301,6 +302,20 @@ class EntryTestCase(JournalTestCase):
             self.assertEqual(*counts)
             self.assertLessEqual(counts[0], 4)
             self.assertSound()
+
+    @with_transaction()
+    def test_lock(self):
+        "Test that the heads are locked before, or while, they are read"
+        pool = Pool()
+        Entry = pool.get('training.journal.entry')
+        with set_up() as (_, session, prescriber):
+            case, = open_cases(create_enrolments(session, 1, prescriber))
+            with count_statements() as statements:
+                Entry.lock_heads([case.id])
+            if Transaction().database.has_select_for():
+                self.assertIn('FOR NO KEY UPDATE', str(statements[0]))
+            else:
+                self.assertIn('UPDATE', str(statements[0]))
 
     @with_transaction()
     def test_justification(self):
@@ -736,12 +751,6 @@ class RecordTestCase(JournalTestCase):
             self.alter(case, 'record', case=case, effective_date=DATE - DAY)
             for certificate in case.certificates:
                 self.alter(certificate, 'file', sha256='0')
-            for record in [*case.proposals, *(
-                        r for p in case.proposals for r in p.responses)]:
-                name = 'description' if record in case.proposals else 'answer'
-                self.alter(
-                    record, 'record', case=case,
-                    **{name: 'refused' if name == 'answer' else "Other"})
             self.assertTrue(Certificate.search([('case', '=', case.id)]))
 
             for record, name in [
@@ -753,6 +762,66 @@ class RecordTestCase(JournalTestCase):
             # Who empties the secret hides nothing
             entry = self.entry(other, 'follow_up')
             self.alter(entry, 'record', case=other, secret=None)
+
+    @with_transaction()
+    def test_answers(self):
+        "Test that what is answered, corrected and completed is compared"
+        pool = Pool()
+        with set_up() as (company, session, prescriber):
+            case, = open_cases(create_enrolments(session, 1, prescriber))
+
+            def create(name, **values):
+                record, = pool.get(name).create([values])
+                return record
+
+            proposal = create(
+                'training.abandon.proposal', case=case.id,
+                description="Another session")
+            response = create(
+                'training.abandon.proposal.response', proposal=proposal.id,
+                party=prescriber.id, answer='refused', at=tools.now(),
+                channel='call')
+            correction = create(
+                'training.abandon.case.correction', case=case.id,
+                kind='undone', at=tools.now(), reason="Mistake")
+            completion = create(
+                'training.abandon.case.completion', case=case.id,
+                kind='return_date', at=tools.now(), date=DATE)
+            reply = create(
+                'training.mail.reply', company=company.id, case=case.id,
+                party=prescriber.id, kind='answer', state='new',
+                received_at=tools.now(), message_id='<1@example.com>',
+                message_digest='0', text="I come back")
+            self.assertSound()
+            self.alter(proposal, 'record', description="Other")
+            self.alter(response, 'record', case=case, answer='accepted')
+            self.alter(correction, 'record', description="Other")
+            self.alter(completion, 'record', date=DATE + DAY)
+            self.alter(reply, 'record', text="I do not come back")
+            self.alter(reply, 'record', state='ignored')
+            type(reply).write([reply], {'state': 'ignored'})
+            self.assertSound()
+
+    @with_transaction()
+    def test_settlement(self):
+        "Test that a settlement is compared once it is no draft any more"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        Settlement = pool.get('training.abandon.settlement')
+        with set_up() as (_, session, prescriber):
+            case = get_to_decision(*create_enrolments(
+                    session, 1, prescriber))
+            decide(case)
+            Enrolment.write([case.enrolment], {
+                    'price': Decimal(1000), 'client': prescriber.id})
+            Settlement.settle([case])
+            settlement, = Settlement.search([('case', '=', case.id)])
+            self.alter(settlement, 'untold', state='posted')
+            with patch.object(Settlement, 'check_modification'):
+                Settlement.write([settlement], {'state': 'posted'})
+            self.assertSound()
+            self.alter(settlement, 'record', state='cancelled')
+            self.alter(settlement, 'record', ground='other')
 
     @with_transaction()
     def test_added_deleted(self):
@@ -884,6 +953,22 @@ class MigrationTestCase(JournalTestCase):
             cases = open_cases(create_enrolments(session, 2, prescriber))
             run_wizard(WIZARD + 'inform', cases[:1])
             self.deliver(cases[0].mails)
+            proposal, = pool.get('training.abandon.proposal').create([{
+                        'case': cases[0].id, 'description': "Another day"}])
+            pool.get('training.abandon.proposal.response').create([{
+                        'proposal': proposal.id,
+                        'party': prescriber.id,
+                        'answer': 'refused',
+                        'at': tools.now(),
+                        'channel': 'call',
+                        }])
+            pool.get('training.justification').create([{
+                        'company': cases[0].company.id,
+                        'enrolment': cases[0].enrolment.id,
+                        'kind': 'other',
+                        'start_date': DATE,
+                        'end_date': DATE,
+                        }])
             Transaction().connection.cursor().execute(
                 f'DROP TABLE "{Entry._table}"')
             self.execute(
@@ -902,6 +987,10 @@ class MigrationTestCase(JournalTestCase):
             (_, kind, state, *_), = content['mail']
             self.assertEqual((kind, state), ('inform', 'sent'))
             self.assertEqual(len(content['step']), 8)
+            (_, answer, *_), = content['response']
+            self.assertEqual(answer, 'refused')
+            (_, state, *_), = content['justification']
+            self.assertEqual(state, 'received')
             # A second update adds nothing, whatever tables there are
             Entry.__register__('training_abandon')
             Entry.__register__('training_abandon')
