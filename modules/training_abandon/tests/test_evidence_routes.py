@@ -2,9 +2,11 @@
 # this repository contains the full copyright notices and license terms.
 import base64
 from unittest.mock import patch
+from urllib.parse import quote
 
 from trytond.filestore import filestore
 from trytond.pool import Pool
+from trytond.protocols.wrappers import Response, add_auth_cookies
 from trytond.tests.test_tryton import DB_NAME, RouteTestCase
 from trytond.transaction import Transaction
 
@@ -32,9 +34,11 @@ class DownloadTestCase(RouteTestCase):
                 users[login] = create_user(f'{login}@packs', company, *groups)
                 with Transaction().set_user(users[login].id):
                     key = Session.new()
+                session = (f'{login}@packs', str(users[login].id), key)
                 cls.sessions[login] = base64.b64encode(
-                    f'{login}@packs:{users[login].id}:{key}'.encode()
-                    ).decode()
+                    ':'.join(session).encode()).decode()
+                if login == 'admin':
+                    cls.session = session
             plain, full, empty = Pack.create([{
                         'company': company.id,
                         'requested_by': users['both'].id,
@@ -51,15 +55,13 @@ class DownloadTestCase(RouteTestCase):
             Transaction().commit()
 
     def get(self, pack_id, login=None):
-        database = base64.urlsafe_b64encode(
-            DB_NAME.encode()).decode().rstrip('=')
         headers = {}
         if login:
             headers['Authorization'] = f'Session {self.sessions[login]}'
         # What is sent by piece is not read whole
         with patch.object(filestore, 'get', side_effect=MemoryError):
             response = self.client().get(
-                f'/{database}/training/evidence_pack/{pack_id}',
+                f'/{quote(DB_NAME)}/training/evidence_pack/{pack_id}',
                 headers=headers)
         self.addCleanup(response.close)
         return response
@@ -112,7 +114,15 @@ class DownloadTestCase(RouteTestCase):
             with as_user(pool.get('res.user')(self.users['admin'])):
                 link = Pack(self.plain).download
         path = '/' + link.split('/', 3)[3]
-        response = self.client().get(path, headers={
-                'Authorization': f'Session {self.sessions["admin"]}'})
+        client = self.client()
+        response = Response()
+        # As the web client has it
+        add_auth_cookies(response, DB_NAME, *self.session)
+        cookie = response.headers['Set-Cookie'].partition(';')[0]
+        self.assertIn(
+            f'Path={path.partition("/training/")[0]};',
+            response.headers['Set-Cookie'] + ';')
+        client.set_cookie(*cookie.split('=', 1))
+        response = client.get(path)
         self.addCleanup(response.close)
         self.assertEqual(response.data, ZIP)
