@@ -1,6 +1,5 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
-import base64
 import datetime as dt
 import errno
 import logging
@@ -9,6 +8,7 @@ import os
 import shutil
 import tempfile
 from collections import defaultdict
+from urllib.parse import quote
 
 import trytond.config as config
 from trytond import backend
@@ -175,10 +175,11 @@ class Pack(ModelSQL, ModelView):
                 str(self.id)]) + '.zip'
 
     def get_download(self, name):
-        database = base64.urlsafe_b64encode(
-            Transaction().database.name.encode())
+        # As the path of the cookie of the session
+        database = quote(
+            Transaction().database.name, safe="!$&'()*+,:=@")
         return '{}/{}/training/evidence_pack/{}'.format(
-            tools.base_url(), database.decode('ascii').rstrip('='), self.id)
+            tools.base_url(), database, self.id)
 
     def get_rec_name(self, name):
         pool = Pool()

@@ -8,8 +8,9 @@ from trytond.transaction import Transaction, check_access
 from trytond.wsgi import app
 
 
+# The cookie of the session is for the path of the name of the database
 @app.route(
-    '/<base64:database_name>/training/evidence_pack/<int:pack_id>',
+    '/<string:database_name>/training/evidence_pack/<int:pack_id>',
     methods={'GET'})
 @app.auth_required
 @with_pool

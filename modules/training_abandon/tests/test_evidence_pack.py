@@ -16,7 +16,7 @@ from unittest.mock import patch
 
 from trytond import backend
 from trytond.filestore import filestore
-from trytond.model.exceptions import AccessError
+from trytond.model.exceptions import AccessButtonError, AccessError
 from trytond.modules.training_abandon import tools
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
@@ -631,7 +631,7 @@ class SensitiveTestCase(PackTestCase):
             ids = {packs[0].file_id, packs[1].sensitive_file_id}
             with as_user(create_user('reading', company, 'training_reading')):
                 mine = self.ask(cases)
-                with self.assertRaises(AccessError):
+                with self.assertRaises(AccessButtonError):
                     Pack.remove([mine])
             user = create_user('head', company, 'training_admin')
             with as_user(user):

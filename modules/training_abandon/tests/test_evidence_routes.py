@@ -1,8 +1,12 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 import base64
+from unittest.mock import patch
+from urllib.parse import quote
 
+from trytond.filestore import filestore
 from trytond.pool import Pool
+from trytond.protocols.wrappers import Response, add_auth_cookies
 from trytond.tests.test_tryton import DB_NAME, RouteTestCase
 from trytond.transaction import Transaction
 
@@ -30,9 +34,11 @@ class DownloadTestCase(RouteTestCase):
                 users[login] = create_user(f'{login}@packs', company, *groups)
                 with Transaction().set_user(users[login].id):
                     key = Session.new()
+                session = (f'{login}@packs', str(users[login].id), key)
                 cls.sessions[login] = base64.b64encode(
-                    f'{login}@packs:{users[login].id}:{key}'.encode()
-                    ).decode()
+                    ':'.join(session).encode()).decode()
+                if login == 'admin':
+                    cls.session = session
             plain, full, empty = Pack.create([{
                         'company': company.id,
                         'requested_by': users['both'].id,
@@ -49,13 +55,16 @@ class DownloadTestCase(RouteTestCase):
             Transaction().commit()
 
     def get(self, pack_id, login=None):
-        database = base64.urlsafe_b64encode(
-            DB_NAME.encode()).decode().rstrip('=')
         headers = {}
         if login:
             headers['Authorization'] = f'Session {self.sessions[login]}'
-        return self.client().get(
-            f'/{database}/training/evidence_pack/{pack_id}', headers=headers)
+        # What is sent by piece is not read whole
+        with patch.object(filestore, 'get', side_effect=MemoryError):
+            response = self.client().get(
+                f'/{quote(DB_NAME)}/training/evidence_pack/{pack_id}',
+                headers=headers)
+        self.addCleanup(response.close)
+        return response
 
     def downloads(self):
         with Transaction().start(DB_NAME, 1, readonly=True):
@@ -75,7 +84,6 @@ class DownloadTestCase(RouteTestCase):
             with self.subTest(pack=pack_id, login=login):
                 response = self.get(pack_id, login)
                 self.assertEqual(response.status_code, 200, response.data)
-                self.assertTrue(response.is_streamed)
                 self.assertEqual(response.data, ZIP)
                 self.assertIn(
                     '.zip', response.headers['Content-Disposition'])
@@ -106,6 +114,15 @@ class DownloadTestCase(RouteTestCase):
             with as_user(pool.get('res.user')(self.users['admin'])):
                 link = Pack(self.plain).download
         path = '/' + link.split('/', 3)[3]
-        response = self.client().get(path, headers={
-                'Authorization': f'Session {self.sessions["admin"]}'})
+        client = self.client()
+        response = Response()
+        # As the web client has it
+        add_auth_cookies(response, DB_NAME, *self.session)
+        cookie = response.headers['Set-Cookie'].partition(';')[0]
+        self.assertIn(
+            f'Path={path.partition("/training/")[0]};',
+            response.headers['Set-Cookie'] + ';')
+        client.set_cookie(*cookie.split('=', 1))
+        response = client.get(path)
+        self.addCleanup(response.close)
         self.assertEqual(response.data, ZIP)
