@@ -87,10 +87,15 @@ def decide(cursor):
                 ELSE 'validated' END,
             ground = CASE id % 6 WHEN 0 THEN 'resumed' WHEN 3 THEN 'resumed'
                 WHEN 1 THEN 'exclusion' ELSE 'abandonment' END,
-            decided_on = opening_date + 15,
+            decided_on = opening_date + 15, decided_owner = owner,
             first_absence = opening_date - 3,
             contact_days = id % 7, decision_days = id % 30
         WHERE id % 10 <> 0''')
+    cursor.execute('''
+        UPDATE training_abandon_case SET decided_ground = ground
+        WHERE decision IS NOT NULL''')
+    cursor.execute('''
+        UPDATE training_alert SET raised_on = CAST(first_seen AS DATE)''')
 
 
 def by_hand(key):
@@ -110,13 +115,21 @@ def by_hand(key):
         SELECT {key} AS key,
             COUNT(*) FILTER (WHERE {current.format('e.first_presence')})
                 AS started,
+            COUNT(*) FILTER (WHERE {current.format('e.first_presence')}
+                AND l.enrolment IS NOT NULL) AS left_,
             COUNT(*) FILTER (WHERE e.first_presence < %(start)s)
                 AS previous_started,
+            COUNT(*) FILTER (WHERE e.first_presence < %(start)s
+                AND l.enrolment IS NOT NULL) AS previous_left,
             SUM(EXTRACT(EPOCH FROM e.hours_held)) AS held,
             SUM(EXTRACT(EPOCH FROM e.hours_attended)) AS attended
         FROM training_enrolment e
         JOIN training_session s ON s.id = e.session
         JOIN training_trainee t ON t.id = e.trainee
+        LEFT JOIN (
+            SELECT DISTINCT enrolment FROM training_abandon_case
+            WHERE decision = 'validated' AND ground = 'abandonment'
+                AND state <> 'cancelled') l ON l.enrolment = e.id
         WHERE e.company = %(company)s AND {both.format('e.first_presence')}
         GROUP BY 1),
     decided AS (
@@ -126,6 +139,7 @@ def by_hand(key):
         FROM training_abandon_case c
         {joins.format(enrolment='c.enrolment')}
         WHERE c.company = %(company)s AND c.state <> 'cancelled'
+            AND c.decision IS NOT NULL
             AND c.ground <> 'unfounded' AND {both.format('c.decided_on')}),
     cases AS (
         SELECT key, COUNT(*) FILTER (WHERE cur) AS decided, {grounds},
@@ -175,16 +189,17 @@ def by_hand(key):
         GROUP BY 1),
     alerts AS (
         SELECT {key} AS key,
-            COUNT(*) FILTER (WHERE {current.format('a.first_seen')})
+            COUNT(*) FILTER (WHERE {current.format('a.raised_on')})
                 AS alerts,
-            COUNT(*) FILTER (WHERE {current.format('a.first_seen')}
-                AND c.id IS NOT NULL AND c.state <> 'cancelled'
+            COUNT(*) FILTER (WHERE {current.format('a.raised_on')}
+                AND a.state = 'handled'
+                AND COALESCE(c.state, '') <> 'cancelled'
                 AND COALESCE(c.ground, '') <> 'unfounded') AS alerts_right
         FROM training_alert a
         LEFT JOIN training_abandon_case c ON c.id = a."case"
         {joins.format(enrolment='a.enrolment')}
-        WHERE a.company = %(company)s AND a.state <> 'open'
-            AND {both.format('a.first_seen')}
+        WHERE a.company = %(company)s AND a.state <> 'open' AND NOT a.withdrawn
+            AND {both.format('a.raised_on')}
         GROUP BY 1)
     SELECT * FROM started
         FULL JOIN cases USING (key)
