@@ -633,6 +633,14 @@ class ImportTestCase(BaseTestCase):
             'enrolments', '\n'.join(content.split('\n')[:2]) + '\n')
         self.assertEqual(counts, {'unchanged': 1})
 
+        # Another funder has another file
+        self.load('enrolments', (
+                "enrolment;session;trainee;agreement;funder\n"
+                "I1;S1;P1;convention;E1\n"))
+        funding.reload()
+        self.assertEqual(
+            (funding.funder.name, funding.file_number), ("Ateliers", None))
+
     def test_family_name(self):
         self.load_until('enrolments')
         for value in ["D'Arcy-N'Guyen", "D'Arcy"]:

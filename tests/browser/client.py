@@ -200,7 +200,8 @@ class Client:
         return tabs.locator('a:visible')
 
     def filter(self, name):
-        self.filters().filter(has_text=name).click()
+        self.filters().filter(
+            has_text=re.compile(rf'^\s*{re.escape(name)}')).click()
         self.ready()
 
     # Lists and forms

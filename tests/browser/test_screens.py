@@ -10,8 +10,16 @@ from trytond.modules.training_abandon.tests import tools
 
 from .test_steps import open_case
 
-WEEK = ("Formation", "Stagiaires", "Émargements par semaine")
-PRINT = ("Formation", "Abandons", "Suivis", "Imprimer les suivis")
+# The entries that ask something first, and the button that leaves them
+WIZARDS = {
+    ("Abandons", "Dossiers de preuves", "Demander un dossier de preuves"):
+    "Annuler",
+    ("Abandons", "Suivis", "Imprimer les suivis"): "Annuler",
+    ("Configuration", "Journal", "Vérifier le journal"): "Fermer",
+    ("Indicateurs", "Imprimer les indicateurs"): "Annuler",
+    ("Preuve", "Échantillons d'audit", "Tirer un échantillon"): "Annuler",
+    ("Stagiaires", "Émargements par semaine"): "Annuler",
+    }
 HELP = ("Formation", "Aide")
 # What the buttons of the forms say
 LABELS = {
@@ -39,11 +47,10 @@ def test_menu(client, training):
             # It is of no tab: see test_help
             continue
         client.open_menu(*path)
-        if path in {WEEK, PRINT}:
-            # It asks first for the session or the period
+        if button := WIZARDS.get(path[1:]):
             expect(client.dialog).to_contain_text(path[-1])
             client.screenshot(f'menu-{number:02}-wizard')
-            client.answer("Annuler")
+            client.answer(button)
             expect(client.page.locator('.modal.in')).to_have_count(0)
             assert not client.errors, path
             continue

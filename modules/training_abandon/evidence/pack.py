@@ -134,6 +134,8 @@ class Pack(ModelSQL, ModelView):
             Index(
                 t, (t.state, Index.Equality(cardinality='low')),
                 where=t.state.in_(['requested', 'building'])))
+        # It is a name: its parts are looked for too
+        cls.choice.search_full_text = False
         cls._order = [('requested_at', 'DESC'), ('id', 'DESC')]
         cls._buttons.update(
             remove={

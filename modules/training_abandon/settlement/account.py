@@ -160,8 +160,10 @@ class InvoiceLine(metaclass=PoolMeta):
         """Return by id of the enrolments the lines that invoice them, the
         oldest first, and by id of these lines those that credit them."""
         companies = {e.id: e.company for e in enrolments}
+        # What is attached may have the enrolment as origin since
         lines = [
-            (id_, x) for id_, x in cls._of_enrolments(enrolments)
+            (id_, x) for x, id_ in {
+                x: id_ for id_, x in cls._of_enrolments(enrolments)}.items()
             if x.invoice.company == companies[id_]]
         invoiced = defaultdict(list)
         for id_, line in sorted(lines, key=lambda x: _age(x[1])):
@@ -346,7 +348,9 @@ class Settlement(metaclass=PoolMeta):
                 x for i in settlement.invoices if i.state == 'draft'
                 for x in i.lines if not x.is_indemnity]
             for line in lines:
-                result[settlement, line.invoice.party] += _left_to_pay(line)
+                if line.invoice.currency == settlement.currency:
+                    result[settlement, line.invoice.party] += (
+                        _left_to_pay(line))
         return result
 
     @classmethod

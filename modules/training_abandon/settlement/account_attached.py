@@ -6,6 +6,7 @@ from trytond.model import ModelSQL, ModelView, Unique, fields
 from trytond.model.exceptions import AccessError
 from trytond.pool import Pool
 from trytond.pyson import Eval
+from trytond.transaction import check_access
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
 from ..exceptions import AgreementError
@@ -124,10 +125,21 @@ class AttachInvoices(Wizard):
     def transition_apply(self):
         pool = Pool()
         Attached = pool.get('training.enrolment.invoice_line')
+        InvoiceLine = pool.get('account.invoice.line')
         enrolment = self.enrolment
+        with check_access():
+            lines = InvoiceLine.search([
+                    ('id', 'in', [x.id for x in self.start.lines]),
+                    line_domain(enrolment.company.id, enrolment.currency.id),
+                    ('invoice.party', 'in', [p.id for p in enrolment.payers]),
+                    ('training_attached', '=', None),
+                    ])
+        if len(lines) < len(self.start.lines):
+            raise AgreementError(gettext(
+                    'training_abandon.msg_attach_invoices_lines',
+                    enrolment=enrolment.rec_name))
         Attached.create([
-                {'enrolment': enrolment.id, 'line': x.id}
-                for x in self.start.lines])
+                {'enrolment': enrolment.id, 'line': x.id} for x in lines])
         return 'end'
 
 

@@ -4,6 +4,35 @@
 from trytond.pool import Pool, PoolMeta
 
 
+class InvoiceLine(metaclass=PoolMeta):
+    __name__ = 'account.invoice.line'
+
+    @classmethod
+    def credits_of(cls, lines):
+        credited = super().credits_of(lines)
+        for recall in cls._recalls(lines):
+            deposits = [
+                x for x in lines
+                if x.account == recall.account
+                and x.invoice.party == recall.invoice.party]
+            if deposits:
+                credited[max(
+                        deposits, key=lambda x: x.amount + sum(
+                            c.amount for c in credited[x.id])
+                        ).id].append(recall)
+        return credited
+
+    @staticmethod
+    def _recalls(lines):
+        """Return the lines by which the invoices recall deposits and that do
+        not say which: those of the button of Tryton."""
+        return [
+            x for invoice in dict.fromkeys(x.invoice for x in lines)
+            for x in invoice.lines
+            if x.type == 'line' and not x.origin and x.amount < 0
+            and x.account.type.deposit]
+
+
 class Settlement(metaclass=PoolMeta):
     __name__ = 'training.abandon.settlement'
 

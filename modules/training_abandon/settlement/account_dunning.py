@@ -37,7 +37,7 @@ class Dunning(metaclass=PoolMeta):
         pool = Pool()
         InvoiceLine = pool.get('account.invoice.line')
         lines = InvoiceLine.search([
-                ('invoice.training_settlement', '!=', None),
+                ('invoice.training_settlement.withdrawn', '=', False),
                 ('invoice.state', 'in', ['draft', 'validated']),
                 ('quantity', '<', 0),
                 ])

@@ -11,6 +11,7 @@ from trytond.modules.currency.fields import Monetary
 from trytond.pool import Pool
 from trytond.pyson import Eval, If
 from trytond.tools import grouped_slice
+from trytond.transaction import check_access
 from trytond.wizard import Button, StateView, Wizard
 
 from .. import tools
@@ -47,8 +48,8 @@ class Trial(Wizard):
         pool = Pool()
         Settlement = pool.get('training.abandon.settlement')
         rule = self._one_rule()
-        lines, count = [], 0
-        for cases in grouped_slice(self._cases(), tools.BATCH):
+        lines, count, found = [], 0, self._cases()
+        for cases in grouped_slice(found, tools.BATCH):
             for case, today, tried in Settlement.trial(list(cases), rule):
                 count += 1
                 if (today.due, today.indemnity) != (
@@ -58,7 +59,8 @@ class Trial(Wizard):
             'rule': rule.id,
             'summary': gettext(
                 'training_abandon.msg_settlement_rule_trial',
-                changed=len(lines), count=count),
+                changed=len(lines), count=count,
+                left=len(found) - count),
             'lines': lines,
             }
 
@@ -72,13 +74,14 @@ class Trial(Wizard):
     def _cases(self):
         pool = Pool()
         Case = pool.get('training.abandon.case')
-        return Case.search([
-                ('decision', '=', 'validated'),
-                ('ground', 'not in', NOT_SETTLED),
-                ('state', '!=', 'cancelled'),
-                ('effective_date', '>=', self.start.from_date),
-                ('effective_date', '<=', self.start.to_date),
-                ], order=[('effective_date', 'ASC'), ('id', 'ASC')])
+        with check_access():
+            return Case.search([
+                    ('decision', '=', 'validated'),
+                    ('ground', 'not in', NOT_SETTLED),
+                    ('state', '!=', 'cancelled'),
+                    ('effective_date', '>=', self.start.from_date),
+                    ('effective_date', '<=', self.start.to_date),
+                    ], order=[('effective_date', 'ASC'), ('id', 'ASC')])
 
     def _line(self, case, today, tried):
         return {

@@ -12,15 +12,15 @@ from trytond.model.exceptions import AccessError, ValidationError
 from trytond.modules.account.tests import create_chart, get_fiscalyear
 from trytond.modules.account_invoice.tests import set_invoice_sequences
 from trytond.modules.training_abandon.exceptions import (
-    SettlementError, SettlementWithdrawnWarning)
+    AgreementError, SettlementError, SettlementWithdrawnWarning)
 from trytond.pool import Pool
 from trytond.pyson import PYSONDecoder
 from trytond.tests.test_tryton import DB_NAME, with_transaction
 from trytond.transaction import Transaction, TransactionError
 
 from .common import (
-    DatabaseTestCase, as_user, create_user, decide, run_wizard, savepoint,
-    set_up, today)
+    DatabaseTestCase, as_user, create_party, create_user, decide, run_wizard,
+    savepoint, set_up, today)
 from .test_settlement_calculation import date, load_examples
 from .test_settlement_settlement import Example, activate_rules, get_example
 
@@ -705,18 +705,23 @@ class InvoiceTestCase(AccountTestCase):
     def test_attach(self):
         "Test the invoices made otherwise that are attached"
         pool = Pool()
+        Address = pool.get('party.address')
         Attached = pool.get('training.enrolment.invoice_line')
         Invoice = pool.get('account.invoice')
         InvoiceLine = pool.get('account.invoice.line')
         Settlement = pool.get('training.abandon.settlement')
         with self.settled(get_example('D01')) as (records, settlement):
             self.assertEqual(self.invoiced(records), Decimal('1251.25'))
-            invoice, other = self.bill(
-                records, ('client', 120), ('client', 30))
-            for line in [*invoice.lines, *other.lines]:
+            records.parties['Other'] = create_party("Other")
+            Address.create([{
+                        'party': records.parties['Other'].id,
+                        'street': "Street"}])
+            invoice, other, foreign = self.bill(
+                records, ('client', 120), ('client', 30), ('Other', 40))
+            for line in [*invoice.lines, *other.lines, *foreign.lines]:
                 line.origin = None
                 line.save()
-            Invoice.post([invoice])
+            Invoice.post([invoice, foreign])
             self.assertEqual(self.invoiced(records), Decimal('1251.25'))
             run_wizard(
                 'training.enrolment.attach_invoices', [records.case],
@@ -736,6 +741,16 @@ class InvoiceTestCase(AccountTestCase):
                 Attached.create([{
                             'enrolment': records.enrolment.id,
                             'line': other.lines[0].id}])
+            for line in [*invoice.lines, *other.lines, *foreign.lines]:
+                with savepoint(), self.assertRaises(AgreementError):
+                    run_wizard(
+                        'training.enrolment.attach_invoices', [records.case],
+                        lines=[line.id])
+            # It counts once if its origin is told since
+            with savepoint():
+                InvoiceLine.write(list(invoice.lines), {
+                        'origin': str(records.enrolment)})
+                self.assertEqual(self.invoiced(records), Decimal('1371.25'))
             settlement = self.settle(records)
             Settlement.invoice([settlement])
             line = InvoiceLine(invoice.lines[0].id)
@@ -806,6 +821,7 @@ class InvoiceTestCase(AccountTestCase):
         pool = Pool()
         Account = pool.get('account.account')
         Invoice = pool.get('account.invoice')
+        InvoiceLine = pool.get('account.invoice.line')
         Settlement = pool.get('training.abandon.settlement')
         example = {**get_example('D02'), 'invoices': []}
         with self.settled(example) as (records, _):
@@ -830,6 +846,12 @@ class InvoiceTestCase(AccountTestCase):
                     (due, records.accounts.revenue, records.enrolment),
                     (Decimal(-1000), line.account, line)])
             self.assertIn(deposit.number, invoice.lines[1].description)
+            with savepoint():
+                # As the button of Tryton recalls it
+                InvoiceLine.write([invoice.lines[1]], {'origin': None})
+                with today(dt.date(2026, 12, 31)):
+                    Invoice.post([Invoice(invoice.id)])
+                self.assertEqual(self.invoiced(records), due)
             with today(dt.date(2026, 12, 31)):
                 Invoice.post([invoice])
             self.assertEqual(self.invoiced(records), due)

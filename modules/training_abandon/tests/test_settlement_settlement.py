@@ -7,6 +7,7 @@ from unittest.mock import patch
 
 from trytond.exceptions import UserWarning
 from trytond.model.exceptions import AccessButtonError, AccessError
+from trytond.modules.company.tests import create_company
 from trytond.modules.training_abandon.exceptions import (
     SettlementError, SettlementRuleError)
 from trytond.modules.training_abandon.settlement.terms import Invoiced
@@ -844,6 +845,10 @@ class SettlementTestCase(DatabaseTestCase):
             rule, = Rule.search([('code', '=', 'cpf_pay')])
             self.assertEqual(rule.state, 'inactive')
             self.assertEqual(Settlement.search([]), [])
+            for owner, count in [(company, 1), (create_company("Other"), 0)]:
+                user = create_user(f'head{count}', owner, 'training_admin')
+                with as_user(user):
+                    self.assertEqual(len(try_('cpf_pay')), count)
             rules = Rule.search([], limit=2)
             with self.assertRaises(SettlementRuleError):
                 wizard, start = open_wizard(name, rules)

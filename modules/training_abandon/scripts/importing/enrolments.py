@@ -221,6 +221,11 @@ def conflict(row, enrolment):
             return (
                 f"The enrolment of this code has another {name}: use a new "
                 "code for a new enrolment.", name)
+    if (row['indemnity_rate'] is not None
+            and enrolment['indemnity_kind'] == 'scale'):
+        return (
+            "The agreement has an indemnity by days before the start: change "
+            "it by hand.", 'indemnity_rate')
     funders = {record['funder'] for record in enrolment['fundings']}
     if len(funders) > 1 and row['funder'] not in {None, *funders}:
         return (
@@ -262,5 +267,9 @@ def funding_changes(row, enrolment):
     for old in enrolment['fundings']:
         if len(enrolment['fundings']) == 1 or old['funder'] == row['funder']:
             changed = {n: v for n, v in values.items() if old[n] != v}
+            if 'funder' in changed:
+                # What was agreed with the former one is not of the new one
+                changed = {
+                    **dict.fromkeys(FUNDING_FIELDS.values()), **changed}
             return [('write', [old['id']], changed)] if changed else []
     return [('create', [funding(row)])]
