@@ -45,6 +45,19 @@ class GradeMixin:
         help="The indicator applied to the course when the case was graded.")
 
     @classmethod
+    def __register__(cls, module):
+        table_h = cls.__table_handler__(module)
+        has_applicable = table_h.column_exist('applicable')
+        super().__register__(module)
+        if not has_applicable:
+            # As it is of the cases without grading that are created
+            cursor = Transaction().connection.cursor()
+            table = cls.__table__()
+            cursor.execute(*table.update(
+                    [table.applicable], [False],
+                    where=table.applicable == Null))
+
+    @classmethod
     def __setup__(cls):
         super().__setup__()
         t = cls.__table__()
