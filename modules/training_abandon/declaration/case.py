@@ -102,7 +102,6 @@ class Case(metaclass=PoolMeta):
                 ('case', 'in', [c.id for c in cases]),
                 ('correction', '=', False),
                 ('withdrawn', '=', False),
-                ('state', '!=', 'cancelled'),
                 ['OR',
                     ('event', '=', 'decision'),
                     [

@@ -134,7 +134,7 @@ class Declaration(Workflow, ModelSQL, ModelView):
         states={
             'invisible': ~Eval('withdrawn', False),
             },
-        help="What was declared is not so any more.")
+        help="What was declared, or had to be, is not so any more.")
     done_on = fields.Date(
         "Declared on", readonly=True,
         states={
@@ -324,39 +324,60 @@ class Declaration(Workflow, ModelSQL, ModelView):
 
     @classmethod
     def _known(cls, event, enrolments):
-        """Return the keys of the declarations that stand and by place the
-        last one that was made and does not stand any more"""
+        """Return the keys of the declarations that stand, also as nobody has
+        to make them, and by place the last one that was made, does not stand
+        any more and has still to be corrected"""
         known, corrected = set(), {}
         for sub_enrolments in grouped_slice(enrolments, tools.BATCH):
-            for declaration in cls.search([
-                        ('enrolment', 'in', [e.id for e in sub_enrolments]),
-                        ('event', '=', event),
+            declarations = cls.search([
+                    ('enrolment', 'in', [e.id for e in sub_enrolments]),
+                    ('event', '=', event),
+                    ('correction', '=', False),
+                    ['OR',
                         ('state', '!=', 'cancelled'),
-                        ('correction', '=', False),
-                        ], order=[('id', 'ASC')]):
+                        ('withdrawn', '=', False),
+                        ],
+                    ], order=[('id', 'ASC')])
+            ended = cls._corrected(
+                [d for d in declarations if d.withdrawn],
+                [('state', '=', 'done')])
+            for declaration in declarations:
                 values = {
                     n: getattr(declaration, n) for n in [
                         'event', 'kind', 'recipient_kind', 'date']}
                 for name in ['enrolment', 'case', 'recipient']:
                     record = getattr(declaration, name)
                     values[name] = record.id if record else None
-                if declaration.withdrawn:
-                    corrected[cls._place(values)] = declaration
-                else:
+                if not declaration.withdrawn:
                     known.add(cls._key(values))
+                elif declaration not in ended:
+                    corrected[cls._place(values)] = declaration
         return known, corrected
+
+    @classmethod
+    def _corrected(cls, declarations, domain):
+        "Return the declarations that one of the domain corrects"
+        corrected = set()
+        for sub_declarations in grouped_slice(declarations, tools.BATCH):
+            corrected.update(d.corrects for d in cls.search([
+                        ('corrects', 'in', [d.id for d in sub_declarations]),
+                        *domain,
+                        ], order=[]))
+        return corrected
 
     @classmethod
     def _place(cls, values):
         "Return where the declarations stand of which one is enough"
-        names = ['enrolment', 'recipient_kind', 'recipient']
+        names = ['enrolment', 'recipient_kind', 'recipient', 'kind']
         if values['event'] == 'decision':
             names.append('case')
+        elif values['event'] == 'month':
+            names.append('date')
         return tuple(values[n] for n in names)
 
     @classmethod
     def _key(cls, values):
-        return (*cls._place(values), values['kind'], values['date'])
+        return (*cls._place(values), values['date'])
 
     @classmethod
     def _new_values(cls, rule, happened, party, calendar):
@@ -424,7 +445,6 @@ class Declaration(Workflow, ModelSQL, ModelView):
                 d for d in cls.search([
                         ('enrolment', 'in', [e.id for e in sub_enrolments]),
                         ('event', '=', 'break'),
-                        ('state', '!=', 'cancelled'),
                         ('correction', '=', False),
                         ('withdrawn', '=', False),
                         ], order=[])
@@ -483,15 +503,34 @@ class Declaration(Workflow, ModelSQL, ModelView):
     def withdraw(cls, declarations, reason):
         """Cancel what is still to be declared and have what was declared
         corrected, as it is not so any more"""
-        done = [d for d in declarations if d.state == 'done']
-        cls.call_off([d for d in declarations if d.state == 'todo'], reason)
-        cls.write(done, {'withdrawn': True})
-        cls._correct(done)
+        todo = [d for d in declarations if d.state == 'todo']
+        ended = [d for d in declarations if d.state != 'todo']
+        cls.call_off(todo, reason)
+        cls.write(ended, {'withdrawn': True})
+        cls._correct([d for d in ended if d.state == 'done'])
+        cls._correct_former(todo)
+
+    @classmethod
+    def _correct_former(cls, declarations):
+        "Have corrected what the declarations would have replaced"
+        cls._correct(list({
+                    d.corrects: None for d in declarations
+                    if d.corrects and not d.correction}))
 
     @classmethod
     def _correct(cls, done):
+        """Make the corrections of the declarations, but for those that
+        something corrects or that somebody chose not to correct"""
+        corrected = cls._corrected(done, [
+                ['OR',
+                    ('state', '!=', 'cancelled'),
+                    [('correction', '=', True), ('withdrawn', '=', False)],
+                    ],
+                ])
         calendars, to_create = {}, []
         for declaration in done:
+            if declaration in corrected:
+                continue
             company, rule = declaration.company, declaration.rule
             if company not in calendars:
                 calendars[company] = WorkingCalendar(company)
@@ -509,10 +548,14 @@ class Declaration(Workflow, ModelSQL, ModelView):
         return tools.create_sets(cls, to_create)
 
     @classmethod
-    def call_off(cls, declarations, reason):
-        "Cancel the declarations that are still to be made"
+    def call_off(cls, declarations, reason, withdrawn=True):
+        """Cancel the declarations that are still to be made
+
+        They are withdrawn, unless somebody tells that what stands has not to
+        be declared."""
         user = Transaction().user or None
         cls._set_cancelled(declarations, {
+                'withdrawn': withdrawn,
                 'cancelled_at': tools.now(),
                 'cancelled_by': user,
                 'cancel_reason': reason,
@@ -560,7 +603,10 @@ class Declaration(Workflow, ModelSQL, ModelView):
         if not reason:
             raise DeclarationError(gettext(
                     'training_abandon.msg_declaration_cancel_reason'))
-        cls.call_off(cls._take(declarations, 'todo'), reason)
+        declarations = cls._take(declarations, 'todo')
+        cls.call_off(declarations, reason, withdrawn=False)
+        with without_check_access():
+            cls._correct_former(declarations)
 
     @classmethod
     def record_done(cls, declarations, done_on, code=None, **values):

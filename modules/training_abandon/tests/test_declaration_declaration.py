@@ -19,6 +19,7 @@ from .test_settlement_calculation import load_examples
 from .test_settlement_settlement import Example, get_example
 
 RECORD = 'training.declaration.record'
+CANCEL = 'training.declaration.cancel'
 # What the examples call the kinds
 WHATS = {
     'not_started': 'not_started',
@@ -230,20 +231,31 @@ class DeclarationTestCase(DatabaseTestCase):
 
     @with_transaction()
     def test_cancel(self):
+        "Test that what somebody cancelled stays so, as long as it is so"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
         with set_up() as (company, session, _):
             enrolment, = create_enrolments(session)
             fund(enrolment)
             decide(get_to_decision(enrolment), effective_date=DATE)
             declaration, = search()
-            cancel = 'training.declaration.cancel'
             with self.assertRaises(DeclarationError):
-                run_wizard(cancel, [declaration], reason=" ")
-            run_wizard(cancel, [declaration], reason="Told by phone")
+                run_wizard(CANCEL, [declaration], reason=" ")
+            run_wizard(CANCEL, [declaration], reason="Told by phone")
             self.assertEqual(declaration.state, 'cancelled')
             event, = [
                 e for e in declaration.case.events
                 if e.kind == 'declaration_cancelled']
             self.assertIn("Told by phone", event.summary)
+            # What the decision still needs is not to do again
+            Case.on_decided([declaration.case])
+            self.assertEqual(search(), [declaration])
+            # but another decision needs it
+            Case.take_back([declaration.case], "Mistake")
+            self.assertTrue(declaration.withdrawn)
+            decide(declaration.case, effective_date=DATE)
+            _, again = search()
+            self.assertEqual(again.state, 'todo')
 
     @with_transaction()
     def test_take_back(self):
@@ -278,6 +290,21 @@ class DeclarationTestCase(DatabaseTestCase):
             self.assertEqual(again.corrects, done)
             self.assertEqual(again.ground, 'force_majeure')
             self.assertEqual(correction.state, 'cancelled')
+            # What was declared first is still to correct without it
+            Case.take_back(cases[:1], "Mistake")
+            self.assertEqual(again.state, 'cancelled')
+            correction, = search(('state', '=', 'todo'))
+            self.assertTrue(correction.correction)
+            self.assertEqual(correction.corrects, done)
+            decide(cases[0], ground='force_majeure', effective_date=DATE)
+            again, = search(('state', '=', 'todo'))
+            self.assertEqual(again.corrects, done)
+            run_wizard(CANCEL, [again], reason="Withdrawn by phone")
+            correction, = search(('state', '=', 'todo'))
+            self.assertEqual(correction.corrects, done)
+            run_wizard(CANCEL, [correction], reason="Withdrawn by phone")
+            Case.take_back(cases[:1], "Mistake")
+            self.assertEqual(search(('state', '=', 'todo')), [])
 
     @with_transaction()
     def test_break(self):
@@ -300,6 +327,9 @@ class DeclarationTestCase(DatabaseTestCase):
             Enrolment.write([broken], {'break_date': None})
             # There is still what was declared first to correct
             self.assertEqual(again.state, 'cancelled')
+            correction, = search(('state', '=', 'todo'))
+            self.assertTrue(correction.correction)
+            self.assertEqual(correction.corrects, declaration)
             case = get_to_decision(decided)
             decide(case, effective_date=DATE)
             self.assertEqual(search(('enrolment', '=', decided.id)), [])
@@ -402,12 +432,16 @@ class MonthTestCase(DatabaseTestCase):
             with today(dt.date(2026, 3, 31)):
                 Declaration.declare_month()
             self.assertEqual(search(), [])
-            for _ in range(2):
-                with today(dt.date(2026, 4, 1)):
+            for day in [1, 2]:
+                with today(dt.date(2026, 4, day)):
                     Declaration.declare_month()
-            declaration, = search()
-            self.assertEqual(declaration.enrolment, seeker)
-            self.assertEqual(declaration.date, dt.date(2026, 3, 31))
+                    declaration, = search()
+                    self.assertEqual(declaration.enrolment, seeker)
+                    self.assertEqual(declaration.date, dt.date(2026, 3, 31))
+                    if day == 1:
+                        run_wizard(
+                            CANCEL, [declaration], reason="Nothing to tell")
+            self.assertEqual(declaration.state, 'cancelled')
 
 
 class RuleTestCase(DatabaseTestCase):
