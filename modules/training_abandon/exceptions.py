@@ -236,5 +236,9 @@ class DeclarationDoneWarning(UserWarning):
     pass
 
 
+class DeclarationHoursWarning(UserWarning):
+    pass
+
+
 class ImprovementWarning(UserWarning):
     pass

@@ -11,7 +11,7 @@ from trytond.model import fields
 from trytond.modules.currency.fields import Monetary
 from trytond.pool import Pool, PoolMeta
 from trytond.tools import grouped_slice
-from trytond.transaction import without_check_access
+from trytond.transaction import Transaction, without_check_access
 
 from .. import tools
 from .bpf import CODES
@@ -36,14 +36,23 @@ class Line(metaclass=PoolMeta):
             Select(cls._columns(
                     company, section, category,
                     rank=Literal(CODES.index(category)),
-                    amount=Literal(amount), currency=currency))
-            for (section, category, currency), amount in sorted(
+                    amount=Literal(amount),
+                    currency=cls._currency(company)))
+            for (section, category), amount in sorted(
                 cls._funds(company, year).items())]
 
     @classmethod
     @without_check_access
+    def _currency(cls, company):
+        pool = Pool()
+        Company = pool.get('company.company')
+        return Company(company).currency.id
+
+    @classmethod
+    @without_check_access
     def _funds(cls, company, year):
-        "Return the amounts by section, category and currency"
+        """Return the amounts by section and category, in the currency of the
+        company"""
         pool = Pool()
         InvoiceLine = pool.get('account.invoice.line')
         lines = InvoiceLine.search([
@@ -58,7 +67,7 @@ class Line(metaclass=PoolMeta):
         for sub_lines in grouped_slice(lines, tools.BATCH):
             for line in InvoiceLine.browse(list(sub_lines)):
                 if place := line.bpf_place():
-                    result[(*place, line.invoice.currency.id)] += line.amount
+                    result[place] += line._bpf_amount()
         return result
 
 
@@ -70,13 +79,24 @@ class InvoiceLine(metaclass=PoolMeta):
         line is of no training"""
         pool = Pool()
         Enrolment = pool.get('training.enrolment')
-        origin = self.origin
-        while isinstance(origin, self.__class__):
-            origin = origin.origin
+        line = self
+        while isinstance(line.origin, self.__class__):
+            line = line.origin
+        enrolment = line.origin
+        if line.training_attached:
+            enrolment = line.training_attached[0].enrolment
         if self.is_indemnity:
             return 'indemnity', 'unclassified'
-        elif isinstance(origin, Enrolment):
-            return 'funds', self._bpf_funds(origin)
+        elif isinstance(enrolment, Enrolment):
+            return 'funds', self._bpf_funds(enrolment)
+
+    def _bpf_amount(self):
+        "Return the amount in the currency of the company"
+        pool = Pool()
+        Currency = pool.get('currency.currency')
+        with Transaction().set_context(date=self.invoice.invoice_date):
+            return Currency.compute(
+                self.invoice.currency, self.amount, self.company.currency)
 
     def _bpf_funds(self, enrolment):
         payer, kind = self.invoice.party, enrolment.agreement_kind

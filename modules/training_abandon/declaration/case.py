@@ -29,8 +29,8 @@ class Case(metaclass=PoolMeta):
             states={
                 'invisible': ~Eval('late_declarations'),
                 },
-            help="What was due and is not declared; it is no step and does "
-            "not change the conformity."),
+            help="What is not declared after its due date, or was declared "
+            "after it; it is no step and does not change the conformity."),
         'get_late_declarations', searcher='search_late_declarations')
 
     @classmethod
@@ -47,7 +47,7 @@ class Case(metaclass=PoolMeta):
         for sub_cases in grouped_slice(cases, tools.BATCH):
             for declaration in Declaration.search([
                         ('case', 'in', [c.id for c in sub_cases]),
-                        *cls._late_domain(),
+                        cls._late_domain(),
                         ]):
                 late[declaration.case.id].append(declaration)
         return {
@@ -62,7 +62,17 @@ class Case(metaclass=PoolMeta):
     def _late_domain(cls):
         pool = Pool()
         Date = pool.get('ir.date')
-        return [('state', '=', 'todo'), ('due_date', '<', Date.today())]
+        Declaration = pool.get('training.declaration')
+        declaration = Declaration.__table__()
+        return ['OR', [
+                ('state', '=', 'todo'),
+                ('due_date', '<', Date.today()),
+                ], [
+                ('id', 'in', declaration.select(
+                        declaration.id,
+                        where=(declaration.state == 'done')
+                        & (declaration.done_on > declaration.due_date))),
+                ]]
 
     @classmethod
     @without_check_access
@@ -71,7 +81,7 @@ class Case(metaclass=PoolMeta):
         Declaration = pool.get('training.declaration')
         late = Declaration.search([
                 ('case', '!=', None),
-                *cls._late_domain(),
+                cls._late_domain(),
                 ], order=[])
         _, operator, value = clause
         is_late = (operator in {'=', 'ilike'}) == (value is not None)
@@ -102,7 +112,6 @@ class Case(metaclass=PoolMeta):
                 ('case', 'in', [c.id for c in cases]),
                 ('correction', '=', False),
                 ('withdrawn', '=', False),
-                ('state', '!=', 'cancelled'),
                 ['OR',
                     ('event', '=', 'decision'),
                     [

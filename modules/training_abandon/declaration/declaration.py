@@ -15,14 +15,14 @@ from trytond.tools import grouped_slice
 from trytond.transaction import Transaction, without_check_access
 
 from .. import tools
-from ..exceptions import DeclarationError
+from ..exceptions import DeclarationError, DeclarationHoursWarning
 from ..procedure.states import GROUNDS
 from ..rec_name import search_names
 from ..settlement.calculation import completion_rate
-from ..settlement.terms import MINUTE, ZERO, hours_by_day
+from ..settlement.terms import (
+    MINUTE, ZERO, _first_days, _missing_query, first_open_days, hours_by_day)
 from ..training.enrolment import hours_name
-from ..training.working_day import WorkingCalendar
-from .rule import CHANNELS, EVENTS, KINDS, RECIPIENTS
+from .rule import CHANNELS, EVENTS, KINDS, RECIPIENTS, RecipientCalendar
 
 # What somebody else learns of later stays
 MODIFIED_ONCE_ENDED = {'withdrawn'}
@@ -134,7 +134,7 @@ class Declaration(Workflow, ModelSQL, ModelView):
         states={
             'invisible': ~Eval('withdrawn', False),
             },
-        help="What was declared is not so any more.")
+        help="What was declared, or had to be, is not so any more.")
     done_on = fields.Date(
         "Declared on", readonly=True,
         states={
@@ -291,6 +291,13 @@ class Declaration(Workflow, ModelSQL, ModelView):
     def declare(cls, event, events):
         """Make the declarations that the events need, but for those that are
         made already"""
+        declarations = tools.create_sets(cls, cls._missing(event, events))
+        cls._replace_corrections(declarations)
+        return declarations
+
+    @classmethod
+    def _missing(cls, event, events):
+        "Return the values of the declarations that the events still need"
         pool = Pool()
         Rule = pool.get('training.declaration.rule')
         rules = Rule.search([
@@ -304,7 +311,7 @@ class Declaration(Workflow, ModelSQL, ModelView):
         for happened in events:
             company = happened.enrolment.company
             if company not in calendars:
-                calendars[company] = WorkingCalendar(company)
+                calendars[company] = RecipientCalendar(company)
             for rule in rules:
                 if not rule.applies(
                         happened.enrolment, happened.ground, happened.date):
@@ -312,51 +319,76 @@ class Declaration(Workflow, ModelSQL, ModelView):
                 for party in rule.recipients(happened.enrolment):
                     values = cls._new_values(
                         rule, happened, party, calendars[company])
-                    key = cls._key(values)
-                    if key not in known:
-                        known.add(key)
-                        former = corrected.get(cls._place(values))
-                        values['corrects'] = former and former.id
+                    keys = {
+                        cls._key(values),
+                        # before the enrolment named its funder
+                        cls._key({**values, 'recipient': None})}
+                    if known.isdisjoint(keys):
+                        known.add(cls._key(values))
+                        if former := corrected.get(cls._place(values)):
+                            values['corrects'] = former.id
+                            values['due_date'] = rule.due_date(
+                                max(happened.date, tools.today(company)),
+                                calendars[company])
                         to_create.append(values)
-        declarations = tools.create_sets(cls, to_create)
-        cls._replace_corrections(declarations)
-        return declarations
+        return to_create
 
     @classmethod
     def _known(cls, event, enrolments):
-        """Return the keys of the declarations that stand and by place the
-        last one that was made and does not stand any more"""
+        """Return the keys of the declarations that stand, also as nobody has
+        to make them, and by place the last one that was made, does not stand
+        any more and has still to be corrected"""
         known, corrected = set(), {}
         for sub_enrolments in grouped_slice(enrolments, tools.BATCH):
-            for declaration in cls.search([
-                        ('enrolment', 'in', [e.id for e in sub_enrolments]),
-                        ('event', '=', event),
+            declarations = cls.search([
+                    ('enrolment', 'in', [e.id for e in sub_enrolments]),
+                    ('event', '=', event),
+                    ('correction', '=', False),
+                    ['OR',
                         ('state', '!=', 'cancelled'),
-                        ('correction', '=', False),
-                        ], order=[('id', 'ASC')]):
+                        ('withdrawn', '=', False),
+                        ],
+                    ], order=[('id', 'ASC')])
+            ended = cls._corrected(
+                [d for d in declarations if d.withdrawn],
+                [('state', '=', 'done')])
+            for declaration in declarations:
                 values = {
                     n: getattr(declaration, n) for n in [
                         'event', 'kind', 'recipient_kind', 'date']}
                 for name in ['enrolment', 'case', 'recipient']:
                     record = getattr(declaration, name)
                     values[name] = record.id if record else None
-                if declaration.withdrawn:
-                    corrected[cls._place(values)] = declaration
-                else:
+                if not declaration.withdrawn:
                     known.add(cls._key(values))
+                elif declaration not in ended:
+                    corrected[cls._place(values)] = declaration
         return known, corrected
+
+    @classmethod
+    def _corrected(cls, declarations, domain):
+        "Return the declarations that one of the domain corrects"
+        corrected = set()
+        for sub_declarations in grouped_slice(declarations, tools.BATCH):
+            corrected.update(d.corrects for d in cls.search([
+                        ('corrects', 'in', [d.id for d in sub_declarations]),
+                        *domain,
+                        ], order=[]))
+        return corrected
 
     @classmethod
     def _place(cls, values):
         "Return where the declarations stand of which one is enough"
-        names = ['enrolment', 'recipient_kind', 'recipient']
+        names = ['enrolment', 'recipient_kind', 'recipient', 'kind']
         if values['event'] == 'decision':
             names.append('case')
+        elif values['event'] == 'month':
+            names.append('date')
         return tuple(values[n] for n in names)
 
     @classmethod
     def _key(cls, values):
-        return (*cls._place(values), values['kind'], values['date'])
+        return (*cls._place(values), values['date'])
 
     @classmethod
     def _new_values(cls, rule, happened, party, calendar):
@@ -403,6 +435,30 @@ class Declaration(Workflow, ModelSQL, ModelView):
 
     @classmethod
     @without_check_access
+    def follow_terms(cls, enrolments):
+        """Cancel what is to be declared to those to whom the agreements and
+        the fundings ask for it no more, and make what they ask for"""
+        outdated = []
+        for sub_enrolments in grouped_slice(enrolments, tools.BATCH):
+            outdated += [
+                d for d in cls.search([
+                        ('enrolment', 'in', [e.id for e in sub_enrolments]),
+                        ('state', '=', 'todo'),
+                        ('correction', '=', False),
+                        ], order=[])
+                if not d._is_asked()]
+        cls.withdraw(outdated, gettext(
+                'training_abandon.msg_declaration_other_terms'))
+        if cases := list(cls._last_cases(enrolments).values()):
+            cls.declare_cases(cases)
+
+    def _is_asked(self):
+        return (
+            self.rule.applies(self.enrolment, self.ground, self.date)
+            and self.recipient in self.rule.recipients(self.enrolment))
+
+    @classmethod
+    @without_check_access
     def follow_breaks(cls, enrolments):
         """Make the declarations that the breaks of the apprenticeship
         contracts need and correct those of other days"""
@@ -424,7 +480,6 @@ class Declaration(Workflow, ModelSQL, ModelView):
                 d for d in cls.search([
                         ('enrolment', 'in', [e.id for e in sub_enrolments]),
                         ('event', '=', 'break'),
-                        ('state', '!=', 'cancelled'),
                         ('correction', '=', False),
                         ('withdrawn', '=', False),
                         ], order=[])
@@ -459,7 +514,7 @@ class Declaration(Workflow, ModelSQL, ModelView):
             end = start + relativedelta(day=31)
             enrolments = Enrolment.search([
                     ('company', '=', company.id),
-                    ('state', 'not in', ['draft', 'cancelled']),
+                    ('state', '!=', 'draft'),
                     ('session.start_date', '<=', end),
                     ('session.end_date', '>=', start),
                     ['OR',
@@ -472,34 +527,64 @@ class Declaration(Workflow, ModelSQL, ModelView):
                         ],
                     ], order=[('id', 'ASC')])
             for sub_enrolments in grouped_slice(enrolments, tools.BATCH):
-                sub_enrolments = list(sub_enrolments)
-                tools.lock(Enrolment, sub_enrolments)
-                cls.declare('month', [
-                        Event(e, None, None, end)
-                        for e in Enrolment.browse(sub_enrolments)])
+                events = cls._month_events(sub_enrolments, start, end)
+                ids = {v['enrolment'] for v in cls._missing('month', events)}
+                if ids:
+                    tools.lock(Enrolment, ids)
+                    cls.declare('month', [
+                            Event(e, None, None, end)
+                            for e in Enrolment.browse(sorted(ids))])
+
+    @classmethod
+    def _month_events(cls, enrolments, start, end):
+        "Return the events of those who attended or had to in the month"
+        enrolments = list(enrolments)
+        by_day = hours_by_day(
+            [e for e in enrolments if e.state == 'cancelled'])
+        return [
+            Event(e, None, None, end) for e in enrolments
+            if e.state != 'cancelled'
+            or any(start <= day <= end for day, _ in by_day[e.id])]
 
     @classmethod
     @without_check_access
     def withdraw(cls, declarations, reason):
         """Cancel what is still to be declared and have what was declared
         corrected, as it is not so any more"""
-        done = [d for d in declarations if d.state == 'done']
-        cls.call_off([d for d in declarations if d.state == 'todo'], reason)
-        cls.write(done, {'withdrawn': True})
-        cls._correct(done)
+        todo = [d for d in declarations if d.state == 'todo']
+        ended = [d for d in declarations if d.state != 'todo']
+        cls.call_off(todo, reason)
+        cls.write(ended, {'withdrawn': True})
+        cls._correct([d for d in ended if d.state == 'done'])
+        cls._correct_former(todo)
+
+    @classmethod
+    def _correct_former(cls, declarations):
+        "Have corrected what the declarations would have replaced"
+        cls._correct(list({
+                    d.corrects: None for d in declarations
+                    if d.corrects and not d.correction}))
 
     @classmethod
     def _correct(cls, done):
+        """Make the corrections of the declarations, but for those that
+        something corrects or that somebody chose not to correct"""
+        corrected = cls._corrected(done, [
+                ['OR',
+                    ('state', '!=', 'cancelled'),
+                    [('correction', '=', True), ('withdrawn', '=', False)],
+                    ],
+                ])
         calendars, to_create = {}, []
         for declaration in done:
+            if declaration in corrected:
+                continue
             company, rule = declaration.company, declaration.rule
             if company not in calendars:
-                calendars[company] = WorkingCalendar(company)
-            happened = Event(
-                declaration.enrolment, declaration.case, declaration.ground,
-                declaration.date)
+                calendars[company] = RecipientCalendar(company)
             values = cls._new_values(
-                rule, happened, declaration.recipient, calendars[company])
+                rule, declaration.happened, declaration.recipient,
+                calendars[company])
             values.update(
                 kind=declaration.kind, code=declaration.code,
                 correction=True, corrects=declaration.id,
@@ -509,10 +594,14 @@ class Declaration(Workflow, ModelSQL, ModelView):
         return tools.create_sets(cls, to_create)
 
     @classmethod
-    def call_off(cls, declarations, reason):
-        "Cancel the declarations that are still to be made"
+    def call_off(cls, declarations, reason, withdrawn=True):
+        """Cancel the declarations that are still to be made
+
+        They are withdrawn, unless somebody tells that what stands has not to
+        be declared."""
         user = Transaction().user or None
         cls._set_cancelled(declarations, {
+                'withdrawn': withdrawn,
                 'cancelled_at': tools.now(),
                 'cancelled_by': user,
                 'cancel_reason': reason,
@@ -536,11 +625,23 @@ class Declaration(Workflow, ModelSQL, ModelView):
     @classmethod
     @ModelView.button
     def declare_again(cls, declarations):
-        "Have what was declared corrected by another declaration"
-        declarations = cls._take(declarations, 'done')
-        cls.withdraw([
-                d for d in declarations
-                if not d.withdrawn and not d.correction], None)
+        """Have what was declared corrected by another declaration, that only
+        withdraws it when the rules ask for none"""
+        declarations = [
+            d for d in cls._take(declarations, 'done')
+            if not d.withdrawn and not d.correction]
+        with without_check_access():
+            cls.write(declarations, {'withdrawn': True})
+            events = defaultdict(list)
+            for declaration in declarations:
+                events[declaration.event].append(declaration.happened)
+            for event, happened in events.items():
+                cls.declare(event, list(dict.fromkeys(happened)))
+            cls._correct(declarations)
+
+    @property
+    def happened(self):
+        return Event(self.enrolment, self.case, self.ground, self.date)
 
     @classmethod
     def _take(cls, declarations, state):
@@ -560,7 +661,10 @@ class Declaration(Workflow, ModelSQL, ModelView):
         if not reason:
             raise DeclarationError(gettext(
                     'training_abandon.msg_declaration_cancel_reason'))
-        cls.call_off(cls._take(declarations, 'todo'), reason)
+        declarations = cls._take(declarations, 'todo')
+        cls.call_off(declarations, reason, withdrawn=False)
+        with without_check_access():
+            cls._correct_former(declarations)
 
     @classmethod
     def record_done(cls, declarations, done_on, code=None, **values):
@@ -570,6 +674,7 @@ class Declaration(Workflow, ModelSQL, ModelView):
         note."""
         declarations = cls._take(declarations, 'todo')
         cls._check_done_on(declarations, done_on)
+        cls._warn_open_days(declarations)
         without = [
             d for d in declarations
             if d.rule.codes and d.ground and not (code or d.code)]
@@ -596,6 +701,17 @@ class Declaration(Workflow, ModelSQL, ModelView):
         cls.write(*actions)
 
     @classmethod
+    def _warn_open_days(cls, declarations):
+        pool = Pool()
+        Warning = pool.get('res.user.warning')
+        if opened := list(cls._open_days(declarations)):
+            key = Warning.format('training_declaration_open', opened)
+            if Warning.check(key):
+                raise DeclarationHoursWarning(key, gettext(
+                        'training_abandon.msg_declaration_hours_open',
+                        declarations=tools.names(opened)))
+
+    @classmethod
     def _check_done_on(cls, declarations, done_on):
         days = {}
         for declaration in declarations:
@@ -606,16 +722,40 @@ class Declaration(Workflow, ModelSQL, ModelView):
                 raise DeclarationError(gettext(
                         'training_abandon.msg_declaration_future',
                         declaration=declaration.rec_name))
+            # What is decided for a day to come may be told before it
+            if done_on < declaration.date <= days[company]:
+                raise DeclarationError(gettext(
+                        'training_abandon.msg_declaration_before',
+                        declaration=declaration.rec_name))
 
     @classmethod
     def get_content(cls, declarations, name):
         todo = [d for d in declarations if d.state != 'done']
         contents = {d.id: d.declared for d in declarations}
-        hours = cls._hours(todo)
+        hours, opened = cls._hours(todo), cls._open_days(todo)
         for declaration in todo:
-            contents[declaration.id] = '\n'.join(
-                declaration._describe(hours[declaration]))
+            contents[declaration.id] = '\n'.join(declaration._describe(
+                    hours[declaration], opened.get(declaration)))
         return contents
+
+    @classmethod
+    def _open_days(cls, declarations):
+        """Return by declaration that tells hours the first day, until its
+        date, whose sheet is not closed"""
+        result = {}
+        declarations = [
+            d for d in declarations
+            if d.event != 'break' and not d.correction]
+        enrolments = list({d.enrolment for d in declarations})
+        for days in [
+                first_open_days(enrolments),
+                _first_days(_missing_query, enrolments)]:
+            for declaration in declarations:
+                day = days.get(declaration.enrolment.id)
+                if day and day <= declaration.date:
+                    result[declaration] = min(
+                        day, result.get(declaration, day))
+        return result
 
     @classmethod
     def _hours(cls, declarations):
@@ -632,8 +772,10 @@ class Declaration(Workflow, ModelSQL, ModelView):
                     if start <= day <= declaration.date), ZERO)
         return result
 
-    def _describe(self, done):
-        "Return the lines that tell what is declared, in neutral words"
+    def _describe(self, done, opened=None):
+        """Return the lines that tell what is declared, in neutral words
+
+        opened is the first day whose sheet is not closed."""
         pool = Pool()
         Lang = pool.get('ir.lang')
         lang, enrolment = Lang.get(), self.enrolment
@@ -642,11 +784,14 @@ class Declaration(Workflow, ModelSQL, ModelView):
             return gettext(
                 f'training_abandon.msg_declaration_{name}', **values)
 
-        if self.correction:
-            return [say('correction',
-                    date=lang.strftime(self.corrects.done_on),
-                    reference=self.corrects.reference or '…')]
         lines = []
+        if self.corrects:
+            lines.append(say(
+                    'correction' if self.correction else 'replaces',
+                    date=lang.strftime(self.corrects.done_on),
+                    reference=self.corrects.reference or '…'))
+        if self.correction:
+            return lines
         if self.code:
             code = self.rule.code_of(self.ground)
             named = code and code.code == self.code
@@ -673,6 +818,8 @@ class Declaration(Workflow, ModelSQL, ModelView):
                     'hours_month' if self.event == 'month' else 'hours',
                     date=lang.strftime(self.date),
                     hours=hours_name(done)))
+        if opened:
+            lines.append(say('open', date=lang.strftime(opened)))
         if self.rule.with_category and self.case:
             lines.append(say(
                     'category', category=self.case.reason_category or '…'))

@@ -2,6 +2,9 @@
 # this repository contains the full copyright notices and license terms.
 from trytond.pool import Pool, PoolMeta
 
+# What tells to whom it is declared
+TERMS = {'agreement_kind', 'fundings', 'client', 'employer', 'prescriber'}
+
 
 class Enrolment(metaclass=PoolMeta):
     __name__ = 'training.enrolment'
@@ -14,5 +17,8 @@ class Enrolment(metaclass=PoolMeta):
         if mode == 'create':
             Declaration.follow_breaks(
                 [e for e in enrolments if e.break_date])
-        elif mode == 'write' and 'break_date' in field_names:
-            Declaration.follow_breaks(enrolments)
+        elif mode == 'write':
+            if 'break_date' in field_names:
+                Declaration.follow_breaks(enrolments)
+            if not TERMS.isdisjoint(field_names):
+                Declaration.follow_terms(enrolments)

@@ -10,6 +10,7 @@ from trytond.pyson import Eval
 from ..procedure.states import GROUNDS
 from ..settlement.calculation import FUNDED_KINDS
 from ..settlement.dated_rule import DatedRuleMixin
+from ..training.working_day import WorkingCalendar
 
 EVENTS = [
     ('decision', "Decision"),
@@ -35,6 +36,14 @@ CHANNELS = [
     ('letter', "Letter"),
     ('registered_letter', "Registered Letter"),
     ]
+
+
+class RecipientCalendar(WorkingCalendar):
+    """The working days of the recipients, for whom the closures of the
+    company are none."""
+
+    def _is_closed(self, date):
+        return False
 
 
 class Rule(DatedRuleMixin, Workflow, ModelSQL, ModelView):
@@ -174,8 +183,9 @@ class Rule(DatedRuleMixin, Workflow, ModelSQL, ModelView):
         if self.recipient != 'funder':
             party = getattr(enrolment, self.recipient)
             return [party] if party else []
-        paying = {
-            enrolment.trainee.party, enrolment.client, enrolment.employer}
+        paying = {enrolment.trainee.party, enrolment.employer}
+        if enrolment.agreement_kind not in FUNDED_KINDS:
+            paying.add(enrolment.client)
         funders = dict.fromkeys(
             f.funder for f in enrolment.fundings if f.funder not in paying)
         if not funders and enrolment.agreement_kind in FUNDED_KINDS:

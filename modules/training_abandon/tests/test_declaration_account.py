@@ -4,6 +4,7 @@
 from collections import defaultdict
 from decimal import Decimal
 
+from trytond.modules.currency.tests import add_currency_rate, create_currency
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
@@ -92,3 +93,54 @@ class FundsTestCase(AccountTestCase):
     def test_unclassified(self):
         "Test the payer whom the enrolment does not name"
         self.check_place('D11', 'trainee', 'unclassified')
+
+    @with_transaction()
+    def test_attached(self):
+        "Test the invoice made otherwise and what credits it"
+        pool = Pool()
+        Attached = pool.get('training.enrolment.invoice_line')
+        Invoice = pool.get('account.invoice')
+        with self.settled(get_example('D01')) as (records, _):
+            before = self.amounts(records.company, 2026)
+            invoice, = self.bill(records, ('client', 120))
+            line, = invoice.lines
+            line.origin = None
+            line.save()
+            with today(date('2026-12-01')):
+                Invoice.post([invoice])
+            self.assertEqual(self.amounts(records.company, 2026), before)
+            Attached.create([{
+                        'enrolment': records.enrolment.id,
+                        'line': line.id}])
+            place = line.__class__(line.id).bpf_place()
+            self.assertEqual(
+                self.amounts(records.company, 2026),
+                {**before, place: before[place] + 120})
+            credit, = Invoice.credit([invoice])
+            with today(date('2026-12-01')):
+                Invoice.post([credit])
+            self.assertEqual(self.amounts(records.company, 2026), before)
+
+    @with_transaction()
+    def test_currency(self):
+        "Test the invoices in another currency"
+        pool = Pool()
+        Invoice = pool.get('account.invoice')
+        with self.settled(get_example('D01')) as (records, _):
+            before = self.amounts(records.company, 2026)
+            other = create_currency('usd')
+            add_currency_rate(
+                records.company.currency, 1, date('2024-01-01'))
+            add_currency_rate(other, 2, date('2024-01-01'))
+            add_currency_rate(other, 4, date('2027-01-01'))
+            invoice, = self.bill(records, ('client', 120))
+            line, = invoice.lines
+            place = line.bpf_place()
+            invoice.currency = line.currency = other
+            invoice.lines = [line]
+            invoice.save()
+            with today(date('2026-12-01')):
+                Invoice.post([invoice])
+            self.assertEqual(
+                self.amounts(records.company, 2026),
+                {**before, place: before[place] + 60})

@@ -4,6 +4,8 @@
 import datetime as dt
 from collections import defaultdict
 
+from lxml import etree
+
 from trytond.model.exceptions import AccessError
 from trytond.modules.training_abandon.attendance.evidence import ATTENDED
 from trytond.pool import Pool
@@ -112,6 +114,18 @@ class BPFTestCase(DatabaseTestCase):
             self.assertGreater(totals[0], dt.timedelta())
             self.assertEqual(
                 lines(company, year - 1, 'trainees', 'objective'), {})
+
+    @with_transaction()
+    def test_total(self):
+        "Test that who is in two categories is not counted twice in a total"
+        pool = Pool()
+        Line = pool.get('training.bpf.line')
+        tree = etree.fromstring(Line.fields_view_get(view_type='tree')['arch'])
+        self.assertEqual(
+            {
+                f.get('name') for f in tree.iter('field')
+                if f.get('sum')} & {'trainees', 'enrolments', 'hours'},
+            {'enrolments', 'hours'})
 
     @with_transaction()
     def test_access(self):

@@ -2,11 +2,14 @@
 # this repository contains the full copyright notices and license terms.
 "What is declared to the funders, with the examples computed by hand"
 import datetime as dt
+from unittest.mock import patch
 
 from trytond.exceptions import UserWarning
 from trytond.model.exceptions import AccessError
+from trytond.modules.training_abandon import tools
+from trytond.modules.training_abandon.declaration.declaration import Event
 from trytond.modules.training_abandon.exceptions import (
-    DeclarationError, SettlementRuleError)
+    DeclarationError, DeclarationHoursWarning, SettlementRuleError)
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
@@ -19,6 +22,7 @@ from .test_settlement_calculation import load_examples
 from .test_settlement_settlement import Example, get_example
 
 RECORD = 'training.declaration.record'
+CANCEL = 'training.declaration.cancel'
 # What the examples call the kinds
 WHATS = {
     'not_started': 'not_started',
@@ -113,7 +117,16 @@ class DeclarationTestCase(DatabaseTestCase):
     @with_transaction()
     def test_due_date(self):
         "Test that the days of the delay are worked ones"
+        pool = Pool()
+        Closure = pool.get('training.closure')
         with set_up() as (company, session, _):
+            # The recipient is not closed
+            Closure.create([{
+                        'company': company.id,
+                        'name': "Closure",
+                        'start_date': DATE + DAY,
+                        'end_date': DATE + 20 * DAY,
+                        }])
             enrolment, = create_enrolments(session)
             fund(enrolment, 'cpf')
             # A Monday
@@ -129,6 +142,14 @@ class DeclarationTestCase(DatabaseTestCase):
                     self.assertEqual(type(case).search([
                                 ('late_declarations', operator, None)]),
                         found)
+                with self.assertRaisesRegex(DeclarationError, "before"):
+                    run_wizard(RECORD, [declaration], done_on=DATE - DAY)
+                # What was declared late stays so
+                run_wizard(RECORD, [declaration])
+                case = type(case)(case.id)
+                self.assertTrue(case.late_declarations)
+                self.assertEqual(type(case).search([
+                            ('late_declarations', '!=', None)]), [case])
 
     @with_transaction()
     def test_recipients(self):
@@ -147,6 +168,90 @@ class DeclarationTestCase(DatabaseTestCase):
             declaration, = search()
             self.assertEqual(declaration.enrolment, cpf)
             self.assertIsNone(declaration.recipient)
+
+    @with_transaction()
+    def test_client_funder(self):
+        "Test the public funder that orders the training"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        Rule = pool.get('training.declaration.rule')
+        with set_up() as (company, session, _):
+            enrolment, = create_enrolments(session)
+            region = fund(enrolment, 'public_funding', "Region")
+            Enrolment.write([enrolment], {'client': region.id})
+            rule = Rule(recipient='funder')
+            self.assertEqual(rule.recipients(enrolment), [region])
+            Enrolment.write([enrolment], {'agreement_kind': 'agreement'})
+            self.assertEqual(rule.recipients(Enrolment(enrolment.id)), [])
+
+    @with_transaction()
+    def test_other_terms(self):
+        "Test that the declarations follow the agreement and the funders"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Enrolment = pool.get('training.enrolment')
+        with set_up() as (company, session, _):
+            enrolment, = create_enrolments(session)
+            former = fund(enrolment)
+            decide(get_to_decision(enrolment), effective_date=DATE)
+            agreed, = search()
+            self.assertEqual(agreed.recipient, former)
+            Enrolment.write([enrolment], {
+                    'agreement_kind': 'cpf',
+                    'fundings': [
+                        ('delete', [f.id for f in enrolment.fundings])],
+                    })
+            self.assertEqual(agreed.state, 'cancelled')
+            unnamed, = search(('state', '=', 'todo'))
+            self.assertEqual(
+                (unnamed.kind, unnamed.recipient), ('exit', None))
+            funder = fund(Enrolment(enrolment.id), 'cpf', "Other")
+            self.assertEqual(unnamed.state, 'cancelled')
+            named, = search(('state', '=', 'todo'))
+            self.assertEqual(named.recipient, funder)
+            Case.on_decided([named.case])
+            self.assertEqual(search(('state', '=', 'todo')), [named])
+
+    @with_transaction()
+    def test_funder_afterwards(self):
+        "Test that what was declared to nobody is not declared again"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        with set_up() as (company, session, _):
+            enrolment, = create_enrolments(session)
+            Enrolment.write([enrolment], {'agreement_kind': 'cpf'})
+            decide(get_to_decision(enrolment), effective_date=DATE)
+            declaration, = search()
+            run_wizard(RECORD, [declaration])
+            fund(enrolment, 'cpf')
+            self.assertEqual(search(), [declaration])
+
+    @with_transaction()
+    def test_open_sheets(self):
+        "Test that the hours of sheets that are not closed are warned of"
+        pool = Pool()
+        Declaration = pool.get('training.declaration')
+        Slot = pool.get('training.session.slot')
+        with set_up() as (company, session, _):
+            enrolment, = create_enrolments(session)
+            fund(enrolment, 'cpf')
+            decide(get_to_decision(enrolment), effective_date=DATE)
+            declaration, = search()
+            slots = [s for s in session.slots if s.date == DATE]
+            for step in [None, Slot.open]:
+                if step:
+                    step(slots)
+                declaration = Declaration(declaration.id)
+                self.assertIn("not closed", declaration.content)
+                with Transaction().set_context(_skip_warnings=False), \
+                        self.assertRaises(DeclarationHoursWarning):
+                    run_wizard(RECORD, [declaration])
+            Slot.close(slots)
+            declaration = Declaration(declaration.id)
+            self.assertNotIn("not closed", declaration.content)
+            with Transaction().set_context(_skip_warnings=False):
+                run_wizard(RECORD, [declaration])
+            self.assertEqual(declaration.state, 'done')
 
     @with_transaction()
     def test_exclusion(self):
@@ -230,20 +335,31 @@ class DeclarationTestCase(DatabaseTestCase):
 
     @with_transaction()
     def test_cancel(self):
+        "Test that what somebody cancelled stays so, as long as it is so"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
         with set_up() as (company, session, _):
             enrolment, = create_enrolments(session)
             fund(enrolment)
             decide(get_to_decision(enrolment), effective_date=DATE)
             declaration, = search()
-            cancel = 'training.declaration.cancel'
             with self.assertRaises(DeclarationError):
-                run_wizard(cancel, [declaration], reason=" ")
-            run_wizard(cancel, [declaration], reason="Told by phone")
+                run_wizard(CANCEL, [declaration], reason=" ")
+            run_wizard(CANCEL, [declaration], reason="Told by phone")
             self.assertEqual(declaration.state, 'cancelled')
             event, = [
                 e for e in declaration.case.events
                 if e.kind == 'declaration_cancelled']
             self.assertIn("Told by phone", event.summary)
+            # What the decision still needs is not to do again
+            Case.on_decided([declaration.case])
+            self.assertEqual(search(), [declaration])
+            # but another decision needs it
+            Case.take_back([declaration.case], "Mistake")
+            self.assertTrue(declaration.withdrawn)
+            decide(declaration.case, effective_date=DATE)
+            _, again = search()
+            self.assertEqual(again.state, 'todo')
 
     @with_transaction()
     def test_take_back(self):
@@ -278,6 +394,21 @@ class DeclarationTestCase(DatabaseTestCase):
             self.assertEqual(again.corrects, done)
             self.assertEqual(again.ground, 'force_majeure')
             self.assertEqual(correction.state, 'cancelled')
+            # What was declared first is still to correct without it
+            Case.take_back(cases[:1], "Mistake")
+            self.assertEqual(again.state, 'cancelled')
+            correction, = search(('state', '=', 'todo'))
+            self.assertTrue(correction.correction)
+            self.assertEqual(correction.corrects, done)
+            decide(cases[0], ground='force_majeure', effective_date=DATE)
+            again, = search(('state', '=', 'todo'))
+            self.assertEqual(again.corrects, done)
+            run_wizard(CANCEL, [again], reason="Withdrawn by phone")
+            correction, = search(('state', '=', 'todo'))
+            self.assertEqual(correction.corrects, done)
+            run_wizard(CANCEL, [correction], reason="Withdrawn by phone")
+            Case.take_back(cases[:1], "Mistake")
+            self.assertEqual(search(('state', '=', 'todo')), [])
 
     @with_transaction()
     def test_break(self):
@@ -300,6 +431,9 @@ class DeclarationTestCase(DatabaseTestCase):
             Enrolment.write([broken], {'break_date': None})
             # There is still what was declared first to correct
             self.assertEqual(again.state, 'cancelled')
+            correction, = search(('state', '=', 'todo'))
+            self.assertTrue(correction.correction)
+            self.assertEqual(correction.corrects, declaration)
             case = get_to_decision(decided)
             decide(case, effective_date=DATE)
             self.assertEqual(search(('enrolment', '=', decided.id)), [])
@@ -312,6 +446,7 @@ class DeclarationTestCase(DatabaseTestCase):
         "Test that what was declared wrongly is corrected"
         pool = Pool()
         Declaration = pool.get('training.declaration')
+        Rule = pool.get('training.declaration.rule')
         with set_up() as (company, session, _):
             enrolment, = create_enrolments(session)
             fund(enrolment)
@@ -319,11 +454,23 @@ class DeclarationTestCase(DatabaseTestCase):
             declaration, = search()
             with self.assertRaises(DeclarationError):
                 Declaration.declare_again([declaration])
-            run_wizard(RECORD, [declaration])
+            run_wizard(RECORD, [declaration], reference="R1")
             for _ in range(2):
                 Declaration.declare_again([declaration])
+            self.assertTrue(declaration.withdrawn)
+            again, = search(('state', '=', 'todo'))
+            self.assertEqual(again.corrects, declaration)
+            self.assertFalse(again.correction)
+            self.assertEqual(again.kind, declaration.kind)
+            self.assertIn("R1", again.content)
+            self.assertIn(declaration.content, again.content)
+            # The rules do not ask for it any more
+            run_wizard(RECORD, [again])
+            Rule.deactivate([again.rule])
+            Declaration.declare_again([again])
             correction, = search(('state', '=', 'todo'))
-            self.assertEqual(correction.corrects, declaration)
+            self.assertEqual(correction.corrects, again)
+            self.assertTrue(correction.correction)
 
     @with_transaction()
     def test_statements(self):
@@ -361,7 +508,8 @@ class DeclarationTestCase(DatabaseTestCase):
                 with as_user(user), self.assertRaises(AccessError):
                     Declaration.read([declaration.id], ['state'])
             user = create_user('accountant', company, 'accounting')
-            with as_user(user):
+            with as_user(user), \
+                    Transaction().set_context(_skip_warnings=True):
                 with self.assertRaises(AccessError):
                     Declaration.write(
                         [Declaration(declaration.id)], {'note': "x"})
@@ -402,12 +550,72 @@ class MonthTestCase(DatabaseTestCase):
             with today(dt.date(2026, 3, 31)):
                 Declaration.declare_month()
             self.assertEqual(search(), [])
-            for _ in range(2):
-                with today(dt.date(2026, 4, 1)):
+            for day in [1, 2]:
+                with today(dt.date(2026, 4, day)):
                     Declaration.declare_month()
-            declaration, = search()
-            self.assertEqual(declaration.enrolment, seeker)
-            self.assertEqual(declaration.date, dt.date(2026, 3, 31))
+                    declaration, = search()
+                    self.assertEqual(declaration.enrolment, seeker)
+                    self.assertEqual(declaration.date, dt.date(2026, 3, 31))
+                    if day == 1:
+                        run_wizard(
+                            CANCEL, [declaration], reason="Nothing to tell")
+            self.assertEqual(declaration.state, 'cancelled')
+
+    @with_transaction()
+    def test_other_month(self):
+        "Test that a month is never corrected by another"
+        pool = Pool()
+        Declaration = pool.get('training.declaration')
+        Trainee = pool.get('training.trainee')
+        with set_up() as (company, session, _):
+            enrolment, = create_enrolments(session)
+            Trainee.write([enrolment.trainee], {'kind': 'job_seeker'})
+            fund(enrolment, 'public_funding')
+            march, april = [
+                Event(enrolment, None, None, date)
+                for date in [dt.date(2026, 3, 31), dt.date(2026, 4, 30)]]
+            first, = Declaration.declare('month', [march])
+            run_wizard(RECORD, [first])
+            Declaration.declare_again([first])
+            again, = search(('state', '=', 'todo'))
+            other, = Declaration.declare('month', [april])
+            self.assertIsNone(other.corrects)
+            self.assertEqual(again.state, 'todo')
+            self.assertEqual(again.corrects, first)
+
+    @with_transaction()
+    def test_called_off(self):
+        "Test who attended before the enrolment was cancelled"
+        pool = Pool()
+        Attendance = pool.get('training.attendance')
+        Declaration = pool.get('training.declaration')
+        Enrolment = pool.get('training.enrolment')
+        Slot = pool.get('training.session.slot')
+        Trainee = pool.get('training.trainee')
+        with set_up() as (company, session, _):
+            attended, never = create_enrolments(session, 2)
+            for enrolment in [attended, never]:
+                Trainee.write([enrolment.trainee], {'kind': 'job_seeker'})
+                fund(enrolment, 'public_funding')
+            slot = min(session.slots, key=lambda s: s.start_at)
+            Slot.open([slot])
+            Attendance.write([
+                    a for a in slot.attendances
+                    if a.enrolment == attended], {'state': 'present'})
+            Attendance.write([
+                    a for a in slot.attendances
+                    if a.enrolment == never], {'state': 'absent'})
+            Slot.close([slot])
+            Enrolment.write([attended, never], {'state': 'cancelled'})
+            with today(dt.date(2026, 4, 1)):
+                Declaration.declare_month()
+                declaration, = search()
+                self.assertEqual(declaration.enrolment, attended)
+                # Nothing is kept when nothing is missing
+                with patch.object(tools, 'lock') as lock:
+                    Declaration.declare_month()
+                lock.assert_not_called()
+            self.assertEqual(search(), [declaration])
 
 
 class RuleTestCase(DatabaseTestCase):
