@@ -40,22 +40,27 @@ class VerifyJournalTestCase(DatabaseTestCase):
     def test_command(self):
         "Test that the altered entry is named"
         with Transaction().start(DB_NAME, 1) as transaction:
-            with set_up() as (_, session, _):
-                case, other = open_cases(create_enrolments(session, 2))
+            with set_up() as (company, session, _):
+                _, other = open_cases(create_enrolments(session, 2))
+                Pool().get('training.journal.day').record(company)
             transaction.tasks.clear()
             transaction.commit()
-        summary = "2 cases, 2 entries (0 anonymised), 0 days"
-        self.assertEqual(
-            self.run_command(), (0, [summary, "The journal is sound."]))
+        summary = "2 cases, 2 entries (0 anonymised), 1 days"
+        status, lines = self.run_command()
+        self.assertEqual(status, 0, lines)
+        self.assertEqual([lines[0], lines[-1]], [
+                summary, "The journal is sound."])
 
         with Transaction().start(DB_NAME, 1) as transaction:
             table = Pool().get('training.journal.entry').__table__()
             transaction.connection.cursor().execute(*table.update(
                     [table.kind], ['step'], where=table.case == other.id))
             transaction.commit()
-        self.assertEqual(self.run_command(), (1, [
-                    summary,
-                    f"BROKEN case {other.id}, entry 1: the row is altered"]))
+        status, lines = self.run_command()
+        self.assertEqual((status, lines[0]), (1, summary))
+        self.assertIn(
+            f"BROKEN case {other.id}, entry 1: the row is altered", lines)
+        self.assertNotIn("The journal is sound.", lines)
 
     def test_no_database(self):
         "Test that a database that is not there is told"
