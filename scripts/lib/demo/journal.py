@@ -3,6 +3,7 @@
 "What the administrator of the demo verifies of the journal"
 
 from proteus import Wizard
+from trytond.pool import Pool
 
 from ..environment import refuse
 
@@ -12,8 +13,16 @@ class Journal:
 
     def __init__(self, demo):
         self.config = demo.configs['administrateur']
+        self.clock = demo.clock
+
+    def record_day(self):
+        "Do what the scheduled action does each day"
+        with self.clock.transaction():
+            pool = Pool(self.clock.database_name)
+            pool.get('training.journal.day').record_due()
 
     def summary(self):
+        self.record_day()
         verify = Wizard('training.journal.verify', config=self.config)
         result = verify.form
         if not result.is_sound:
