@@ -20,7 +20,7 @@ from ..procedure.states import GROUNDS
 from ..rec_name import search_names
 from ..settlement.calculation import completion_rate
 from ..settlement.terms import (
-    MINUTE, ZERO, _first_days, _missing_query, first_open_days, hours_by_day)
+    MINUTE, ZERO, first_missing_days, first_open_days, hours_by_day)
 from ..training.enrolment import hours_name
 from .rule import CHANNELS, EVENTS, KINDS, RECIPIENTS, RecipientCalendar
 
@@ -748,8 +748,7 @@ class Declaration(Workflow, ModelSQL, ModelView):
             if d.event != 'break' and not d.correction]
         enrolments = list({d.enrolment for d in declarations})
         for days in [
-                first_open_days(enrolments),
-                _first_days(_missing_query, enrolments)]:
+                first_open_days(enrolments), first_missing_days(enrolments)]:
             for declaration in declarations:
                 day = days.get(declaration.enrolment.id)
                 if day and day <= declaration.date:

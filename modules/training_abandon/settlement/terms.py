@@ -44,7 +44,7 @@ class Facts:
         self.attended = Enrolment.times_attended(self.enrolments)
         self.attended_days = hours_by_day(self.enrolments)
         self.open = first_open_days(self.enrolments)
-        self.missing = _first_days(_missing_query, self.enrolments)
+        self.missing = first_missing_days(self.enrolments)
         self.cancelled = self._cancelled()
         self.evidences = self._evidences(cases)
         self.invoiced = invoiced
@@ -111,6 +111,12 @@ def hours_by_day(enrolments):
 def first_open_days(enrolments):
     "Return by id of the enrolment the first day of a sheet that is open"
     return _first_days(_open_query, enrolments)
+
+
+def first_missing_days(enrolments):
+    """Return by id of the enrolment the first day of a slot without sheet on
+    which the trainee is expected"""
+    return _first_days(_missing_query, enrolments)
 
 
 def _first_days(query, enrolments):
