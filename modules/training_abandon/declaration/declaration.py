@@ -449,8 +449,9 @@ class Declaration(Workflow, ModelSQL, ModelView):
                 if not d._is_asked()]
         cls.withdraw(outdated, gettext(
                 'training_abandon.msg_declaration_other_terms'))
-        if cases := list(cls._last_cases(enrolments).values()):
-            cls.declare_cases(cases)
+        cls.declare_cases(list(cls._last_cases(enrolments).values()))
+        # The contracts without case are broken too
+        cls.follow_breaks(enrolments)
 
     def _is_asked(self):
         return (
@@ -462,10 +463,11 @@ class Declaration(Workflow, ModelSQL, ModelView):
     def follow_breaks(cls, enrolments):
         """Make the declarations that the breaks of the apprenticeship
         contracts need and correct those of other days"""
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
         enrolments = [
-            e for e in tools.browse_sets(
-                enrolments[0].__class__, enrolments, tools.BATCH)
-            if e.agreement_kind == 'apprenticeship'] if enrolments else []
+            e for e in tools.browse_sets(Enrolment, enrolments, tools.BATCH)
+            if e.agreement_kind == 'apprenticeship']
         days, broken = {}, []
         cases = cls._last_cases(enrolments)
         for enrolment in enrolments:

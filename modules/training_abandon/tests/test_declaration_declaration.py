@@ -212,6 +212,21 @@ class DeclarationTestCase(DatabaseTestCase):
             Case.on_decided([named.case])
             self.assertEqual(search(('state', '=', 'todo')), [named])
 
+            # The break of a contract without case is told to who funds it now
+            broken, = create_enrolments(session)
+            broken_of = ('enrolment', '=', broken.id)
+            fund(broken, 'apprenticeship', "Former")
+            Enrolment.write([broken], {'break_date': DATE})
+            first, = search(broken_of)
+            funder = create_party("Latter")
+            Enrolment.write([broken], {'fundings': [
+                        ('delete', [f.id for f in broken.fundings]),
+                        ('create', [{'funder': funder.id, 'share': 1}])]})
+            self.assertEqual(first.state, 'cancelled')
+            second, = search(broken_of, ('state', '=', 'todo'))
+            self.assertEqual(
+                (second.event, second.recipient), ('break', funder))
+
     @with_transaction()
     def test_funder_afterwards(self):
         "Test that what was declared to nobody is not declared again"
