@@ -31,10 +31,9 @@ class Record(Wizard):
             'done_on': tools.today(declaration.company),
             'is_alone': is_alone,
             'code': declaration.code if is_alone else None,
-            'content': '\n\n'.join(
-                '\n'.join(filter(None, [d.rec_name, d.content]))
-                for d in tools.first(self.records)
-                if not isinstance(d, str)),
+            'content': '\n\n'.join(tools.first(
+                    '\n'.join(filter(None, [d.rec_name, d.content]))
+                    for d in self.records)),
             }
 
     def transition_apply(self):
