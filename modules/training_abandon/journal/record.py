@@ -4,6 +4,8 @@
 import json
 from collections import defaultdict
 
+from sql import Null
+
 from trytond.pool import Pool
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction, without_check_access
@@ -47,8 +49,19 @@ class _Records:
         self.last_of_group = {}
         self.erased = defaultdict(int)
         self.begun = set()
+        self.replaced_by = self._merged_parties()
         for entry in self._entries():
             self._add(*entry)
+
+    @staticmethod
+    def _merged_parties():
+        "Return by id of the parties that were merged the one in their place"
+        table = Pool().get('party.party').__table__()
+        cursor = Transaction().connection.cursor()
+        cursor.execute(*table.select(
+                table.id, table.replaced_by,
+                where=table.replaced_by != Null))
+        return dict(cursor.fetchall())
 
     def _entries(self):
         pool = Pool()
@@ -118,12 +131,27 @@ class _Records:
         if self._is_erased(case, resource, number, told):
             return
         content = json.loads(Entry.content_of(event, secret))
-        if _replaced(content) == _replaced(told):
+        if self._replaced(content) == self._replaced(told):
             return
         reason = 'record'
         if content.get('sha256') != told.get('sha256'):
             reason = 'file'
         return Fault(reason, case, number, None)
+
+    def _replaced(self, content):
+        "Return the content with the parties that replace those it has"
+        content = dict(content)
+        for name in PARTIES:
+            if isinstance(value := content.get(name), list):
+                content[name] = sorted(map(self._replace, value))
+            elif value:
+                content[name] = self._replace(value)
+        return content
+
+    def _replace(self, party_id):
+        while party_id in self.replaced_by:
+            party_id = self.replaced_by[party_id]
+        return party_id
 
     def _is_opened_so(self, event):
         "Return if the step is as the opening of the case tells"
@@ -157,27 +185,3 @@ class _Records:
             for id_, case, number in records:
                 if id_ not in ids:
                     yield Fault('record', case, number, None)
-
-
-def _replaced(content):
-    "Return the content with the parties that replace those it has"
-    pool = Pool()
-    Party = pool.get('party.party')
-
-    def replace(party_id):
-        for party in Party.search([
-                    ('id', '=', party_id),
-                    ('active', 'in', [True, False]),
-                    ]):
-            while party.replaced_by:
-                party = party.replaced_by
-            return party.id
-        return party_id
-
-    content = dict(content)
-    for name in PARTIES:
-        if isinstance(value := content.get(name), list):
-            content[name] = sorted(map(replace, value))
-        elif value:
-            content[name] = replace(value)
-    return content
