@@ -20,9 +20,13 @@ class Company(metaclass=PoolMeta):
     def check_modification(cls, mode, companies, values=None, external=False):
         super().check_modification(
             mode, companies, values=values, external=external)
-        if (external and values
-                and values.keys() & {'journal_days', 'journal_day_hash'}):
-            for company in companies:
+        if not external:
+            return
+        for company in companies:
+            if (mode == 'create'
+                    and (company.journal_days or company.journal_day_hash)
+                    or mode == 'write'
+                    and values.keys() & {'journal_days', 'journal_day_hash'}):
                 raise AccessError(gettext(
-                        'training_abandon.msg_journal_day_modify',
-                        day=company.rec_name))
+                        'training_abandon.msg_journal_company_modify',
+                        company=company.rec_name))

@@ -547,6 +547,12 @@ class VerificationTestCase(JournalTestCase):
             with as_user(user), self.assertRaises(AccessError):
                 Company.write(
                     [Company(company.id)], {'journal_day_hash': '0'})
+            with as_user(user), self.assertRaises(AccessError):
+                Company.create([{
+                            'party': create_party("Other").id,
+                            'currency': company.currency.id,
+                            'journal_day_hash': '0',
+                            }])
 
     @with_transaction()
     def test_emptied(self):
