@@ -23,9 +23,6 @@ GRADES = [
     ('minor', "Minor Non-Conformity"),
     ('major', "Major Non-Conformity"),
     ]
-# What is found of a case, and of a session without any
-OF_CASE = ['missing', 'evidence_missing', 'late', 'skipped', 'nothing_done']
-OF_SESSION = ['no_measure', 'not_handled', 'no_sheet', 'nothing_shown']
 # The sessions of which something is shown
 GRADED_STATES = ['planned', 'running', 'done']
 _Company = namedtuple('_Company', ['id', 'timezone'])
