@@ -637,7 +637,8 @@ class ImportTestCase(BaseTestCase):
         self.load('enrolments', (
                 "enrolment;session;trainee;agreement;funder\n"
                 "I1;S1;P1;convention;E1\n"))
-        funding.reload()
+        enrolment.reload()
+        funding, = enrolment.fundings
         self.assertEqual(
             (funding.funder.name, funding.file_number), ("Ateliers", None))
 

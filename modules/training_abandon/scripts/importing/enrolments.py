@@ -269,7 +269,6 @@ def funding_changes(row, enrolment):
             changed = {n: v for n, v in values.items() if old[n] != v}
             if 'funder' in changed:
                 # What was agreed with the former one is not of the new one
-                changed = {
-                    **dict.fromkeys(FUNDING_FIELDS.values()), **changed}
+                return [('delete', [old['id']]), ('create', [funding(row)])]
             return [('write', [old['id']], changed)] if changed else []
     return [('create', [funding(row)])]
