@@ -49,7 +49,7 @@ class InvoiceLineAttached(ModelSQL, ModelView):
         super().__setup__()
         cls.__access__.add('enrolment')
         t = cls.__table__()
-        cls._sql_constraints = [
+        cls._sql_constraints += [
             ('line_unique', Unique(t, t.line),
                 'training_abandon.msg_invoice_line_attached_unique'),
             ]
