@@ -95,7 +95,7 @@ class _Records:
         now, faults = {}, set()
         for event in self._states():
             key = event.case, event.resource
-            now[*key, GROUPS.get(event.kind, event.kind)] = event.kind
+            now[(*key, GROUPS.get(event.kind, event.kind))] = event.kind
             if fault := self._fault(event, *key):
                 faults.add(fault)
         for (case, resource, group), kind in now.items():

@@ -47,7 +47,8 @@ def _pythons():
         name = f'python{MINIMUM[0]}.{minor}'
         if path := shutil.which(name):
             yield path
-        yield from Path.home().glob(f'.pyenv/versions/*/bin/{name}')
+        # pyenv, whatever the home directory
+        yield from Path(sys.base_prefix).parent.glob(f'*/bin/{name}')
 
 
 def bounds():
