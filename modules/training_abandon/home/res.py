@@ -39,8 +39,7 @@ class User(metaclass=PoolMeta):
             user, context_only=context_only)
         if (not context_only
                 and user.training_home
-                and tools.is_member('group_training')):
-            home = cls._home_action()
+                and (home := cls._home_action())):
             preferences['actions'] = [home] + [
                 a for a in preferences['actions'] if a != home]
         return preferences
@@ -59,9 +58,16 @@ class User(metaclass=PoolMeta):
         super().set_preferences(values)
 
     @classmethod
+    def _home_actions(cls):
+        "The groups with what opens first for them, those who do most first"
+        return [('group_training', 'act_home')]
+
+    @classmethod
     def _home_action(cls):
         pool = Pool()
         Action = pool.get('ir.action')
         ModelData = pool.get('ir.model.data')
-        return Action.get_action_id(
-            ModelData.get_id('training_abandon', 'act_home'))
+        for group, action in cls._home_actions():
+            if tools.is_member(group):
+                return Action.get_action_id(
+                    ModelData.get_id('training_abandon', action))

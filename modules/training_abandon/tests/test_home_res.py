@@ -50,6 +50,32 @@ class UserTestCase(DatabaseTestCase):
             self.assertEqual(actions(), [sheets])
 
     @with_transaction()
+    def test_homes(self):
+        "Test that each opens what is theirs to do"
+        pool = Pool()
+        Action = pool.get('ir.action')
+        Data = pool.get('ir.model.data')
+        User = pool.get('res.user')
+        with set_up() as (company, session, prescriber):
+            for groups, name in [
+                    (['accounting'], 'act_task_settle'),
+                    (['trainer'], 'act_sheet_form'),
+                    (['auditor'], 'act_sample_form'),
+                    (['accounting', 'training'], 'act_home'),
+                    ]:
+                with self.subTest(groups=groups):
+                    user = create_user('-'.join(groups), company, *groups)
+                    with as_user(user):
+                        home, = User.get_preferences()['actions']
+                        self.assertEqual(
+                            home, Action.get_action_id(
+                                Data.get_id('training_abandon', name)))
+                        # They may open it
+                        self.assertEqual(
+                            [a.id for a in Action.search(
+                                    [('id', '=', home)])], [home])
+
+    @with_transaction()
     def test_other_users(self):
         "Test that those who do not train are left alone"
         pool = Pool()
