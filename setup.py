@@ -63,7 +63,10 @@ importing = [
     pin('proteus'),
     'tqdm >= 4.62',
     ]
-demo = ['aiosmtpd >= 1.4.6', 'Pillow >= 9.0'] + importing + postgresql
+demo = [
+    'aiosmtpd >= 1.4.6',
+    'Pillow >= 9.0',
+    ] + importing + postgresql + pin_modules(['account_invoice', 'account_fr'])
 test = [
     'aiosmtpd >= 1.4.6',
     'build >= 1.0',

@@ -21,7 +21,8 @@ USERS = [
         ['group_training', 'group_sensitive_reason']),
     ('administrateur', "Dominique Leroy",
         ['group_training_admin', 'group_sensitive_reason']),
-    ('comptable', "Pascale Morin", ['group_accounting']),
+    ('comptable', "Pascale Morin",
+        ['group_accounting', 'account.group_account']),
     ('auditeur', "Claude Vasseur", ['group_auditor']),
     ('formateur', "Andrea Lopez", ['group_trainer']),
     ]
@@ -147,9 +148,11 @@ def get_group(name):
 
 
 def get_id(name):
+    "Return the id of what the module, or another one, calls so"
     ModelData = Model.get('ir.model.data')
-    return ModelData.get_id(
-        'training_abandon', name, pconfig.get_config().context)
+    if '.' not in name:
+        name = f'training_abandon.{name}'
+    return ModelData.get_id(name, pconfig.get_config().context)
 
 
 def finish_configuration():
