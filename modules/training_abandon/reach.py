@@ -19,6 +19,22 @@ class Reach:
         self.read = read
         self.written = written
 
+    def applies(self):
+        "Return if the user reaches no more than this"
+        raise NotImplementedError
+
+    def rule_context(self):
+        "Return what the rules know of the user"
+        raise NotImplementedError
+
+    def cache_key(self):
+        "Return what the rules of the user depend on"
+        raise NotImplementedError
+
+    def restrict_models(self, accesses):
+        "Return the access to the models, by name"
+        return {m: self.restrict_model(m, a) for m, a in accesses.items()}
+
     def restrict_model(self, name, access, reads_all=False):
         """Return the access to the model
 

@@ -246,7 +246,24 @@ def lock_records(Model, ids):
         lock_database(Model)
 
 
-def lock(Model, records):
+class _ForChange(For):
+    "Lock the rows, to which others may refer meanwhile"
+    __slots__ = ()
+
+    def __str__(self):
+        return 'FOR NO KEY UPDATE'
+
+
+def for_change():
+    """Return what makes a query lock its rows as a change of them does, or
+    None for the database without lock on rows.
+
+    Two that have just referred to the same row do not wait for each other."""
+    if Transaction().database.has_select_for():
+        return _ForChange('UPDATE')
+
+
+def lock(Model, records, for_=For('UPDATE')):
     """Wait for the records and keep them for this transaction alone
 
     Whoever has read them before, and so does not know what this transaction
@@ -262,7 +279,7 @@ def lock(Model, records):
             # Everybody waits in the same order
             cursor.execute(*table.select(
                     table.id, where=where, order_by=table.id,
-                    for_=For('UPDATE')))
+                    for_=for_))
         cursor.execute(*table.update([table.id], [table.id], where=where))
     if records and not has_select_for:
         forget_read()

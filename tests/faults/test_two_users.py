@@ -112,3 +112,22 @@ class SQLiteTestCase(TwoUsersMixin, unittest.TestCase):
 
 class PostgreSQLTestCase(TwoUsersMixin, unittest.TestCase):
     backend = PostgreSQL()
+
+    def test_sign_cancel(self):
+        "Test that who signs has the case before who cancels it"
+        case, _ = self.start('prepare', 1).communicate()
+        case = case.strip()
+        self.start('certify', case).communicate()
+        signer = self.start('take', 'sign', case)
+        self.assertEqual(signer.stdout.readline(), 'ready\n')
+        canceller = self.start('take', 'cancel', case)
+        # It would wait for the certificate, and the signer for the case
+        result = canceller.stdout.readline()
+        signer.stdin.write('go\n')
+        signer.stdin.flush()
+        if result == 'ready\n':
+            time.sleep(0.5)
+            result, _ = canceller.communicate('go\n')
+        told, _ = signer.communicate()
+        self.assertEqual(
+            [told.strip(), result.strip()], ['applied', 'CaseBusyError'])

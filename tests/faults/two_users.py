@@ -15,10 +15,15 @@ two_users.py CONFIG DATABASE do ACTION ID: print ready, do it, print what
     and of the enrolment
 two_users.py CONFIG DATABASE call ID: print ready, wait for a line and record
     some calls about the case, one after the other
+two_users.py CONFIG DATABASE certify ID: make a certificate of the case
+two_users.py CONFIG DATABASE take ACTION ID: take the certificate of the case
+    to sign it, or the case to cancel it (ACTION is sign or cancel), print
+    ready, wait for a line, do it and print what happened
 two_users.py CONFIG DATABASE verify: print the number of entries of the journal
     and what is broken in it
 """
 import datetime as dt
+import hashlib
 import sys
 import time
 
@@ -26,6 +31,7 @@ import trytond.config as trytond_config
 from proteus import Model, Wizard, config
 
 CALLS = 10
+DEADLOCK = '40P01'
 
 
 def main(path, database, command, *args):
@@ -52,6 +58,10 @@ def main(path, database, command, *args):
         hold()
         for _ in range(CALLS):
             act(database, 'call', int(args[0]))
+    elif command == 'certify':
+        act(database, 'certify', int(args[0]))
+    elif command == 'take':
+        print(act(database, args[0], int(args[1])), flush=True)
     elif command == 'verify':
         verify(database)
     else:
@@ -118,8 +128,10 @@ def act(database, action, id_, then=lambda: None):
             except TransactionError as exception:
                 transaction.rollback()
                 exception.fix(extras)
-            except backend.DatabaseOperationalError:
+            except backend.DatabaseOperationalError as exception:
                 transaction.rollback()
+                if getattr(exception, 'sqlstate', None) == DEADLOCK:
+                    return 'deadlock'
                 time.sleep(0.1)
 
 
@@ -174,6 +186,44 @@ def call(id_):
                 }])
 
 
+def certify(id_):
+    from trytond.modules.training_abandon import tools
+    from trytond.pool import Pool
+
+    pool = Pool()
+    Certificate = pool.get('training.abandon.certificate')
+    Certificate.create([{
+                'case': id_,
+                'kind': 'statement',
+                'document': b'%PDF',
+                'sha256': hashlib.sha256(b'%PDF').hexdigest(),
+                'issued_at': tools.now(),
+                }])
+
+
+def sign(id_):
+    from trytond.pool import Pool
+
+    pool = Pool()
+    Certificate = pool.get('training.abandon.certificate')
+    certificates = Certificate.search([('case', '=', id_)])
+    Certificate.keep(certificates)
+    hold()
+    Certificate.sign(certificates)
+
+
+def cancel(id_):
+    from trytond.pool import Pool
+
+    pool = Pool()
+    Case = pool.get('training.abandon.case')
+    Certificate = pool.get('training.abandon.certificate')
+    Case.lock_cases(Case.browse([id_]))
+    hold()
+    Certificate.write(
+        Certificate.search([('case', '=', id_)]), {'state': 'void'})
+
+
 def verify(database):
     from trytond.modules.training_abandon.journal import verification
     from trytond.pool import Pool
@@ -185,7 +235,14 @@ def verify(database):
     print(result.counts['entries'], *result.faults)
 
 
-ACTIONS = {'close': close_sheet, 'line': write_line, 'call': call}
+ACTIONS = {
+    'call': call,
+    'cancel': cancel,
+    'certify': certify,
+    'close': close_sheet,
+    'line': write_line,
+    'sign': sign,
+    }
 
 
 def open_wizard(name, id_):

@@ -29,9 +29,25 @@ class SignInSheet(PDFReport):
         context.update(get_logo(context['company']))
         context.update(
             pages=pages,
-            columns=max((len(p.slots) for p in pages), default=1),
+            sheets=list(cls._sheets(pages)),
+            numbered=True,
             )
         return context
+
+    @classmethod
+    def _sheets(cls, pages):
+        """Yield the pages with their number of columns, that is the same on
+        those of a session, and what begins them"""
+        for _, pages in groupby(pages, key=lambda p: p.session):
+            pages = list(pages)
+            columns = max(len(p.slots) for p in pages) or 1
+            for number, page in enumerate(pages):
+                yield page, columns, cls._get_start(number)
+
+    @classmethod
+    def _get_start(cls, number):
+        "Return what begins the page of the session"
+        return 'page'
 
     @classmethod
     def _slots(cls, ids, name='session'):

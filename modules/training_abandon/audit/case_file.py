@@ -9,6 +9,17 @@ from ..pdf_report import PDFReport
 from ..training.res import HOURS_CONVERTER
 
 
+def sorted_replies(case):
+    return sorted(case.replies, key=lambda r: (r.received_at, r.id))
+
+
+def sorted_follow_ups(case):
+    "Return the follow-ups of the case in the order in which they were done"
+    return sorted(
+        case.follow_ups,
+        key=lambda f: (f.done_at or f.planned_at or f.create_date, f.id))
+
+
 class CaseFile(PDFReport):
     "All that is known of a case, as an auditor reads it"
     __name__ = 'training.abandon.case.file'
@@ -75,16 +86,13 @@ class CaseFile(PDFReport):
                 r,
                 r.text if sensitive else None,
                 [a.name for a in r.attachments] if sensitive else [],
-                ) for r in sorted(
-                case.replies, key=lambda r: (r.received_at, r.id))]
+                ) for r in sorted_replies(case)]
 
     @classmethod
     def _get_follow_ups(cls, case, sensitive):
         return [
-            (f, f.note if sensitive else None) for f in sorted(
-                case.follow_ups,
-                key=lambda f: (f.done_at or f.planned_at or f.create_date,
-                    f.id))]
+            (f, f.note if sensitive else None)
+            for f in sorted_follow_ups(case)]
 
     @classmethod
     def _get_private_texts(cls, case, sensitive):

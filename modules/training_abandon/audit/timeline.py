@@ -21,6 +21,28 @@ from trytond.transaction import Transaction
 from .. import tools
 from ..rec_name import search_names
 
+# What happens on a case, as the journal tells it too
+EVENT_KINDS = [
+    ('opening', "Opening"),
+    ('mail_queued', "Mail Queued"),
+    ('follow_up', "Follow-Up"),
+    ('proposal', "Proposal"),
+    ('response', "Response to the Proposal"),
+    ('certificate', "Certificate"),
+    ('document', "Document"),
+    ('answer', "Reasons Given"),
+    ('step', "Step Done"),
+    ('skipped', "Step Skipped"),
+    ('decision', "Decision"),
+    ('completion', "Decision Completed"),
+    ('justification', "Absence Justified"),
+    ('correction', "Correction"),
+    ('mail_sent', "Mail Sent"),
+    ('mail_failed', "Mail Failed"),
+    ('mail_cancelled', "Mail Cancelled"),
+    ('mail_bounced', "Mail Bounced"),
+    ('reply', "Reply"),
+    ]
 # What became of a mail
 MAIL_KINDS = [
     'mail_queued', 'mail_sent', 'mail_failed', 'mail_bounced',
@@ -66,28 +88,10 @@ class Event(ModelSQL, ModelView):
     sequence = fields.Integer(
         "Sequence", help="The order of what happens in the same second.")
     kind = fields.Selection([
-            ('opening', "Opening"),
-            ('mail_queued', "Mail Queued"),
+            *EVENT_KINDS,
             ('follow_up_planned', "Follow-Up Planned"),
-            ('follow_up', "Follow-Up"),
             ('follow_up_cancelled', "Follow-Up No Longer Needed"),
-            ('proposal', "Proposal"),
-            ('response', "Response to the Proposal"),
-            ('certificate', "Certificate"),
-            ('document', "Document"),
-            ('answer', "Reasons Given"),
-            ('step', "Step Done"),
-            ('skipped', "Step Skipped"),
-            ('decision', "Decision"),
-            ('completion', "Decision Completed"),
-            ('justification', "Absence Justified"),
             ('state', "State"),
-            ('correction', "Correction"),
-            ('mail_sent', "Mail Sent"),
-            ('mail_failed', "Mail Failed"),
-            ('mail_cancelled', "Mail Cancelled"),
-            ('mail_bounced', "Mail Bounced"),
-            ('reply', "Reply"),
             ], "Kind", sort=False,
         help="What sort of event it is: search by it to read only the "
         "mails, or the steps.")

@@ -19,6 +19,7 @@ from trytond.transaction import Transaction
 from .. import tools
 from ..access import changes
 from ..exceptions import CertificateAnsweredWarning, CertificateError
+from ..kept import KeptMixin
 from ..mail.address import check_address
 from ..notify import one_line
 from ..pdf_report import MergedReport, get_logo
@@ -29,7 +30,7 @@ from ..rec_name import search_names
 ANSWERED = ['signed', 'refused', 'unanswered']
 
 
-class Certificate(Workflow, ModelSQL, ModelView):
+class Certificate(KeptMixin, Workflow, ModelSQL, ModelView):
     __name__ = 'training.abandon.certificate'
 
     _signed = {
@@ -286,7 +287,7 @@ class Certificate(Workflow, ModelSQL, ModelView):
     @ModelView.button
     @Workflow.transition('signed')
     def sign(cls, certificates):
-        tools.lock(cls, certificates)
+        cls.keep(certificates)
         cls.write(
             [c for c in certificates if not c.signed_at],
             {'signed_at': tools.now()})
@@ -307,13 +308,13 @@ class Certificate(Workflow, ModelSQL, ModelView):
     @ModelView.button
     @Workflow.transition('refused')
     def refuse(cls, certificates):
-        tools.lock(cls, certificates)
+        cls.keep(certificates)
 
     @classmethod
     @ModelView.button
     @Workflow.transition('unanswered')
     def no_answer(cls, certificates):
-        tools.lock(cls, certificates)
+        cls.keep(certificates)
 
     @classmethod
     @Workflow.transition('sent')

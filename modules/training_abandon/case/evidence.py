@@ -87,7 +87,7 @@ class EvidenceMixin(StoredMixin):
         Case = pool.get('training.abandon.case')
         # The first change locks the other databases
         if Transaction().database.has_select_for():
-            tools.lock(Case, set(case_ids))
+            tools.lock(Case, set(case_ids), for_=tools.for_change())
 
     @classmethod
     def _evidence_query(cls, of):

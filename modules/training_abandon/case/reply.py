@@ -75,7 +75,7 @@ class Reply(metaclass=PoolMeta):
     @ModelView.button
     def confirm(cls, replies):
         "Count as answers of the parties what does not look so"
-        tools.lock(cls, replies)
+        cls.keep(replies)
         cls._count([
                 r for r in replies if r.case and r.party and not r.counted])
 
@@ -195,7 +195,9 @@ class Reply(metaclass=PoolMeta):
 
     def attach_to(self, case, party, counted=True):
         "Attach the reply to the case as what the party writes"
-        tools.lock(self.__class__, [self])
+        # As who takes the case before what it has
+        tools.lock(case.__class__, [case])
+        self.keep([self])
         if self.case:
             raise AccessError(gettext(
                     'training_abandon.msg_reply_attached',
@@ -336,7 +338,7 @@ class Sign(Wizard):
                     'training_abandon.msg_reply_sign_attachment',
                     reply=reply.rec_name))
         certificate, signed_by = self.certificate, self.start.signed_by
-        tools.lock(Certificate, [certificate])
+        Certificate.keep([certificate])
         if certificate.state == 'signed':
             raise CertificateError(gettext(
                     'training_abandon.msg_certificate_answered',

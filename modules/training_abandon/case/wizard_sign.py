@@ -46,7 +46,7 @@ class SignCertificate(Wizard):
         pool = Pool()
         Certificate = pool.get('training.abandon.certificate')
         certificate, start = self.record, self.start
-        tools.lock(Certificate, [certificate])
+        Certificate.keep([certificate])
         if certificate.state in {'signed', 'void'}:
             raise CertificateError(gettext(
                     'training_abandon.msg_certificate_answered'

@@ -77,10 +77,13 @@ class Archive:
         return name
 
     def close(self):
-        self._write(MANIFEST, ''.join(
-                f'{digest}  {name}\n'
-                for name, digest in sorted(self._hashes.items())).encode())
+        "End the file with its manifest and return the hash of this"
+        manifest = ''.join(
+            f'{digest}  {name}\n'
+            for name, digest in sorted(self._hashes.items())).encode()
+        self._write(MANIFEST, manifest)
         self._zip.close()
+        return hashlib.sha256(manifest).hexdigest()
 
     def discard(self):
         "Forget the file, of which the end is not wanted"

@@ -5,7 +5,6 @@ import hashlib
 from collections import defaultdict
 from pathlib import Path
 
-from trytond.exceptions import UserError
 from trytond.pool import Pool
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
@@ -22,6 +21,8 @@ FILES = 20
 MEMORY = 20 * 2 ** 20
 # The enrolments whose lines are read at once
 ENROLMENTS = 10
+# The sessions of which the sheets are converted together: each has many pages
+SESSIONS = 10
 PACK = 'training.evidence_pack'
 PROCEDURE = 'training.abandon.procedure'
 # From the page of a case to the root
@@ -98,6 +99,8 @@ class Builder:
         self._problems = defaultdict(list)
         self._rows = []
         self._procedures, self._sheets = {}, {}
+        # What tells the file once it is deleted
+        self.manifest_sha256 = None
 
     @staticmethod
     def _report():
@@ -122,7 +125,7 @@ class Builder:
             yield count
         self._add_index(self._add_journal(ids))
         self.archive.add(self._readme, self._get_readme())
-        self.archive.close()
+        self.manifest_sha256 = self.archive.close()
 
     def _add_journal(self, case_ids):
         """Add the journal of the cases, the days of the company and the
@@ -311,13 +314,37 @@ class Builder:
             self._procedures[procedure.id] = Cell(title, path)
 
     def _add_sheets(self, sessions):
-        "Add the sheets that are signed in the sessions, once for each"
-        pool = Pool()
-        Attachment = pool.get('ir.attachment')
+        "Add the sheets of the sessions, once for each, with what is attached"
         sessions = sorted(
             (s for s in sessions if s.id not in self._sheets), key=int)
         if not sessions:
             return
+        titles = {
+            s.id: message('sheet', session=s.rec_name) for s in sessions}
+        documents = self._get_sheets(titles)
+        scans = self._get_scans(sessions) if self.sensitive else {}
+        for session in sessions:
+            self._sheets[session.id] = self._add_session(
+                session, titles[session.id], documents.get(session.id),
+                scans.get(session, []))
+
+    def _get_sheets(self, titles):
+        "Return the sheets of the sessions, that are converted together"
+        pool = Pool()
+        Sheet = pool.get('training.evidence_pack.sheet', type='report')
+        sheets = {}
+        # The right to the cases is that to what proves them
+        with Transaction().set_user(0, set_context=True):
+            for sub_titles in grouped_slice(titles.items(), SESSIONS):
+                sheets.update(Sheet.execute_many(
+                        dict(sub_titles), {'beat': self._beat}))
+        return sheets
+
+    @staticmethod
+    def _get_scans(sessions):
+        "Return the lists of what is attached to the sessions and their slots"
+        pool = Pool()
+        Attachment = pool.get('ir.attachment')
         scans = defaultdict(list)
         for scan in Attachment.search([
                     ('type', '=', 'data'),
@@ -329,28 +356,18 @@ class Builder:
                     ], order=[('id', 'ASC')]):
             resource = scan.resource
             scans[getattr(resource, 'session', resource)].append(scan)
-        for session in sessions:
-            self._sheets[session.id] = self._add_session(
-                session, scans[session])
+        return scans
 
-    def _add_session(self, session, scans):
-        "Add the sheets of the session and return the cells that lead to them"
-        pool = Pool()
-        Sheet = pool.get('training.session.sign_in_sheet', type='report')
-        title = message('sheet', session=session.rec_name)
+    def _add_session(self, session, title, document, scans):
+        "Add the sheet of the session and return the cells that lead to it"
         folder = safe_name(message('sheets'))
         name = safe_name(session.rec_name)
         cells = []
-        self._beat()
-        try:
-            # The right to the cases is that to what proves them
-            with Transaction().set_user(0, set_context=True):
-                _, document, _, _ = Sheet.execute([session.id], {})
-        except UserError:
-            self._tell(None, message('not_converted', file=title))
-        else:
+        if document:
             cells.append(Cell(
                     title, self.archive.add(f'{folder}/{name}.pdf', document)))
+        else:
+            self._tell(None, message('not_converted', file=title))
         if scans:
             for scan, data in self._read(scans, 'data'):
                 if not data:

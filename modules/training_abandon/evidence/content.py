@@ -3,6 +3,7 @@
 "The sections of the page of a case"
 from trytond.i18n import gettext
 
+from ..audit.case_file import sorted_follow_ups, sorted_replies
 from ..training.enrolment import hours_name
 from .page import Cell, Section
 
@@ -136,8 +137,7 @@ class Content:
                     words.selection(r, 'state'),
                     self.reserved(r.text if self.sensitive else None),
                     self.link(r, 'message')]
-                for r in sorted(
-                    self.case.replies, key=lambda r: (r.received_at, r.id))])
+                for r in sorted_replies(self.case)])
 
     def _follow_ups(self):
         words = self.words
@@ -151,10 +151,7 @@ class Content:
                     f.party.rec_name, f.employee and f.employee.rec_name,
                     words.selection(f, 'outcome'),
                     self.reserved(f.note if self.sensitive else None)]
-                for f in sorted(
-                    self.case.follow_ups,
-                    key=lambda f: (
-                        f.done_at or f.planned_at or f.create_date, f.id))])
+                for f in sorted_follow_ups(self.case)])
 
     def _analysis(self):
         "Yield what is declared and determined"

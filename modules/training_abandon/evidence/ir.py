@@ -10,8 +10,11 @@ class Cron(metaclass=PoolMeta):
     @classmethod
     def __setup__(cls):
         super().__setup__()
-        cls.method.selection.append(
-            ('training.evidence_pack|build_due', "Build Evidence Packs"))
+        cls.method.selection += [
+            ('training.evidence_pack|build_due', "Build Evidence Packs"),
+            ('training.evidence_pack|remove_due',
+                "Remove Old Evidence Packs"),
+            ]
 
 
 class Rule(metaclass=PoolMeta):

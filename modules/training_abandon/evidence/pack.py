@@ -18,7 +18,7 @@ from trytond.model import Index, ModelSQL, ModelView, fields
 from trytond.model.exceptions import AccessError
 from trytond.pool import Pool
 from trytond.pyson import Eval, If
-from trytond.tools import slugify
+from trytond.tools import grouped_slice, slugify
 from trytond.transaction import Transaction
 
 from .. import tools
@@ -114,6 +114,13 @@ class Pack(ModelSQL, ModelView):
             },
         help="Read by the group Sensitive Reasons only.")
     sensitive_file_id = fields.Char("Sensitive File ID", readonly=True)
+    manifest_sha256 = fields.Char(
+        "SHA-256 of the Manifest", readonly=True,
+        states={
+            'invisible': ~Eval('manifest_sha256'),
+            },
+        help="The hash of the list of the files of the pack, which stays when "
+        "the file is removed: it tells if a copy is the pack that was made.")
     filename = fields.Function(fields.Char("File Name"), 'get_filename')
     download = fields.Function(
         fields.Char(
@@ -308,6 +315,31 @@ class Pack(ModelSQL, ModelView):
     @ModelView.button
     def remove(cls, packs):
         "Remove the files; the button is logged"
+        cls._remove(packs)
+
+    @classmethod
+    def remove_due(cls):
+        "Remove the files of the packs that are kept no longer"
+        pool = Pool()
+        Company = pool.get('company.company')
+        Configuration = pool.get('training.configuration')
+        configuration = Configuration(1)
+        for company in Company.search([], order=[('id', 'ASC')]):
+            days = dt.timedelta(configuration.get_multivalue(
+                    'evidence_pack_days', company=company.id))
+            old = cls.search([
+                    ('company', '=', company.id),
+                    ('ended_at', '<', tools.now() - days),
+                    ['OR',
+                        ('file_id', '!=', None),
+                        ('sensitive_file_id', '!=', None),
+                        ],
+                    ], order=[('id', 'ASC')])
+            for sub_packs in grouped_slice(old, tools.BATCH):
+                cls._remove(list(sub_packs))
+
+    @classmethod
+    def _remove(cls, packs):
         cls.write(packs, {'file': None, 'sensitive_file': None})
 
     @classmethod
@@ -426,7 +458,8 @@ class Pack(ModelSQL, ModelView):
         try:
             self._keep(claim, self.case_count, commit=False)
             self._end(
-                'done', '\n'.join(builder.problems) or None, file_id=file_id)
+                'done', '\n'.join(builder.problems) or None, file_id=file_id,
+                manifest_sha256=builder.manifest_sha256)
             Transaction().commit()
         except BaseException:
             # Nothing else would know of the file any more
@@ -455,7 +488,7 @@ class Pack(ModelSQL, ModelView):
             return
         self._end('failed', problem)
 
-    def _end(self, state, problems, file_id=None):
+    def _end(self, state, problems, file_id=None, manifest_sha256=None):
         name = 'sensitive_file_id' if self.sensitive else 'file_id'
         self.write([self], {
                 'state': state,
@@ -463,6 +496,7 @@ class Pack(ModelSQL, ModelView):
                 'next_attempt': None,
                 'ended_at': tools.now(),
                 name: file_id,
+                'manifest_sha256': manifest_sha256,
                 })
 
     def case_ids(self):

@@ -7,7 +7,7 @@ from collections import defaultdict
 from decimal import Decimal
 from itertools import groupby
 
-from sql import For, Literal
+from sql import Literal
 from sql.aggregate import Max
 from sql.conditionals import Coalesce
 from sql.functions import CurrentTimestamp
@@ -21,6 +21,7 @@ from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
 from .. import tools
+from ..audit.timeline import EVENT_KINDS
 from ..rec_name import search_names
 from ..stored import SLICE, of_ids
 from .state import CaseStates
@@ -28,42 +29,17 @@ from .verify import canonical, chain_hash, digest
 
 KINDS = [
     ('state', "State at the Beginning of the Journal"),
-    ('opening', "Opening"),
-    ('step', "Step Done"),
-    ('skipped', "Step Skipped"),
+    *EVENT_KINDS,
     ('reopened', "Step to Do Again"),
-    ('mail_queued', "Mail Queued"),
-    ('mail_sent', "Mail Sent"),
-    ('mail_failed', "Mail Failed"),
-    ('mail_cancelled', "Mail Cancelled"),
-    ('mail_bounced', "Mail Bounced"),
-    ('reply', "Reply"),
-    ('answer', "Reasons Given"),
-    ('follow_up', "Follow-Up"),
     ('follow_up_deleted', "Follow-Up Deleted"),
-    ('proposal', "Proposal"),
-    ('response', "Response to the Proposal"),
-    ('decision', "Decision"),
+    ('session_document', "Document of the Session"),
     ('withdrawal', "Decision Withdrawn"),
-    ('completion', "Decision Completed"),
-    ('certificate', "Certificate"),
-    ('justification', "Absence Justified"),
     ('settlement', "Settlement"),
-    ('correction', "Correction"),
-    ('document', "Document"),
     ('closing', "Closing"),
     ('erased', "Personal Data Erased"),
     ]
 # The entries that are inserted at once
 ROWS = 500
-
-
-class _ForHead(For):
-    "Keep the rows, and let others refer to them"
-    __slots__ = ()
-
-    def __str__(self):
-        return 'FOR NO KEY UPDATE'
 
 
 class Entry(ModelSQL, ModelView):
@@ -242,23 +218,19 @@ class Entry(ModelSQL, ModelView):
         the company, the length and the hash of the last entry, by id."""
         pool = Pool()
         Case = pool.get('training.abandon.case')
-        transaction = Transaction()
-        cursor = transaction.connection.cursor()
+        cursor = Transaction().connection.cursor()
         table = Case.__table__()
         heads = {}
         if case_ids := set(case_ids):
             # The head is the one of which nobody writes the next entry
             tools.lock_database(Case)
         for sub_ids in grouped_slice(sorted(case_ids), SLICE):
-            query = table.select(
-                table.id, table.company, Coalesce(table.journal_length, 0),
-                table.journal_head,
-                where=of_ids(sub_ids)(table.id), order_by=[table.id])
-            if transaction.database.has_select_for():
-                # Everybody waits in the same order; the others are locked
-                # by the change of which this is the event
-                query.for_ = _ForHead('UPDATE')
-            cursor.execute(*query)
+            # Everybody waits in the same order
+            cursor.execute(*table.select(
+                    table.id, table.company,
+                    Coalesce(table.journal_length, 0), table.journal_head,
+                    where=of_ids(sub_ids)(table.id), order_by=[table.id],
+                    for_=tools.for_change()))
             heads.update((id_, head) for id_, *head in cursor)
         return heads
 

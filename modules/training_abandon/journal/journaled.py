@@ -5,6 +5,8 @@ from collections import namedtuple
 
 from trytond.pool import Pool
 
+from ..kept import KeptMixin
+
 # private are the words that only some users read: the journal has their
 # digest
 Event = namedtuple('Event', 'case kind resource content private')
@@ -15,7 +17,7 @@ def event(case, kind, record, private=None, **content):
     return Event(case.id, kind, str(record), content, private)
 
 
-class JournaledMixin:
+class JournaledMixin(KeptMixin):
     "Models whose changes are events of the cases"
     __slots__ = ()
 
@@ -50,6 +52,13 @@ class JournaledMixin:
     def journal_left(cls, records, values):
         "Return the records that the values take away from their case"
         return []
+
+    @classmethod
+    def keep(cls, records):
+        pool = Pool()
+        Entry = pool.get('training.journal.entry')
+        Entry.lock_heads(cls.journal_cases(records))
+        super().keep(records)
 
     @classmethod
     def on_write(cls, records, values):

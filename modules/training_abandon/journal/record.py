@@ -12,6 +12,7 @@ from trytond.transaction import Transaction, without_check_access
 
 from .. import tools
 from ..stored import of_ids
+from .state import TOLD, CaseStates
 from .verify import Fault
 
 # The kinds of entries of which the last one tells the state of the record
@@ -26,7 +27,7 @@ GROUPS = {
     'follow_up_deleted': 'follow_up',
     }
 # What was so before there was an entry
-UNTOLD = {'withdrawal', 'reopened', 'justification'}
+UNTOLD = {'withdrawal', 'reopened', 'justification', 'session_document'}
 # What is told of the case itself
 OF_CASE = {'state', 'opening', 'erased', 'decision', 'answer', 'closing'}
 PARTIES = ['party', 'signed_by', 'also_for', 'payers']
@@ -48,7 +49,9 @@ class _Records:
         self.last = {}
         self.last_of_group = {}
         self.erased = defaultdict(int)
-        self.begun = set()
+        self.begun = {}
+        # The number of the last entry of a record
+        self.numbers = {}
         self.replaced_by = self._merged_parties()
         for entry in self._entries():
             self._add(*entry)
@@ -85,7 +88,8 @@ class _Records:
             for record in (content or {}).get('records', []):
                 self.erased[case, record] = number
         elif kind == 'state':
-            self.begun.add(case)
+            self.begun[case] = number, content, secret
+        self.numbers[case, resource] = number
         self.last[case, resource, kind] = number, content, secret
         group = GROUPS.get(kind, kind)
         self.last_of_group[case, resource, group] = number, kind, content
@@ -105,6 +109,7 @@ class _Records:
                     case, resource, number, content):
                 faults.add(Fault('record', case, number, None))
         faults.update(self._deleted(now))
+        faults.update(self._since_beginning())
         return sorted(faults, key=lambda f: (f.case, f.number or 0))
 
     def _states(self):
@@ -185,3 +190,58 @@ class _Records:
             for id_, case, number in records:
                 if id_ not in ids:
                     yield Fault('record', case, number, None)
+
+    def _since_beginning(self):
+        """Yield the faults of the records that were there when the journal
+        began and of which no later entry tells"""
+        pool = Pool()
+        Entry = pool.get('training.journal.entry')
+        begun = [c for c, (_, told, _) in self.begun.items() if told]
+        if not begun:
+            return
+        tools.forget_read()
+        for event in CaseStates(begun).events():
+            number, told, secret = self.begun[event.case]
+            now = json.loads(Entry.content_of(event, secret))
+            if self._has_other_file(event.case, number, told, now):
+                yield Fault('file', event.case, number, None)
+            elif self._has_other_record(event.case, number, told, now):
+                yield Fault('record', event.case, number, None)
+
+    def _has_other_file(self, case, number, told, now):
+        files = {(r, name): sha256 for r, name, sha256 in now.get('files', [])}
+        return any(
+            files.get((resource, name)) != sha256
+            # What is sent or received stays, whatever becomes of it
+            and (name == 'message'
+                or not self._is_told_since(case, resource, number))
+            and not self._is_erased(case, resource, number, told)
+            for resource, name, sha256 in told.get('files', []))
+
+    def _has_other_record(self, case, number, told, now):
+        models = {n.rpartition('.')[2]: n for n in TOLD}
+        for key, name in models.items():
+            rows = {id_: row for id_, *row in now.get(key, [])}
+            for id_, *row in told.get(key, []):
+                resource = f'{name},{id_}'
+                if (rows.get(id_) != row
+                        and not self._is_told_since(case, resource, number)
+                        and not self._is_erased(case, resource, number, told)
+                        and _is_settled(key, row, now)):
+                    return True
+
+    def _is_told_since(self, case, resource, number):
+        return self.numbers.get((case, resource), 0) > number
+
+
+def _is_settled(key, row, case):
+    "Return if what is told of the record does not change without an entry"
+    if key == 'follow_up':
+        # It was done
+        return bool(row[1])
+    elif key == 'justification':
+        # The closed cases are told no more of them
+        return not case.get('closed_at')
+    elif key in {'mail', 'settlement'}:
+        return 'draft' not in row
+    return True

@@ -1,12 +1,14 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 "What a case is when its journal begins"
+import hashlib
 from collections import defaultdict
 
 from sql import Cast, Column
 from sql.operators import Concat
 
 from trytond.pool import Pool
+from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
 from ..stored import of_ids
@@ -47,6 +49,18 @@ CASE = (
         'decision_note'])
 
 
+# The files of the records, of which the hash is told
+FILES = {
+    'training.mail': ['message'],
+    'training.mail.reply': ['message'],
+    'training.abandon.certificate': ['document', 'signed_document'],
+    'training.justification': ['document'],
+    'ir.attachment': ['data'],
+    }
+# The files that are in memory at once
+SIZE = 20
+
+
 class CaseStates:
     "The state of some cases, read by SQL: the tables may be half updated"
 
@@ -56,14 +70,21 @@ class CaseStates:
     def events(self):
         "Yield the event that begins the journal of each of the cases"
         content, private = defaultdict(dict), defaultdict(list)
+        cases = defaultdict(list)
         for name, (told, hidden) in TOLD.items():
             key = name.rpartition('.')[2]
             for case, id_, row in self._read(name, told + hidden):
+                cases[name, id_].append(case)
                 values = row[:len(told)]
                 if told:
                     content[case].setdefault(key, []).append([id_, *values])
                 if any(row[len(told):]):
                     private[case].append([id_, *row[len(told):]])
+        for name, names in FILES.items():
+            for id_, file in self._files(
+                    name, names, [i for n, i in cases if n == name]):
+                for case in cases[name, id_]:
+                    content[case].setdefault('files', []).append(file)
         told, hidden = CASE
         for case, _, row in self._read(
                 'training.abandon.case', told + hidden, 'id'):
@@ -71,6 +92,20 @@ class CaseStates:
                 case, 'state', f'training.abandon.case,{case}',
                 {**dict(zip(told, row)), **content[case]},
                 [*row[len(told):], *private[case]])
+
+    @staticmethod
+    def _files(name, names, ids):
+        """Yield the id of the records and the list of the record, the field
+        and the hash of their files"""
+        pool = Pool()
+        Model = pool.get(name)
+        for sub_ids in grouped_slice(sorted(ids), SIZE):
+            for row in Model.read(list(sub_ids), names):
+                for field in names:
+                    if row[field]:
+                        yield row['id'], [
+                            f'{name},{row["id"]}', field,
+                            hashlib.sha256(row[field]).hexdigest()]
 
     def _read(self, name, names, case_name='case'):
         "Yield the case, the id and the values of the records of the cases"

@@ -61,7 +61,7 @@ class DeliveryMixin:
     @classmethod
     @ModelView.button
     def deliver(cls, mails):
-        tools.lock(cls, mails)
+        cls.keep(mails)
         failed = [m for m in mails if m.state == 'failed']
         for sub_mails in grouped_slice(failed, tools.BATCH):
             cls.write(list(sub_mails), {

@@ -12,6 +12,7 @@ from trytond.pool import Pool
 from trytond.pyson import Bool, Eval, If
 from trytond.transaction import Transaction
 
+from ..kept import KeptMixin
 from .archive import ArchiveMixin, sql_reference
 from .claim import WAITING, ClaimMixin
 from .composition import CompositionMixin
@@ -29,7 +30,7 @@ if config.getboolean('training_abandon', 'mail_filestore', default=True):
 
 class Mail(
         CompositionMixin, HoldMixin, ClaimMixin, DeliveryMixin, ArchiveMixin,
-        FailureMixin, ReaddressMixin, ModelSQL, ModelView):
+        FailureMixin, ReaddressMixin, KeptMixin, ModelSQL, ModelView):
     "The outbox: one mail has one address"
     __name__ = 'training.mail'
     _rec_name = 'subject'

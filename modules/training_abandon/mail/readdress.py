@@ -7,7 +7,6 @@ from trytond.model import ModelView, fields
 from trytond.model.exceptions import AccessError
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
-from .. import tools
 from ..exceptions import MailStorageError
 from .address import check_address
 from .composition import LONG_LINES
@@ -26,7 +25,7 @@ class ReaddressMixin:
     def readdress(self, to):
         """Queue the same letter for another address in the place of this
         mail, that failed or bounced, and return the new mail."""
-        tools.lock(self.__class__, [self])
+        self.keep([self])
         if self.state != 'failed' and (
                 not self.bounced_at or self.replaced_by):
             raise AccessError(gettext(

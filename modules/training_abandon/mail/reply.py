@@ -15,6 +15,7 @@ from trytond.rpc import RPC
 from trytond.transaction import Transaction, without_check_access
 
 from .. import tools
+from ..kept import KeptMixin
 from .mail import file_id, store_prefix
 from .message import read_message, token_hash
 
@@ -24,7 +25,7 @@ BOUNCE_PERIOD = dt.timedelta(days=7)
 PICTURE_SIZE = 20_000
 
 
-class Reply(Workflow, ModelSQL, ModelView):
+class Reply(KeptMixin, Workflow, ModelSQL, ModelView):
     "What comes back: answers, automatic replies and bounces"
     __name__ = 'training.mail.reply'
     _rec_name = 'from_'

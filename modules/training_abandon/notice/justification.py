@@ -19,6 +19,7 @@ from trytond.wizard import Button, StateTransition, StateView, Wizard
 from .. import tools
 from ..attendance.minutes import PARTIAL_STATES
 from ..exceptions import TrainingValidationError
+from ..kept import KeptMixin
 from ..rec_name import search_names
 from ..tools import BATCH
 
@@ -32,7 +33,7 @@ KINDS = [
     ]
 
 
-class Justification(Workflow, ModelSQL, ModelView):
+class Justification(KeptMixin, Workflow, ModelSQL, ModelView):
     "What excuses the trainee at the slots of its period"
     __name__ = 'training.justification'
 
@@ -289,7 +290,7 @@ class Justification(Workflow, ModelSQL, ModelView):
 
     @classmethod
     def _decide(cls, justifications, refusal_reason=None):
-        tools.lock(cls, justifications)
+        cls.keep(justifications)
         companies = defaultdict(list)
         for justification in justifications:
             companies[justification.company].append(justification)

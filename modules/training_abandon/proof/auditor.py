@@ -85,7 +85,6 @@ WRITTEN = {
     'training.audit.finding': {
         'found_on', 'grade', 'line', 'sample', 'text'},
     }
-REACH = Reach(READ, WRITTEN)
 # The modules of which the records are those of the server or of the world,
 # and what the preferences of the user name
 OPEN_MODULES = {'country', 'currency', 'ir', 'res'}
@@ -132,34 +131,38 @@ def forget_samples():
     _samples_cache.clear()
 
 
-def rule_context():
-    "Return what the rules know of the auditor"
-    return {
-        'is_auditor': True,
-        'auditor_user': Transaction().user,
-        'audited_samples': samples(),
-        }
+class AuditorReach(Reach):
+    "What the auditors reach, nothing without a sample"
+
+    def applies(self):
+        return is_auditor()
+
+    def rule_context(self):
+        return {
+            'is_auditor': True,
+            'auditor_user': Transaction().user,
+            'audited_samples': samples(),
+            }
+
+    def cache_key(self):
+        return (Transaction().user, tuple(samples()))
+
+    def restrict_model(self, name, access):
+        has_samples = bool(samples())
+        access = super().restrict_model(name, access)
+        module, _ = name.split('.', 1)
+        written = has_samples and name in self.written
+        return {
+            'read': access['read'] and (
+                name in ALWAYS_READ
+                or module in OPEN_MODULES
+                or has_samples and (
+                    module == 'training' or name in self.read)),
+            **{mode: written and access[mode] for mode in MODES[1:]},
+            }
 
 
-def restrict_models(accesses):
-    "Return the access of the auditor to the models, by name"
-    has_samples = bool(samples())
-    return {
-        name: _restrict_model(name, access, has_samples)
-        for name, access in accesses.items()}
-
-
-def _restrict_model(name, access, has_samples):
-    access = REACH.restrict_model(name, access)
-    module, _ = name.split('.', 1)
-    written = has_samples and name in WRITTEN
-    return {
-        'read': access['read'] and (
-            name in ALWAYS_READ
-            or module in OPEN_MODULES
-            or has_samples and (module == 'training' or name in READ)),
-        **{mode: written and access[mode] for mode in MODES[1:]},
-        }
+REACH = AuditorReach(READ, WRITTEN)
 
 
 def parties_query():

@@ -2,11 +2,16 @@
 # this repository contains the full copyright notices and license terms.
 from trytond.pool import PoolMeta
 
+from .auditor import REACH
+
 
 class User(metaclass=PoolMeta):
     __name__ = 'res.user'
 
     @classmethod
     def _home_actions(cls):
-        return super()._home_actions() + [
-            ('group_auditor', 'act_sample_form')]
+        return super()._home_actions() + [('group_auditor', 'act_sample_form')]
+
+    @classmethod
+    def _get_reaches(cls):
+        return [*super()._get_reaches(), REACH]

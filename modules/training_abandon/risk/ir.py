@@ -1,10 +1,6 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
-from trytond.pool import PoolMeta
-from trytond.transaction import Transaction
-
-from .trainer import (
-    restrict_fields, restrict_model, rule_context, writes_as_trainer)
+from trytond.pool import Pool, PoolMeta
 
 
 class Cron(metaclass=PoolMeta):
@@ -22,10 +18,12 @@ class ModelAccess(metaclass=PoolMeta):
 
     @classmethod
     def get_access(cls, models):
-        access = super().get_access(models)
-        if writes_as_trainer():
-            access = {m: restrict_model(m, a) for m, a in access.items()}
-        return access
+        pool = Pool()
+        User = pool.get('res.user')
+        accesses = super().get_access(models)
+        for reach in User.reaches():
+            accesses = reach.restrict_models(accesses)
+        return accesses
 
 
 class ModelFieldAccess(metaclass=PoolMeta):
@@ -33,9 +31,12 @@ class ModelFieldAccess(metaclass=PoolMeta):
 
     @classmethod
     def get_access(cls, models):
+        pool = Pool()
+        User = pool.get('res.user')
         accesses = super().get_access(models)
-        if writes_as_trainer():
-            accesses = {m: restrict_fields(m, a) for m, a in accesses.items()}
+        for reach in User.reaches():
+            accesses = {
+                m: reach.restrict_fields(m, a) for m, a in accesses.items()}
         return accesses
 
 
@@ -44,14 +45,18 @@ class Rule(metaclass=PoolMeta):
 
     @classmethod
     def _get_cache_key(cls, model_names):
+        pool = Pool()
+        User = pool.get('res.user')
         key = super()._get_cache_key(model_names)
-        if writes_as_trainer():
-            key += (Transaction().user, tuple(rule_context()['trainers']))
+        for reach in User.reaches():
+            key += reach.cache_key()
         return key
 
     @classmethod
     def _get_context(cls, model_name):
+        pool = Pool()
+        User = pool.get('res.user')
         context = super()._get_context(model_name)
-        if writes_as_trainer():
-            context.update(rule_context())
+        for reach in User.reaches():
+            context.update(reach.rule_context())
         return context

@@ -59,7 +59,41 @@ WRITTEN = {
         'party', 'planned_at', 'planned_until'},
     'training.session.slot': {'attendances'},
     }
-REACH = Reach(READ, WRITTEN)
+
+
+class TrainerReach(Reach):
+    "What who writes as a trainer reaches: who reads them all reads on"
+
+    def applies(self):
+        return writes_as_trainer()
+
+    @without_check_access
+    def rule_context(self):
+        pool = Pool()
+        Employee = pool.get('company.employee')
+        User = pool.get('res.user')
+        return {
+            'is_trainer': is_trainer(),
+            'writes_as_trainer': True,
+            'trainer_user': Transaction().user,
+            'trainers': sorted({
+                    e.party.id
+                    for e in Employee.browse(User.get_employees())}),
+            }
+
+    def cache_key(self):
+        return (Transaction().user, tuple(self.rule_context()['trainers']))
+
+    def restrict_model(self, name, access):
+        return super().restrict_model(
+            name, access, reads_all=not is_trainer())
+
+    def restrict_fields(self, name, accesses):
+        return super().restrict_fields(
+            name, accesses, reads_all=not is_trainer())
+
+
+REACH = TrainerReach(READ, WRITTEN)
 
 
 def writes_as_trainer():
@@ -85,29 +119,3 @@ def check_written(Model, records):
     if writes_as_trainer():
         with check_access():
             Rule.check(Model.__name__, list(map(int, records)), mode='write')
-
-
-@without_check_access
-def rule_context():
-    "Return what the rules know of who writes as a trainer"
-    pool = Pool()
-    Employee = pool.get('company.employee')
-    User = pool.get('res.user')
-    return {
-        'is_trainer': is_trainer(),
-        'writes_as_trainer': True,
-        'trainer_user': Transaction().user,
-        'trainers': sorted({
-                e.party.id
-                for e in Employee.browse(User.get_employees())}),
-        }
-
-
-def restrict_model(name, access):
-    "Return the access of who writes as a trainer to the model"
-    return REACH.restrict_model(name, access, reads_all=not is_trainer())
-
-
-def restrict_fields(name, accesses):
-    "Return the access of who writes as a trainer to the fields of the model"
-    return REACH.restrict_fields(name, accesses, reads_all=not is_trainer())

@@ -402,7 +402,7 @@ class Settlement(metaclass=PoolMeta):
         "Make the draft documents of the settlements, that are posted"
         pool = Pool()
         Invoice = pool.get('account.invoice')
-        tools.lock(cls, settlements)
+        cls.keep(settlements)
         settlements = cls.browse(settlements)
         cls.post([s for s in settlements if s.state == 'draft'])
         settlements = [

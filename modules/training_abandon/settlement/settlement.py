@@ -15,6 +15,7 @@ from trytond.tools import grouped_slice
 
 from .. import tools
 from ..exceptions import SettlementError
+from ..kept import KeptMixin
 from ..procedure.states import GROUNDS
 from ..rec_name import search_names
 from .calculation import Refused, calculate
@@ -43,7 +44,7 @@ NOT_COMPARED = {'invoiced_amount', 'warnings'}
 MODIFIED_WHEN_POSTED = {'state', 'withdrawn'}
 
 
-class Settlement(Workflow, ModelSQL, ModelView):
+class Settlement(KeptMixin, Workflow, ModelSQL, ModelView):
     __name__ = 'training.abandon.settlement'
 
     company = fields.Many2One(
@@ -404,7 +405,7 @@ class Settlement(Workflow, ModelSQL, ModelView):
     def post(cls, settlements):
         pool = Pool()
         Case = pool.get('training.abandon.case')
-        tools.lock(cls, settlements)
+        cls.keep(settlements)
         settlements = cls.browse(settlements)
         cases = Case.lock_cases(list({s.case for s in settlements}))
         proposed = {

@@ -2,6 +2,7 @@
 # this repository contains the full copyright notices and license terms.
 import datetime as dt
 import errno
+import hashlib
 import io
 import json
 import subprocess
@@ -9,10 +10,12 @@ import sys
 import tempfile
 import zipfile
 from collections import namedtuple
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from html.parser import HTMLParser
 from pathlib import Path
 from unittest.mock import patch
+
+from pypdf import PdfReader
 
 from trytond import backend
 from trytond.filestore import filestore
@@ -22,6 +25,7 @@ from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
+from ..evidence import builder
 from ..evidence.archive import Archive, safe_name, safe_suffix
 from ..evidence.builder import _by_size
 from ..evidence.pack import ATTEMPTS, INLINE, LEASE, READABLE
@@ -184,14 +188,13 @@ class PackTestCase(DatabaseTestCase):
     def without_conversion(self):
         "Have the documents not converted, which takes long"
         pool = Pool()
-        with patch.object(
-                pool.get('training.session.sign_in_sheet', type='report'),
-                'convert', lambda *args, **kwargs: ('pdf', PDF)), \
-                patch.object(
-                    pool.get(
-                        'training.evidence_pack.chronology', type='report'),
-                    'execute_many',
-                    lambda titles, data: dict.fromkeys(titles, PDF)):
+        with ExitStack() as stack:
+            for name in ['chronology', 'sheet']:
+                stack.enter_context(patch.object(
+                        pool.get(
+                            f'training.evidence_pack.{name}', type='report'),
+                        'execute_many',
+                        lambda titles, data: dict.fromkeys(titles, PDF)))
             yield
 
 
@@ -267,7 +270,7 @@ class ContentTestCase(PackTestCase):
 
     @with_transaction()
     def test_scans(self):
-        "Test that what is attached to the sheets is there once"
+        "Test that who may has what is attached to the sheets, once"
         pool = Pool()
         Attachment = pool.get('ir.attachment')
         with set_up() as (company, session, prescriber), \
@@ -279,15 +282,44 @@ class ContentTestCase(PackTestCase):
                         'name': "Scan.PDF",
                         'data': str(r).encode(),
                         } for r in [session, slot]])
-            pack = self.request(cases)
-            with self.unpacked(pack) as folder:
-                self.check_links(folder)
-                self.assertEqual(
-                    sorted(
-                        p.read_bytes()
-                        for p in (folder / 'feuilles-de-presence').iterdir()),
-                    sorted([PDF, *(
-                                str(r).encode() for r in [session, slot])]))
+            for sensitive in [False, True]:
+                pack = self.request(cases, sensitive=sensitive)
+                with self.unpacked(pack) as folder:
+                    self.check_links(folder)
+                    scans = [
+                        p.read_bytes() for p in
+                        (folder / 'feuilles-de-presence').iterdir()]
+                self.assertEqual(sorted(scans), sorted([PDF, *(
+                                str(r).encode() for r in [session, slot]
+                                if sensitive)]))
+
+    @with_transaction()
+    def test_sheets(self):
+        "Test that the sheets of the sessions are converted together"
+        pool = Pool()
+        Sheet = pool.get('training.evidence_pack.sheet', type='report')
+        Slot = pool.get('training.session.slot')
+        with set_up() as (company, session, _):
+            sessions = [
+                session, create_session(company, days=10),
+                create_session(company)]
+            Slot.cancel(sessions[2].slots)
+            for each in sessions:
+                create_enrolments(each)
+            # In this order
+            titles = {s.id: s.number for s in reversed(sessions)}
+            with patch.object(Sheet, 'convert', wraps=Sheet.convert) as called:
+                sheets = Sheet.execute_many(titles, {'beat': called.beat})
+            self.assertEqual(called.call_count, 1)
+            called.beat.assert_called()
+            for each, pages in zip(sessions, [1, 4, 1]):
+                reader = PdfReader(io.BytesIO(sheets[each.id]))
+                self.assertEqual(len(reader.pages), pages)
+                for page in reader.pages:
+                    text = page.extract_text()
+                    self.assertEqual(
+                        [s.number in text for s in sessions],
+                        [s == each for s in sessions])
 
     @with_transaction()
     def test_journal(self):
@@ -650,6 +682,32 @@ class SensitiveTestCase(PackTestCase):
                 {(log.user, log.resource) for log in logs},
                 {(user, p) for p in packs})
 
+    @with_transaction()
+    def test_remove_due(self):
+        "Test that an old file is removed, and that the pack is still known"
+        pool = Pool()
+        Configuration = pool.get('training.configuration')
+        Pack = pool.get('training.evidence_pack')
+        with set_up() as (company, session, prescriber), \
+                self.without_conversion():
+            configuration = Configuration(1)
+            configuration.evidence_pack_days = 30
+            configuration.save()
+            with at(tools.now() - 31 * DAY):
+                old = self.request(self.cases(session, prescriber))
+                with self.unpacked(old) as folder:
+                    manifest = (folder / 'manifest.sha256').read_bytes()
+            recent = self.request(old.cases, sensitive=True)
+
+            Pack.remove_due()
+
+            old, recent = Pack.browse([old, recent])
+            self.assertIsNone(old.file)
+            self.assertEqual(
+                [old.state, old.manifest_sha256],
+                ['done', hashlib.sha256(manifest).hexdigest()])
+            self.assertTrue(recent.sensitive_file)
+
     def ask(self, cases, **values):
         "Return the pack asked for with the wizard"
         pool = Pool()
@@ -865,36 +923,40 @@ class BuildTestCase(PackTestCase):
         "Test that who is slow within a set of cases keeps the pack"
         pool = Pool()
         Pack = pool.get('training.evidence_pack')
-        Sheet = pool.get('training.session.sign_in_sheet', type='report')
+        Sheet = pool.get('training.evidence_pack.sheet', type='report')
         others = []
 
-        def convert(*args, **kwargs):
+        def convert(titles, data):
+            data['beat']()
             self.now += LEASE * .6
             others.append(Pack._claim(pack.id))
-            return 'pdf', PDF
+            return dict.fromkeys(titles, PDF)
 
         with self.pack() as pack:
             cases = [*pack.cases, *open_cases([
                         e for _ in range(2) for e in create_enrolments(
                             create_session(pack.company))])]
             pack, = Pack.request(cases, "Chosen")
-            with patch.object(Sheet, 'convert', convert), same_transaction():
+            with patch.object(Sheet, 'execute_many', convert), \
+                    patch.object(builder, 'SESSIONS', 1), same_transaction():
                 Pack.build([pack])
             tools.forget_read()
             self.assertEqual(others, [None] * 3)
             self.assertEqual(Pack(pack.id).state, 'done')
 
     @with_transaction()
-    def test_slow_chronologies(self):
-        "Test that it is told before each conversion of chronologies"
+    def test_slow_conversions(self):
+        "Test that it is told before each conversion"
         pool = Pool()
-        Report = pool.get('training.evidence_pack.chronology', type='report')
-        beats = []
-        with patch.object(
-                MergedReport, 'execute', side_effect=ReportError("Slow")), \
-                self.assertRaises(ReportError):
-            Report.execute([1], {'beat': lambda: beats.append(1)})
-        self.assertEqual(beats, [1])
+        for name in ['chronology', 'sheet']:
+            Report = pool.get(f'training.evidence_pack.{name}', type='report')
+            beats = []
+            with patch.object(
+                    MergedReport, 'execute',
+                    side_effect=ReportError("Slow")), \
+                    self.assertRaises(ReportError):
+                Report.execute([1], {'beat': lambda: beats.append(1)})
+            self.assertEqual(beats, [1], name)
 
     @with_transaction()
     def test_large_files(self):

@@ -104,6 +104,23 @@ class JournalTestCase(StoredTestCase):
             cursor.execute(*table.delete(where=where(table)))
         tools.forget_read()
 
+    def alter(self, record, reason, case=None, **values):
+        "Assert that the fault is found when the row is changed"
+        Model = record.__class__
+        before, = Model.read([record.id], list(values))
+        del before['id']
+
+        def is_record(table):
+            return table.id == record.id
+
+        with self.subTest(model=Model.__name__, values=list(values)):
+            self.execute(Model, 'update', is_record, **values)
+            self.assertEqual(
+                [f[:2] for f in self.faults()],
+                [(reason, (case or record.case).id)])
+            self.execute(Model, 'update', is_record, **before)
+            self.assertSound()
+
 
 class LifeTestCase(JournalTestCase):
     "Test the journals of a random life of events"
@@ -682,23 +699,6 @@ class VerificationTestCase(JournalTestCase):
 class RecordTestCase(JournalTestCase):
     "Test that the records are compared with what the entries tell"
 
-    def alter(self, record, reason, case=None, **values):
-        "Assert that the fault is found when the row is changed"
-        Model = record.__class__
-        before, = Model.read([record.id], list(values))
-        del before['id']
-
-        def is_record(table):
-            return table.id == record.id
-
-        with self.subTest(model=Model.__name__, values=list(values)):
-            self.execute(Model, 'update', is_record, **values)
-            self.assertEqual(
-                [f[:2] for f in self.faults()],
-                [(reason, (case or record.case).id)])
-            self.execute(Model, 'update', is_record, **before)
-            self.assertSound()
-
     @with_transaction()
     def test_records(self):
         "Test that an altered record is named"
@@ -849,6 +849,35 @@ class RecordTestCase(JournalTestCase):
             self.assertEqual(self.faults(), [('record', case.id, 2)])
 
     @with_transaction()
+    def test_session_document(self):
+        "Test that what is attached to the session is told in its cases"
+        pool = Pool()
+        Attachment = pool.get('ir.attachment')
+        Enrolment = pool.get('training.enrolment')
+        with set_up() as (company, session, prescriber):
+            enrolments = create_enrolments(session, 2, prescriber)
+            case, = open_cases(enrolments[:1])
+            scan, = Attachment.create([{
+                        'resource': str(session.slots[0]),
+                        'name': "Sheet",
+                        'data': b'scan',
+                        }])
+            # It was there before the other one
+            other, = open_cases(Enrolment.browse(enrolments[1:]))
+            self.assertEqual(
+                self.kinds(case), ['opening', 'session_document'])
+            self.assertEqual(self.kinds(other), ['opening'])
+            self.assertSound()
+            self.alter(
+                scan, 'file', case=case,
+                file_id=filestore.set(b'other', 'test'))
+            Attachment.write([scan], {'resource': str(case)})
+            self.assertEqual(
+                self.kinds(case)[2:], ['session_document', 'document'])
+            self.assertEqual(self.kinds(other)[1:], ['session_document'])
+            self.assertSound()
+
+    @with_transaction()
     def test_left(self):
         "Test that a call that leaves its case is told in it"
         pool = Pool()
@@ -974,6 +1003,8 @@ class MigrationTestCase(JournalTestCase):
                         'kind': 'other',
                         'start_date': DATE,
                         'end_date': DATE,
+                        'document': b'note',
+                        'filename': 'note.pdf',
                         }])
             Transaction().connection.cursor().execute(
                 f'DROP TABLE "{Entry._table}"')
@@ -997,6 +1028,22 @@ class MigrationTestCase(JournalTestCase):
             self.assertEqual(answer, 'refused')
             (_, state, *_), = content['justification']
             self.assertEqual(state, 'received')
+            self.assertEqual(
+                [name for _, name, _ in content['files']],
+                ['message', 'document'])
+            case = Case(cases[0].id)
+            mail, = case.mails
+            justification, = case.enrolment.justifications
+            for record, name in [
+                    (mail, 'message_file_id'),
+                    (justification, 'document_file_id')]:
+                self.alter(record, 'file', case=case, **{
+                        name: filestore.set(b'other', 'test')})
+            for record, values in [
+                    (mail, {'kind': 'other'}),
+                    (proposal, {'state': 'refused'}),
+                    (case.steps[0], {'state': 'skipped'})]:
+                self.alter(record, 'record', case=case, **values)
             # A second update adds nothing, whatever tables there are
             Entry.__register__('training_abandon')
             Entry.__register__('training_abandon')

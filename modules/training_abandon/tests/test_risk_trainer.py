@@ -30,7 +30,8 @@ RIGHTS = {
     'abandon.procedure.step': 'R', 'abandon.reason': 'R',
     'abandon.solution': 'R', 'closure': 'R', 'configuration': 'R',
     'configuration.alert': 'R', 'configuration.calendar': 'R',
-    'configuration.completion': 'R', 'configuration.mail': 'R',
+    'configuration.completion': 'R', 'configuration.evidence': 'R',
+    'configuration.mail': 'R',
     'configuration.schedule': 'R',
     'configuration.sequence': 'R', 'risk.rule': 'R',
     }
