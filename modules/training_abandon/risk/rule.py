@@ -389,21 +389,21 @@ class Rule(DeactivableMixin, ModelSQL, ModelView):
             with Transaction().set_context(company=company.id):
                 rules = cls.in_force(company)
                 seen.update(rules)
-                cls._detect_changed(company, rules)
-                for rule in rules:
-                    if not cls._detect_come(company, rule):
-                        missed.add(rule)
+                criteria = cls._criteria(company, rules)
+                cls._detect_changed(company, criteria)
+                for criterion in criteria:
+                    if not cls._detect_come(criterion):
+                        missed.add(criterion.rule)
                 Alert.withdraw_of_rules(company, rules)
         cls._set_detected(seen - missed)
         Alert.open_due(seen, companies)
 
     @classmethod
-    def _detect_changed(cls, company, rules):
+    def _detect_changed(cls, company, criteria):
         "Look at the enrolments of the company with new facts"
         pool = Pool()
         Alert = pool.get('training.alert')
         Enrolment = pool.get('training.enrolment')
-        criteria = cls._criteria(company, rules)
 
         def detect(ids):
             for criterion in criteria:
@@ -413,14 +413,13 @@ class Rule(DeactivableMixin, ModelSQL, ModelView):
         Enrolment.each_free(Enrolment.risk_due_ids(company), detect)
 
     @classmethod
-    def _detect_come(cls, company, rule):
+    def _detect_come(cls, criterion):
         """Look at the enrolments of the company that the day, or the new
         rule, flags and return if none was left out"""
         pool = Pool()
         Alert = pool.get('training.alert')
         Enrolment = pool.get('training.enrolment')
-        criterion, = cls._criteria(company, [rule])
-        if not rule.detected:
+        if not criterion.rule.detected:
             ids = Alert.changed_ids(criterion)
         else:
             ids = set()
