@@ -74,6 +74,7 @@ class Criterion:
         self.today = today
         self.calendar = calendar
         self.threshold = rule.threshold or 0
+        self._described = {}
 
     @property
     def owner(self):
@@ -245,9 +246,12 @@ class Criterion:
 
     def _dates(self, fact, lang):
         "Return the words for the first slots of the facts"
-        return ', '.join(tools.first(
-                describe_slots(lang, [times for _, *times in fact.slots]),
-                NAMED))
+        # Those of a session have missed the same slots
+        times = tuple(tuple(times) for _, *times in fact.slots)
+        if (lang, times) not in self._described:
+            self._described[lang, times] = ', '.join(
+                tools.first(describe_slots(lang, times), NAMED))
+        return self._described[lang, times]
 
 
 class DatedCriterion(Criterion):

@@ -353,7 +353,9 @@ class Rule(DeactivableMixin, ModelSQL, ModelView):
             detected.update(companies)
         # Nobody waits while all is read
         for criterion, facts in found:
-            Alert.store(criterion, facts, lock=True)
+            Alert.store(
+                criterion, facts, Alert.opened([criterion])[criterion.rule.id],
+                lock=True)
         cls._set_detected([
                 r for r in rules if detected.issuperset(r._companies())])
         Alert.open_due(rules, detected)
@@ -406,8 +408,7 @@ class Rule(DeactivableMixin, ModelSQL, ModelView):
         Enrolment = pool.get('training.enrolment')
 
         def detect(ids):
-            for criterion in criteria:
-                Alert.detect(criterion, of_ids(ids))
+            Alert.detect(criteria, of_ids(ids))
             Enrolment.risk_seen(ids)
 
         Enrolment.each_free(Enrolment.risk_due_ids(company), detect)
@@ -426,7 +427,7 @@ class Rule(DeactivableMixin, ModelSQL, ModelView):
             for sub_ids in Enrolment.risk_slices(criterion.come_ids()):
                 ids |= Alert.changed_ids(criterion, of_ids(sub_ids))
         return Enrolment.each_free(
-            ids, lambda ids: Alert.detect(criterion, of_ids(ids)))
+            ids, lambda ids: Alert.detect([criterion], of_ids(ids)))
 
     @classmethod
     def _criteria(cls, company, rules):
@@ -443,9 +444,8 @@ class Rule(DeactivableMixin, ModelSQL, ModelView):
         Enrolment = pool.get('training.enrolment')
         criteria = cls._criteria(company, cls.in_force(company))
         for sub_ids in Enrolment.risk_slices(ids):
-            for criterion in criteria:
-                # The facts are stored once the sheets are closed
-                Alert.detect(criterion, of_ids(sub_ids), stored=False)
+            # The facts are stored once the sheets are closed
+            Alert.detect(criteria, of_ids(sub_ids), stored=False)
 
     @classmethod
     def in_force(cls, company):
