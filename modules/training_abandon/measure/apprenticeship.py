@@ -299,7 +299,7 @@ def mediation_dates(company, referred_on):
 
 
 class MediationLetter(PDFReport):
-    "The letter by which the mediator is asked"
+    "The letter to the mediator, to post"
     __name__ = 'training.follow_up.mediation_letter'
 
     @classmethod
@@ -319,7 +319,8 @@ class MediationLetter(PDFReport):
         FollowUp = pool.get('training.follow_up')
         context = super().get_context(records, header, data)
         follow_up = FollowUp(records[0].id)
-        company, enrolment = follow_up.company, follow_up.enrolment
+        company = follow_up.company
+        subject, text = follow_up.letter_to_party()
         language = follow_up.party.lang.code if follow_up.party.lang else None
         with Transaction().set_context(
                 language=language or Transaction().language):
@@ -328,16 +329,9 @@ class MediationLetter(PDFReport):
                 sender=cls._address(company.party),
                 recipient=cls._address(follow_up.party),
                 date=cls.format_date(follow_up.referred_on),
-                title=gettext('training_abandon.msg_mediation_letter_title'),
-                paragraphs=gettext(
-                    'training_abandon.msg_mediation_letter',
-                    trainee=enrolment.trainee.rec_name,
-                    course=enrolment.session.course.name,
-                    employer=(
-                        enrolment.employer.rec_name
-                        if enrolment.employer else '…'),
-                    company=company.party.rec_name,
-                    ).split('\n\n'))
+                title=subject,
+                paragraphs=[
+                    line for line in text.splitlines() if line.strip()])
         return context
 
     @classmethod

@@ -20,6 +20,7 @@ from ..case.overview import party_phone
 from ..exceptions import FollowUpWarning
 from ..training.working_day import WorkingCalendar, end_of_day
 from .apprenticeship import MediationMixin
+from .letter import LETTER_KINDS, LettersMixin
 
 # What takes the time of the employee and of the party
 APPOINTMENTS = ['call', 'meeting', 'visit', 'mediation']
@@ -222,7 +223,8 @@ class PlanningMixin:
 
 
 class FollowUp(
-        MediationMixin, PhoneMixin, PlanningMixin, metaclass=PoolMeta):
+        LettersMixin, MediationMixin, PhoneMixin, PlanningMixin,
+        metaclass=PoolMeta):
     __name__ = 'training.follow_up'
 
     agreed = fields.Boolean(
@@ -250,6 +252,13 @@ class FollowUp(
                     Bool(Eval('done_at'))
                     & (Eval('outcome') != 'no_answer')),
                 'depends': ['done_at', 'cancelled_at', 'outcome'],
+                },
+            write_letters={
+                'invisible': (
+                    ~Eval('kind').in_(LETTER_KINDS)
+                    | Bool(Eval('done_at'))
+                    | Bool(Eval('cancelled_at'))),
+                'depends': ['kind', 'done_at', 'cancelled_at'],
                 })
 
     @fields.depends('planned_at', 'planned_until', 'kind', 'company')
@@ -294,6 +303,11 @@ class FollowUp(
     @classmethod
     @ModelView.button_action('training_abandon.wizard_follow_up_record')
     def record(cls, follow_ups):
+        pass
+
+    @classmethod
+    @ModelView.button_action('training_abandon.wizard_follow_up_write')
+    def write_letters(cls, follow_ups):
         pass
 
     @classmethod
@@ -391,4 +405,5 @@ class FollowUp(
         default = default.copy() if default is not None else {}
         default.setdefault('agreed')
         default.setdefault('external_codes')
+        default.setdefault('mails')
         return super().copy(follow_ups, default=default)

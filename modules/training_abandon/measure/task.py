@@ -30,14 +30,38 @@ class SuccessTasks(Source):
             for t in tasks}
 
 
+class MissingVisits(Source):
+    "The apprentices of whom a visit or a meeting is missing"
+    kind = 'visit'
+    model = 'training.enrolment'
+
+    def domain(self):
+        return [('visit_missing', '=', True)]
+
+    def tables(self, enrolment):
+        return enrolment, enrolled(enrolment, enrolment.company), None
+
+    def words(self, enrolments):
+        return {
+            e.id: gettext(
+                'training_abandon.msg_task_visit', visits=e.missing_visits)
+            for e in enrolments}
+
+    def action(self, enrolment):
+        return 'wizard_follow_up_plan', {}
+
+
 class Task(metaclass=PoolMeta):
     __name__ = 'training.task'
 
     @classmethod
     def __setup__(cls):
         super().__setup__()
-        cls.kind.selection.append(('success', "Success Plan"))
+        cls.kind.selection += [
+            ('success', "Success Plan"),
+            ('visit', "Visit"),
+            ]
 
     @classmethod
     def sources(cls):
-        return super().sources() + [SuccessTasks()]
+        return super().sources() + [SuccessTasks(), MissingVisits()]

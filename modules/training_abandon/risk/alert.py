@@ -318,24 +318,29 @@ class Alert(OutcomeMixin, ModelSQL, ModelView):
                     } for enrolment in enrolments])
 
     @classmethod
-    def detect(cls, criterion, of=of_all, stored=True):
-        """Create, update and withdraw the alerts of what the criterion flags.
+    def detect(cls, criteria, of=of_all, stored=True):
+        """Create, update and withdraw the alerts of what the criteria, of one
+        company, flag.
 
         of returns the condition on the column of the enrolment and stored
         tells if the facts that are stored are up to date.  The enrolments are
         those that the transaction keeps for itself."""
-        cls.store(criterion, list(criterion.facts(of, stored)), of)
+        opened = cls.opened(criteria, of)
+        for criterion in criteria:
+            cls.store(
+                criterion, list(criterion.facts(of, stored)),
+                opened[criterion.rule.id])
 
     @classmethod
-    def store(cls, criterion, found, of=of_all, lock=False):
+    def store(cls, criterion, found, opened, lock=False):
         """Create, update and withdraw the alerts of the criterion for the
         facts found.
 
-        lock tells to keep the enrolments of what changes for this transaction
-        alone."""
+        opened are the enrolments of its open alerts, by id, and lock tells to
+        keep the enrolments of what changes for this transaction alone."""
         for facts in grouped_slice(found, tools.BATCH):
             cls._keep(criterion, list(facts), lock)
-        if left := cls._left(criterion, found, of):
+        if left := cls._left(found, opened):
             if lock:
                 cls._lock_enrolments(left.values())
             cls._withdraw(list(left), criterion.company, 'facts')
@@ -344,27 +349,38 @@ class Alert(OutcomeMixin, ModelSQL, ModelView):
     def changed_ids(cls, criterion, of=of_all):
         "Return the ids of the enrolments of which the alerts are to change"
         found = list(criterion.facts(of))
-        changed = set(cls._left(criterion, found, of).values())
+        opened = cls.opened([criterion], of)[criterion.rule.id]
+        changed = set(cls._left(found, opened).values())
         for facts in grouped_slice(found, tools.BATCH):
             changed.update(
                 id_ for id_, *_ in cls._changes(criterion, list(facts)))
         return changed
 
     @classmethod
-    def _left(cls, criterion, found, of):
-        """Return the enrolments of the open alerts without facts, by id of
-        the alerts"""
-        flagged = {f.enrolment for f in found}
+    def opened(cls, criteria, of=of_all):
+        """Return by rule the enrolments of the open alerts of the criteria, of
+        one company, by id of the alerts"""
         table = cls.__table__()
         cursor = Transaction().connection.cursor()
+        opened = {c.rule.id: {} for c in criteria}
+        if not criteria:
+            return opened
         cursor.execute(*table.select(
-                table.id, table.enrolment,
-                where=(table.rule == criterion.rule.id)
-                & (table.company == criterion.company.id)
+                table.rule, table.id, table.enrolment,
+                where=table.rule.in_(list(opened))
+                & (table.company == criteria[0].company.id)
                 & (table.closed_at == Null)
                 & of(table.enrolment)))
+        for rule, id_, enrolment in cursor:
+            opened[rule][id_] = enrolment
+        return opened
+
+    @classmethod
+    def _left(cls, found, opened):
+        "Return those of the enrolments of the open alerts without facts"
+        flagged = {f.enrolment for f in found}
         return {
-            id_: enrolment for id_, enrolment in cursor
+            id_: enrolment for id_, enrolment in opened.items()
             if enrolment not in flagged}
 
     @classmethod

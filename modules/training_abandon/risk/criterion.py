@@ -28,7 +28,7 @@ from .. import tools
 from ..attendance.evidence import ATTENDED
 from ..case.follow_up import HEARD_OUTCOMES
 from ..procedure.letter import describe_slots
-from ..stored import of_all
+from ..stored import of_all, of_ids
 from ..training.working_day import end_of_day
 
 DAY = dt.timedelta(days=1)
@@ -74,6 +74,7 @@ class Criterion:
         self.today = today
         self.calendar = calendar
         self.threshold = rule.threshold or 0
+        self._described = {}
 
     @property
     def owner(self):
@@ -104,8 +105,18 @@ class Criterion:
         stored tells if the facts stored with the enrolments are up to
         date: they leave most of them out, and do not decide."""
         cursor = Transaction().connection.cursor()
+        likely = self.likely if stored else _any
+        among = self._among(of, likely)
+        if of is not of_all:
+            # Most of those that are named are not likely: what is asked of
+            # the few others costs less than to plan it for all
+            cursor.execute(*self.population(of, likely))
+            ids = [id_ for id_, in cursor]
+            if not ids:
+                return
+            among = of_ids(ids)
         cursor.execute(*tools.apply_types(
-                self.query(self._among(of, stored)),
+                self.query(among),
                 None, None, 'DATE', 'TIME', 'TIME', None, None, 'DATE',
                 'TIMESTAMP'))
         rows = map(_Row._make, cursor.fetchall())
@@ -137,8 +148,8 @@ class Criterion:
         return [str(slot) for slot, *_ in fact.slots]
 
     def likely(self, enrolment):
-        """Return the condition on the stored facts of the enrolments without
-        which the rule flags none"""
+        """Return the condition on the stored facts of the enrolments, and on
+        what is told of them, without which the rule flags none"""
         return Literal(True)
 
     def come_ids(self):
@@ -146,9 +157,9 @@ class Criterion:
         fact of the sheets, may make the rule flag"""
         return []
 
-    def _among(self, of, stored=True):
+    def _among(self, of, where):
         "Return of for the enrolments that the rule is about only"
-        population = self.population(of, self.likely if stored else _any)
+        population = self.population(of, where)
         return lambda column: of(column) & column.in_(population)
 
     def population(self, of=of_all, where=_any):
@@ -235,9 +246,12 @@ class Criterion:
 
     def _dates(self, fact, lang):
         "Return the words for the first slots of the facts"
-        return ', '.join(tools.first(
-                describe_slots(lang, [times for _, *times in fact.slots]),
-                NAMED))
+        # Those of a session have missed the same slots
+        times = tuple(tuple(times) for _, *times in fact.slots)
+        if (lang, times) not in self._described:
+            self._described[lang, times] = ', '.join(
+                tools.first(describe_slots(lang, times), NAMED))
+        return self._described[lang, times]
 
 
 class DatedCriterion(Criterion):
@@ -250,13 +264,11 @@ class DatedCriterion(Criterion):
         holds, that no open alert knows"""
         pool = Pool()
         Alert = pool.get('training.alert')
-        Enrolment = pool.get('training.enrolment')
-        alert, enrolment = Alert.__table__(), Enrolment.__table__()
+        alert = Alert.__table__()
         cursor = Transaction().connection.cursor()
-        cursor.execute(*enrolment.select(
-                enrolment.id,
-                where=where(enrolment)
-                & enrolment.id.in_(self.population(where=self.likely))
+        cursor.execute(*self.population(where=lambda enrolment:
+                self.likely(enrolment)
+                & where(enrolment)
                 & ~Exists(alert.select(
                         Literal(1),
                         where=(alert.enrolment == enrolment.id)
@@ -527,6 +539,19 @@ class NoAnswer(Criterion):
     name = 'no_answer'
     origin = 'other'
 
+    def likely(self, enrolment):
+        pool = Pool()
+        FollowUp = pool.get('training.follow_up')
+        Mail = pool.get('training.mail')
+        follow_up, mail = FollowUp.__table__(), Mail.__table__()
+        is_asked = Exists(mail.select(
+                Literal(1),
+                where=(mail.enrolment == enrolment.id) & _asks(mail)))
+        return is_asked | Exists(follow_up.select(
+                Literal(1),
+                where=(follow_up.enrolment == enrolment.id)
+                & _is_unheard(follow_up)))
+
     def query(self, of):
         tries, news = self.tries(of), self._news(of)
         unanswered = tries.join(
@@ -546,7 +571,7 @@ class NoAnswer(Criterion):
             order_by=[tries.enrolment])
 
     def come_ids(self):
-        tries = self.tries(self._among(of_all))
+        tries = self.tries(self._among(of_all, self.likely))
         cursor = Transaction().connection.cursor()
         cursor.execute(*tries.select(
                 tries.enrolment,
@@ -576,15 +601,13 @@ class NoAnswer(Criterion):
             mail.bounced_at.as_('bounced_at'),
             where=of(mail.enrolment)
             & (mail.party == trainee.party)
-            & (mail.state == 'sent')
-            & mail.kind.in_(ASKING_KINDS))
+            & _asks(mail))
         calls = of_trainee(follow_up).select(
             follow_up.enrolment.as_('enrolment'), follow_up.done_at.as_('at'),
             fields.DateTime('bounced_at').sql_cast(Null).as_('bounced_at'),
             where=of(follow_up.enrolment)
             & (follow_up.party == trainee.party)
-            & (follow_up.done_at != Null)
-            & follow_up.outcome.in_(UNHEARD_OUTCOMES))
+            & _is_unheard(follow_up))
         return Union(mails, calls, all_=True)
 
     def _news(self, of):
@@ -618,6 +641,13 @@ class LateReturn(DatedCriterion):
     name = 'late_return'
     origin = 'other'
     states = ['confirmed', 'started', 'suspended']
+
+    def likely(self, enrolment):
+        period = self._table('training.enrolment.period')
+        return (enrolment.state == 'suspended') | Exists(period.select(
+                Literal(1),
+                where=(period.enrolment == enrolment.id)
+                & (period.kind == 'suspended')))
 
     def _follows_sql(self, case):
         # The case of what is postponed is not closed by its decision
@@ -733,6 +763,17 @@ def _seconds(interval):
 def _exact(rate):
     "Return the rate as whole number"
     return int((Decimal(str(rate)) * PRECISION).to_integral_value())
+
+
+def _asks(mail):
+    "Return if the mail, which was sent, waits for an answer"
+    return (mail.state == 'sent') & mail.kind.in_(ASKING_KINDS)
+
+
+def _is_unheard(follow_up):
+    "Return if nobody was heard by the follow-up, which was made"
+    return (follow_up.done_at != Null) & follow_up.outcome.in_(
+        UNHEARD_OUTCOMES)
 
 
 def _latest(first, second):

@@ -353,7 +353,9 @@ class Rule(DeactivableMixin, ModelSQL, ModelView):
             detected.update(companies)
         # Nobody waits while all is read
         for criterion, facts in found:
-            Alert.store(criterion, facts, lock=True)
+            Alert.store(
+                criterion, facts, Alert.opened([criterion])[criterion.rule.id],
+                lock=True)
         cls._set_detected([
                 r for r in rules if detected.issuperset(r._companies())])
         Alert.open_due(rules, detected)
@@ -389,45 +391,43 @@ class Rule(DeactivableMixin, ModelSQL, ModelView):
             with Transaction().set_context(company=company.id):
                 rules = cls.in_force(company)
                 seen.update(rules)
-                cls._detect_changed(company, rules)
-                for rule in rules:
-                    if not cls._detect_come(company, rule):
-                        missed.add(rule)
+                criteria = cls._criteria(company, rules)
+                cls._detect_changed(company, criteria)
+                for criterion in criteria:
+                    if not cls._detect_come(criterion):
+                        missed.add(criterion.rule)
                 Alert.withdraw_of_rules(company, rules)
         cls._set_detected(seen - missed)
         Alert.open_due(seen, companies)
 
     @classmethod
-    def _detect_changed(cls, company, rules):
+    def _detect_changed(cls, company, criteria):
         "Look at the enrolments of the company with new facts"
         pool = Pool()
         Alert = pool.get('training.alert')
         Enrolment = pool.get('training.enrolment')
-        criteria = cls._criteria(company, rules)
 
         def detect(ids):
-            for criterion in criteria:
-                Alert.detect(criterion, of_ids(ids))
+            Alert.detect(criteria, of_ids(ids))
             Enrolment.risk_seen(ids)
 
         Enrolment.each_free(Enrolment.risk_due_ids(company), detect)
 
     @classmethod
-    def _detect_come(cls, company, rule):
+    def _detect_come(cls, criterion):
         """Look at the enrolments of the company that the day, or the new
         rule, flags and return if none was left out"""
         pool = Pool()
         Alert = pool.get('training.alert')
         Enrolment = pool.get('training.enrolment')
-        criterion, = cls._criteria(company, [rule])
-        if not rule.detected:
+        if not criterion.rule.detected:
             ids = Alert.changed_ids(criterion)
         else:
             ids = set()
             for sub_ids in Enrolment.risk_slices(criterion.come_ids()):
                 ids |= Alert.changed_ids(criterion, of_ids(sub_ids))
         return Enrolment.each_free(
-            ids, lambda ids: Alert.detect(criterion, of_ids(ids)))
+            ids, lambda ids: Alert.detect([criterion], of_ids(ids)))
 
     @classmethod
     def _criteria(cls, company, rules):
@@ -444,9 +444,8 @@ class Rule(DeactivableMixin, ModelSQL, ModelView):
         Enrolment = pool.get('training.enrolment')
         criteria = cls._criteria(company, cls.in_force(company))
         for sub_ids in Enrolment.risk_slices(ids):
-            for criterion in criteria:
-                # The facts are stored once the sheets are closed
-                Alert.detect(criterion, of_ids(sub_ids), stored=False)
+            # The facts are stored once the sheets are closed
+            Alert.detect(criteria, of_ids(sub_ids), stored=False)
 
     @classmethod
     def in_force(cls, company):

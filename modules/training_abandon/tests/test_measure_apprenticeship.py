@@ -88,6 +88,8 @@ class ApprenticeshipTestCase(DatabaseTestCase):
     @with_transaction()
     def test_first_visit(self):
         "Test the apprentices whose first visit is missing"
+        pool = Pool()
+        Task = pool.get('training.task')
         with set_up() as (company, session, _):
             apprentice, visited, planned = self.apprentices(session, 3)
             other, = create_enrolments(session)
@@ -106,10 +108,19 @@ class ApprenticeshipTestCase(DatabaseTestCase):
                 self.assertEqual(
                     self.missing(*all_),
                     ["First Visit of the Company", '', '', ''])
+                task, = Task.search([('kind', '=', 'visit')])
+                self.assertEqual(
+                    (task.record, task.company, task.trainee),
+                    (apprentice, company, apprentice.trainee))
+                self.assertIn("First Visit of the Company", task.what)
+                self.assertEqual(
+                    task.handle([task])['wiz_name'],
+                    'training.follow_up.plan')
                 visit = self.follow_up(
                     apprentice,
                     planned_at=dt.datetime.combine(later, dt.time(10)))
                 self.assertEqual(self.missing(*all_), [''] * 4)
+                self.assertFalse(Task.search([('kind', '=', 'visit')]))
                 with today(later + DAY):
                     self.assertTrue(all(self.missing(apprentice, planned)))
                 type(visit).cancel([visit])
