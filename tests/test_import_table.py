@@ -140,7 +140,7 @@ class TableTestCase(unittest.TestCase):
             self.rows(
                 'sep=;\r\n'
                 ' Code ;NAME;phone;;\r\n'
-                '="007";"say ""hi""";\'+33 1;;\r\n'
+                '="007";"say ""hi""";\'+33\u202f1;;\r\n'
                 ';;;;\r\n'
                 '\r\n'
                 '8;"two\r\nlines"\r\n'),
@@ -287,6 +287,7 @@ class CellTestCase(unittest.TestCase):
                 (cells.hours, '3 h 30', dt.timedelta(hours=3, minutes=30)),
                 (cells.hours, '3h30min', dt.timedelta(hours=3, minutes=30)),
                 (cells.hours, '105:00:00', dt.timedelta(hours=105)),
+                (cells.hours, '3,33333', dt.timedelta(hours=3, minutes=20)),
                 (cells.minutes, '00:15:00', dt.timedelta(minutes=15)),
                 (cells.date, '01/01/1990', dt.date(1990, 1, 1)),
                 (cells.hours, '7,5', dt.timedelta(hours=7, minutes=30)),
@@ -323,6 +324,14 @@ class CellTestCase(unittest.TestCase):
                 (cells.check_text, 'ZoÃ©'),
                 (cells.check_text, 'Lâ€™Évry'),
                 (cells.check_text, 'Beno√Æt'),
+                (cells.check_text, 'Zoï¿½'),
+                (cells.check_text, '5 â‚¬'),
+                (cells.check_text, 'Zo\ue000'),
+                (cells.check_text, 'Zo\u202e'),
+                (cells.date, '3026-09-01'),
+                (cells.hours, '3:75'),
+                (cells.hours, '0,145833333333333'),
+                (cells.time, '٠٩:٠٠'),
                 (cells.date, '01/09/0026'),
                 (cells.date, '0026-09-01'),
                 (cells.date, '31/12/1989'),

@@ -40,12 +40,17 @@ PARAMETERS = re.compile(r'(?:[^":]|"[^"]*")*:')
 # What the programs without STATUS write instead
 _GONE = r'(annulee?s?|supprimee?s?|cancel?led)'
 _LESSON = r'((cours|seance|lecon|formation|session|reunion|evenement) )?'
-_AFTER = r'( ?[:\-–—|]|$)'
+_AFTER = r'( ?[:\-–—|(,]|$)'
 CANCELLED = re.compile(
-    rf'{_LESSON}{_GONE}{_AFTER}|[\[(]{_LESSON}{_GONE}[\])]')
+    rf'[^\w\[(]*({_LESSON}{_GONE}|annulation){_AFTER}'
+    rf'|[\[(*]{_LESSON}{_GONE}[\])*]')
 CANCELLED_END = re.compile(
     rf'.*([\[(]{_LESSON}{_GONE}[\])]| [\-–—:|] {_LESSON}{_GONE})$')
-CANCELLED_CATEGORY = re.compile(rf'(^|- ){_LESSON}{_GONE}$')
+# In capitals, without anything between it and the title
+CANCELLED_CAPITALS = re.compile(
+    r'\W*ANNUL[EÉ]E?S?\b(?!-)|.*\sANNUL[EÉ]E?S?\W*$')
+CANCELLED_CATEGORY = re.compile(
+    rf'(^|[-,:] )({_LESSON}{_GONE}|annulation)$')
 # Why Index Education says that a lesson does not take place
 ABSENT = re.compile(
     r'(^|- )((prof\.?|professeur|enseignant)(/pers\.?)? absente?'
@@ -57,9 +62,13 @@ HOLIDAY_CATEGORY = re.compile(
 _OFF = (
     r"((jours? )?feries?|vacances|(public |bank |school )?holidays?)"
     r"( scolaires?)?( zones? [a-c])?( ?[:\-–—|(].*| (de |d'|du |des ).*)?"
-    r"|conges?( annuels?| payes)?|fermeture( annuelle)?"
+    r"|conges?( annuels?| payes)?"
+    r"( (de |d'|du )(noel|la toussaint|paques|printemps|ete|hiver"
+    r"|fin d'annee))?"
+    r"|fermeture( annuelle| estivale| hivernale| exceptionnelle)?"
     r"( (du |de |de l')(centre|site|etablissement|organisme))?"
-    r"|pont de l'ascension")
+    r"|ponts?( et jours feries)?|pont de l'ascension"
+    r"|interruption pedagogique")
 _FEASTS = (
     r"jour de l'an|nouvel an|paques|vendredi saint|fete du travail|1er mai"
     r"|(fete de la )?victoire( (de )?1945)?|8 mai( 1945)?|ascension"
@@ -368,7 +377,7 @@ class Event:
             c.to_ical().decode().replace('\\', '')
             for c in self._all('CATEGORIES'))
         self.cancelled = (
-            self._text('STATUS', broken).upper() == 'CANCELLED'
+            self._text('STATUS', broken).upper() in {'CANCELLED', 'CANCELED'}
             or self._told_cancelled())
         self.version = self._version(broken)
         self.attendees = self._addresses('ATTENDEE')
@@ -396,6 +405,7 @@ class Event:
         summary = fold(self.summary)
         categories = [fold(c) for c in self.categories_]
         return bool(CANCELLED.match(summary)
+            or CANCELLED_CAPITALS.match(self.summary)
             or CANCELLED_END.match(summary)
             or any(map(CANCELLED_CATEGORY.search, categories))
             or 'index-education' in self.uid.casefold() and (
@@ -408,7 +418,8 @@ class Event:
         if self.cancelled and re.match(
                 f'{CANCELLED.pattern}|{ABSENT.pattern}', fold(self.summary)):
             *_, title = re.split(
-                r'\s*[:\-–—|\])]\s*', self.summary, maxsplit=1)
+                r'\s*[:\-–—|,\])*]\s*', re.sub(r'^\W+', '', self.summary),
+                maxsplit=1)
             return title
         return self.summary
 

@@ -3,6 +3,7 @@
 "What the servers say of the mails that they do not deliver"
 import re
 from dataclasses import dataclass, field
+from email import message_from_string
 
 from .refusal import refused
 from .text import fold
@@ -43,7 +44,8 @@ _DELAYS = re.compile(
     r'|retard (de|dans) (la )?(remise|livraison|distribution)'
     r'|will (be retried|continue to be|keep trying|retry)'
     r'|do not need to resend|not yet been delivered'
-    r'|transient non-fatal|differe|retarde'
+    r'|transient non-fatal|differe|retarde|deferred|avertissement\s*:'
+    r'|pas besoin de renvoyer|continu(e|era|erons) d.essayer'
     r'|nouvelles? tentatives?|pas encore (pu )?(ete|etre) (remis|distribue)')
 _FAILURES = re.compile(
     r'(permanent|(?<!non-)fatal) (fatal )?error|could not be delivered'
@@ -77,6 +79,10 @@ _REASON = re.compile(r'\b(reason|raison)\s*:\s*\S')
 _RETURNED = re.compile(
     r'^[>| \t]*(?:received|return-path|message-id|dkim-signature):\s',
     re.IGNORECASE | re.MULTILINE)
+
+# What holds the headers of the message that is returned
+RETURNED = {
+    'text/rfc822-headers', 'message/rfc822-headers', 'message/global-headers'}
 
 
 @dataclass
@@ -124,8 +130,7 @@ def read_bounce(message, sender, subject, text):
     words = own_words(text)
     fields = [
         fields for part in _parts(message)
-        if part.get_content_type() == 'message/delivery-status'
-        for fields in _blocks(part)]
+        for fields in _status_blocks(part)]
     bounces = list(filter(None, map(_from_fields, fields)))
     bounce = next((
             bounce for action in ['failed', 'delayed', 'delivered']
@@ -162,6 +167,18 @@ def _parts(message):
     if message.get_content_maintype() == 'multipart':
         for part in _blocks(message):
             yield from _parts(part)
+
+
+def _status_blocks(part):
+    "Return the fields of each recipient of RFC 3464"
+    if part.get_content_type() == 'message/delivery-status':
+        return _blocks(part)
+    elif part.get_content_type() == 'message/global-delivery-status':
+        # The parser takes it for an enclosed message
+        return [
+            message_from_string(block) for enclosed in _blocks(part)
+            for block in enclosed.as_string().split('\n\n')]
+    return []
 
 
 def _blocks(part):
@@ -239,9 +256,7 @@ def _from_text(message, sender, subject, text, words):
 def _returns(message, text):
     "Return if the message gives back another one"
     return bool(_RETURNED.search(text)) or any(
-        part.get_content_type() in {
-            'message/rfc822', 'text/rfc822-headers',
-            'message/rfc822-headers'}
+        part.get_content_type() in RETURNED | {'message/rfc822'}
         for part in _parts(message))
 
 

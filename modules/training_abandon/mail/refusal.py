@@ -27,7 +27,7 @@ _SPAM_WORDS = [
     r'\b(ptr|rdns)\b', r'\b(helo|ehlo)\b', r'client host', r'banned',
     r'\b(your|votre|sending|source) (ip|host|server|serveur|network|domain)',
     r'(connections?|messages|mails?|traffic) from (your|this|the) '
-    r'(ip|host|server|network|domain)',
+    r'(ip|host|server|network|domain)', r'\bfrom \[?\d+(\.\d+){3}\b',
     r'\b(ip|address|adresse ip)\b.{0,40}\b(blocked|listed|bloquee)',
     r'(dynamic|invalid|this|bad|residential) ip', r'open proxy',
     r'abus(ive)?\b',
@@ -94,13 +94,16 @@ _ADDRESS_WORDS = [
     r'indicated no smtp service',
     r'no longer (available|valid|exists|in use|active|works)',
     r'mailbox unavailable', r'nullmx', r'null mx',
-    r'(destinataire|utilisateur|adresse|boite|compte|domaine|hote|bal)s?\b'
+    r'(destinataire|utilisateur|adresse|boite|compte|domaine|hote|bal'
+    r'|contact|correspondant)s?\b'
     r' (\S+ ){0,7}?(inconnue?|invalides?|inexistante?|introuvable|pleine'
     r'|saturee|archivee?|bloquee?|desactivee?|fermee?|suspendue?|indisponible'
-    r'|supprimee?|cloturee?)\b',
+    r'|supprimee?|cloturee?|resiliee?)\b',
+    r'aucune? (boite|compte|utilisateur|destinataire|adresse)\b',
     r'n.existe (pas|plus)', r'quota.{0,40} (depasse|atteint)',
     r'pas repertorie',
-    r'adresse d.au moins un destinataire', r'plus (en service|valide)',
+    r'adresse d.au moins un destinataire', r'plus (en service|valide|active'
+    r'|utilisee|attribuee)',
     ]
 _TEMPORARY_WORDS = [
     r'too many', r'trop de', r'rate.?limit', r'throttl', r'too quickly',

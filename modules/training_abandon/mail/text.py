@@ -25,11 +25,13 @@ _WROTE_BEGIN = re.compile(
     rf'|(?:on|le|am|el|em|op)\s+\w{{2,9}}[.,]?\s'
     rf'|[\w ."-]{{1,60}}{_EMAIL})')
 # The older program of Gmail has the same line in all languages
-_DATED_BEGIN = re.compile(rf'\s*{_DASH}{_DAY},? +(?:a +)?\d\d?[:h]\d\d')
-_DATED = re.compile(rf'.*{_EMAIL}\s*:$')
+_DATED_BEGIN = re.compile(
+    rf'\s*{_DASH}(?:{_DAY}|\d\d? [a-z]{{3,9}}\.? \d{{4}}),? +(?:a +)?'
+    r'\d\d?[:h]\d\d')
+_DATED = re.compile(rf'.*{_EMAIL}\s*(?:{_VERBS}\s*)?:$')
 _WHEN_WHO = re.compile(r'[\d@]')
 # Zoho
-_DASHED_BEGIN = re.compile(r'\s*-{2,}\s*(?:on|le|am)\s')
+_DASHED_BEGIN = re.compile(r'\s*-{2,}\s*(?:on|le|am|active)\s')
 _DASHED = re.compile(rf'\b{_VERBS}\s*:?\s*-{{2,}}$')
 _HEADERS = [
     (_WROTE_BEGIN, ':', _WROTE),
@@ -42,7 +44,9 @@ _SEPARATOR = re.compile(
     r'|(?:transfer|reexpedi|forward)ed message|message (?:initial|reexpedie)'
     r'|(?:e?-?mail|courriel|courrier) (?:original|d.origine|transfere)'
     r'|forwarded (?:e-?mail|by .{1,80})|reply message'
-    r'|message de .{1,80})\s*:?\s*(?:-{2,}|_{2,}|={2,})\s*$'
+    r'|message de .{1,80})\s*:?\s*(?:-{2,}|_{2,}|={2,})'
+    # The phones write the fields on the same line
+    r'\s*(?:(?:de|from)\s*:.*)?$'
     r'|\s*_{20,}\s*$'
     # Orange and SFR
     rf'|\s*(?:>\s*)?message du\s*:?\s*{_DAY}[\d\sh:,a]*(?:\bde\s*:.*)?$'
@@ -78,7 +82,14 @@ _MOBILE = re.compile(
     r'|(?:get|obten(?:ez|ir)|telecharge[rz]?) \S.{0,30} (?:for|on|pour|sur) '
     r'(?:android|i(?:os|phone|pad)|mac|mobile|windows)\b.{0,80}'
     r'|yahoo mail\s*: ?(?:search|recherche|organi).*'
+    r'|(?:(?:garanti sans virus|virus-free)\.? *)?(?:https?://)?'
+    r'www\.(?:avast|avg)\.com.*'
+    r"|(?:l.absence de virus dans|aucun virus trouve dans|cet) (?:ce )?"
+    r"(?:e-?mail|courrier|courriel|message) .{0,60}(?:antivirus|avast|avg)\b"
+    r'.*'
     r'|provenance\s*:\s*courrier.*)')
+# The blanks and what is not seen
+_SPACES = ' \t\r\n\u200b\u2060\ufeff'
 _SIGNATURE = re.compile(r'-- ?$')
 _SIGNS = str.maketrans({
         '\u2019': "'", '\u2018': "'", '\u2013': '-', '\u2014': '-',
@@ -212,7 +223,7 @@ def _clean(lines, signed=True):
             kept.append(line.rstrip())
     while kept and not kept[-1].strip(' *_-='):
         kept.pop()
-    return re.sub(r'\n{3,}', '\n\n', '\n'.join(kept)).strip()
+    return re.sub(r'\n{3,}', '\n\n', '\n'.join(kept)).strip(_SPACES)
 
 
 _MARK = (

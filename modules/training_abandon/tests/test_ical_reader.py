@@ -441,6 +441,13 @@ class CalendarTestCase(unittest.TestCase):
                 ('u', "Formation annulée", "", "Formation annulée"),
                 ('u', "Excel (annulé)", "", "Excel (annulé)"),
                 ('u', "Excel - Cours annulé", "", "Excel - Cours annulé"),
+                ('u', "Annulation : Excel", "", "Excel"),
+                ('u', "ANNULÉ Excel", "", "ANNULÉ Excel"),
+                ('u', "Excel ANNULE", "", "Excel ANNULE"),
+                ('u', "*ANNULÉ* Excel", "", "Excel"),
+                ('u', "❌ Annulé : Excel", "", "Excel"),
+                ('u', "Cours annulé (trajet)", "", ""),
+                ('u', "Excel", "Pronote\\, cours annulé", "Excel"),
                 ]:
             with self.subTest(summary=summary, category=category):
                 content = calendar(event(
@@ -457,6 +464,8 @@ class CalendarTestCase(unittest.TestCase):
                 ('u', "Annulation et report : les règles", "Droit"),
                 ('u', "Gérer un prof absent", "Management"),
                 ('u', "Prof. absent : que faire", ""),
+                ('u', "Annulation des contrats : le droit", ""),
+                ('u', "Excel : une ligne annulée ou non", ""),
                 ('u', "Excel (chèques annulés)", "Commandes annulées - suivi"),
                 ]:
             with self.subTest(summary=summary, category=category):
@@ -482,6 +491,9 @@ class CalendarTestCase(unittest.TestCase):
                 ("Congés annuels", "", day),
                 ("Labour Day", "Holiday", day),
                 ("Bank holiday", "", day),
+                ("Congés de Noël", "", day),
+                ("Ponts et jours fériés", "", day),
+                ("Fermeture estivale", "", day),
                 ]:
             for half_days in [[], HALF_DAYS]:
                 with self.subTest(summary=summary, half_days=half_days):

@@ -61,6 +61,8 @@ class MailCorpusTestCase(unittest.TestCase):
                 "Sent from my Verizon, Samsung Galaxy smartphone",
                 "Sent with Shift",
                 "Yahoo Mail : Recherchez. Organisez. Maîtrisez",
+                "Garanti sans virus. www.avast.com<https://www.avast.com>",
+                "Cet e-mail a été vérifié par le logiciel antivirus d'Avast.",
                 # with invisible signs
                 "\u2063Télécharger BlueMail pour Android \u200b",
                 ]:
@@ -73,10 +75,86 @@ class MailCorpusTestCase(unittest.TestCase):
                 '"Formation Sud" <a@b.example> a écrit :',
                 '============ Forwarded message ============\nDe: A\nA: B',
                 'Message du 02/03/26 à 10:12',
+                '2 mars 2026 10:12:00 Formation Sud <a@b.example>:',
+                '2 mars 2026 10:12 "Formation" <a@b.example> a écrit:',
+                '---- Activé lun., 02 mars 2026 a@b.example a écrit ----',
+                "-------- Message d'origine --------De : A Date : 2 mars",
                 ]:
             with self.subTest(header=header):
                 self.assertEqual(
                     newest_part(f"Oui.\n\n{header}\n\n> Bonjour"), "Oui.")
+
+    def test_automatic(self):
+        "Test what tells an automatic reply, and what a person also writes"
+        away = "Je suis absente jusqu'au 12 mars."
+        for subject, text, kind in [
+                ("Auto-réponse : Votre absence", away, 'auto_reply'),
+                ("Réponse auto : Votre absence", away, 'auto_reply'),
+                ("Répondeur : Votre absence", away, 'auto_reply'),
+                ("Vacation reply", away, 'auto_reply'),
+                ("[Absence] Votre absence", away, 'auto_reply'),
+                ("Absent(e) : Votre absence", away, 'auto_reply'),
+                ("En congés : Votre absence", away, 'auto_reply'),
+                ("Accusé de réception automatique", "Oui.", 'auto_reply'),
+                ("Fermeture estivale Re: x", away, 'auto_reply'),
+                ("Re: x", "Message automatique\n\nEn congés.", 'auto_reply'),
+                ("Re: x", "Cette réponse est automatique.", 'auto_reply'),
+                ("Re: x", "Je prendrai connaissance de votre message à mon "
+                    "retour.", 'auto_reply'),
+                ("Re: x", "J'aurai un accès limité à mes mails.",
+                    'auto_reply'),
+                ("Re: x", "En cas d'urgence, contactez le 01 02 03 04 05.",
+                    'auto_reply'),
+                ("Re: x", "Ce courriel est généré automatiquement.",
+                    'auto_reply'),
+                ("Re: x", away, 'answer'),
+                ("Re: x", "Je suis en congé maternité, j'arrête.", 'answer'),
+                ("Re: x", "En cas d'urgence, contactez-moi au 06.", 'answer'),
+                ("Re: x", "Je n'ai pas accès à ma messagerie le soir.",
+                    'answer'),
+                ("Votre email pour Camille est bloqué", "Débloquez-le sur "
+                    "https://a.example, protégé par Vade.", 'challenge'),
+                ("Demande de confirmation d'expéditeur", "Pour le sortir de "
+                    "quarantaine, cliquez : https://a.example", 'challenge'),
+                ("Confirmez que vous n'êtes pas un robot", "Répondez pour "
+                    "que votre courriel soit distribué.", 'challenge'),
+                ("Re: x", "Votre mail était bloqué dans mon antispam, je "
+                    "clique toujours trop tard. Je suis malade.", 'answer'),
+                ]:
+            with self.subTest(subject=subject, text=text):
+                self.assertEqual(
+                    self.describe(read_message(
+                            f"From: a@b.example\nSubject: {subject}\n"
+                            f"Content-Type: text/plain; charset=utf-8\n\n"
+                            f"{text}\n".encode()))['kind'],
+                    kind)
+
+    def test_refusal(self):
+        "Test what the words of a server refuse"
+        for words, refusal in [
+                ("550 RP-001 Some messages from 1.2.3.4 weren't sent",
+                    'message'),
+                ("550 Aucune boîte à cette adresse", 'address'),
+                ("550 Contact inconnu", 'address'),
+                ("550 Le compte de messagerie a été résilié", 'address'),
+                ("Cette adresse n’est plus utilisée", 'address'),
+                ("550 Compte désactivé", 'address'),
+                ("550 La réputation de votre serveur est insuffisante",
+                    'message'),
+                ("550 Message considéré comme indésirable", 'message'),
+                ("550 5.4.1 Recipient address rejected: Access denied",
+                    'address'),
+                ("550 5.7.26 Unauthenticated email is not accepted",
+                    'message'),
+                ]:
+            with self.subTest(words=words):
+                result = self.describe(read_message(
+                        "From: MAILER-DAEMON@a.example\n"
+                        "Subject: Undelivered Mail Returned to Sender\n"
+                        "Content-Type: text/plain; charset=utf-8\n\n"
+                        f"<camille@mail.example>: {words}\n".encode()))
+                self.assertEqual(
+                    (result['kind'], result['refusal']), ('bounce', refusal))
 
     def test_damaged(self):
         "Test that no damage stops the reading or leaves what no one stores"

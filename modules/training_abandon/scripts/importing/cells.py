@@ -14,18 +14,21 @@ import stdnum.luhn
 from .table import FORMULA, Rejected, shorten
 
 EMAIL = re.compile(r'[^@\s,;<>()]+@[^@\s,;<>()]+\.[^@\s,;<>().]{2,}')
-# XML can not tell the other ones
+# XML can not tell the other ones, what is private has no sign and what turns
+# the direction shows another text
 CONTROL = re.compile(
-    '[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]')
+    '[^\t\n\r\x20-\x7e\xa0-\ud7ff\uf900-\ufffd\U00010000-\U000effff]'
+    '|[\u202a-\u202e\u2066-\u2069]')
 REPLACEMENT = '\ufffd'
 # UTF-8 that was read as something else
 GARBLED = re.compile(
-    r'[ÃÂÅ][\xa0-\xbf€‚-„†-‰Š‹ŒŽ‘-”•–—˜™š›œžŸƒ…ˆ]|â€|├|┬'
-    r'|√[^\s\d(]')
+    r'[ÃÂÅ][\xa0-\xbf€‚-„†-‰Š‹ŒŽ‘-”•–—˜™š›œžŸƒ…ˆ]|â[€‚]|├|┬'
+    r'|√[^\s\d(]|ï¿½|ÔøΩ')
 MAX_CODE, MAX_LABEL = 200, 1000
 MAX_NUMBER = 10 ** 9
-# Before, it is a date of another kind or a year that has lost digits
-FIRST_YEAR = 1990
+# Before, it is a date of another kind or a year that has lost digits, and
+# after a typing mistake
+FIRST_YEAR, LAST_YEAR = 1990, 2099
 # The cells whose conversions are kept, as they are often the same
 CACHE = 1000
 
@@ -138,10 +141,10 @@ def date(cell):
             result = dt.datetime.strptime(cell, pattern).date()
         except ValueError:
             continue
-        if result.year < FIRST_YEAR:
+        if not FIRST_YEAR <= result.year <= LAST_YEAR:
             raise Rejected(
                 f"{show(cell)} is of the year {result.year}: write a year "
-                f"from {FIRST_YEAR} on, with its four digits.")
+                f"from {FIRST_YEAR} to {LAST_YEAR}, with its four digits.")
         return result
     if re.fullmatch(r'\d{1,2}([/.-])\d{1,2}\1\d{2}', cell):
         raise Rejected(
@@ -177,7 +180,7 @@ def date_time(cell):
 
 
 TIME = re.compile(
-    r'(\d{1,2}) ?(?:[:hH]|heures?) ?(\d{2})?(?::00| ?(?:mn|min))?')
+    r'([0-9]{1,2}) ?(?:[:hH]|heures?) ?([0-9]{2})?(?::00| ?(?:mn|min))?')
 NUMBER = re.compile(
     r"(?P<whole>\d{1,3}(?P<group>[ .,'])\d{3}(?:(?P=group)\d{3})*|\d+)?"
     r"(?:(?P<point>[.,])(?P<decimals>\d*))?")
@@ -236,7 +239,13 @@ def hours(cell):
     if (duration := hours_and_minutes(cell)) is not None:
         return duration
     value = number(re.sub(r'\s*(h|heures?|hours?)$', '', cell, flags=re.I))
-    return dt.timedelta(minutes=int(round(value * 60)))
+    minutes = value * 60
+    if (value.as_tuple().exponent < -4
+            and abs(minutes - round(minutes)) > Decimal('0.01')):
+        raise Rejected(
+            f"{show(cell)} looks like the part of a day that a spreadsheet "
+            "keeps: show the column as [HH]:MM.")
+    return dt.timedelta(minutes=int(round(minutes)))
 
 
 def hours_and_minutes(cell):
@@ -246,7 +255,7 @@ def hours_and_minutes(cell):
 
 
 HOURS = re.compile(
-    r'(\d{1,5}) ?(?:[:hH]|heures?|hours?) ?(\d{2})'
+    r'([0-9]{1,5}) ?(?:[:hH]|heures?|hours?) ?([0-5][0-9])'
     r'(?::00(?:[.,]0+)?| ?(?:mn|min|minutes?))?')
 
 

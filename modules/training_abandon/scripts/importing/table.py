@@ -182,7 +182,7 @@ def shorten(text, length=50):
 
 def clean(cell):
     "The text of a cell without what spreadsheets add to keep it as text"
-    cell = cell.replace('\xa0', ' ').strip()
+    cell = re.sub('[\xa0\u2009\u202f]', ' ', cell).strip()
     if match := EXCEL_TEXT.fullmatch(cell):
         return match[1].strip()
     if cell.startswith("'") and FORMULA.match(cell[1:]):
