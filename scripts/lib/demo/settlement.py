@@ -9,7 +9,6 @@ from .work import CASE, ENROLMENT
 
 # Whose agreements decide by themselves what is due
 KINDS = ['agreement', 'contract']
-SETTLEMENT = 'training.abandon.settlement'
 
 
 class Settlements:
@@ -21,44 +20,57 @@ class Settlements:
     def run(self):
         Case = self.demo.model(CASE, 'comptable')
         Enrolment = self.demo.model(ENROLMENT, 'comptable')
-        Settlement = self.demo.model(SETTLEMENT, 'comptable')
-        cases = Case.find([
+        cases = self.demo.search_read(CASE, [
                 ('decision', '=', 'validated'),
                 ('ground', '=', 'abandonment'),
                 ('enrolment.agreement_kind', 'in', KINDS),
-                ], order=[('id', 'ASC')])
-        enrolments = [Enrolment(c.enrolment.id) for c in cases]
-        for enrolment in sorted(enrolments, key=start_date):
-            self.invoice(enrolment)
-        Enrolment.click(enrolments, 'issue_completion')
+                ], 'enrolment')
+        enrolments = [c['enrolment'] for c in cases]
+        self.invoice(enrolments)
+        Enrolment.click(
+            [Enrolment(e) for e in enrolments], 'issue_completion')
         # The last one is left to do
         settle = Wizard(
-            f'{CASE}.settle', cases[:-1],
+            f'{CASE}.settle', [Case(c['id']) for c in cases[:-1]],
             config=self.demo.configs['comptable'])
         settle.execute('apply')
-        # One credit note is posted, another one is to be posted
-        for settlement, state in zip(
-                Settlement.find([], limit=2), ['posted', 'draft']):
-            settlement.click('invoice')
-            if state == 'posted':
-                for document in settlement.invoices:
-                    document.click('post')
+        self.credit()
 
-    def invoice(self, enrolment):
+    def invoice(self, enrolments):
         "Invoice the whole price when the training starts"
-        Invoice = self.demo.model('account.invoice', 'comptable')
+        Enrolment = self.demo.model(ENROLMENT, 'comptable')
+        Party = self.demo.model('party.party', 'comptable')
         Product = self.demo.model('product.product', 'comptable')
-        funder, = [f.funder for f in enrolment.fundings] or [None]
-        invoice = Invoice(
-            type='out', party=funder or enrolment.trainee.party,
-            invoice_date=start_date(enrolment))
-        line = invoice.lines.new(origin=enrolment)
-        line.product, = Product.find([('name', '=', TRAINING)])
-        line.description = enrolment.rec_name
-        line.quantity = 1
-        line.unit_price = enrolment.price
-        invoice.click('post')
+        product, = Product.find([('name', '=', TRAINING)])
+        for values in sorted(
+                self.demo.search_read(
+                    ENROLMENT, [('id', 'in', enrolments)], 'rec_name',
+                    'price', 'session.start_date', 'trainee.party',
+                    'fundings.funder'),
+                key=start_date):
+            funders = [f['funder'] for f in values['fundings.']]
+            payer, = map(Party, funders or [values['trainee.']['party']])
+            if not payer.addresses:
+                payer.addresses.new(postal_code='06000', city="Nice")
+                payer.save()
+            invoice = self.demo.model('account.invoice', 'comptable')(
+                type='out', party=payer, invoice_date=start_date(values))
+            line = invoice.lines.new(origin=Enrolment(values['id']))
+            line.product = product
+            line.description = values['rec_name']
+            line.quantity = 1
+            line.unit_price = values['price']
+            invoice.click('post')
+
+    def credit(self):
+        "Post the credit note of one settlement and prepare another one"
+        Settlement = self.demo.model(
+            'training.abandon.settlement', 'comptable')
+        posted, draft = Settlement.find([], order=[('id', 'ASC')], limit=2)
+        Settlement.click([posted, draft], 'invoice')
+        for invoice in posted.invoices:
+            invoice.click('post')
 
 
-def start_date(enrolment):
-    return enrolment.session.start_date
+def start_date(values):
+    return values['session.']['start_date']
