@@ -14,6 +14,8 @@ from pypdf.generic import ArrayObject, DictionaryObject, NameObject
 
 from trytond.i18n import gettext
 from trytond.modules.company import CompanyReport
+from trytond.pool import Pool
+from trytond.transaction import Transaction
 
 from . import tools
 from .exceptions import ReportError
@@ -34,6 +36,15 @@ _NAMESPACES = {
         ('fo', 'xsl-fo-compatible'), ('office', 'office'),
         ('style', 'style'), ('text', 'text')]}
 _NAMESPACES['xlink'] = 'http://www.w3.org/1999/xlink'
+
+
+def in_language_of(company):
+    "Have what is read and printed in the language of the company"
+    pool = Pool()
+    Configuration = pool.get('ir.configuration')
+    lang = company.party.lang
+    return Transaction().set_context(
+        language=lang.code if lang else Configuration.get_language())
 
 
 class PDFReport(CompanyReport):

@@ -189,16 +189,18 @@ def call(id_):
 def certify(id_):
     from trytond.modules.training_abandon import tools
     from trytond.pool import Pool
+    from trytond.transaction import without_check_access
 
     pool = Pool()
     Certificate = pool.get('training.abandon.certificate')
-    Certificate.create([{
-                'case': id_,
-                'kind': 'statement',
-                'document': b'%PDF',
-                'sha256': hashlib.sha256(b'%PDF').hexdigest(),
-                'issued_at': tools.now(),
-                }])
+    with without_check_access():
+        Certificate.create([{
+                    'case': id_,
+                    'kind': 'statement',
+                    'document': b'%PDF',
+                    'sha256': hashlib.sha256(b'%PDF').hexdigest(),
+                    'issued_at': tools.now(),
+                    }])
 
 
 def sign(id_):
@@ -206,22 +208,24 @@ def sign(id_):
 
     pool = Pool()
     Certificate = pool.get('training.abandon.certificate')
-    certificates = Certificate.search([('case', '=', id_)])
-    Certificate.keep(certificates)
+    certificate, = Certificate.search([('case', '=', id_)])
+    Certificate.keep([certificate])
     hold()
-    Certificate.sign(certificates)
+    Certificate.sign([certificate])
 
 
 def cancel(id_):
     from trytond.pool import Pool
+    from trytond.transaction import without_check_access
 
     pool = Pool()
     Case = pool.get('training.abandon.case')
     Certificate = pool.get('training.abandon.certificate')
     Case.lock_cases(Case.browse([id_]))
     hold()
-    Certificate.write(
-        Certificate.search([('case', '=', id_)]), {'state': 'void'})
+    with without_check_access():
+        Certificate.write(
+            Certificate.search([('case', '=', id_)]), {'state': 'void'})
 
 
 def verify(database):

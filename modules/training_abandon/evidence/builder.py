@@ -10,6 +10,7 @@ from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
 from .. import tools
+from ..journal.verification import case_faults, describe
 from ..mail.message import read_message
 from ..procedure.letter import Frame
 from .archive import Archive, safe_name, safe_suffix
@@ -161,6 +162,7 @@ class Builder:
         links = self._add_chronologies(cases, folders)
         for source in self._sources(cases, known, documents):
             self._add_files(folders, files, *source)
+        self._check_journal(cases)
         for case in cases:
             content = Content(case, self.words, files[case], self.sensitive)
             procedure = self._procedures[case.procedure.id]
@@ -185,6 +187,17 @@ class Builder:
                     case.opening_date,
                     self.words.selection(case, 'state'),
                     self.words.selection(case, 'conformity')))
+
+    def _check_journal(self, cases):
+        "Tell of which cases the records are not those that the journal tells"
+        self._beat()
+        by_id = {c.id: c for c in cases}
+        for fault in case_faults(list(by_id)):
+            case = by_id[fault.case]
+            # The files that are missing, or altered, are named
+            if fault.reason != 'file' or case not in self._problems:
+                self._tell(case, message(
+                        'journal', case=case.rec_name, fault=describe(fault)))
 
     def _get_folder(self, case):
         "Return the folder of the case, which no other case has"

@@ -260,7 +260,9 @@ class Content:
         return self.section(
             'documents', message('documents'), 'ir.attachment',
             ['name', 'description', 'data'],
-            [[d.name, d.description, self.link(d, 'data')]
+            [[
+                    d.name, d.description,
+                    d.link if d.type == 'link' else self.link(d, 'data')]
                 for d in documents])
 
 

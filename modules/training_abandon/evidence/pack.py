@@ -22,6 +22,7 @@ from trytond.tools import grouped_slice, slugify
 from trytond.transaction import Transaction
 
 from .. import tools
+from ..pdf_report import in_language_of
 from .builder import Builder
 
 logger = logging.getLogger(__name__)
@@ -432,12 +433,10 @@ class Pack(ModelSQL, ModelView):
         transaction.commit()
 
     def _make(self, claim):
-        pool = Pool()
-        Report = pool.get('training.completion_certificate', type='report')
         company = self.company
         with Transaction().set_user(self.requested_by.id), \
                 Transaction().set_context(company=company.id), \
-                Report.in_language_of(company):
+                in_language_of(company):
             if self.sensitive and not tools.is_member(
                     'group_sensitive_reason'):
                 raise AccessError(gettext(

@@ -6,6 +6,7 @@ from itertools import chain
 
 from sql.aggregate import Min
 
+from trytond.i18n import gettext
 from trytond.pool import Pool
 from trytond.transaction import Transaction
 
@@ -31,13 +32,44 @@ def verify(companies):
         verification.check_days(
             company.id, company.journal_days or 0, company.journal_day_hash)
     _add_late(verification, companies)
+    _add_records(verification, case_ids)
+    return verification
+
+
+def case_faults(case_ids):
+    "Return the first fault of each of the cases whose journal is broken"
+    pool = Pool()
+    Entry = pool.get('training.journal.entry')
+    verification = Verification()
+    verification.read(Entry.rows(case_ids))
+    _add_records(verification, case_ids)
+    return verification.faults
+
+
+def describe(fault):
+    "Return the words for the fault, after those for its case"
+    pool = Pool()
+    Lang = pool.get('ir.lang')
+    words = []
+    if fault.number is not None:
+        words.append(gettext(
+                'training_abandon.msg_journal_entry' if fault.case
+                else 'training_abandon.msg_journal_day',
+                number=fault.number))
+    if fault.day:
+        words.append(Lang.get().strftime(dt.date.fromisoformat(fault.day)))
+    words.append(gettext(
+            f'training_abandon.msg_journal_fault_{fault.reason}'))
+    return ' – '.join(words)
+
+
+def _add_records(verification, case_ids):
     broken = {f.case for f in verification.faults}
     for fault in record_faults(case_ids):
         # The first one of each case is named
         if fault.case not in broken:
             broken.add(fault.case)
             verification.faults.append(fault)
-    return verification
 
 
 def _add_late(verification, companies):

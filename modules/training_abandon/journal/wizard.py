@@ -9,7 +9,7 @@ from trytond.pyson import Eval
 from trytond.wizard import Button, StateView, Wizard
 
 from .. import tools
-from .verification import verify
+from .verification import describe, verify
 
 
 class Verify(Wizard):
@@ -56,23 +56,11 @@ class Verify(Wizard):
     def _describe(cls, fault):
         pool = Pool()
         Case = pool.get('training.abandon.case')
-        Lang = pool.get('ir.lang')
-        words = []
+        words = [describe(fault)]
         if fault.case is not None:
             cases = Case.search([('id', '=', fault.case)])
-            words.append(
-                cases[0].rec_name if cases else gettext(
+            words.insert(0, cases[0].rec_name if cases else gettext(
                     'training_abandon.msg_journal_case', case=fault.case))
-        if fault.number is not None:
-            words.append(gettext(
-                    'training_abandon.msg_journal_entry' if fault.case
-                    else 'training_abandon.msg_journal_day',
-                    number=fault.number))
-        if fault.day:
-            words.append(
-                Lang.get().strftime(dt.date.fromisoformat(fault.day)))
-        words.append(gettext(
-                f'training_abandon.msg_journal_fault_{fault.reason}'))
         return ' – '.join(words)
 
 

@@ -13,7 +13,7 @@ from collections import namedtuple
 from contextlib import ExitStack, contextmanager
 from html.parser import HTMLParser
 from pathlib import Path
-from unittest.mock import patch
+from unittest.mock import Mock, patch
 
 from pypdf import PdfReader
 
@@ -104,6 +104,8 @@ class PackTestCase(DatabaseTestCase):
                         'received_at': tools.now(),
                         'message_id': f'<{case.id}@example.com>',
                         'message': f'Subject: {PRIVATE}'.encode(),
+                        'message_digest': read_message(
+                            f'Subject: {PRIVATE}'.encode()).digest,
                         'kind': 'answer',
                         'text': PRIVATE,
                         }])
@@ -308,10 +310,12 @@ class ContentTestCase(PackTestCase):
                 create_enrolments(each)
             # In this order
             titles = {s.id: s.number for s in reversed(sessions)}
-            with patch.object(Sheet, 'convert', wraps=Sheet.convert) as called:
-                sheets = Sheet.execute_many(titles, {'beat': called.beat})
-            self.assertEqual(called.call_count, 1)
-            called.beat.assert_called()
+            beat = Mock()
+            with patch.object(
+                    Sheet, 'convert', wraps=Sheet.convert) as convert:
+                sheets = Sheet.execute_many(titles, {'beat': beat})
+            convert.assert_called_once()
+            beat.assert_called_once()
             for each, pages in zip(sessions, [1, 4, 1]):
                 reader = PdfReader(io.BytesIO(sheets[each.id]))
                 self.assertEqual(len(reader.pages), pages)
@@ -402,20 +406,19 @@ class ContentTestCase(PackTestCase):
 
     @with_transaction()
     def test_altered_message(self):
-        "Test that a mail or a reply that is not the one stored is named"
+        "Test that a mail, a reply or a call that was altered is named"
         pool = Pool()
+        FollowUp = pool.get('training.follow_up')
         Mail = pool.get('training.mail')
         Reply = pool.get('training.mail.reply')
         database = Transaction().database.name
         with set_up() as (company, session, prescriber), \
                 self.without_conversion():
-            case, other = self.cases(session, prescriber, 2)
-            self.assertIsNone(self.request(
-                    [case, other], sensitive=True).problems)
+            cases = self.cases(session, prescriber, 3)
+            case, other, called = cases
+            self.assertIsNone(self.request(cases, sensitive=True).problems)
             mail = case.mails[0]
             reply, = Reply.search([('case', '=', other.id)])
-            Reply.write([reply], {
-                    'message_digest': read_message(reply.message).digest})
             for Model, record in [(Mail, mail), (Reply, reply)]:
                 table = Model.__table__()
                 cursor = Transaction().connection.cursor()
@@ -423,10 +426,17 @@ class ContentTestCase(PackTestCase):
                         [table.message_file_id],
                         [filestore.set(b'Subject: Other', database)],
                         where=table.id == record.id))
+            call = FollowUp.__table__()
+            cursor.execute(*call.update(
+                    [call.outcome], ['no_answer'],
+                    where=call.case == called.id))
             tools.forget_read()
-            pack = self.request([case, other], sensitive=True)
+            pack = self.request(cases, sensitive=True)
             problems = pack.problems.splitlines()
-            self.assertEqual(len(problems), 2, problems)
+            self.assertEqual(len(problems), 3, problems)
+            self.assertTrue(any(
+                    called.rec_name in p and "sans Tryton" in p
+                    for p in problems))
             for record in [mail, reply]:
                 self.assertTrue(any(
                         f"{record.__names__()['model']} {record.id} " in p
@@ -542,7 +552,7 @@ class SensitiveTestCase(PackTestCase):
                             "données sensibles ne sont pas dans ce dossier",
                             Text((folder / name).read_text()).text)
                 readme = (folder / 'lisez-moi.txt').read_text()
-                self.assertIn("joints aux sessions et aux créneaux", readme)
+                self.assertIn("aux sessions et aux créneaux", readme)
 
     @with_transaction()
     def test_in(self):
