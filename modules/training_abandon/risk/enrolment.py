@@ -16,7 +16,7 @@ from ..attendance.stored_facts import MOST
 LEVELS = ['none', 'watch', 'alert']
 # The enrolments that are looked at, and kept, at once: a query names them
 # some ten times
-SLICE = 1000
+SLICE = 2500
 
 
 class Enrolment(metaclass=PoolMeta):

@@ -8,13 +8,14 @@ from pypdf import PdfReader
 
 from trytond.model.exceptions import (
     DomainValidationError, RequiredValidationError)
-from trytond.modules.training_abandon.exceptions import TrainingValidationError
+from trytond.modules.training_abandon.exceptions import (
+    LetterError, RecipientError, TrainingValidationError)
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
 
 from .common import (
     DATE, DAY, DatabaseTestCase, add_contact, count_statements,
-    create_enrolments, create_party, run_wizard, set_up, today)
+    create_enrolments, create_party, open_wizard, run_wizard, set_up, today)
 
 
 class ApprenticeshipTestCase(DatabaseTestCase):
@@ -170,6 +171,84 @@ class ApprenticeshipTestCase(DatabaseTestCase):
                             for e in Enrolment.browse(enrolments)))
                 numbers.append(len(statements))
             self.assertEqual(*numbers)
+
+    @with_transaction()
+    def test_letters(self):
+        "Test the letters of the procedure about a visit and a mediation"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        FollowUp = pool.get('training.follow_up')
+        Letter = pool.get('training.abandon.procedure.letter')
+        Report = pool.get(
+            'training.follow_up.mediation_letter', type='report')
+        write = 'training.follow_up.write'
+        with set_up() as (company, session, _):
+            apprentice, = self.apprentices(session)
+            employer = create_party("Employer", 'employer@example.com')
+            Enrolment.write([apprentice], {'employer': employer.id})
+            guardian = create_party("Guardian", 'guardian@example.com')
+            add_contact(apprentice, guardian)
+            visit = self.follow_up(
+                apprentice, party=employer.id,
+                planned_at=dt.datetime.combine(DATE + DAY, dt.time(9)))
+            _, start = open_wizard(write, [visit])
+            self.assertEqual(
+                [(m['party'], m['send']) for m in start['mails']], [
+                    (employer.id, True),
+                    (apprentice.trainee.party.id, True),
+                    (guardian.id, True)])
+            told = start['mails'][0]
+            for word in ["09:00", "Tuesday", "Trainee 0"]:
+                self.assertIn(word, told['text'])
+            for values in [
+                    {'text': " "}, {'subject': None}, {'to': None},
+                    {'text': "On ${date}"}, {'send': False},
+                    {'party': company.party.id}]:
+                with self.subTest(values=values), \
+                        self.assertRaises((LetterError, RecipientError)):
+                    run_wizard(write, [visit], mails=[{**told, **values}])
+            run_wizard(
+                write, [visit], mails=[{**told, 'text': "Our own words"}])
+            mail, = FollowUp(visit.id).mails
+            self.assertEqual(
+                (mail.kind, mail.party, mail.body, mail.enrolment,
+                    mail.letter.procedure),
+                ('visit', employer, "Our own words\n", apprentice,
+                    apprentice.procedure))
+            self.assertIn(
+                apprentice.procedure.revision, mail.message.decode('utf-8'))
+            _, start = open_wizard(write, [visit])
+            self.assertEqual(
+                [m['send'] for m in start['mails']], [False, True, True])
+            call = self.follow_up(apprentice, 'call')
+            asked = self.follow_up(apprentice, 'mediation')
+            for follow_up in [call, asked]:
+                with self.assertRaises(LetterError):
+                    open_wizard(write, [follow_up])
+
+            mediator = create_party("Chamber", 'chamber@example.com')
+            asked = self.follow_up(
+                apprentice, 'mediation', party=mediator.id, referred_on=DATE)
+            run_wizard(write, [asked])
+            self.assertEqual(
+                {m.party for m in FollowUp(asked.id).mails},
+                {mediator, guardian, apprentice.trainee.party})
+            subject, text = FollowUp(asked.id).letter_to_party()
+            letter, = Letter.search([
+                    ('procedure', '=', apprentice.procedure.id),
+                    ('step_kind', '=', 'mediation'),
+                    ('audience', '=', 'stakeholder')])
+            Letter.write([letter], {'text': "Another letter of ${contact}"})
+            # What was written stays
+            self.assertEqual(
+                FollowUp(asked.id).letter_to_party(), (subject, text))
+            other = self.follow_up(
+                apprentice, 'mediation', party=mediator.id, referred_on=DATE)
+            self.assertEqual(
+                other.letter_to_party()[1], "Another letter of Chamber\n")
+            Letter.write([letter], {'variant': 'reminder'})
+            with self.assertRaises(LetterError):
+                Report.execute([other.id], {})
 
     @with_transaction()
     def test_mediation(self):
