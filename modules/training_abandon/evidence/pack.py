@@ -400,12 +400,11 @@ class Pack(ModelSQL, ModelView):
         transaction.commit()
 
     def _make(self, claim):
-        pool = Pool()
-        Report = pool.get('training.completion_certificate', type='report')
         company = self.company
         with Transaction().set_user(self.requested_by.id), \
-                Transaction().set_context(company=company.id), \
-                Report.in_language_of(company):
+                Transaction().set_context(
+                    company=company.id,
+                    language=tools.language_of(company.party)):
             if self.sensitive and not tools.is_member(
                     'group_sensitive_reason'):
                 raise AccessError(gettext(

@@ -197,7 +197,8 @@ class CompletionCertificate(ModelSQL, ModelView):
         Enrolment = pool.get('training.enrolment')
         Report = pool.get('training.completion_certificate', type='report')
         result = {}
-        with Report.in_language_of(company):
+        with Transaction().set_context(
+                language=tools.language_of(company.party)):
             for enrolment in tools.browse_sets(Enrolment, enrolments):
                 values = cls._content(enrolment, days[enrolment.id])
                 words = Report.get_words(enrolment, values)
@@ -261,7 +262,8 @@ class CompletionCertificateReport(MergedReport):
         values are the number, the dates, the hours and the days by
         enrolment."""
         company = next(iter(values)).company
-        with cls.in_language_of(company):
+        with Transaction().set_context(
+                language=tools.language_of(company.party)):
             title = gettext(
                 'training_abandon.msg_completion_certificate_title')
             documents = cls.execute_many(
@@ -273,15 +275,6 @@ class CompletionCertificateReport(MergedReport):
                     'training_abandon.msg_completion_certificate_convert',
                     enrolments=tools.names(refused)))
         return {e: documents[e.id] for e in values}
-
-    @classmethod
-    def in_language_of(cls, company):
-        "Have what is read and printed in the language of the company"
-        pool = Pool()
-        Configuration = pool.get('ir.configuration')
-        lang = company.party.lang
-        return Transaction().set_context(
-            language=lang.code if lang else Configuration.get_language())
 
     @classmethod
     def get_context(cls, records, header, data):
