@@ -2,6 +2,7 @@
 # this repository contains the full copyright notices and license terms.
 import logging
 import re
+from collections import namedtuple
 from io import BytesIO
 from itertools import pairwise
 from zipfile import ZipFile
@@ -14,13 +15,15 @@ from pypdf.generic import ArrayObject, DictionaryObject, NameObject
 
 from trytond.i18n import gettext
 from trytond.modules.company import CompanyReport
-from trytond.pool import Pool
 from trytond.transaction import Transaction
 
 from . import tools
 from .exceptions import ReportError
 
 logger = logging.getLogger(__name__)
+
+# A table, and the picture before it, of the reports of several
+Section = namedtuple('Section', 'title note image headings rows')
 
 LOGO_SIZE = (600, 200)
 
@@ -40,11 +43,8 @@ _NAMESPACES['xlink'] = 'http://www.w3.org/1999/xlink'
 
 def in_language_of(company):
     "Have what is read and printed in the language of the company"
-    pool = Pool()
-    Configuration = pool.get('ir.configuration')
-    lang = company.party.lang
     return Transaction().set_context(
-        language=lang.code if lang else Configuration.get_language())
+        language=tools.language_of(company.party))
 
 
 class PDFReport(CompanyReport):

@@ -93,6 +93,17 @@ def local_date(at, company):
     return local_datetime(at, company).date()
 
 
+def language_of(*parties):
+    """Return the code of the language of the first of the parties that has
+    one, else that of the database"""
+    pool = Pool()
+    Configuration = pool.get('ir.configuration')
+    for party in parties:
+        if party.lang:
+            return party.lang.code
+    return Configuration.get_language()
+
+
 def unaccented(text):
     "Return the text without the accents of its letters"
     return ''.join(

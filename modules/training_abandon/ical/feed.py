@@ -176,7 +176,8 @@ class Feed(ModelSQL, ModelView):
     def render(self):
         "Return the iCalendar object in the language of who subscribes"
         with Transaction().set_context(
-                language=self._language(), company=self.company.id):
+                language=tools.language_of(*self._readers()),
+                company=self.company.id):
             feed = self.__class__(self.id)
             return render(
                 f'{feed.resource.rec_name} - {feed.company.rec_name}',
@@ -185,13 +186,12 @@ class Feed(ModelSQL, ModelView):
     def add_events(self, calendar):
         "Hook to add to the calendar what is no slot"
 
-    def _language(self):
+    def _readers(self):
+        "Return the parties in whose language it is, the first one before"
         parties = [self.company.party]
         if self.kind != 'session':
             parties.insert(0, getattr(self.resource, 'party', self.resource))
-        for party in parties:
-            if party.lang:
-                return party.lang.code
+        return parties
 
     def first_date(self):
         "Return the day before which the calendar tells nothing"

@@ -35,6 +35,7 @@ KINDS = [
     ('session_document', "Document of the Session"),
     ('withdrawal', "Decision Withdrawn"),
     ('settlement', "Settlement"),
+    ('declaration', "Declaration"),
     ('closing', "Closing"),
     ('erased', "Personal Data Erased"),
     ]
@@ -153,6 +154,7 @@ class Entry(ModelSQL, ModelView):
             'training.abandon.proposal',
             'training.abandon.proposal.response',
             'training.abandon.settlement',
+            'training.declaration',
             'training.follow_up',
             'training.justification',
             'training.mail',

@@ -105,7 +105,8 @@ class Enrolment(metaclass=PoolMeta):
         "Annual Funding Level", currency='currency', digits='currency',
         domain=_not_negative('npec_annual'), states=_contract,
         help="The level of funding of the contract for a year (NPEC), as "
-        "the skills operator has agreed to it.")
+        "the skills operator has agreed to it, less what it takes off for a "
+        "training at a distance.")
     diploma_level = fields.Selection(
         DIPLOMA_LEVELS, "Diploma Level", sort=False, states=_contract,
         help="The level of the diploma in the national framework: the "

@@ -2,7 +2,9 @@
 # this repository contains the full copyright notices and license terms.
 "The rules of law and of the funders by which the settlements are made"
 from trytond.model import ModelSQL, ModelView, Workflow, fields
+from trytond.pool import Pool
 from trytond.pyson import Eval
+from trytond.transaction import Transaction
 
 from .dated_rule import DatedRuleMixin
 
@@ -17,21 +19,18 @@ RULES = [
     ('apprenticeship_days', "Apprenticeship by Day"),
     ('apprenticeship_employer', "Participation of the Employer"),
     ('apprenticeship_kept', "Payments Kept after a Break"),
-    ('apprenticeship_distance', "Apprenticeship at a Distance"),
     ('apprenticeship_months', "Apprenticeship by Month Begun"),
     ('funder_ceiling', "Ceilings and Amounts of the Funders"),
     ]
 # The values that each rule has
 PARAMETERS = {
     'days': ['withdrawal', 'distance_withdrawal', 'apprenticeship_employer'],
-    'rate': [
-        'withdrawal', 'cpf_before_start', 'apprenticeship_employer',
-        'apprenticeship_distance'],
+    'rate': ['withdrawal', 'cpf_before_start', 'apprenticeship_employer'],
     'low_rate': ['cpf_pay'],
     'high_rate': ['cpf_pay'],
     'day_basis': ['apprenticeship_days'],
     'level': ['apprenticeship_employer'],
-    'amount': ['apprenticeship_employer', 'apprenticeship_distance'],
+    'amount': ['apprenticeship_employer'],
     'other_amount': ['apprenticeship_employer'],
     }
 
@@ -84,7 +83,7 @@ class Rule(DatedRuleMixin, Workflow, ModelSQL, ModelView):
         help="The lowest level of the diplomas to which it applies.")
     amount = _parameter(
         fields.Numeric, 'amount', ('amount', '>=', 0), string="Amount",
-        digits=(16, 2), help="What is paid, or the least that is.")
+        digits=(16, 2), help="What is paid.")
     other_amount = _parameter(
         fields.Numeric, 'other_amount', ('other_amount', '>=', 0),
         string="After a Break", digits=(16, 2),
@@ -100,6 +99,25 @@ class Rule(DatedRuleMixin, Workflow, ModelSQL, ModelView):
             ('start_date', 'DESC NULLS LAST'),
             ('id', None),
             ]
+
+    @classmethod
+    def __register__(cls, module):
+        super().__register__(module)
+        cls._delete_distance()
+
+    @classmethod
+    def _delete_distance(cls):
+        """Delete the copies of a rule that has decided of nothing: the funding
+        level is entered as it is agreed to at a distance"""
+        pool = Pool()
+        ModelData = pool.get('ir.model.data')
+        cursor = Transaction().connection.cursor()
+        table, data = cls.__table__(), ModelData.__table__()
+        # The update deletes the one that was shipped
+        cursor.execute(*table.delete(
+                where=(table.code == 'apprenticeship_distance')
+                & ~table.id.in_(data.select(
+                        data.db_id, where=data.model == cls.__name__))))
 
     @classmethod
     def _overlap_fields(cls):

@@ -38,7 +38,6 @@ class RuleTestCase(DatabaseTestCase):
                 'apprenticeship_days': 'to_confirm',
                 'apprenticeship_employer': 'active',
                 'apprenticeship_kept': 'to_confirm',
-                'apprenticeship_distance': 'to_confirm',
                 'apprenticeship_months': 'inactive',
                 'funder_ceiling': 'to_confirm',
                 })
