@@ -2,7 +2,7 @@
 # this repository contains the full copyright notices and license terms.
 from trytond.pool import PoolMeta
 
-from .auditor import REACH
+from .auditor import REACH, samples
 
 
 class User(metaclass=PoolMeta):
@@ -10,7 +10,11 @@ class User(metaclass=PoolMeta):
 
     @classmethod
     def _home_actions(cls):
-        return super()._home_actions() + [('group_auditor', 'act_sample_form')]
+        homes = super()._home_actions()
+        # Auditors read nothing without a sample
+        if samples():
+            homes.append(('group_auditor', 'act_sample_form'))
+        return homes
 
     @classmethod
     def _get_reaches(cls):

@@ -60,7 +60,6 @@ class UserTestCase(DatabaseTestCase):
             for groups, name in [
                     (['accounting'], 'act_task_settle'),
                     (['trainer'], 'act_sheet_form'),
-                    (['auditor'], 'act_sample_form'),
                     (['accounting', 'training'], 'act_home'),
                     ]:
                 with self.subTest(groups=groups):

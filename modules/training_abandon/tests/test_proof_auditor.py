@@ -66,6 +66,22 @@ class AuditorTestCase(DrawMixin, DatabaseTestCase):
             if name.startswith('training.') and issubclass(Model, ModelSQL)}
 
     @with_transaction()
+    def test_home(self):
+        "Test that the samples open at login, as long as there are some"
+        pool = Pool()
+        Action = pool.get('ir.action')
+        Data = pool.get('ir.model.data')
+        User = pool.get('res.user')
+        with set_up() as (company, session, prescriber):
+            user, *_ = self.build(company, session, prescriber)
+            home = Action.get_action_id(
+                Data.get_id('training_abandon', 'act_sample_form'))
+            for day, expected in [(UNTIL, [home]), (UNTIL + DAY, [])]:
+                with today(day), as_user(user):
+                    self.assertEqual(
+                        User.get_preferences()['actions'], expected)
+
+    @with_transaction()
     def test_models(self):
         "Test each model and operation, until the date and after it"
         pool = Pool()
