@@ -29,6 +29,11 @@ from trytond.transaction import Transaction
 DATE = dt.date(2026, 3, 2)
 DAY = dt.timedelta(days=1)
 
+# The module and those of the accounts and of the projects that it extends
+EXTENDED = [
+    'training_abandon', 'account_invoice', 'account_fr', 'account_deposit',
+    'account_dunning', 'analytic_invoice', 'project', 'project_plan']
+
 _savepoints = count()
 
 # Once in that time, trytond looks at the caches of the other processes when a
@@ -93,7 +98,8 @@ class DatabaseTestCase(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        database = (cls.modules, cls.language)
+        database = (
+            cls._create_database.__func__, cls.modules, cls.language)
         if not db_exist() or DatabaseTestCase._database != database:
             cls._create_database()
             DatabaseTestCase._database = database
