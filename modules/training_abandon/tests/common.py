@@ -3,6 +3,7 @@
 "What the unit tests share: records through the pool and SQL counting"
 import atexit
 import datetime as dt
+import gc
 import os
 import socket
 import unittest
@@ -44,6 +45,9 @@ config.set('cache', 'clean_timeout', str(10 ** 9))
 
 # The set-up of the models searches the entry points again and again
 misc.import_module = lru_cache(None)(misc.import_module)
+
+# The collector walks through the models, which stay, again and again
+gc.set_threshold(100_000, 50, 100)
 
 # The names, the texts, the views and the access to the models: what a test
 # changes there is rolled back with it, as is the cache it then has
