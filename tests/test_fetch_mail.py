@@ -334,6 +334,7 @@ class EndpointTestCase(RouteTestCase):
     "Test the messages posted to the served inbox"
     module = 'training_abandon'
     extras = ['inbound_email']
+    language = 'fr'
     identifier = '1234'
 
     @classmethod

@@ -3,6 +3,7 @@
 "What the unit tests share: records through the pool and SQL counting"
 import atexit
 import datetime as dt
+import gc
 import os
 import socket
 import unittest
@@ -29,6 +30,11 @@ from trytond.transaction import Transaction
 DATE = dt.date(2026, 3, 2)
 DAY = dt.timedelta(days=1)
 
+# The module and those of the accounts and of the projects that it extends
+EXTENDED = [
+    'training_abandon', 'account_invoice', 'account_fr', 'account_deposit',
+    'account_dunning', 'analytic_invoice', 'project', 'project_plan']
+
 _savepoints = count()
 
 # Once in that time, trytond looks at the caches of the other processes when a
@@ -39,6 +45,9 @@ config.set('cache', 'clean_timeout', str(10 ** 9))
 
 # The set-up of the models searches the entry points again and again
 misc.import_module = lru_cache(None)(misc.import_module)
+
+# The collector walks through the models, which stay, again and again
+gc.set_threshold(100_000, 50, 100)
 
 # The names, the texts, the views and the access to the models: what a test
 # changes there is rolled back with it, as is the cache it then has
@@ -93,7 +102,8 @@ class DatabaseTestCase(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        database = (cls.modules, cls.language)
+        database = (
+            cls._create_database.__func__, cls.modules, cls.language)
         if not db_exist() or DatabaseTestCase._database != database:
             cls._create_database()
             DatabaseTestCase._database = database

@@ -19,8 +19,8 @@ from trytond.tests.test_tryton import DB_NAME, with_transaction
 from trytond.transaction import Transaction, TransactionError
 
 from .common import (
-    DatabaseTestCase, as_user, create_party, create_user, decide, run_wizard,
-    savepoint, set_up, today)
+    EXTENDED, DatabaseTestCase, as_user, create_party, create_user, decide,
+    run_wizard, savepoint, set_up, today)
 from .test_settlement_calculation import date, load_examples
 from .test_settlement_settlement import Example, activate_rules, get_example
 
@@ -153,9 +153,7 @@ class Accounts:
 
 class AccountTestCase(DatabaseTestCase):
     "Base of the tests with the French chart of accounts"
-    modules = [
-        'training_abandon', 'account_invoice', 'account_fr',
-        'account_deposit', 'account_dunning', 'analytic_invoice']
+    modules = EXTENDED
 
     @classmethod
     def _create_database(cls):

@@ -15,7 +15,7 @@ from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
 from .common import (
-    DATE, DAY, DatabaseTestCase, apply_wizard, count_statements,
+    DATE, DAY, EXTENDED, DatabaseTestCase, apply_wizard, count_statements,
     create_enrolments, create_party, create_session, open_wizard, run_wizard,
     set_up)
 
@@ -490,7 +490,7 @@ class SlotTestCase(DatabaseTestCase):
 
 class ProjectTestCase(DatabaseTestCase):
     "Test the sessions that a project plans"
-    modules = ['training_abandon', 'project', 'project_plan']
+    modules = EXTENDED
 
     @with_transaction()
     def test_origin(self):
