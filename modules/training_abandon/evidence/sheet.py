@@ -40,7 +40,7 @@ class Sheet(MergedReport, SignInSheet):
         page.rows = []
         page.names = [{
                 'session_number': session.number,
-                'course_name': session.course.name,
+                'course_name': session.course.rec_name,
                 'location_name': None,
                 }]
         return page
