@@ -438,9 +438,9 @@ class Builder:
         self._add_page('index.html', Page(
                 title=self._get_title(),
                 links=[
+                    Cell(message('readme_name'), self._readme),
                     *self._procedures.values(),
-                    *(Cell(name, name) for name in journal),
-                    Cell(message('readme_name'), self._readme)],
+                    *(Cell(name, name) for name in journal)],
                 notes=[self._get_reserve()],
                 problems=self.problems,
                 facts=[

@@ -225,17 +225,17 @@ class Content:
             'certificates', words.label(CASE, 'certificates'),
             'training.abandon.certificate',
             ['kind', 'issued_at', 'state', 'signed_at', 'signed_by',
-                'evidence', 'mails', 'sha256', 'document', 'signed_document'],
+                'evidence', 'mails', 'document', 'signed_document', 'sha256'],
             [[
                     words.selection(c, 'kind'), c.issued_at,
                     words.selection(c, 'state'), c.signed_at,
                     c.signed_by and c.signed_by.rec_name,
                     c.evidence,
                     '\n'.join(
-                        ' – '.join([words.text(m.sent_at), m.to])
+                        ' – '.join(filter(None, [words.text(m.sent_at), m.to]))
                         for m in c.mails),
-                    c.sha256, self.link(c, 'document'),
-                    self.link(c, 'signed_document')]
+                    self.link(c, 'document'),
+                    self.link(c, 'signed_document'), c.sha256]
                 for c in self.case.certificates])
 
     def _completions(self, completions):
@@ -245,11 +245,11 @@ class Content:
             words.label('training.enrolment', 'completion_certificates'),
             'training.completion_certificate',
             ['number', 'start_date', 'end_date', 'done', 'issued_at',
-                'voided_at', 'sha256', 'document'],
+                'voided_at', 'document', 'sha256'],
             [[
                     c.number, c.start_date, c.end_date, hours_name(c.done),
-                    c.issued_at, c.voided_at, c.sha256,
-                    self.link(c, 'document')]
+                    c.issued_at, c.voided_at, self.link(c, 'document'),
+                    c.sha256]
                 for c in completions])
 
     def _documents(self, documents):
@@ -269,8 +269,9 @@ class Content:
 def step_rule(words, step):
     "Return the words for when the step of a procedure is due"
     return message(
-        'rule', delay=step.delay, unit=words.selection(step, 'delay_unit'),
-        origin=words.selection(step, 'counted_from'))
+        'rule', delay=step.delay,
+        unit=words.selection(step, 'delay_unit').lower(),
+        origin=words.selection(step, 'counted_from').lower())
 
 
 def procedure_sections(procedure, words):

@@ -37,7 +37,12 @@ class Sheet(MergedReport, SignInSheet):
     @classmethod
     def _empty(cls, session):
         page = Page(session, [])
-        page.rows, page.names = [], []
+        page.rows = []
+        page.names = [{
+                'session_number': session.number,
+                'course_name': session.course.rec_name,
+                'location_name': None,
+                }]
         return page
 
     @classmethod

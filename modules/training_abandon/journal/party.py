@@ -16,6 +16,8 @@ class Erase(metaclass=PoolMeta):
         Entry = pool.get('training.journal.entry')
         with inactive_records():
             erased = self._erased_records()
+        # All of them before what they have
+        Entry.lock_heads(erased)
         state = super().transition_erase()
         heads = Entry.lock_heads(erased)
         Entry.record([
