@@ -314,11 +314,13 @@ class Medians(Losses):
         ranks = []
         for name in MEDIANS:
             days = Column(rows, name)
-            partition = [rows.key, rows.current, days == Null]
+            # The same for both, which is gone through once
+            window = Window(
+                [rows.key, rows.current, days == Null], order_by=[days],
+                frame='ROWS', end=None)
             ranks += [
-                RowNumber(window=Window(partition, order_by=[days]))
-                .as_(f'{name}_rank'),
-                Count(days, window=Window(partition)).as_(f'{name}_count')]
+                RowNumber(window=window).as_(f'{name}_rank'),
+                Count(days, window=window).as_(f'{name}_count')]
         return rows.select(
             *(
                 Column(rows, c.output_name).as_(c.output_name)
