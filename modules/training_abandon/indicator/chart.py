@@ -12,10 +12,14 @@ LINE = 28
 COLORS = ['#1f4e79', '#c9ced6', '#267f82']
 
 
-def bars(labels, series):
+def bars(labels, series, tell='{:g}'.format):
     """Return the PNG of the vertical bars of the series by label
 
-    series is the list of (name, values), in which nothing is no bar."""
+    series is the list of (name, values), in which nothing is no bar, and tell
+    returns the words of a value."""
+    series = [
+        (name, values) for name, values in series
+        if any(v is not None for v in values)] or series[:1]
     figure, axes = _new_chart(HEIGHT)
     width = 0.8 / len(series)
     for number, (name, values) in enumerate(series):
@@ -25,11 +29,13 @@ def bars(labels, series):
             [v or 0 for v in values], width,
             label=name, color=COLORS[number])
         axes.bar_label(
-            drawn, ['' if v is None else f'{v:g}' for v in values],
+            drawn, ['' if v is None else tell(v) for v in values],
             fontsize=7)
     axes.set_xticks(range(len(labels)), labels, fontsize=8)
     axes.margins(y=0.15)
-    axes.legend(fontsize=8, frameon=False, ncols=len(series))
+    axes.legend(
+        fontsize=8, frameon=False, ncols=len(series), loc='lower right',
+        bbox_to_anchor=(1, 1))
     return _png(figure)
 
 

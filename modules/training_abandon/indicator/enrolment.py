@@ -2,17 +2,18 @@
 # this repository contains the full copyright notices and license terms.
 from sql import Null
 
-from trytond.model import fields
+from trytond.model import Index, fields
 from trytond.pool import PoolMeta
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
 from .. import tools
 from ..stored import of_ids
+from .kind import CountedKindMixin
 from .start import abandoned, continued
 
 
-class Enrolment(metaclass=PoolMeta):
+class Enrolment(CountedKindMixin, metaclass=PoolMeta):
     __name__ = 'training.enrolment'
 
     is_start = fields.Function(
@@ -27,6 +28,14 @@ class Enrolment(metaclass=PoolMeta):
             help="The trainee really started by it, and an abandonment is "
             "validated, there or after a transfer."),
         'get_start', searcher='search_start')
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        t = cls.__table__()
+        cls._sql_indexes.add(Index(
+                t, (t.transferred_from, Index.Equality()),
+                where=t.transferred_from != Null))
 
     @classmethod
     def get_start(cls, enrolments, names):

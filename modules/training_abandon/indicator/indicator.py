@@ -16,7 +16,7 @@ from ..home.figure import FEWEST, case_categories
 from ..home.gone import GoneMixin
 from ..tools import browse_by_id
 from .source import (
-    MEDIANS, NONE, PATHS, Alerts, Cases, Enrolments, Losses, Medians, Steps,
+    MEDIANS, NONE, PATHS, Alerts, Cases, Enrolments, Medians, Steps,
     context_courses)
 from .window import Window as Days
 from .window import period_label, period_months, period_of
@@ -185,7 +185,7 @@ class DecisionsMixin(_AxisMixin):
 class WorkMixin(DecisionsMixin):
     "How the procedure was followed, and what was lost"
     __slots__ = ()
-    sources = [*DecisionsMixin.sources, Losses, Medians, Steps, Alerts]
+    sources = [Medians, Steps, Alerts]
 
     contact_cases = _number('contact_cases')
     contact_days = _number('contact_days', 1)
@@ -345,7 +345,7 @@ class TraineeIndicator(IndicatorMixin, ModelSQL, ModelView):
 
     @classmethod
     def get_key(cls, source):
-        kind = source.table('trainee').kind
+        kind = source.table('enrolment').counted_kind
         return SQLCase(*(
                 (kind == name, number)
                 for number, (name, _) in enumerate(cls._kinds(), 1)))
@@ -365,7 +365,7 @@ class TraineeIndicator(IndicatorMixin, ModelSQL, ModelView):
         window, domain = super().opened(model, previous)
         kind, _ = self._kinds()[self.id - 1]
         return window, [
-            *domain, (PATHS[model] + 'trainee.kind', '=', kind)]
+            *domain, (PATHS[model] + 'counted_kind', '=', kind)]
 
 
 class OwnerIndicator(_RecordMixin, WorkMixin, ModelSQL, ModelView):

@@ -8,7 +8,7 @@ from trytond.pool import Pool
 from trytond.pyson import PYSONEncoder
 from trytond.wizard import Button, StateAction, StateView, Wizard
 
-from .indicator import DecisionsMixin
+from .indicator import RATES, DecisionsMixin
 from .source import COUNTED, GROUNDS, Losses
 
 _ON_TIME = ['in_time', 'late', 'missing', 'evidence_missing']
@@ -94,6 +94,8 @@ NUMBERS = {
     'revenue_lost': ('act_settlement_form', 'settlement',
         _losses('revenue_lost')),
     }
+# A rate opens those out of whom it is
+NUMBERS.update((rate, NUMBERS[whole]) for rate, (_, whole) in RATES.items())
 _PREVIOUS = 'previous_'
 
 

@@ -153,7 +153,8 @@ class _ResultsMixin:
         return section._replace(image=bars(
                 [r.label for r in rows],
                 [(labels[name]['string'], [getattr(r, name) for r in rows])
-                    for name in ['rate', 'previous_rate']]))
+                    for name in ['rate', 'previous_rate']],
+                lambda rate: cls.format_number(rate, None, digits=1)))
 
     @classmethod
     def _reasons(cls, axis, title, names):
@@ -223,9 +224,9 @@ class AnnualReport(_ResultsMixin, PDFReport):
                     ('courses', '=', course),
                     ])
         actions = Action.search(domain)
-        labels = Action.fields_get([
-                'name', 'owner', 'due_date', 'before_rate', 'after_rate',
-                'state'])
+        names = [
+            'name', 'owner', 'due_date', 'before_rate', 'after_rate', 'state']
+        labels = Action.fields_get(names)
         states = dict(labels['state']['selection'])
 
         def effect(action, when):
@@ -241,7 +242,7 @@ class AnnualReport(_ResultsMixin, PDFReport):
 
         return [Section(
                 gettext('training_abandon.msg_report_actions'), None, None,
-                [label['string'] for label in labels.values()],
+                [labels[n]['string'] for n in names],
                 [[
                         a.name, a.owner.rec_name, cls.format_date(a.due_date),
                         effect(a, 'before'), effect(a, 'after'),

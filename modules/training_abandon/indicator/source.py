@@ -1,6 +1,8 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 "What the indicators count: the tables that tell of it and its measures"
+import datetime as dt
+
 from sql import Column, Literal, Null, Window
 from sql.aggregate import Avg, Count, Max, Sum
 from sql.conditionals import Case as SQLCase
@@ -12,8 +14,7 @@ from trytond.pool import Pool
 from trytond.transaction import Transaction
 
 from ..access_value import check_ids
-from .enrolment import sql_start
-from .start import abandoned
+from .start import abandoned, continued
 
 # The key of what has none: no record has such an id
 NONE = 2 ** 30
@@ -35,6 +36,8 @@ COUNTED = {
     'contact_days': 'contact_cases',
     'decision_days': 'decision_cases',
     }
+# What is added up as durations and told as hours
+HOURS = {'hours_held', 'hours_attended', 'hours_lost'}
 # What is also told of the previous period
 PREVIOUS = {
     'started', 'left', 'hours_held', 'hours_attended', 'decided',
@@ -55,7 +58,6 @@ _MODELS = {
     'funding': 'training.enrolment.funding',
     'session': 'training.session',
     'step': 'training.abandon.case.step',
-    'trainee': 'training.trainee',
     }
 
 
@@ -74,6 +76,8 @@ class Source:
     name = None
     # The tables that name the others, besides those of the enrolment
     path = {}
+    # The values that are added up
+    sums = []
 
     def __init__(self, window):
         self.window = window
@@ -107,10 +111,11 @@ class Source:
 
     @property
     def is_current(self):
-        return self.window.contains(self.date)
+        # Of the rows of both windows
+        return self.date >= self.window.start
 
     def where(self):
-        where = self.is_current | self.window.previous.contains(self.date)
+        where = self.window.or_previous(self.date)
         # The keys of two companies may be the same
         where &= self.company == Transaction().context.get('company', -1)
         if courses := context_courses():
@@ -118,9 +123,13 @@ class Source:
                 self.table('session').course, courses)
         return where
 
-    def measures(self):
-        """Return the conditions of what is counted and the numbers that are
-        added up, by name"""
+    def values(self):
+        "Return the SQL expressions of what the rows tell, by name"
+        raise NotImplementedError
+
+    def counts(self, rows):
+        """Return the conditions of what is counted, by name, on what the rows
+        tell"""
         raise NotImplementedError
 
     def rows(self, key, values):
@@ -138,21 +147,14 @@ class Source:
         get_key returns the key from the source, and tell the rows with the
         keys that are told from those with their id."""
         key = get_key(self)
-        counts, sums = self.measures()
-        values = {**counts, **sums}
+        values = self.values()
         if tell:
             rows = tell(self.rows(
                     key, {'id': self.table(self.name).id, **values}))
         else:
             rows = self.rows(key, values)
         columns = []
-        for name in [*counts, *sums]:
-            def measure(condition):
-                column = Column(rows, name)
-                if name in sums:
-                    return Sum(column, filter_=condition)
-                return Count(Literal(1), filter_=column & condition)
-
+        for name, measure in self._measures(rows).items():
             columns.append(measure(rows.current).as_(name))
             if name in PREVIOUS:
                 columns.append(
@@ -161,24 +163,54 @@ class Source:
             rows.company.as_('company'), rows.key.as_('key'), *columns,
             group_by=[rows.company, rows.key])
 
+    def _measures(self, rows):
+        """Return the functions that return the SQL expression of what is
+        measured of the rows of a condition, by name"""
+        def count(condition):
+            # First what half of the rows have not
+            return lambda when: Count(Literal(1), filter_=when & condition)
+
+        def total(name):
+            column = Column(rows, name)
+            if name in HOURS:
+                return lambda when: _hours(Sum(column, filter_=when))
+            return lambda when: Sum(column, filter_=when)
+
+        return {
+            **{n: count(c) for n, c in self.counts(rows).items()},
+            **{n: total(n) for n in self.sums},
+            }
+
 
 class Enrolments(Source):
     "The trainees who really started, on the day of their first presence"
     name = 'enrolment'
+    sums = ['hours_held', 'hours_attended']
 
     @property
     def date(self):
         return self.table('enrolment').first_presence
 
-    def measures(self):
+    def values(self):
         enrolment = self.table('enrolment')
-        start = sql_start(enrolment)
+        continued_, abandoned_ = continued(), abandoned()
+        self.join(
+            'continued', continued_, continued_.id == enrolment.id, 'LEFT')
+        self.join(
+            'abandoned', abandoned_, abandoned_.enrolment == enrolment.id,
+            'LEFT')
         return {
-            'started': start,
-            'left': start & enrolment.id.in_(abandoned()),
-            }, {
-            name: _hours(Column(enrolment, name))
-            for name in ['hours_held', 'hours_attended']}
+            'is_start': continued_.id == Null,
+            'is_abandoned': abandoned_.enrolment != Null,
+            'hours_held': enrolment.hours_held,
+            'hours_attended': enrolment.hours_attended,
+            }
+
+    def counts(self, rows):
+        return {
+            'started': rows.is_start,
+            'left': rows.is_start & rows.is_abandoned,
+            }
 
 
 class Cases(Source):
@@ -195,12 +227,16 @@ class Cases(Source):
         return super().where() & (case.state != 'cancelled') & (
             case.decision != Null) & (case.ground != 'unfounded')
 
-    def measures(self):
-        case = self.table('case')
-        counts = {
-            name: case.ground.in_(grounds)
-            for name, grounds in GROUNDS.items()}
-        return {'decided': Literal(True), **counts}, {}
+    def values(self):
+        return {'ground': self.table('case').ground}
+
+    def counts(self, rows):
+        return {
+            'decided': Literal(True),
+            **{
+                name: rows.ground.in_(grounds)
+                for name, grounds in GROUNDS.items()},
+            }
 
     @property
     def owner(self):
@@ -208,89 +244,108 @@ class Cases(Source):
 
 
 class Losses(Cases):
-    "What the trainees who abandon do not attend and do not pay"
+    """The cases, and what the trainees who abandon do not attend and do not
+    pay"""
 
-    def where(self):
-        return super().where() & (self.table('case').ground == 'abandonment')
+    sums = ['hours_lost', 'revenue_lost']
 
-    def measures(self):
+    def values(self):
+        case, enrolment = self.table('case'), self.table('enrolment')
+        settlement = self._last_settlements()
+        self.join(
+            'settlement', settlement, settlement.case == case.id, 'LEFT')
+        missed = enrolment.agreed_hours - enrolment.hours_attended
+        amount = settlement.undelivered_amount
+        lost = case.ground == 'abandonment'
+        return {
+            **super().values(),
+            'hours_lost': SQLCase((lost & (missed > dt.timedelta()), missed)),
+            'revenue_lost': SQLCase((lost & (amount != 0), amount)),
+            }
+
+    def _last_settlements(self):
+        "Return the query of the one of each case that is valid"
         pool = Pool()
         Company = pool.get('company.company')
         Settlement = pool.get('training.abandon.settlement')
         settlement, last = Settlement.__table__(), Settlement.__table__()
-        company, case = Company.__table__(), self.table('case')
-        enrolment = self.table('enrolment')
+        company = Company.__table__()
         last = last.select(
             Max(last.id),
             where=(last.state != 'cancelled')
             & (last.withdrawn == Literal(False)),
             group_by=[last.case])
-        settlement = (settlement
+        return (settlement
             .join(company, condition=(company.id == settlement.company)
                 & (company.currency == settlement.currency))
             .select(
-                settlement.case, settlement.undelivered_amount,
-                settlement.id.as_('settlement'),
+                settlement.case, settlement.undelivered_amount, settlement.id,
                 where=settlement.id.in_(last)))
-        self.item = self.item.join(
-            settlement, 'LEFT', condition=settlement.case == case.id)
-        self.settlement = settlement.settlement
-        missed = _hours(enrolment.agreed_hours) - _hours(
-            enrolment.hours_attended)
-        return {}, {
-            'hours_lost': SQLCase((missed > 0, missed)),
-            'revenue_lost': settlement.undelivered_amount,
-            }
 
     @classmethod
     def opened(cls, window, name):
         "Return the ids of the cases or of the settlements that are added up"
         source = cls(window)
-        _, sums = source.measures()
+        values = source.values()
         ids = {
             'hours_lost': source.table('case').id,
-            'revenue_lost': source.settlement,
+            'revenue_lost': source.table('settlement').id,
             }
-        rows = source.rows(ids[name], {'value': sums[name]})
+        rows = source.rows(ids[name], {'value': values[name]})
         cursor = Transaction().connection.cursor()
         cursor.execute(*rows.select(
-                rows.key, where=rows.current & (rows.value != 0),
+                rows.key, where=rows.current & (rows.value != Null),
                 order_by=[rows.key]))
         return [id_ for id_, in cursor]
 
 
-class Medians(Cases):
-    "The days from the first absence to what is done"
+class Medians(Losses):
+    "The cases, with the days from the first absence to what is done too"
 
-    def query(self, get_key, tell=None):
+    def values(self):
         case = self.table('case')
-        rows = self.rows(
-            get_key(self), {name: Column(case, name) for name in MEDIANS})
-        columns = []
+        return {
+            **super().values(),
+            **{name: Column(case, name) for name in MEDIANS},
+            }
+
+    def rows(self, key, values):
+        rows = super().rows(key, values)
+        ranks = []
         for name in MEDIANS:
             days = Column(rows, name)
-            partition = [rows.company, rows.key, days == Null]
-            columns += [
-                days,
-                RowNumber(window=Window(partition, order_by=[days]))
-                .as_(f'{name}_rank'),
-                Count(days, window=Window(partition)).as_(f'{name}_count')]
-        ranked = rows.select(
-            rows.company, rows.key, *columns, where=rows.current)
-        return ranked.select(
-            ranked.company.as_('company'), ranked.key.as_('key'),
-            *(_median(ranked, name).as_(name) for name in MEDIANS),
-            *(Count(Column(ranked, name)).as_(COUNTED[name])
-                for name in MEDIANS),
-            group_by=[ranked.company, ranked.key])
+            # The same for both, which is gone through once
+            window = Window(
+                [rows.key, rows.current, days == Null], order_by=[days],
+                frame='ROWS', end=None)
+            ranks += [
+                RowNumber(window=window).as_(f'{name}_rank'),
+                Count(days, window=window).as_(f'{name}_count')]
+        return rows.select(
+            *(
+                Column(rows, c.output_name).as_(c.output_name)
+                for c in rows.columns),
+            *ranks)
+
+    def _measures(self, rows):
+        measures = super()._measures(rows)
+        for name in MEDIANS:
+            measures[name] = _median(rows, name)
+            measures[COUNTED[name]] = _counted(rows, name)
+        return measures
 
 
-def _median(ranked, name):
-    "Return the mean of the one or two in the middle"
+def _median(rows, name):
+    "Return the function that returns the mean of the one or two in the middle"
     days, rank, count = (
-        Column(ranked, name + suffix) for suffix in ['', '_rank', '_count'])
-    return Avg(days, filter_=(days != Null)
+        Column(rows, name + suffix) for suffix in ['', '_rank', '_count'])
+    return lambda when: Avg(days, filter_=when & (days != Null)
         & (rank * 2 >= count) & (rank * 2 <= count + 2))
+
+
+def _counted(rows, name):
+    days = Column(rows, name)
+    return lambda when: Count(days, filter_=when)
 
 
 class Steps(Source):
@@ -314,19 +369,25 @@ class Steps(Source):
     def where(self):
         return super().where() & (self.table('case').state != 'cancelled')
 
-    def measures(self):
+    def values(self):
         pool = Pool()
         Step = pool.get('training.abandon.case.step')
         step, case = self.table('step'), self.table('case')
-        conformity = Step.sql_conformity(step)
         asked = (step.kind == 'ask_reasons') & (step.state == 'done')
         return {
-            'steps_due': conformity.in_(
+            'conformity': Step.sql_conformity(step),
+            'is_asked': asked,
+            'is_answered': asked & (case.answered_at != Null),
+            }
+
+    def counts(self, rows):
+        return {
+            'steps_due': rows.conformity.in_(
                 ['in_time', 'late', 'missing', 'evidence_missing']),
-            'steps_on_time': conformity == 'in_time',
-            'asked': asked,
-            'answered': asked & (case.answered_at != Null),
-            }, {}
+            'steps_on_time': rows.conformity == 'in_time',
+            'asked': rows.is_asked,
+            'answered': rows.is_answered,
+            }
 
 
 class Alerts(Source):
@@ -347,16 +408,17 @@ class Alerts(Source):
         return super().where() & (alert.state != 'open') & (
             alert.withdrawn == Literal(False))
 
-    def measures(self):
+    def values(self):
         alert, case = self.table('alert'), Source.new_table('case')
-        self.item = self.item.join(
-            case, 'LEFT', condition=case.id == alert.case)
+        self.join('case', case, case.id == alert.case, 'LEFT')
         return {
-            'alerts': Literal(True),
-            'alerts_right': (alert.state == 'handled')
+            'is_right': (alert.state == 'handled')
             & (Coalesce(case.state, '') != 'cancelled')
             & (Coalesce(case.ground, '') != 'unfounded'),
-            }, {}
+            }
+
+    def counts(self, rows):
+        return {'alerts': Literal(True), 'alerts_right': rows.is_right}
 
 
 def _hours(duration):

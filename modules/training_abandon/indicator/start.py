@@ -15,6 +15,7 @@ def continued():
         .select(
             origins.id,
             where=origin.first_presence != Null,
+            distinct=True,
             with_=[origins]))
 
 

@@ -49,6 +49,13 @@ class Window(namedtuple('Window', 'start end')):
         "Return the SQL condition on the column of dates"
         return (column >= self.start) & (column < self.end + DAY)
 
+    def or_previous(self, column):
+        "Return that on those of the previous window too"
+        previous = self.previous
+        if previous.end + DAY == self.start:
+            return Window(previous.start, self.end).contains(column)
+        return self.contains(column) | previous.contains(column)
+
     def domain(self, name):
         return [(name, '>=', self.start), (name, '<=', self.end)]
 

@@ -23,7 +23,7 @@ from ..reach import MODES, Reach
 READ = {
     'company.company': {'currency', 'timezone'},
     'company.employee': {'active', 'company'},
-    'party.party': {'active', 'code', 'name'},
+    'party.party': {'active', 'audited', 'code', 'name'},
     'training.abandon.case': {
         'agreed_hours', 'answered_at', 'certificates', 'closed_at',
         'closed_conformity', 'closed_grade', 'company', 'conformity',
@@ -178,25 +178,22 @@ def parties_query():
     line, case, enrolment, trainee, trainer, mail, follow_up = (
         m.__table__() for m in [
             Line, Case, Enrolment, Trainee, Trainer, Mail, FollowUp])
-    audited = line.select(
-        line.case, where=line.sample.in_(samples() or [-1]))
-    enrolments = case.select(case.enrolment, where=case.id.in_(audited))
-    sessions = enrolment.select(
-        enrolment.session, where=enrolment.id.in_(enrolments))
+    is_audited = line.sample.in_(samples() or [-1])
+    # Joins: SQLite parses so many sub-queries in each other only
+    enrolments = (line
+        .join(case, condition=case.id == line.case)
+        .join(enrolment, condition=enrolment.id == case.enrolment))
     return Union(
-        trainee
-        .join(enrolment, condition=enrolment.trainee == trainee.id)
-        .select(
-            trainee.party.as_('party'),
-            where=enrolment.id.in_(enrolments)),
-        enrolment.select(
+        enrolments
+        .join(trainee, condition=trainee.id == enrolment.trainee)
+        .select(trainee.party.as_('party'), where=is_audited),
+        enrolments.select(
             enrolment.prescriber,
-            where=(enrolment.prescriber != Null)
-            & enrolment.id.in_(enrolments)),
-        trainer.select(trainer.trainer, where=trainer.session.in_(sessions)),
-        mail.select(
-            mail.party,
-            where=(mail.party != Null) & mail.case.in_(audited)),
-        follow_up.select(
-            follow_up.party,
-            where=(follow_up.party != Null) & follow_up.case.in_(audited)))
+            where=is_audited & (enrolment.prescriber != Null)),
+        enrolments
+        .join(trainer, condition=trainer.session == enrolment.session)
+        .select(trainer.trainer, where=is_audited),
+        line.join(mail, condition=mail.case == line.case).select(
+            mail.party, where=is_audited & (mail.party != Null)),
+        line.join(follow_up, condition=follow_up.case == line.case).select(
+            follow_up.party, where=is_audited & (follow_up.party != Null)))

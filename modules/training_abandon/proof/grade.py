@@ -187,7 +187,8 @@ class GradeMixin:
 
     @classmethod
     def judged_query(cls, where=None):
-        """Return the query of the id, conformity and grade of the cases
+        """Return the query of the id, enrolment, conformity and grade of the
+        cases
 
         where returns the condition on the table of the cases."""
         pool = Pool()
@@ -203,6 +204,7 @@ class GradeMixin:
         return Union(
             settled.select(
                 settled.id.as_('id'),
+                settled.enrolment.as_('enrolment'),
                 settled.closed_conformity.as_('conformity'),
                 settled.closed_grade.as_('grade'),
                 where=where(settled) & (settled.closed_conformity != Null)),
@@ -214,6 +216,7 @@ class GradeMixin:
                     case.company, Coalesce(case.closed_at, tools.now())))
             .select(
                 case.id.as_('id'),
+                case.enrolment.as_('enrolment'),
                 cls._sql_conformity(count).as_('conformity'),
                 cls._sql_grade(
                     count, grading, Grading.sql_applies(grading, course),

@@ -184,21 +184,26 @@ class RowMixin(FigureMixin):
         Case = pool.get('training.abandon.case')
         Enrolment = pool.get('training.enrolment')
         Session = pool.get('training.session')
-        case, enrolment = Case.__table__(), Enrolment.__table__()
-        session, enrolled = Session.__table__(), Enrolment.__table__()
+        enrolment, enrolled = Enrolment.__table__(), Enrolment.__table__()
+        session = Session.__table__()
         enrolments = enrolled.select(
             enrolled.id,
             where=enrolled.session.in_(
                 session.select(session.id, where=cls._where(session))))
-        judged = Case.judged_query(
-            lambda case: (case.state != 'cancelled')
-            & case.enrolment.in_(enrolments))
+
+        def where(case):
+            where = case.state != 'cancelled'
+            # Of all the sessions nearly all the cases are
+            if any(cls._bounds()):
+                where &= case.enrolment.in_(enrolments)
+            return where
+
+        judged = Case.judged_query(where)
 
         def count(condition):
             return Count(Literal(1), filter_=condition)
         return (judged
-            .join(case, condition=case.id == judged.id)
-            .join(enrolment, condition=enrolment.id == case.enrolment)
+            .join(enrolment, condition=enrolment.id == judged.enrolment)
             .select(
                 enrolment.session.as_('session'),
                 Count(Literal(1)).as_('cases'),

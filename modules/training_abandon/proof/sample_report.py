@@ -64,7 +64,8 @@ class SampleReport(PDFReport):
             names.append('grading')
         return [
             gettext(f'training_abandon.msg_sample_words_{name}', **values)
-            for name in names] + [c.rec_name for c in sample.courses]
+            for name in names] + [
+            ', '.join(c.rec_name for c in sample.courses)]
 
     @classmethod
     def _lines(cls, sample):

@@ -8,8 +8,8 @@ from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
 from .common import (
-    DATE, DAY, NoticeTestCase, create_enrolments, create_session, decide,
-    get_to_decision, set_up, today)
+    DATE, DAY, NoticeTestCase, as_user, create_enrolments, create_session,
+    create_user, decide, get_to_decision, set_up, today)
 
 
 class ImprovementTestCase(NoticeTestCase):
@@ -129,6 +129,38 @@ class ImprovementTestCase(NoticeTestCase):
                     _skip_warnings=False):
                 with self.assertRaises(ImprovementWarning):
                     action.close([action])
+
+    @with_transaction()
+    def test_task(self):
+        "Test that an action is told when it is due, and again for its effect"
+        pool = Pool()
+        Task = pool.get('training.task')
+        with set_up() as (company, session, prescriber):
+            user = create_user('quality', company, 'training')
+            action = self.action()
+            waiting = self.action(
+                name="Call them all", before_from=DATE, before_to=DATE,
+                after_from=DATE + DAY, after_to=DATE + 90 * DAY)
+
+            def told(days):
+                with today(DATE + days * DAY), as_user(user):
+                    return [
+                        (t.record, t.what, t.due, t.owner) for t in
+                        Task.search([('kind', '=', 'improvement')])]
+
+            due = (
+                action, "Improve: Have a tutor", DATE + 30 * DAY,
+                action.owner)
+            self.assertEqual(told(22), [])
+            self.assertEqual(told(23), [due])
+            self.assertEqual(told(91), [due, (
+                        waiting,
+                        "Measure the effect and close: Call them all",
+                        DATE + 90 * DAY, waiting.owner)])
+            action.cancel([action])
+            with today(DATE + 91 * DAY):
+                waiting.close([waiting])
+            self.assertEqual(told(91), [])
 
     @with_transaction()
     def test_links(self):

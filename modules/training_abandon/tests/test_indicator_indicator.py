@@ -40,7 +40,6 @@ KEYS = {
     'course': lambda enrolment: enrolment.session.course,
     'session': lambda enrolment: enrolment.session,
     'prescriber': lambda enrolment: enrolment.prescriber,
-    'trainee': lambda enrolment: enrolment.trainee.kind,
     }
 MARCH = {'from_date': DATE.replace(day=1), 'to_date': DATE.replace(day=31)}
 APRIL = {
@@ -200,11 +199,17 @@ class IndicatorTestCase(NoticeTestCase):
         with set_up() as (company, session, prescriber):
             sessions = [session, create_session(company, DATE + 28 * DAY)]
             enrolments, cases = self.make(histories, sessions, prescriber)
+            trainees = [e.trainee for e in enrolments]
+            kinds = {t: t.kind for t in trainees}
+            # What they become later is not counted
+            type(trainees[0]).write(trainees, {'kind': 'other'})
             window = Window(
                 DATE.replace(day=1),
                 period_of(2026 * 12 + 1 + months, 1).end)
             with today(NEXT_YEAR + DAY):
-                for axis, get_key in KEYS.items():
+                for axis, get_key in {
+                        **KEYS, 'trainee': lambda e: kinds[e.trainee],
+                        }.items():
                     expected = self.expect(
                         Expected(window, get_key), enrolments, cases)
                     self.compare(axis, expected, period)
@@ -456,6 +461,12 @@ class IndicatorTestCase(NoticeTestCase):
             self.assertEqual(
                 (case.first_absence, case.first_contact, case.contact_days),
                 (DATE, DATE + 3 * DAY, 3))
+            # Of a clock that was set back
+            Case = type(case)
+            Case._store_decisions({case: DATE - DAY})
+            case = Case(case.id)
+            self.assertEqual(
+                (case.first_contact, case.decision_days), (None, 0))
 
     @with_transaction()
     def test_first_mail(self):
@@ -609,6 +620,38 @@ class IndicatorTestCase(NoticeTestCase):
                         self.assertEqual(
                             {c.id for c in self.opened(row, number)},
                             expected[row.label])
+
+    @with_transaction()
+    def test_kind(self):
+        "Test that the kind counted stays once a trainee came or was decided"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        Trainee = pool.get('training.trainee')
+        with set_up() as (company, session, prescriber):
+            one, other = create_enrolments(session, 2)
+
+            def become(kind):
+                Trainee.write([one.trainee, other.trainee], {'kind': kind})
+                return [
+                    e.counted_kind for e in Enrolment.browse([one, other])]
+
+            self.assertEqual(become('individual'), ['individual'] * 2)
+            self.fill(session.slots[:1], {one: 'present', other: 'absent'})
+            self.assertEqual(
+                become('job_seeker'), ['individual', 'job_seeker'])
+            with today(DATE + DAY):
+                decide(get_to_decision(other), ground='no_show')
+            Enrolment.write([one], {'counted_kind': 'other'})
+            self.assertEqual(become('other'), ['individual', 'job_seeker'])
+            self.assertEqual(
+                set(search('trainee')), {"Individual", "Job Seeker"})
+            # Those that there were before it was kept
+            table = Enrolment.__table__()
+            Transaction().connection.cursor().execute(*table.update(
+                    [table.counted_kind], [None]))
+            Enrolment._fill_kinds()
+            tools.forget_read()
+            self.assertEqual(become('employee'), ['other'] * 2)
 
     @with_transaction()
     def test_past_decisions(self):
@@ -806,6 +849,8 @@ class IndicatorTestCase(NoticeTestCase):
                         self.assertEqual(self.opened_after(
                                 axis, 'previous_' + number), found)
                     with self.subTest(axis=axis, number=number):
+                        # A rate opens its population
+                        _, number = RATES.get(number, (None, number))
                         if number == 'contact_days':
                             self.assertEqual(found, [])
                         elif number == 'decision_days':

@@ -206,6 +206,10 @@ class ReportTestCase(NoticeTestCase):
                     '{urn:oasis:names:tc:opendocument:xmlns:table:1.0}'
                     'table-cell')]
             self.assertEqual(cells[cells.index("Hazard") + 1], '1')
+            owner = cells.index("Owner")
+            self.assertEqual(
+                cells[owner - 1:owner + 3],
+                ["Action", "Owner", "Due Date", "Rate before (%)"])
 
     @with_transaction()
     def test_periods(self):

@@ -379,6 +379,37 @@ class AuditorTestCase(DrawMixin, DatabaseTestCase):
                                 call()
 
     @with_transaction()
+    def test_global_search(self):
+        "Test that the search beside the menu finds nothing hidden"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        Enrolment = pool.get('training.enrolment')
+        Model = pool.get('ir.model')
+        with set_up() as (company, session, prescriber):
+            user, case, hidden, _ = self.build(company, session, prescriber)
+            Case.write([case], {'reason_comment': "Dyslexia"})
+            theirs = {str(hidden), str(hidden.trainee)}
+            for text, expected in [
+                    (case.number, str(case)), (hidden.number, None),
+                    (case.trainee.rec_name, str(case.trainee)),
+                    (hidden.trainee.rec_name, None), ("Dyslexia", None)]:
+                with self.subTest(text=text), as_user(user):
+                    found = {
+                        f'{name},{id_}' for _, name, _, id_, _, _
+                        in Model.global_search(text, 500)}
+                    self.assertFalse(found & theirs)
+                    trainings = {n for n in found if 'training.' in n}
+                    if expected:
+                        self.assertIn(expected, trainings)
+                    else:
+                        self.assertFalse(trainings)
+                    for Searched in [Case, Enrolment]:
+                        self.assertLessEqual(
+                            {str(r) for r in Searched.search(
+                                    [('rec_name', 'ilike', f'%{text}%')])},
+                            {str(case), str(case.enrolment)})
+
+    @with_transaction()
     def test_relations(self):
         "Test that the fields that are read lead to nothing hidden"
         pool = Pool()

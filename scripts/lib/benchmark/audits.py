@@ -38,7 +38,7 @@ def judge_cases():
     cursor.execute(*Case.judged_query())
     rows = cursor.fetchall()
     assert len(rows) == CASES
-    assert {grade for _, _, grade in rows} == {'major'}
+    assert {grade for *_, grade in rows} == {'major'}
 
 
 def judge_sessions():

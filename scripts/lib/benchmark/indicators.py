@@ -7,6 +7,8 @@ key; what is measured is the query that the lists read."""
 
 import datetime as dt
 
+from dateutil.relativedelta import relativedelta
+
 from ..environment import say
 from .common import measure, seconds
 from .lists import Bench
@@ -15,13 +17,13 @@ from .lists import Bench
 ATTENDANCES = 1_000_000
 RUNS = 5
 BAR = 1 / 1.2
-# The key of the enrolments, of which s and t are the session and the trainee
+# The key of what has a company, and is of an enrolment of a session
 KEYS = {
-    'company': 'e.company',
+    'company': '{item}.company',
     'course': 's.course',
     'session': 'e.session',
-    'prescriber': 'e.prescriber',
-    'trainee': 't.kind',
+    'prescriber': 'COALESCE(e.prescriber, 0)',
+    'trainee': 'e.counted_kind',
     }
 GROUNDS = {
     'abandoned': ['abandonment'],
@@ -35,6 +37,16 @@ GROUNDS = {
     'postponed': ['postponed'],
     }
 
+# What the rates divide by what
+RATES = [
+    ('left_', 'started'), ('previous_left', 'previous_started'),
+    ('prevented', 'decided'), ('previous_prevented', 'previous_decided'),
+    ('attended', 'held'), ('previous_attended', 'previous_held'),
+    ('on_time', 'due'), ('previous_on_time', 'previous_due'),
+    ('answered', 'asked'), ('previous_answered', 'previous_asked'),
+    ('alerts_right', 'alerts'), ('previous_right', 'previous_alerts'),
+    ]
+
 
 def run(client):
     from trytond.pool import Pool
@@ -46,18 +58,18 @@ def run(client):
         decide(transaction.connection.cursor())
     bench.vacuum()
     end = dt.date.today()
-    start = end - dt.timedelta(days=365)
+    year = relativedelta(years=1)
+    start = end - year + dt.timedelta(days=1)
     for name, key in KEYS.items():
         sql = by_hand(key)
         with bench.transaction(bench.user) as transaction, \
                 transaction.set_context(from_date=start, to_date=end):
             Indicator = Pool().get(f'training.indicator.{name}')
             cursor = transaction.connection.cursor()
-            previous = start - dt.timedelta(days=365)
             values = {
                 'company': transaction.context['company'],
                 'start': start, 'end': end + dt.timedelta(days=1),
-                'previous': previous, 'now': dt.datetime.utcnow(),
+                'previous': start - year, 'now': dt.datetime.utcnow(),
                 }
 
             def read():
@@ -70,7 +82,7 @@ def run(client):
 
             rows = len(read())
             say(f"{name}: {rows} rows")
-            baseline()
+            assert len(baseline()) == rows
             times, baseline_times = [], []
             for _ in range(RUNS):
                 baseline_times.append(seconds(baseline))
@@ -96,53 +108,87 @@ def decide(cursor):
         WHERE decision IS NOT NULL''')
     cursor.execute('''
         UPDATE training_alert SET raised_on = CAST(first_seen AS DATE)''')
+    cursor.execute('''
+        UPDATE training_enrolment SET counted_kind = t.kind
+        FROM training_trainee t WHERE t.id = trainee''')
 
 
 def by_hand(key):
-    "Return the SQL of the numbers of the key"
-    joins = '''
-        JOIN training_enrolment e ON e.id = {enrolment}
-        JOIN training_session s ON s.id = e.session
-        JOIN training_trainee t ON t.id = e.trainee'''
+    "Return the SQL of the numbers of the key, that joins what it needs"
+    joins = ''
+    if 'e.' in key or 's.' in key:
+        joins = 'JOIN training_enrolment e ON e.id = {enrolment}'
+    session = ''
+    if 's.' in key:
+        session = 'JOIN training_session s ON s.id = e.session'
+        joins += f' {session}'
     current = '{0} >= %(start)s AND {0} < %(end)s'
     both = '{0} >= %(previous)s AND {0} < %(end)s'
     grounds = ', '.join(
         "COUNT(*) FILTER (WHERE cur AND ground IN ({})) AS {}".format(
             ', '.join(f"'{g}'" for g in names), name)
         for name, names in GROUNDS.items())
+    rates = [
+        f'ROUND(100.0 * COALESCE({part}, 0) / NULLIF({whole}, 0), 1)'
+        for part, whole in RATES]
     return f'''
-    WITH started AS (
-        SELECT {key} AS key,
-            COUNT(*) FILTER (WHERE {current.format('e.first_presence')})
-                AS started,
-            COUNT(*) FILTER (WHERE {current.format('e.first_presence')}
-                AND l.enrolment IS NOT NULL) AS left_,
-            COUNT(*) FILTER (WHERE e.first_presence < %(start)s)
-                AS previous_started,
+    WITH RECURSIVE origins (id, origin) AS (
+        SELECT id, transferred_from FROM training_enrolment
+        WHERE transferred_from IS NOT NULL
+        UNION SELECT o.id, e.transferred_from FROM origins o
+        JOIN training_enrolment e ON e.id = o.origin
+        WHERE e.transferred_from IS NOT NULL),
+    continued AS (
+        SELECT DISTINCT o.id FROM origins o
+        JOIN training_enrolment e ON e.id = o.origin
+        WHERE e.first_presence IS NOT NULL),
+    ended AS (
+        SELECT enrolment FROM training_abandon_case
+        WHERE decision IS NOT NULL AND ground = 'abandonment'
+            AND state <> 'cancelled'),
+    abandoned AS (
+        SELECT enrolment FROM ended
+        UNION SELECT o.origin FROM origins o
+        JOIN ended ON ended.enrolment = o.id),
+    started AS (
+        SELECT {key.format(item='e')} AS key,
+            COUNT(*) FILTER (WHERE e.first_presence >= %(start)s
+                AND n.id IS NULL) AS started,
+            COUNT(*) FILTER (WHERE e.first_presence >= %(start)s
+                AND n.id IS NULL AND l.enrolment IS NOT NULL) AS left_,
             COUNT(*) FILTER (WHERE e.first_presence < %(start)s
-                AND l.enrolment IS NOT NULL) AS previous_left,
-            SUM(EXTRACT(EPOCH FROM e.hours_held)) AS held,
-            SUM(EXTRACT(EPOCH FROM e.hours_attended)) AS attended
+                AND n.id IS NULL) AS previous_started,
+            COUNT(*) FILTER (WHERE e.first_presence < %(start)s
+                AND n.id IS NULL AND l.enrolment IS NOT NULL) AS previous_left,
+            SUM(EXTRACT(EPOCH FROM e.hours_held)) FILTER (
+                WHERE e.first_presence >= %(start)s) AS held,
+            SUM(EXTRACT(EPOCH FROM e.hours_attended)) FILTER (
+                WHERE e.first_presence >= %(start)s) AS attended,
+            SUM(EXTRACT(EPOCH FROM e.hours_held)) FILTER (
+                WHERE e.first_presence < %(start)s) AS previous_held,
+            SUM(EXTRACT(EPOCH FROM e.hours_attended)) FILTER (
+                WHERE e.first_presence < %(start)s) AS previous_attended
         FROM training_enrolment e
-        JOIN training_session s ON s.id = e.session
-        JOIN training_trainee t ON t.id = e.trainee
-        LEFT JOIN (
-            SELECT DISTINCT enrolment FROM training_abandon_case
-            WHERE decision = 'validated' AND ground = 'abandonment'
-                AND state <> 'cancelled') l ON l.enrolment = e.id
+        {session}
+        LEFT JOIN abandoned l ON l.enrolment = e.id
+        LEFT JOIN continued n ON n.id = e.id
         WHERE e.company = %(company)s AND {both.format('e.first_presence')}
         GROUP BY 1),
     decided AS (
-        SELECT {key} AS key, c.id, c.ground, c.contact_days,
+        SELECT {key.format(item='c')} AS key, c.id, c.ground, c.contact_days,
             c.decision_days, e.agreed_hours - e.hours_attended AS lost,
             {current.format('c.decided_on')} AS cur
         FROM training_abandon_case c
-        {joins.format(enrolment='c.enrolment')}
+        JOIN training_enrolment e ON e.id = c.enrolment
+        {session}
         WHERE c.company = %(company)s AND c.state <> 'cancelled'
             AND c.decision IS NOT NULL
             AND c.ground <> 'unfounded' AND {both.format('c.decided_on')}),
     cases AS (
         SELECT key, COUNT(*) FILTER (WHERE cur) AS decided, {grounds},
+            COUNT(*) FILTER (WHERE NOT cur) AS previous_decided,
+            COUNT(contact_days) FILTER (WHERE cur) AS contact_cases,
+            COUNT(decision_days) FILTER (WHERE cur) AS decision_cases,
             COUNT(*) FILTER (WHERE NOT cur AND ground = 'abandonment')
                 AS previous_abandoned,
             COUNT(*) FILTER (WHERE NOT cur AND ground = 'resumed')
@@ -170,9 +216,12 @@ def by_hand(key):
             COUNT(*) FILTER (WHERE NOT cur AND due) AS previous_due,
             COUNT(*) FILTER (WHERE NOT cur AND on_time) AS previous_on_time,
             COUNT(*) FILTER (WHERE cur AND asked) AS asked,
-            COUNT(*) FILTER (WHERE cur AND answered) AS answered
+            COUNT(*) FILTER (WHERE cur AND answered) AS answered,
+            COUNT(*) FILTER (WHERE NOT cur AND asked) AS previous_asked,
+            COUNT(*) FILTER (WHERE NOT cur AND answered) AS previous_answered
         FROM (
-            SELECT {key} AS key, {current.format('p.due_date')} AS cur,
+            SELECT {key.format(item='c')} AS key,
+                {current.format('p.due_date')} AS cur,
                 (p.state = 'todo' AND p.late_from <= %(now)s)
                 OR (p.state = 'done' AND (p.evidence <> 'pending'
                     OR p.late_from <= %(now)s)) AS due,
@@ -188,21 +237,23 @@ def by_hand(key):
                 AND {both.format('p.due_date')}) step
         GROUP BY 1),
     alerts AS (
-        SELECT {key} AS key,
-            COUNT(*) FILTER (WHERE {current.format('a.raised_on')})
-                AS alerts,
-            COUNT(*) FILTER (WHERE {current.format('a.raised_on')}
-                AND a.state = 'handled'
+        SELECT key, COUNT(*) FILTER (WHERE cur) AS alerts,
+            COUNT(*) FILTER (WHERE cur AND is_right) AS alerts_right,
+            COUNT(*) FILTER (WHERE NOT cur) AS previous_alerts,
+            COUNT(*) FILTER (WHERE NOT cur AND is_right) AS previous_right
+        FROM (
+            SELECT {key.format(item='a')} AS key,
+                {current.format('a.raised_on')} AS cur,
+                a.state = 'handled'
                 AND COALESCE(c.state, '') <> 'cancelled'
-                AND COALESCE(c.ground, '') <> 'unfounded') AS alerts_right
-        FROM training_alert a
-        LEFT JOIN training_abandon_case c ON c.id = a."case"
-        {joins.format(enrolment='a.enrolment')}
-        WHERE a.company = %(company)s AND a.state <> 'open' AND NOT a.withdrawn
-            AND {both.format('a.raised_on')}
+                AND COALESCE(c.ground, '') <> 'unfounded' AS is_right
+            FROM training_alert a
+            LEFT JOIN training_abandon_case c ON c.id = a."case"
+            {joins.format(enrolment='a.enrolment')}
+            WHERE a.company = %(company)s AND a.state <> 'open'
+                AND NOT a.withdrawn AND {both.format('a.raised_on')}) alert
         GROUP BY 1)
-    SELECT * FROM started
+    SELECT *, {', '.join(rates)} FROM started
         FULL JOIN cases USING (key)
         FULL JOIN steps USING (key)
-        FULL JOIN alerts USING (key)
-    WHERE key IS NOT NULL'''
+        FULL JOIN alerts USING (key)'''
