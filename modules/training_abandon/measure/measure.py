@@ -119,7 +119,8 @@ class Measure(ModelSQL, ModelView):
         help="The codes by which the imports find the record again.")
     attachments = fields.One2Many(
         'ir.attachment', 'resource', "Attachments",
-        help="What shows that it was done.")
+        help="What shows that it was done.\n"
+        "Read by all those who read the measure: attach nothing private.")
 
     @classmethod
     def __setup__(cls):

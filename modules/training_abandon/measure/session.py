@@ -3,7 +3,9 @@
 import re
 from collections import defaultdict
 
-from sql import Null, Union
+from sql import Literal, Null, Union
+from sql.aggregate import Count
+from sql.operators import Concat
 
 from trytond.model import fields
 from trytond.pool import Pool, PoolMeta
@@ -30,6 +32,12 @@ class Session(metaclass=PoolMeta):
             "Evidence",
             help="The numbers by guide.  Search by one of them."),
         'get_measures', searcher='search_measure_kinds')
+    measure_documents = fields.Function(
+        fields.Integer(
+            "Documents",
+            help="The number of attachments of its measures: what shows that "
+            "they were taken."),
+        'get_measure_documents')
 
     @classmethod
     def get_measures(cls, sessions, names):
@@ -48,6 +56,27 @@ class Session(metaclass=PoolMeta):
             for name in names}
 
     @classmethod
+    def get_measure_documents(cls, sessions, name):
+        pool = Pool()
+        Attachment = pool.get('ir.attachment')
+        attachment = Attachment.__table__()
+        cursor = Transaction().connection.cursor()
+        documents = dict.fromkeys((s.id for s in sessions), 0)
+        for sub_ids in grouped_slice(list(documents), tools.BATCH):
+            measure = cls._measures_query(
+                of_ids(list(sub_ids)),
+                lambda measure, kind: [measure.id.as_('id')])
+            cursor.execute(*measure.join(attachment, condition=(
+                        attachment.resource == Concat(
+                            'training.measure,',
+                            fields.Char('id').sql_cast(measure.id)))
+                    ).select(
+                    measure.session, Count(Literal(1)),
+                    group_by=[measure.session]))
+            documents.update(cursor)
+        return documents
+
+    @classmethod
     def _numbers(cls, by_guide):
         "Return the numbers of the evidence by guide in words"
         return '; '.join(
@@ -55,10 +84,11 @@ class Session(metaclass=PoolMeta):
             for guide, numbers in sorted(by_guide.items()))
 
     @classmethod
-    def _measures_query(cls, of=of_all):
+    def _measures_query(cls, of=of_all, get_columns=None):
         """Return the query of the sessions with the guides and numbers of
         the evidence of their measures; of is the condition on the column of
-        a session"""
+        a session and get_columns returns other columns of the tables of the
+        measures and of their evidence."""
         pool = Pool()
         Enrolment = pool.get('training.enrolment')
         Kind = pool.get('training.measure.kind')
@@ -67,6 +97,9 @@ class Session(metaclass=PoolMeta):
         session, measure, kind = (
             m.__table__() for m in [cls, Measure, Kind])
         enrolment = Enrolment.__table__()
+        columns = [kind.guide.as_('guide'), kind.number.as_('number')]
+        if get_columns:
+            columns = get_columns(measure, kind)
         covered = (
             session.join(measure, condition=(
                     (measure.session == session.id)
@@ -86,8 +119,7 @@ class Session(metaclass=PoolMeta):
                     & ((kind.end_date == Null)
                         | (kind.end_date >= session.start_date))
                     ).select(
-                    session.id.as_('session'), kind.guide.as_('guide'),
-                    kind.number.as_('number'),
+                    session.id.as_('session'), *columns,
                     where=of(session.id))
                 for from_ in covered))
 

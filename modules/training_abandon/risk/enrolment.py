@@ -14,8 +14,8 @@ from .. import tools
 from ..attendance.stored_facts import MOST
 
 LEVELS = ['none', 'watch', 'alert']
-# The enrolments that are looked at, and kept, at once: a query names them
-# some ten times
+# The enrolments that are looked at, and kept, at once: a query names them up
+# to five times
 SLICE = 2500
 
 

@@ -44,6 +44,35 @@ class MeasureTestCase(DatabaseTestCase):
             [k.number for k in kinds if k.apprenticeship],
             list(range(11, 16)))
 
+    def attach(self, company, session, measure):
+        "Attach to the measure what those who read it read"
+        pool = Pool()
+        Attachment = pool.get('ir.attachment')
+        Measure = pool.get('training.measure')
+        assistant = create_user('assistant', company, 'training')
+        with as_user(assistant):
+            mine, = Attachment.create([{
+                        'name': "Sheet", 'data': b'1',
+                        'resource': str(measure),
+                        }])
+        Measure.write([measure], {'attachments': [('create', [{
+                                'name': "Report", 'data': b'2'}])]})
+        reader = create_user('reader', company, 'training_reading')
+        trainer = create_user('teacher', company, 'trainer')
+        type(session.slots[0]).write(list(session.slots), {
+                'trainer': trainer.employee.party.id})
+        for user in [assistant, reader]:
+            with as_user(user):
+                self.assertEqual(
+                    {a.data for a in Measure(measure.id).attachments},
+                    {b'1', b'2'})
+        with as_user(reader), self.assertRaises(AccessError):
+            Attachment.write([Attachment(mine.id)], {'name': "Other"})
+        with as_user(trainer):
+            self.assertFalse(Attachment.search([]))
+            with self.assertRaises(AccessError):
+                Attachment.read([mine.id], ['name'])
+
     @with_transaction()
     def test_coverage(self):
         "Test which sessions the measures cover"
@@ -59,7 +88,7 @@ class MeasureTestCase(DatabaseTestCase):
             self.create(
                 company, session=session.id, kind=self.kind(11).id)
             self.create(company, course=by_course.course.id)
-            self.create(company, enrolment=enrolment.id)
+            of_enrolment = self.create(company, enrolment=enrolment.id)
             self.assertEqual(
                 {s: (s.measured, s.measure_kinds)
                     for s in Session.browse([
@@ -74,6 +103,11 @@ class MeasureTestCase(DatabaseTestCase):
                 Session.search([('measured', '=', False)]), [bare])
             self.assertEqual(
                 Session.search([('measured', '!=', True)]), [bare])
+            self.attach(company, session, of_enrolment)
+            self.assertEqual({
+                    s: s.measure_documents for s in Session.browse([
+                            session, by_course, by_enrolment, bare])},
+                {session: 0, by_course: 0, by_enrolment: 2, bare: 0})
             for clause, count in [
                     (('measured', '=', True), 3),
                     (('measured', 'in', [True]), 3),

@@ -3,7 +3,8 @@
 import datetime as dt
 from unittest.mock import patch
 
-from trytond.model.exceptions import AccessButtonError, AccessError
+from trytond.model.exceptions import (
+    AccessButtonError, AccessError, SQLConstraintError)
 from trytond.modules.training_abandon import tools
 from trytond.modules.training_abandon.exceptions import (
     AlertError, CaseOpenError, RiskRuleError, RiskRuleWarning)
@@ -446,14 +447,17 @@ class AlertTestCase(RiskTestCase):
     @with_transaction()
     def test_many(self):
         "Test that as many enrolments as are looked at once go in a query"
+        of = of_ids(range(10**6, 10**6 + SLICE))
+        cursor = Transaction().connection.cursor()
         with set_up() as (company, session, _):
             for name in CRITERIA:
                 rule = self.rule(name, 1)
                 criterion = rule.criterion_of(company)
                 for stored in [True, False]:
-                    self.assertEqual(list(criterion.facts(
-                                of_ids(range(10**6, 10**6 + SLICE)),
-                                stored)), [])
+                    self.assertEqual(list(criterion.facts(of, stored)), [])
+                # As if the rule was about all of them
+                cursor.execute(*criterion.query(of))
+                self.assertFalse(cursor.fetchall())
 
     @with_transaction()
     def test_busy(self):
@@ -1181,7 +1185,28 @@ class ConcernTestCase(RiskTestCase):
 
 
 class ComplaintTestCase(RiskTestCase):
-    "Test what the users of other systems complain of"
+    """Test what the users of other systems complain of
+
+    Of what they complain of, the others are tested where it is done:
+
+    - parents and tutors that are not told: test_notice_notice.test_close,
+      test_case_wizard_mail.test_guardians;
+    - nobody to escalate to: test_deadline_escalation;
+    - sheets of one session, or without email, imported:
+      test_import_training.test_attendance and test_attendance_email;
+    - imported sheets that appear as taken: test_attendance_close;
+    - hours that move with the clock: test_training_slot.test_clock_change;
+    - reminders to who was cancelled or has answered:
+      test_deadline_reminder.test_remind_cancelled and test_remind_answered,
+      test_measure_follow_up.test_answer;
+    - a copy that sends: test_mail_delivery.test_held;
+    - a reply that opens again what is closed:
+      test_mail_reply.test_closed_case;
+    - reasons refused for several cases, or lost:
+      test_case_wizard.test_analyse_several, test_case_undo.test_undo;
+    - what is deleted in the place of being ended:
+      test_case_case.test_delete_and_copy_case;
+    - erasures that fail: test_training_party.test_erase_everywhere."""
 
     @with_transaction()
     def test_present(self):
@@ -1282,3 +1307,42 @@ class ComplaintTestCase(RiskTestCase):
                 self.detect()
             alert, = self.alerts()
             self.assertEqual(alert.state, 'handled')
+
+    @with_transaction()
+    def test_double(self):
+        "No trainee has two lines of one slot, which would count twice"
+        pool = Pool()
+        Attendance = pool.get('training.attendance')
+        with set_up() as (company, session, _):
+            trainee, = create_enrolments(session)
+            self.fill(session.slots[:1], {trainee: 'absent'}, close=False)
+            with self.assertRaises(SQLConstraintError):
+                Attendance.create([{
+                            'enrolment': trainee.id,
+                            'slot': session.slots[0].id,
+                            'state': 'absent',
+                            }])
+
+    @with_transaction()
+    def test_sessions(self):
+        "Who leaves all its sessions is seen and followed at once"
+        pool = Pool()
+        Trainee = pool.get('training.trainee')
+        with set_up() as (company, session, _):
+            self.rule(threshold=1)
+            first, = create_enrolments(session)
+            other = create_session(company)
+            second, = type(first).create([{
+                        'trainee': first.trainee.id,
+                        'session': other.id,
+                        'state': 'started',
+                        }])
+            for enrolment in [first, second]:
+                self.fill(
+                    enrolment.session.slots[:1], {enrolment: 'absent'})
+            found, = Trainee.search([('risk_level', '=', 'alert')])
+            self.assertEqual(
+                {a.enrolment for a in found.alerts}, {first, second})
+            run_wizard('training.abandon.case.open', [first, second])
+            self.assertTrue(first.cases and second.cases)
+            self.assertEqual(Trainee(found.id).risk_level, 'none')
