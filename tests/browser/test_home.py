@@ -78,3 +78,15 @@ def test_figures(client, training):
     client.ready()
     expect(client.tabs).to_have_count(2)
     assert client.rows().count()
+
+
+def test_months(client, training):
+    "Test that the bar of a month opens what was decided in it"
+    case = training.case_at('decide', "Nadia Petit")
+    tools.apply(
+        'decide', [case], decision='validated', ground='abandonment')
+    client.login('assistant')
+    client.pane.locator('.graph .bb-bar').first.click()
+    client.ready()
+    expect(client.tabs).to_have_count(2)
+    expect(client.rows("Nadia Petit")).to_have_count(1)

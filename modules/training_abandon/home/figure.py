@@ -175,6 +175,9 @@ class MonthFigure(FigureMixin, ModelSQL, ModelView):
         fields.Char(
             "Month", help="The month of the effective date."),
         'get_label')
+    # The web client opens nothing by the position of a label on the axis
+    date = fields.Function(
+        fields.Date("Month", help="The first day of the month."), 'get_date')
     abandoned = fields.Integer(
         "Abandonments",
         help="The cases validated as an abandonment whose effective date is "
@@ -232,13 +235,15 @@ class MonthFigure(FigureMixin, ModelSQL, ModelView):
             f.id: '{:04}-{:02}'.format(f.number // 12, f.number % 12 + 1)
             for f in figures}
 
+    def get_date(self, name):
+        return dt.date(self.number // 12, self.number % 12 + 1, 1)
+
     @classmethod
     def opened(cls, figures):
         def domain(figure):
-            start = dt.date(figure.number // 12, figure.number % 12 + 1, 1)
             return [
-                *cls._domain(start),
-                ('effective_date', '<', start + relativedelta(months=1)),
+                *cls._domain(figure.date),
+                ('effective_date', '<', figure.date + relativedelta(months=1)),
                 ('company', '=', figure.company.id),
                 ]
         return 'act_case_form', ['OR', *map(domain, figures)]

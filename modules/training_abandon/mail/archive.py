@@ -3,7 +3,7 @@
 import logging
 from email import message_from_bytes, policy
 
-from sql import Cast, Literal, Null
+from sql import Cast, Literal, Null, Select
 from sql.conditionals import Coalesce
 from sql.functions import CurrentTimestamp
 from sql.operators import Concat
@@ -63,6 +63,7 @@ class ArchiveMixin:
             sub_ids = list(sub_ids)
             try:
                 tools.lock_database(cls)
+                cls._commit_without_disk()
                 if sent := cls._not_archived(sub_ids):
                     cls._create_emails(sent)
                     cls.on_sent(cls.browse(sent))
@@ -87,6 +88,7 @@ class ArchiveMixin:
                 tools.begin()
                 # Whoever reads before it writes does not wait for the others
                 tools.lock_database(cls)
+                cls._commit_without_disk()
                 if sent := cls._not_archived(list(ids)):
                     cls.on_end(cls.browse(sent))
                 transaction.commit()
@@ -97,6 +99,12 @@ class ArchiveMixin:
                 logger.warning(
                     "mails %s not ended", list(ids), exc_info=True)
         return False
+
+    @staticmethod
+    def _commit_without_disk():
+        "Have the commit not wait for the disk: what it loses is done again"
+        if (without_disk := tools.without_disk()) is not None:
+            Transaction().connection.cursor().execute(*Select([without_disk]))
 
     @classmethod
     def _not_archived(cls, ids):

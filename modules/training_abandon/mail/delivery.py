@@ -5,7 +5,7 @@ import logging
 import time
 from contextlib import contextmanager, suppress
 from email.utils import parseaddr
-from functools import cache
+from functools import cache, lru_cache
 from itertools import islice
 
 from sql import Column, Literal
@@ -40,6 +40,12 @@ END_WAIT = dt.timedelta(seconds=5)
 # The seconds to wait for the database to store what has been done
 RECORD_WAITS = [1, 2, 4, 8, 16, 30]
 INLINE = 20
+
+
+@lru_cache(100)
+def _address(sender):
+    "Return the address of the sender, the same in most of the mails"
+    return parseaddr(sender)[1]
 
 
 class DeliveryMixin:
@@ -269,7 +275,7 @@ class DeliveryMixin:
         transaction = Transaction()
         try:
             reason = self._get_outdated()
-            sender, recipient = parseaddr(self.from_)[1], self.to
+            sender, recipient = _address(self.from_), self.to
             message = self.message
         except backend.DatabaseOperationalError:
             raise
