@@ -2,6 +2,7 @@
 # this repository contains the full copyright notices and license terms.
 import logging
 import re
+from collections import namedtuple
 from io import BytesIO
 from itertools import pairwise
 from zipfile import ZipFile
@@ -19,6 +20,9 @@ from . import tools
 from .exceptions import ReportError
 
 logger = logging.getLogger(__name__)
+
+# A table, and the picture before it, of the reports of several
+Section = namedtuple('Section', 'title note image headings rows')
 
 LOGO_SIZE = (600, 200)
 

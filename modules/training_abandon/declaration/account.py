@@ -1,20 +1,19 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 "The origin of the funds, from the invoices of the year"
-import datetime as dt
-from collections import defaultdict
 from decimal import Decimal
 
 from sql import Literal, Select
+from sql.aggregate import Sum
+from sql.conditionals import Case as SQLCase
+from sql.operators import Exists
 
 from trytond.model import fields
 from trytond.modules.currency.fields import Monetary
 from trytond.pool import Pool, PoolMeta
-from trytond.tools import grouped_slice
 from trytond.transaction import Transaction, without_check_access
 
-from .. import tools
-from .bpf import CODES
+from .bpf import CODES, year_dates
 
 
 class Line(metaclass=PoolMeta):
@@ -37,77 +36,87 @@ class Line(metaclass=PoolMeta):
                     company, section, category,
                     rank=Literal(CODES.index(category)),
                     amount=Literal(amount),
-                    currency=cls._currency(company)))
-            for (section, category), amount in sorted(
-                cls._funds(company, year).items())]
+                    currency=cls._company(company).currency.id))
+            for section, category, amount in cls._funds(company, year)]
 
     @classmethod
     @without_check_access
-    def _currency(cls, company):
+    def _company(cls, company):
         pool = Pool()
         Company = pool.get('company.company')
-        return Company(company).currency.id
+        return Company(company)
 
     @classmethod
-    @without_check_access
     def _funds(cls, company, year):
         """Return the amounts by section and category, in the currency of the
         company"""
-        pool = Pool()
-        InvoiceLine = pool.get('account.invoice.line')
-        lines = InvoiceLine.search([
-                ('company', '=', company),
-                ('type', '=', 'line'),
-                ('invoice.type', '=', 'out'),
-                ('invoice.state', 'in', ['posted', 'paid']),
-                ('invoice.invoice_date', '>=', dt.date(year, 1, 1)),
-                ('invoice.invoice_date', '<=', dt.date(year, 12, 31)),
-                ], order=[('id', 'ASC')])
-        result = defaultdict(Decimal)
-        for sub_lines in grouped_slice(lines, tools.BATCH):
-            for line in InvoiceLine.browse(list(sub_lines)):
-                if place := line.bpf_place():
-                    result[place] += line._bpf_amount()
-        return result
+        cursor = Transaction().connection.cursor()
+        posted = cls._posted(company, year)
+        cursor.execute(*posted.select(
+                posted.section, posted.category, Sum(posted.amount),
+                group_by=[posted.section, posted.category],
+                order_by=[posted.section, posted.category]))
+        funds = cursor.fetchall()
+        return [
+            (section, category, cls._company(company).currency.round(
+                    Decimal(str(amount))))
+            for section, category, amount in funds]
 
-
-class InvoiceLine(metaclass=PoolMeta):
-    __name__ = 'account.invoice.line'
-
-    def bpf_place(self):
-        """Return the section and the category of the report, or None if the
-        line is of no training"""
+    @classmethod
+    def _posted(cls, company, year):
+        """Return the query of the lines posted in the year with their amounts,
+        sections and categories"""
         pool = Pool()
         Enrolment = pool.get('training.enrolment')
-        line = self
-        while isinstance(line.origin, self.__class__):
-            line = line.origin
-        enrolment = line.origin
-        if line.training_attached:
-            enrolment = line.training_attached[0].enrolment
-        if self.is_indemnity:
-            return 'indemnity', 'unclassified'
-        elif isinstance(enrolment, Enrolment):
-            return 'funds', self._bpf_funds(enrolment)
+        Funding = pool.get('training.enrolment.funding')
+        InvoiceLine = pool.get('account.invoice.line')
+        Trainee = pool.get('training.trainee')
+        posted = InvoiceLine.posted_query(company, *year_dates(year))
+        enrolment, trainee = Enrolment.__table__(), Trainee.__table__()
+        funding, kind = Funding.__table__(), enrolment.agreement_kind
+        funds = Exists(funding.select(
+                Literal(1),
+                where=(funding.enrolment == enrolment.id)
+                & (funding.funder == posted.payer)))
+        return (posted
+            .join(enrolment, condition=enrolment.id == posted.enrolment)
+            .join(trainee, condition=trainee.id == enrolment.trainee)
+            .select(
+                posted.line.as_('line'),
+                SQLCase((posted.indemnity, 'indemnity'), else_='funds'
+                    ).as_('section'),
+                SQLCase(
+                    (posted.indemnity, 'unclassified'),
+                    ((kind == 'contract') & (posted.payer == trainee.party),
+                        'individual'),
+                    ((posted.payer == enrolment.client)
+                        | (posted.payer == enrolment.employer), SQLCase(
+                            (kind == 'agreement', 'company'),
+                            else_='unclassified')),
+                    (~funds, 'unclassified'),
+                    (kind == 'apprenticeship', 'apprenticeship'),
+                    (kind == 'cpf', 'cpf'),
+                    (kind == 'public_funding', 'public'),
+                    else_='skills_operator').as_('category'),
+                posted.amount.as_('amount')))
 
-    def _bpf_amount(self):
-        "Return the amount in the currency of the company"
+    def told(self):
+        if self.section in {'funds', 'indemnity'}:
+            return ['amount']
+        return super().told()
+
+    def opened(self):
         pool = Pool()
-        Currency = pool.get('currency.currency')
-        with Transaction().set_context(date=self.invoice.invoice_date):
-            return Currency.compute(
-                self.invoice.currency, self.amount, self.company.currency)
-
-    def _bpf_funds(self, enrolment):
-        payer, kind = self.invoice.party, enrolment.agreement_kind
-        if kind == 'contract' and payer == enrolment.trainee.party:
-            return 'individual'
-        elif payer in {enrolment.client, enrolment.employer}:
-            return 'company' if kind == 'agreement' else 'unclassified'
-        elif payer not in {f.funder for f in enrolment.fundings}:
-            return 'unclassified'
-        return {
-            'apprenticeship': 'apprenticeship',
-            'cpf': 'cpf',
-            'public_funding': 'public',
-            }.get(kind, 'skills_operator')
+        InvoiceLine = pool.get('account.invoice.line')
+        if self.section not in {'funds', 'indemnity'}:
+            return super().opened()
+        cursor = Transaction().connection.cursor()
+        posted = self._posted(self.company.id, self._scope()[1])
+        line = InvoiceLine.__table__()
+        cursor.execute(*posted
+            .join(line, condition=line.id == posted.line)
+            .select(line.invoice,
+                where=(posted.section == self.section)
+                & (posted.category == self.category),
+                group_by=[line.invoice]))
+        return 'account_invoice', 'act_invoice_form', [x for x, in cursor]

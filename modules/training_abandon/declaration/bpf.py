@@ -6,6 +6,7 @@ import datetime as dt
 from sql import Literal, Null, Union
 from sql.aggregate import Count, Sum
 from sql.conditionals import Case as SQLCase
+from sql.conditionals import Coalesce
 
 from trytond.model import ModelSQL, ModelView, fields
 from trytond.pool import Pool
@@ -41,6 +42,10 @@ SECTION_CODES = [code for code, _ in SECTIONS]
 # More than there are categories
 NUMBERS = 100
 FIRST_YEAR, LAST_YEAR = 1900, 9998
+
+
+def year_dates(year):
+    return dt.date(year, 1, 1), dt.date(year, 12, 31)
 
 
 class Line(ModelSQL, ModelView):
@@ -113,15 +118,16 @@ class Line(ModelSQL, ModelView):
             lambda column: column.in_(mine.select(
                     mine.id, where=mine.company == company)))
         hours = Sum(held.duration) - Sum(held.missed)
+        start, end = year_dates(year)
         hours = held.select(
             held.enrolment.as_('enrolment'),
             hours.as_('hours'),
             where=held.state.in_(ATTENDED)
-            & (held.date >= dt.date(year, 1, 1))
-            & (held.date <= dt.date(year, 12, 31)),
+            & (held.date >= start) & (held.date <= end),
             group_by=[held.enrolment],
             having=hours > dt.timedelta())
-        paying = (trainee.kind != 'individual') | (
+        kind = Coalesce(enrolment.trainee_kind, trainee.kind)
+        paying = (kind != 'individual') | (
             enrolment.agreement_kind == 'contract')
         return (hours
             .join(enrolment, condition=enrolment.id == hours.enrolment)
@@ -129,9 +135,10 @@ class Line(ModelSQL, ModelView):
             .join(session, condition=session.id == enrolment.session)
             .join(course, condition=course.id == session.course)
             .select(
+                enrolment.id.as_('enrolment'),
                 hours.hours.as_('hours'),
                 enrolment.trainee.as_('trainee'),
-                SQLCase((paying, trainee.kind), else_='unclassified'
+                SQLCase((paying, kind), else_='unclassified'
                     ).as_('trainees'),
                 course.kind.as_('objective')))
 
@@ -166,6 +173,24 @@ class Line(ModelSQL, ModelView):
     @classmethod
     def _counted(cls):
         return ['trainees', 'enrolments', 'hours']
+
+    def told(self):
+        "Hook that returns the names of what the section counts"
+        return ['trainees', 'enrolments', 'hours']
+
+    def opened(self):
+        """Hook that returns the module, the action and the ids of the records
+        that the line counts"""
+        cursor = Transaction().connection.cursor()
+        attended = self._attended(self.company.id, self._scope()[1])
+        category = {
+            'trainees': attended.trainees,
+            'objective': attended.objective,
+            }[self.section]
+        cursor.execute(*attended.select(
+                attended.enrolment, where=category == self.category))
+        return 'training_abandon', 'act_enrolment_form', [
+            id_ for id_, in cursor]
 
     def get_rec_name(self, name):
         return f'{self.section_string} - {self.category_string}'

@@ -2,15 +2,23 @@
 # this repository contains the full copyright notices and license terms.
 from collections import defaultdict
 
+from sql import Null
+from sql.aggregate import Min
+from sql.conditionals import Case as SQLCase
+
 from trytond.i18n import gettext, ngettext
 from trytond.model import fields
 from trytond.pool import Pool, PoolMeta
 from trytond.pyson import Eval
 from trytond.tools import grouped_slice
-from trytond.transaction import without_check_access
+from trytond.transaction import Transaction, without_check_access
 
 from .. import tools
 from ..exceptions import DeclarationDoneWarning
+from ..stored import SLICE, of_all, of_ids
+from .declaration import CONFORMITIES
+
+RANKED = [conformity for conformity, _ in CONFORMITIES]
 
 
 class Case(metaclass=PoolMeta):
@@ -23,70 +31,99 @@ class Case(metaclass=PoolMeta):
             },
         help="What the decision has to be declared to the funders and the "
         "others.")
+    declaration_conformity = fields.Function(
+        fields.Selection(
+            [(None, "")] + CONFORMITIES, "Declarations in Time", sort=False,
+            states={
+                'invisible': ~Eval('declaration_conformity'),
+                },
+            help="The worst of the declarations with a due date.\n"
+            "They are no steps and do not change the conformity."),
+        'get_declaration_conformity', searcher='search_declaration_conformity')
     late_declarations = fields.Function(
         fields.Char(
             "Late Declarations",
             states={
                 'invisible': ~Eval('late_declarations'),
                 },
-            help="What is not declared after its due date, or was declared "
-            "after it; it is no step and does not change the conformity."),
-        'get_late_declarations', searcher='search_late_declarations')
+            help="What is still to declare after its due date, and what was "
+            "declared after it."),
+        'get_late_declarations')
 
     @classmethod
     def _protected_fields(cls):
         return super()._protected_fields() | {'declarations'}
 
     @classmethod
+    def get_declaration_conformity(cls, cases, name):
+        cursor = Transaction().connection.cursor()
+        conformities = dict.fromkeys(c.id for c in cases)
+        for sub_cases in grouped_slice(cases, SLICE):
+            cursor.execute(*cls._conformity_query(
+                    of_ids(c.id for c in sub_cases)))
+            conformities.update(cursor)
+        return conformities
+
+    @classmethod
+    def search_declaration_conformity(cls, name, clause):
+        _, operator, value = clause
+        Operator = fields.SQL_OPERATORS[operator]
+        case, query = cls.__table__(), cls._conformity_query()
+        return [('id', 'in', case
+                .join(query, 'LEFT', condition=query.case == case.id)
+                .select(case.id, where=Operator(query.conformity, value)))]
+
+    @classmethod
+    def _conformity_query(cls, of=of_all):
+        "Return the query of the cases with the worst of their declarations"
+        pool = Pool()
+        Declaration = pool.get('training.declaration')
+        declaration = Declaration.__table__()
+        worst = Min(Declaration.sql_conformity(
+                declaration, **{c: rank for rank, c in enumerate(RANKED)}))
+        return declaration.select(
+            declaration.case.as_('case'),
+            SQLCase(*((worst == rank, c) for rank, c in enumerate(RANKED))
+                ).as_('conformity'),
+            where=of(declaration.case)
+            & (declaration.due_date != Null)
+            & (declaration.state != 'cancelled'),
+            group_by=[declaration.case])
+
+    @classmethod
     @without_check_access
     def get_late_declarations(cls, cases, name):
         pool = Pool()
         Declaration = pool.get('training.declaration')
-        Lang = pool.get('ir.lang')
-        late = defaultdict(list)
+        table = Declaration.__table__()
+        late = {'missing': defaultdict(list), 'late': defaultdict(list)}
         for sub_cases in grouped_slice(cases, tools.BATCH):
-            for declaration in Declaration.search([
-                        ('case', 'in', [c.id for c in sub_cases]),
-                        cls._late_domain(),
-                        ]):
-                late[declaration.case.id].append(declaration)
+            ids = [c.id for c in sub_cases]
+            for conformity, by_case in late.items():
+                for declaration in Declaration.search([
+                            ('case', 'in', ids),
+                            ('due_date', '!=', None),
+                            ('id', 'in', table.select(
+                                    table.id,
+                                    where=Declaration.sql_conformity(table)
+                                    == conformity)),
+                            ]):
+                    by_case[declaration.case.id].append(declaration)
         return {
-            c.id: ngettext(
-                'training_abandon.msg_declaration_late', len(late[c.id]),
-                count=len(late[c.id]),
-                date=Lang.get().strftime(late[c.id][0].due_date))
-            if late[c.id] else None
+            c.id: ' '.join(
+                cls._late_words(conformity, by_case[c.id])
+                for conformity, by_case in late.items() if by_case[c.id])
+            or None
             for c in cases}
 
     @classmethod
-    def _late_domain(cls):
+    def _late_words(cls, conformity, declarations):
         pool = Pool()
-        Date = pool.get('ir.date')
-        Declaration = pool.get('training.declaration')
-        declaration = Declaration.__table__()
-        return ['OR', [
-                ('state', '=', 'todo'),
-                ('due_date', '<', Date.today()),
-                ], [
-                ('id', 'in', declaration.select(
-                        declaration.id,
-                        where=(declaration.state == 'done')
-                        & (declaration.done_on > declaration.due_date))),
-                ]]
-
-    @classmethod
-    @without_check_access
-    def search_late_declarations(cls, name, clause):
-        pool = Pool()
-        Declaration = pool.get('training.declaration')
-        late = Declaration.search([
-                ('case', '!=', None),
-                cls._late_domain(),
-                ], order=[])
-        _, operator, value = clause
-        is_late = (operator in {'=', 'ilike'}) == (value is not None)
-        return [('id', 'in' if is_late else 'not in', [
-                    d.case.id for d in late])]
+        Lang = pool.get('ir.lang')
+        return ngettext(
+            f'training_abandon.msg_declaration_{conformity}',
+            len(declarations), count=len(declarations),
+            date=Lang.get().strftime(declarations[0].due_date))
 
     @classmethod
     def on_decided(cls, cases):

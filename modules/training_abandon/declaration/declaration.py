@@ -5,6 +5,7 @@ import datetime as dt
 from collections import defaultdict, namedtuple
 
 from dateutil.relativedelta import relativedelta
+from sql.conditionals import Case as SQLCase
 
 from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, ModelView, Workflow, fields
@@ -15,6 +16,7 @@ from trytond.tools import grouped_slice
 from trytond.transaction import Transaction, without_check_access
 
 from .. import tools
+from ..audit.conformity import CONFORMITIES as STEP_CONFORMITIES
 from ..exceptions import DeclarationError, DeclarationHoursWarning
 from ..procedure.states import GROUNDS
 from ..rec_name import search_names
@@ -24,6 +26,13 @@ from ..settlement.terms import (
 from ..training.enrolment import hours_name
 from .rule import CHANNELS, EVENTS, KINDS, RECIPIENTS, RecipientCalendar
 
+EVENT_CODES = [code for code, _ in EVENTS]
+# From the worst to the best, as those of the steps
+CONFORMITIES = [
+    c for c in STEP_CONFORMITIES
+    if c[0] in {'missing', 'late', 'in_time', 'to_come'}]
+DAY = dt.timedelta(days=1)
+FIRST_DAY = relativedelta(day=1)
 # What somebody else learns of later stays
 MODIFIED_ONCE_ENDED = {'withdrawn'}
 
@@ -119,7 +128,8 @@ class Declaration(Workflow, ModelSQL, ModelView):
         help="How it is declared.")
     content = fields.Function(
         fields.Text(
-            "Content", help="What has to be declared, or what was."),
+            "Content", help="What has to be declared, or what was or had to "
+            "be."),
         'get_content')
     declared = fields.Text("Declared", readonly=True)
     state = fields.Selection([
@@ -435,14 +445,16 @@ class Declaration(Workflow, ModelSQL, ModelView):
 
     @classmethod
     @without_check_access
-    def follow_terms(cls, enrolments):
-        """Cancel what is to be declared to those to whom the agreements and
-        the fundings ask for it no more, and make what they ask for"""
+    def follow_terms(cls, enrolments, events=tuple(EVENT_CODES)):
+        """Cancel what is to be declared of the events to those to whom the
+        agreements and the fundings ask for it no more, and make what they ask
+        for"""
         outdated = []
         for sub_enrolments in grouped_slice(enrolments, tools.BATCH):
             outdated += [
                 d for d in cls.search([
                         ('enrolment', 'in', [e.id for e in sub_enrolments]),
+                        ('event', 'in', events),
                         ('state', '=', 'todo'),
                         ('correction', '=', False),
                         ], order=[])
@@ -507,46 +519,82 @@ class Declaration(Workflow, ModelSQL, ModelView):
 
     @classmethod
     def declare_month(cls):
-        "Make the declarations of the last month of each company"
+        """Make the declarations of the last month of each company, and of
+        those since the last one that it has declared"""
         pool = Pool()
         Company = pool.get('company.company')
         Enrolment = pool.get('training.enrolment')
-        for company in Company.search([]):
-            start = tools.today(company) + relativedelta(day=1, months=-1)
-            end = start + relativedelta(day=31)
+        Rule = pool.get('training.declaration.rule')
+        rules = Rule.search([
+                ('event', '=', 'month'),
+                ('state', '!=', 'inactive'),
+                ])
+        for company in Company.search([]) if rules else []:
+            ends = cls._months_over(company)
             enrolments = Enrolment.search([
                     ('company', '=', company.id),
                     ('state', '!=', 'draft'),
-                    ('session.start_date', '<=', end),
-                    ('session.end_date', '>=', start),
-                    ['OR',
-                        ('start_date', '=', None),
-                        ('start_date', '<=', end),
-                        ],
-                    ['OR',
-                        ('end_date', '=', None),
-                        ('end_date', '>=', start),
-                        ],
+                    Rule.enrolments_domain(rules),
+                    cls._attending_domain(ends[0] + FIRST_DAY, ends[-1]),
                     ], order=[('id', 'ASC')])
             for sub_enrolments in grouped_slice(enrolments, tools.BATCH):
-                events = cls._month_events(sub_enrolments, start, end)
+                events = cls._month_events(list(sub_enrolments), ends)
                 ids = {v['enrolment'] for v in cls._missing('month', events)}
                 if ids:
                     tools.lock(Enrolment, ids)
-                    cls.declare('month', [
-                            Event(e, None, None, end)
-                            for e in Enrolment.browse(sorted(ids))])
+                    cls.declare('month', cls._month_events(
+                            Enrolment.browse(sorted(ids)), ends))
 
     @classmethod
-    def _month_events(cls, enrolments, start, end):
-        "Return the events of those who attended or had to in the month"
-        enrolments = list(enrolments)
+    def _months_over(cls, company):
+        """Return the last days of the last month of the company and of those
+        since the last one that it has declared"""
+        last = tools.today(company) + relativedelta(day=1) - DAY
+        declared = cls.search([
+                ('company', '=', company.id),
+                ('event', '=', 'month'),
+                ('date', '<', last),
+                ], order=[('date', 'DESC')], limit=1)
+        ends = [last]
+        while declared and ends[-1] + FIRST_DAY - DAY > declared[0].date:
+            ends.append(ends[-1] + FIRST_DAY - DAY)
+        return ends[::-1]
+
+    @staticmethod
+    def _attending_domain(start, end):
+        "Return the domain of the enrolments that are of the days"
+        return [
+            ('session.start_date', '<=', end),
+            ('session.end_date', '>=', start),
+            ['OR',
+                ('start_date', '=', None),
+                ('start_date', '<=', end),
+                ],
+            ['OR',
+                ('end_date', '=', None),
+                ('end_date', '>=', start),
+                ],
+            ]
+
+    @classmethod
+    def _month_events(cls, enrolments, ends):
+        """Return the events of those who attended or had to in the months of
+        the last days"""
         by_day = hours_by_day(
             [e for e in enrolments if e.state == 'cancelled'])
         return [
-            Event(e, None, None, end) for e in enrolments
-            if e.state != 'cancelled'
-            or any(start <= day <= end for day, _ in by_day[e.id])]
+            Event(enrolment, None, None, end) for end in ends
+            for enrolment in enrolments
+            if cls._is_of_month(enrolment, end, by_day[enrolment.id])]
+
+    @classmethod
+    def _is_of_month(cls, enrolment, end, by_day):
+        start, session = end + FIRST_DAY, enrolment.session
+        if enrolment.state == 'cancelled':
+            return any(start <= day <= end for day, _ in by_day)
+        return (
+            max(session.start_date, enrolment.start_date or start) <= end
+            and min(session.end_date, enrolment.end_date or end) >= start)
 
     @classmethod
     @without_check_access
@@ -601,18 +649,22 @@ class Declaration(Workflow, ModelSQL, ModelView):
 
         They are withdrawn, unless somebody tells that what stands has not to
         be declared."""
-        user = Transaction().user or None
-        cls._set_cancelled(declarations, {
-                'withdrawn': withdrawn,
-                'cancelled_at': tools.now(),
-                'cancelled_by': user,
-                'cancel_reason': reason,
-                })
+        actions = []
+        for declaration in cls.browse(declarations):
+            actions += [[declaration], {
+                    'withdrawn': withdrawn,
+                    'declared': declaration.content,
+                    'cancelled_at': tools.now(),
+                    'cancelled_by': Transaction().user or None,
+                    'cancel_reason': reason,
+                    }]
+        cls._set_cancelled(declarations, actions)
 
     @classmethod
     @Workflow.transition('cancelled')
-    def _set_cancelled(cls, declarations, values):
-        cls.write(declarations, values)
+    def _set_cancelled(cls, declarations, actions):
+        if actions:
+            cls.write(*actions)
 
     @classmethod
     @ModelView.button_action('training_abandon.wizard_declaration_record')
@@ -731,8 +783,29 @@ class Declaration(Workflow, ModelSQL, ModelView):
                         declaration=declaration.rec_name))
 
     @classmethod
+    def sql_conformity(cls, declaration, **words):
+        """Return the SQL expression of the conformity of the declaration with
+        a due date
+
+        words are what it returns in the place of the conformities."""
+        pool = Pool()
+        Company = pool.get('company.company')
+        words = {c: words.get(c, c) for c, _ in CONFORMITIES}
+        with without_check_access():
+            companies = Company.search([], order=[])
+        today = SQLCase(*(
+                (declaration.company == c.id, tools.today(c))
+                for c in companies)) if companies else tools.now().date()
+        return SQLCase(
+            ((declaration.state == 'todo') & (declaration.due_date < today),
+                words['missing']),
+            (declaration.state == 'todo', words['to_come']),
+            (declaration.done_on > declaration.due_date, words['late']),
+            else_=words['in_time'])
+
+    @classmethod
     def get_content(cls, declarations, name):
-        todo = [d for d in declarations if d.state != 'done']
+        todo = [d for d in declarations if d.state == 'todo']
         contents = {d.id: d.declared for d in declarations}
         hours, opened = cls._hours(todo), cls._open_days(todo)
         for declaration in todo:

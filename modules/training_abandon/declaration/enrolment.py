@@ -1,13 +1,50 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
+from collections import defaultdict
+
+from trytond.model import fields
 from trytond.pool import Pool, PoolMeta
+from trytond.tools import grouped_slice
+
+from .. import tools
 
 # What tells to whom it is declared
-TERMS = {'agreement_kind', 'fundings', 'client', 'employer', 'prescriber'}
+TERMS = {
+    'agreement_kind', 'fundings', 'client', 'employer', 'prescriber',
+    'trainee_kind'}
 
 
 class Enrolment(metaclass=PoolMeta):
     __name__ = 'training.enrolment'
+
+    trainee_kind = fields.Selection(
+        'get_trainee_kinds', "Kind of Trainee Then", sort=False,
+        help="What the trainee was during the training, for the declarations "
+        "and the annual report: it is kept when the trainee becomes another "
+        "kind afterwards.\n"
+        "Leave empty as long as it is the one of the trainee.")
+
+    @classmethod
+    def get_trainee_kinds(cls):
+        pool = Pool()
+        Trainee = pool.get('training.trainee')
+        return [(None, "")] + Trainee.fields_get(['kind'])['kind']['selection']
+
+    @property
+    def kind_of_trainee(self):
+        return self.trainee_kind or self.trainee.kind
+
+    @property
+    def is_over(self):
+        today = tools.today(self.company)
+        return (self.end_date or today) < today or (
+            self.session.end_date < today)
+
+    @classmethod
+    def copy(cls, enrolments, default=None):
+        default = default.copy() if default is not None else {}
+        default.setdefault('trainee_kind')
+        return super().copy(enrolments, default=default)
 
     @classmethod
     def on_modification(cls, mode, enrolments, field_names=None):
@@ -22,3 +59,69 @@ class Enrolment(metaclass=PoolMeta):
                 Declaration.follow_breaks(enrolments)
             if not TERMS.isdisjoint(field_names):
                 Declaration.follow_terms(enrolments)
+
+
+class Funding(metaclass=PoolMeta):
+    __name__ = 'training.enrolment.funding'
+
+    @classmethod
+    def on_modification(cls, mode, fundings, field_names=None):
+        super().on_modification(mode, fundings, field_names=field_names)
+        if mode == 'create' or mode == 'write' and 'funder' in field_names:
+            cls._follow({f.enrolment for f in fundings})
+
+    @classmethod
+    def on_delete(cls, fundings):
+        enrolments = {f.enrolment for f in fundings}
+        return super().on_delete(fundings) + [lambda: cls._follow(enrolments)]
+
+    @classmethod
+    def _follow(cls, enrolments):
+        pool = Pool()
+        Declaration = pool.get('training.declaration')
+        Enrolment = pool.get('training.enrolment')
+        # What was read of them has the former funders
+        Declaration.follow_terms(tools.browse_sets(Enrolment, enrolments))
+
+
+class Trainee(metaclass=PoolMeta):
+    __name__ = 'training.trainee'
+
+    @classmethod
+    def on_write(cls, trainees, values):
+        if 'kind' in values:
+            cls._keep_kinds([t for t in trainees if t.kind != values['kind']])
+        return super().on_write(trainees, values)
+
+    @classmethod
+    def _keep_kinds(cls, trainees):
+        "Keep what the trainees were during the trainings that are over"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        over = defaultdict(list)
+        for enrolment in cls._enrolments(trainees):
+            if not enrolment.trainee_kind and enrolment.is_over:
+                over[enrolment.trainee.kind].append(enrolment)
+        for kind, enrolments in over.items():
+            Enrolment.write(enrolments, {'trainee_kind': kind})
+
+    @classmethod
+    def on_modification(cls, mode, trainees, field_names=None):
+        pool = Pool()
+        Declaration = pool.get('training.declaration')
+        super().on_modification(mode, trainees, field_names=field_names)
+        if mode == 'write' and 'kind' in field_names:
+            # The months that are over were those of the former kind
+            Declaration.follow_terms(
+                cls._enrolments(trainees), ['decision', 'break'])
+
+    @classmethod
+    def _enrolments(cls, trainees):
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        enrolments = []
+        for sub_trainees in grouped_slice(trainees, tools.BATCH):
+            enrolments += Enrolment.search([
+                    ('trainee', 'in', [t.id for t in sub_trainees]),
+                    ], order=[('id', 'ASC')])
+        return enrolments

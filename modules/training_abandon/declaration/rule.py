@@ -174,7 +174,27 @@ class Rule(DatedRuleMixin, Workflow, ModelSQL, ModelView):
             and (self.event != 'decision' or ground in self.grounds)
             and (not self.agreement_kinds
                 or enrolment.agreement_kind in self.agreement_kinds)
-            and self.trainee_kind in {None, enrolment.trainee.kind})
+            and self.trainee_kind in {None, enrolment.kind_of_trainee})
+
+    @classmethod
+    def enrolments_domain(cls, rules):
+        "Return the domain of the enrolments to which one of the rules applies"
+        domains = []
+        for rule in rules:
+            domain = []
+            if rule.agreement_kinds:
+                domain.append(
+                    ('agreement_kind', 'in', list(rule.agreement_kinds)))
+            if kind := rule.trainee_kind:
+                domain.append(['OR',
+                        ('trainee_kind', '=', kind),
+                        [
+                            ('trainee_kind', '=', None),
+                            ('trainee.kind', '=', kind),
+                            ],
+                        ])
+            domains.append(domain)
+        return ['OR', *domains] if all(domains) else []
 
     def recipients(self, enrolment):
         """Return the parties to whom it is declared, each once

@@ -2,7 +2,6 @@
 # this repository contains the full copyright notices and license terms.
 "The annual report, and the results that a provider publishes"
 import base64
-from collections import namedtuple
 
 from dateutil.relativedelta import relativedelta
 
@@ -18,7 +17,7 @@ from trytond.wizard import (
 from .. import tools
 from ..exceptions import TrainingValidationError
 from ..home.figure import FEWEST
-from ..pdf_report import PDFReport, get_logo
+from ..pdf_report import PDFReport, Section, get_logo
 from .chart import bars, horizontal_bars
 from .indicator import FEW, RATES
 from .window import Window
@@ -40,8 +39,6 @@ PUBLISHED = {
 COLUMNS = ['started', 'left', 'rate', 'previous_started', 'previous_rate']
 # The most months of a report by month, then by quarter
 MONTHS, QUARTERS = 18, 54
-
-Section = namedtuple('Section', 'title note image headings rows')
 
 
 class _ResultsMixin:

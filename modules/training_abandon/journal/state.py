@@ -36,6 +36,8 @@ TOLD = {
         ['kind', 'note', 'refusal_reason']),
     'ir.attachment': ([], ['name', 'link', 'description']),
     'training.abandon.settlement': (['state', 'ground'], ['due_amount']),
+    'training.declaration': (
+        ['kind', 'state', 'withdrawn', 'done_on'], ['declared', 'note']),
     'training.abandon.case.cause': (
         [], ['cause', 'responsible', 'note']),
     'training.abandon.case-training.abandon.reason': ([], ['reason']),

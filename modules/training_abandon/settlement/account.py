@@ -4,6 +4,10 @@
 from collections import defaultdict
 from decimal import Decimal
 
+from sql import Cast, Literal, Null, Union, With
+from sql.conditionals import Coalesce
+from sql.operators import Concat
+
 from trytond.i18n import gettext
 from trytond.model import ModelSQL, ModelView, fields
 from trytond.model.exceptions import AccessError
@@ -209,6 +213,90 @@ class InvoiceLine(metaclass=PoolMeta):
                     ('invoice.state', 'in', states),
                     ])
         return sorted(lines, key=_age)
+
+    @classmethod
+    def enrolments_query(cls):
+        """Return the query of the lines that invoice the enrolments, or an
+        indemnity of them, and of those that credit these"""
+        known = With('line', 'enrolment', 'indemnity', recursive=True)
+        credit = cls.__table__()
+        known.query = Union(*cls._roots(), all_=True)
+        known.query |= (credit
+            .join(known,
+                condition=credit.origin == cls._sql_name(cls, known.line))
+            .select(credit.id, known.enrolment, known.indemnity,
+                where=credit.type == 'line'))
+        return known.select(
+            known.line.as_('line'),
+            known.enrolment.as_('enrolment'),
+            known.indemnity.as_('indemnity'),
+            with_=[known])
+
+    @classmethod
+    def _roots(cls):
+        "Return the queries of the lines that credit no other"
+        pool = Pool()
+        Attached = pool.get('training.enrolment.invoice_line')
+        Settlement = pool.get('training.abandon.settlement')
+        SettlementLine = pool.get('training.abandon.settlement.line')
+        line, attached = cls.__table__(), Attached.__table__()
+        yield (line
+            .join(attached, 'LEFT', condition=attached.line == line.id)
+            .select(
+                line.id,
+                Coalesce(
+                    attached.enrolment, cls.origin.sql_id(line.origin, cls)),
+                Literal(False),
+                where=(line.type == 'line')
+                & (line.origin.like('training.enrolment,%')
+                    | (attached.id != Null))))
+        line, settlement = cls.__table__(), Settlement.__table__()
+        asked = SettlementLine.__table__()
+        yield (line
+            .join(asked,
+                condition=line.origin == cls._sql_name(
+                    SettlementLine, asked.id))
+            .join(settlement, condition=settlement.id == asked.settlement)
+            .select(
+                line.id, settlement.enrolment, Literal(True),
+                where=line.type == 'line'))
+
+    @classmethod
+    def _sql_name(cls, Model, id_):
+        "Return the SQL expression of the reference to the record"
+        return Concat(
+            f'{Model.__name__},', Cast(id_, cls.origin.sql_type().base))
+
+    @classmethod
+    def posted_query(cls, company, start=None, end=None):
+        """Return the query of the lines of the enrolments posted between the
+        dates, with their amounts in the currency of the company"""
+        pool = Pool()
+        Invoice = pool.get('account.invoice')
+        MoveLine = pool.get('account.move.line')
+        known, line = cls.enrolments_query(), cls.__table__()
+        invoice, move_line = Invoice.__table__(), MoveLine.__table__()
+        where = (
+            (invoice.company == company)
+            & (invoice.type == 'out')
+            & invoice.state.in_(['posted', 'paid']))
+        if start:
+            where &= invoice.invoice_date >= start
+        if end:
+            where &= invoice.invoice_date <= end
+        return (known
+            .join(line, condition=line.id == known.line)
+            .join(invoice, condition=invoice.id == line.invoice)
+            .join(move_line,
+                condition=(move_line.move == invoice.move)
+                & (move_line.origin == cls._sql_name(cls, line.id)))
+            .select(
+                known.line.as_('line'),
+                known.enrolment.as_('enrolment'),
+                known.indemnity.as_('indemnity'),
+                invoice.party.as_('payer'),
+                (move_line.credit - move_line.debit).as_('amount'),
+                where=where))
 
     @property
     def is_indemnity(self):
@@ -416,7 +504,7 @@ class Settlement(metaclass=PoolMeta):
         for settlement in settlements:
             for line in settlement._to_make():
                 with Transaction().set_context(
-                        language=_language(line.payer),
+                        language=tools.language_of(line.payer),
                         company=settlement.company.id):
                     if invoice := settlement._make(
                             line, creditable, configured[settlement.company]):
@@ -695,12 +783,6 @@ def _left_to_pay(line):
         invoice.amount_to_pay if invoice.state in {'posted', 'paid'}
         else invoice.total_amount)
     return left * line.amount / invoice.untaxed_amount
-
-
-def _language(party):
-    pool = Pool()
-    Configuration = pool.get('ir.configuration')
-    return party.lang.code if party.lang else Configuration.get_language()
 
 
 def _date(date):

@@ -6,10 +6,11 @@ from decimal import Decimal
 
 from trytond.modules.currency.tests import add_currency_rate, create_currency
 from trytond.pool import Pool
+from trytond.pyson import PYSONDecoder
 from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
-from .common import today
+from .common import count_statements, today, wizard_context
 from .test_settlement_account import AccountTestCase
 from .test_settlement_calculation import date
 from .test_settlement_settlement import get_example
@@ -26,6 +27,21 @@ class FundsTestCase(AccountTestCase):
             return {
                 (x.section, x.category): x.amount for x in Line.search([
                         ('section', 'in', ['funds', 'indemnity'])])}
+
+    def opened(self, company, section, category):
+        "Return the ids of the records that the line counts"
+        pool = Pool()
+        Line = pool.get('training.bpf.line')
+        Open = pool.get('training.bpf.open', type='wizard')
+        session_id, _, _ = Open.create()
+        with Transaction().set_context(company=company.id, year=2026):
+            line, = Line.search([
+                    ('section', '=', section), ('category', '=', category)])
+            with wizard_context([line]):
+                (action, _), = Open.execute(
+                    session_id, {}, 'open_')['actions']
+        (_, _, ids), = PYSONDecoder().decode(action['pyson_domain'])
+        return ids
 
     def post(self, settlement):
         pool = Pool()
@@ -74,8 +90,8 @@ class FundsTestCase(AccountTestCase):
                 Invoice.post(invoices)
             self.assertIn(
                 ('funds', category), self.amounts(records.company, 2026))
-            line, = invoices[0].lines
-            self.assertEqual(line.bpf_place(), ('funds', category))
+            self.assertIn(invoices[0].id, self.opened(
+                    records.company, 'funds', category))
 
     @with_transaction()
     def test_cpf(self):
@@ -112,7 +128,7 @@ class FundsTestCase(AccountTestCase):
             Attached.create([{
                         'enrolment': records.enrolment.id,
                         'line': line.id}])
-            place = line.__class__(line.id).bpf_place()
+            place = ('funds', 'company')
             self.assertEqual(
                 self.amounts(records.company, 2026),
                 {**before, place: before[place] + 120})
@@ -135,7 +151,7 @@ class FundsTestCase(AccountTestCase):
             add_currency_rate(other, 4, date('2027-01-01'))
             invoice, = self.bill(records, ('client', 120))
             line, = invoice.lines
-            place = line.bpf_place()
+            place = ('funds', 'company')
             invoice.currency = line.currency = other
             invoice.lines = [line]
             invoice.save()
@@ -144,3 +160,44 @@ class FundsTestCase(AccountTestCase):
             self.assertEqual(
                 self.amounts(records.company, 2026),
                 {**before, place: before[place] + 60})
+
+    @with_transaction()
+    def test_recalled(self):
+        "Test that a deposit recalled by the button of Tryton counts once"
+        pool = Pool()
+        Account = pool.get('account.account')
+        Invoice = pool.get('account.invoice')
+        with self.settled(get_example('D01')) as (records, _):
+            place = ('funds', 'company')
+            before = self.amounts(records.company, 2026)[place]
+            deposit, = self.bill(records, ('client', 300))
+            line, = deposit.lines
+            line.account, = Account.search([
+                    ('type.deposit', '=', True),
+                    ('type.statement', '=', 'balance'),
+                    ('company', '=', records.company.id),
+                    ('closed', '!=', True),
+                    ], limit=1)
+            line.save()
+            with today(date('2026-12-01')):
+                Invoice.post([deposit])
+            invoice, = self.bill(records, ('client', 1000))
+            invoice.call_deposit(line.account, "Deposit")
+            invoice = Invoice(invoice.id)
+            self.assertEqual(invoice.untaxed_amount, 700)
+            with today(date('2026-12-01')):
+                Invoice.post([invoice])
+            counts = []
+            for amount in [10, 20]:
+                self.assertEqual(
+                    self.amounts(records.company, 2026)[place],
+                    before + 990 + amount)
+                with count_statements() as statements:
+                    self.amounts(records.company, 2026)
+                counts.append(len(statements))
+                other, = self.bill(records, ('client', amount))
+                with today(date('2026-12-01')):
+                    Invoice.post([other])
+            self.assertEqual(*counts)
+            self.assertEqual(
+                self.amounts(records.company, 2026)[place], before + 1030)

@@ -3,18 +3,23 @@
 "The lines of the annual report, checked against the attendance"
 import datetime as dt
 from collections import defaultdict
+from io import BytesIO
 
 from lxml import etree
+from pypdf import PdfReader
 
 from trytond.model.exceptions import AccessError
 from trytond.modules.training_abandon.attendance.evidence import ATTENDED
+from trytond.modules.training_abandon.exceptions import TrainingValidationError
+from trytond.modules.training_abandon.training.enrolment import hours_name
 from trytond.pool import Pool
+from trytond.pyson import PYSONDecoder
 from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
 from .common import (
     DatabaseTestCase, as_user, create_enrolments, create_session, create_user,
-    set_up, today)
+    set_up, today, wizard_context)
 
 KINDS = ['employee', 'apprentice', 'job_seeker', 'individual', 'other']
 STATES = ['present', 'absent', 'late', 'present', 'excused']
@@ -114,6 +119,64 @@ class BPFTestCase(DatabaseTestCase):
             self.assertGreater(totals[0], dt.timedelta())
             self.assertEqual(
                 lines(company, year - 1, 'trainees', 'objective'), {})
+
+    @with_transaction()
+    def test_kept_kind(self):
+        "Test that a year is not changed by what the trainees become"
+        pool = Pool()
+        Trainee = pool.get('training.trainee')
+        with set_up() as (company, session, _):
+            enrolment, = create_enrolments(session)
+            Trainee.write([enrolment.trainee], {'kind': 'job_seeker'})
+            self.hold(session)
+            year = session.start_date.year
+            # A mistake is mended during the training
+            for day, kind, told in [
+                    (session.end_date, 'apprentice', 'apprentice'),
+                    (dt.date(year + 1, 1, 15), 'employee', 'apprentice'),
+                    (dt.date(year + 1, 1, 16), 'other', 'apprentice')]:
+                with today(day):
+                    Trainee.write([enrolment.trainee], {'kind': kind})
+                self.assertEqual(
+                    list(lines(company, year, 'trainees')),
+                    [('trainees', told)])
+
+    @with_transaction()
+    def test_printed(self):
+        "Test the report printed and what its lines open"
+        pool = Pool()
+        Line = pool.get('training.bpf.line')
+        Open = pool.get('training.bpf.open', type='wizard')
+        Report = pool.get('training.bpf', type='report')
+        with set_up() as (company, session, _):
+            enrolments = create_enrolments(session, 2)
+            self.hold(session)
+            with Transaction().set_context(
+                    company=company.id, year=session.start_date.year):
+                with as_user(create_user('a', company, 'accounting')), \
+                        Transaction().set_context(
+                            year=session.start_date.year):
+                    found = Line.search([])
+                    # All the lines are told
+                    extension, content, _, _ = Report.execute(
+                        [found[0].id], {})
+                    with wizard_context(found[:1]):
+                        session_id, _, _ = Open.create()
+                        (action, _), = Open.execute(
+                            session_id, {}, 'open_')['actions']
+                self.assertEqual(
+                    PYSONDecoder().decode(action['pyson_domain']),
+                    [['id', 'in', [e.id for e in enrolments]]])
+            self.assertEqual(extension, 'pdf')
+            text = '\n'.join(
+                p.extract_text() for p in PdfReader(BytesIO(content)).pages)
+            for line in found:
+                self.assertIn(line.category_string, text)
+                self.assertIn(hours_name(line.hours), text)
+            with Transaction().set_context(
+                    company=company.id, year=session.start_date.year - 1), \
+                    self.assertRaises(TrainingValidationError):
+                Report.execute([], {})
 
     @with_transaction()
     def test_total(self):

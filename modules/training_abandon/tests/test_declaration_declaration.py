@@ -16,8 +16,8 @@ from trytond.transaction import Transaction
 
 from .common import (
     DATE, DAY, DatabaseTestCase, as_user, count_statements, create_enrolments,
-    create_party, create_user, decide, get_to_decision, run_wizard, set_up,
-    today)
+    create_party, create_session, create_user, decide, get_to_decision,
+    run_wizard, set_up, today)
 from .test_settlement_calculation import load_examples
 from .test_settlement_settlement import Example, get_example
 
@@ -134,22 +134,29 @@ class DeclarationTestCase(DatabaseTestCase):
             declaration, = search()
             self.assertEqual(declaration.due_date, DATE + 3 * DAY)
             with today(DATE + 3 * DAY):
-                self.assertFalse(declaration.case.late_declarations)
+                case = self.check_conformity(declaration.case, 'to_come')
+                self.assertFalse(case.late_declarations)
             with today(DATE + 4 * DAY):
-                case = type(declaration.case)(declaration.case.id)
-                self.assertTrue(case.late_declarations)
-                for operator, found in [('!=', [case]), ('=', [])]:
-                    self.assertEqual(type(case).search([
-                                ('late_declarations', operator, None)]),
-                        found)
+                case = self.check_conformity(declaration.case, 'missing')
+                self.assertIn("Declare what was due", case.late_declarations)
                 with self.assertRaisesRegex(DeclarationError, "before"):
                     run_wizard(RECORD, [declaration], done_on=DATE - DAY)
                 # What was declared late stays so
                 run_wizard(RECORD, [declaration])
-                case = type(case)(case.id)
-                self.assertTrue(case.late_declarations)
-                self.assertEqual(type(case).search([
-                            ('late_declarations', '!=', None)]), [case])
+                case = self.check_conformity(declaration.case, 'late')
+                self.assertIn("after its due date", case.late_declarations)
+
+    def check_conformity(self, case, conformity):
+        "Check the conformity and its search and return the case"
+        case = type(case)(case.id)
+        self.assertEqual(case.declaration_conformity, conformity)
+        for operator, value, found in [
+                ('=', conformity, [case]), ('!=', None, [case]),
+                ('in', ['in_time', conformity], [case]), ('=', None, []),
+                ('not in', [conformity], [])]:
+            self.assertEqual(type(case).search([
+                        ('declaration_conformity', operator, value)]), found)
+        return case
 
     @with_transaction()
     def test_recipients(self):
@@ -226,6 +233,53 @@ class DeclarationTestCase(DatabaseTestCase):
             second, = search(broken_of, ('state', '=', 'todo'))
             self.assertEqual(
                 (second.event, second.recipient), ('break', funder))
+
+    @with_transaction()
+    def test_direct_funding(self):
+        "Test the fundings and the kinds that are written directly"
+        pool = Pool()
+        Funding = pool.get('training.enrolment.funding')
+        Rule = pool.get('training.declaration.rule')
+        Trainee = pool.get('training.trainee')
+        with set_up() as (company, session, _):
+            enrolment, = create_enrolments(session)
+            decide(get_to_decision(enrolment), effective_date=DATE)
+            self.assertEqual(search(), [])
+
+            def recipients():
+                return [d.recipient for d in search(('state', '=', 'todo'))]
+
+            first, second = create_party("First"), create_party("Second")
+            funding, = Funding.create([{
+                        'enrolment': enrolment.id, 'funder': first.id,
+                        'share': 1}])
+            self.assertEqual(recipients(), [first])
+            content = search()[0].content
+            Funding.write([funding], {'funder': second.id})
+            self.assertEqual(recipients(), [second])
+            # What was called off says what it said
+            former, = search(('state', '=', 'cancelled'))
+            self.assertEqual(former.content, content)
+            Funding.delete([funding])
+            self.assertEqual(recipients(), [])
+
+            Funding.create([{
+                        'enrolment': enrolment.id, 'funder': first.id,
+                        'share': 1}])
+            declaration, = search(('state', '=', 'todo'))
+            Rule.deactivate([declaration.rule])
+            Rule.write([declaration.rule], {'trainee_kind': 'job_seeker'})
+            Rule.activate([declaration.rule])
+            Trainee.write([enrolment.trainee], {'kind': 'job_seeker'})
+            self.assertEqual(recipients(), [first])
+            Trainee.write([enrolment.trainee], {'kind': 'employee'})
+            self.assertEqual(recipients(), [])
+            # What is over keeps the kind that it had
+            with today(session.end_date + DAY):
+                Trainee.write([enrolment.trainee], {'kind': 'job_seeker'})
+                self.assertEqual(recipients(), [])
+                self.assertEqual(
+                    type(enrolment)(enrolment.id).trainee_kind, 'employee')
 
     @with_transaction()
     def test_funder_afterwards(self):
@@ -575,6 +629,34 @@ class MonthTestCase(DatabaseTestCase):
                         run_wizard(
                             CANCEL, [declaration], reason="Nothing to tell")
             self.assertEqual(declaration.state, 'cancelled')
+
+    @with_transaction()
+    def test_slept(self):
+        "Test that the months since the last declared one are made up for"
+        pool = Pool()
+        Declaration = pool.get('training.declaration')
+        Trainee = pool.get('training.trainee')
+        with set_up() as (company, _, _):
+            # From January to June
+            session = create_session(company, dt.date(2026, 1, 12), 150)
+            other = create_session(company, dt.date(2026, 4, 6), 2)
+            seekers = create_enrolments(session) + create_enrolments(other)
+            for enrolment in seekers:
+                Trainee.write([enrolment.trainee], {'kind': 'job_seeker'})
+                fund(enrolment, 'public_funding')
+
+            def months(day):
+                with today(day):
+                    Declaration.declare_month()
+                return sorted(
+                    (d.date.month, seekers.index(d.enrolment))
+                    for d in search())
+
+            # The months before the first one are not
+            self.assertEqual(months(dt.date(2026, 3, 2)), [(2, 0)])
+            self.assertEqual(
+                months(dt.date(2026, 6, 1)),
+                [(2, 0), (3, 0), (4, 0), (4, 1), (5, 0)])
 
     @with_transaction()
     def test_other_month(self):

@@ -181,7 +181,7 @@ class AccountTestCase(DatabaseTestCase):
             create_accounts(company)
 
     @contextmanager
-    def settled(self, example, active=False):
+    def settled(self, example, active=False, settle=True):
         "Yield the records, the settlement and the invoices of the example"
         pool = Pool()
         Address = pool.get('party.address')
@@ -197,8 +197,11 @@ class AccountTestCase(DatabaseTestCase):
                     {'party': p.id, 'street': "Street"}
                     for p in records.parties.values()])
             records.invoices = accounts.invoice(records)
-            run_wizard('training.abandon.case.settle', [records.case])
-            yield records, Settlement.current([records.case])[records.case]
+            settlement = None
+            if settle:
+                run_wizard('training.abandon.case.settle', [records.case])
+                settlement = Settlement.current([records.case])[records.case]
+            yield records, settlement
 
     def bill(self, records, *bills):
         "Return the draft invoices of the enrolment made by hand"
@@ -858,6 +861,54 @@ class InvoiceTestCase(AccountTestCase):
             self.assertEqual(deposit.party.get_deposit_balance(
                     line.account), 0)
             self.assertEqual(self.settle(records), settlement)
+
+    def deferred(self, records, day):
+        "Return the amounts to defer at the end of the day"
+        pool = Pool()
+        Deferral = pool.get('training.abandon.deferral')
+        with Transaction().set_context(
+                company=records.company.id, date=date(day)):
+            return [
+                (x.case, x.invoiced, x.due, x.amount)
+                for x in Deferral.search([])]
+
+    @with_transaction()
+    def test_deferral(self):
+        "Test the revenue of the hours after the effective date"
+        pool = Pool()
+        Deferral = pool.get('training.abandon.deferral')
+        Invoice = pool.get('account.invoice')
+        Settlement = pool.get('training.abandon.settlement')
+        with self.settled(get_example('D01')) as (records, settlement):
+            self.assertEqual(self.deferred(records, '2026-03-03'), [])
+            expected = [(
+                    records.case, Decimal('1251.25'), Decimal('525.53'),
+                    Decimal('725.72'))]
+            self.assertEqual(self.deferred(records, '2026-03-31'), expected)
+            Settlement.invoice([settlement])
+            with today(dt.date(2026, 12, 31)):
+                Invoice.post(list(Settlement(settlement.id).invoices))
+            self.assertEqual(self.deferred(records, '2026-12-30'), expected)
+            self.assertEqual(self.deferred(records, '2026-12-31'), [])
+            for group, is_read in [('accounting', True), ('training', False)]:
+                with as_user(create_user(group, records.company, group)), \
+                        Transaction().set_context(date=date('2026-12-30')):
+                    if is_read:
+                        self.assertEqual(
+                            [x.case for x in Deferral.search([])],
+                            [records.case])
+                    else:
+                        with self.assertRaises(AccessError):
+                            Deferral.search([])
+
+    @with_transaction()
+    def test_deferral_postponed(self):
+        "Test the revenue of a training that is postponed and not settled"
+        example = get_example('D14')
+        with self.settled(example, settle=False) as (records, _):
+            self.assertEqual(self.deferred(records, '2026-05-31'), [(
+                        records.case, Decimal(1750), Decimal(525),
+                        Decimal(1225))])
 
     @with_transaction()
     def test_analytic(self):
