@@ -547,6 +547,7 @@ class RightsTestCase(DatabaseTestCase):
                     ('accounting',
                         ACCOUNTING_BUTTONS | EVIDENCE_BUTTONS, {
                             'training.abandon.case.settle',
+                            'training.bpf.open',
                             'training.declaration.cancel',
                             'training.declaration.record',
                             'training.evidence_pack.request',

@@ -2,6 +2,8 @@
 # this repository contains the full copyright notices and license terms.
 "What is declared to the funders, with the examples computed by hand"
 import datetime as dt
+import hashlib
+import json
 from unittest.mock import patch
 
 from trytond.exceptions import UserWarning
@@ -10,6 +12,7 @@ from trytond.modules.training_abandon import tools
 from trytond.modules.training_abandon.declaration.declaration import Event
 from trytond.modules.training_abandon.exceptions import (
     DeclarationError, DeclarationHoursWarning, SettlementRuleError)
+from trytond.modules.training_abandon.journal.record import record_faults
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
@@ -343,6 +346,7 @@ class DeclarationTestCase(DatabaseTestCase):
     def test_record(self):
         "Test that what is done never changes"
         pool = Pool()
+        Entry = pool.get('training.journal.entry')
         Declaration = pool.get('training.declaration')
         with set_up() as (company, session, _):
             enrolment, = create_enrolments(session)
@@ -363,6 +367,21 @@ class DeclarationTestCase(DatabaseTestCase):
                 e for e in declaration.case.events
                 if e.kind == 'declaration']
             self.assertIn("E1", event.summary)
+            entry, = Entry.search([
+                    ('case', '=', declaration.case.id),
+                    ('kind', '=', 'declaration'),
+                    ])
+            told = json.loads(entry.content)
+            self.assertEqual(
+                (told['state'], told['proof_sha256']),
+                ('done', hashlib.sha256(b'proof').hexdigest()))
+            self.assertEqual(list(record_faults([declaration.case.id])), [])
+            table = Declaration.__table__()
+            Transaction().connection.cursor().execute(*table.update(
+                    [table.done_on], [DATE - DAY],
+                    where=table.id == declaration.id))
+            fault, = record_faults([declaration.case.id])
+            self.assertEqual(fault.number, entry.number)
             with self.assertRaises(DeclarationError):
                 run_wizard(RECORD, [declaration])
             for name, value in [('note', "x"), ('due_date', DATE)]:

@@ -46,6 +46,22 @@ class RuleTestCase(DatabaseTestCase):
                 self.assertTrue(rule.confirmed_by)
 
     @with_transaction()
+    def test_distance(self):
+        "Test that the update deletes the copies of the rule that is gone"
+        pool = Pool()
+        Rule = pool.get('training.abandon.settlement.rule')
+        rule, = Rule.search([('code', '=', 'funder_ceiling')])
+        copy, = Rule.copy([rule])
+        table = Rule.__table__()
+        Transaction().connection.cursor().execute(*table.update(
+                [table.code], ['apprenticeship_distance'],
+                where=table.id.in_([rule.id, copy.id])))
+        Rule.__register__('training_abandon')
+        # Tryton deletes the one that was shipped
+        self.assertEqual(
+            Rule.search([('id', 'in', [rule.id, copy.id])]), [rule])
+
+    @with_transaction()
     def test_at(self):
         "Test the rules of the agreements of a date"
         pool = Pool()
