@@ -16,6 +16,7 @@ import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -204,11 +205,30 @@ def _update_venv(extras):
             extras |= set(old_extras)
     if not stamp.exists() and not _has_pip():
         say("Creating the virtual environment .venv…")
-        run([sys.executable, '-m', 'venv', '--clear', VENV], 'venv')
+        run([venv_python(), '-m', 'venv', '--clear', VENV], 'venv')
         pip('install', '--upgrade', 'pip', 'setuptools', 'wheel')
     say(f"Installing the Python packages ({', '.join(sorted(extras))})…")
     pip('install', '--editable', f"{ROOT}[{','.join(sorted(extras))}]")
     stamp.write_text(' '.join([key, *sorted(extras)]))
+
+
+def venv_python():
+    """Return the Python to make virtual environments with
+
+    It is the one that runs, or that of the system when it has the same
+    version and is faster as its distribution compiles it with optimisations,
+    which pyenv does only if asked."""
+    arguments = sysconfig.get_config_var('CONFIG_ARGS') or ''
+    if '--enable-optimizations' in arguments or not SYSTEM_PYTHON.exists():
+        return sys.executable
+    code = (
+        'import ensurepip, sqlite3, sys, venv; '
+        f'sys.exit(sys.version_info[:2] != {sys.version_info[:2]})')
+    if subprocess.run(
+            [SYSTEM_PYTHON, '-c', code], stderr=subprocess.DEVNULL,
+            check=False).returncode:
+        return sys.executable
+    return str(SYSTEM_PYTHON)
 
 
 def _has_pip():
