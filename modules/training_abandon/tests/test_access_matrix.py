@@ -375,6 +375,8 @@ class AccessTestCase(DatabaseTestCase):
     @classmethod
     def create_users(cls):
         pool = Pool()
+        Session = pool.get('training.session')
+        Slot = pool.get('training.session.slot')
         User = pool.get('res.user')
         a, b = cls.companies.values()
         cls.users = {
@@ -389,7 +391,15 @@ class AccessTestCase(DatabaseTestCase):
             'other sensitive': create_user(
                 'othersensitive', b, 'training', 'sensitive_reason'),
             'both': create_user('both', a, 'training'),
+            'trainer': create_user('teacher', a, 'trainer'),
             }
+        # Who gives the sessions has the texts of the trainees at hand
+        slot = Slot.__table__()
+        Transaction().connection.cursor().execute(*slot.update(
+                [slot.trainer],
+                [cls.users['trainer'].employee.party.id],
+                where=slot.session.in_(
+                    [s.id for s in Session.search([('company', '=', a.id)])])))
         # The companies of which it is not the current one are not read
         User.write([cls.users['both']], {'companies': [('add', [b.id])]})
         cls.preferences = {}
@@ -956,6 +966,8 @@ class MatrixTestCase(FuzzMixin, AccessTestCase):
             'only sensitive': ['zqPUBA'],
             'other': ['zqPUBA', 'zqSECB'],
             'other sensitive': ['zqPUBA', 'zqSECA'],
+            'accounting': ['zqSECA', 'zqPUBB'],
+            'trainer': ['zqSECA', 'zqPUBB'],
             }[user]
 
     def test_hidden(self):
