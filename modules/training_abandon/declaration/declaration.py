@@ -6,6 +6,7 @@ from collections import defaultdict, namedtuple
 
 from dateutil.relativedelta import relativedelta
 from sql.conditionals import Case as SQLCase
+from sql.conditionals import Coalesce
 
 from trytond.i18n import gettext
 from trytond.model import Index, ModelSQL, ModelView, Workflow, fields
@@ -197,11 +198,14 @@ class Declaration(Workflow, ModelSQL, ModelView):
 
     @classmethod
     def __setup__(cls):
+        cls.reference.search_unaccented = False
         super().__setup__()
         t = cls.__table__()
         cls._sql_indexes.update({
                 Index(t, (t.enrolment, Index.Equality())),
                 Index(t, (t.case, Index.Equality())),
+                Index(t, (t.recipient, Index.Equality())),
+                Index(t, (Coalesce(t.reference, ''), Index.Similarity())),
                 Index(
                     t, (t.due_date, Index.Range()),
                     where=t.state == 'todo'),

@@ -211,6 +211,9 @@ class Alert(OutcomeMixin, ModelSQL, ModelView):
         cls._sql_indexes.update({
                 Index(t, (t.enrolment, Index.Equality())),
                 Index(
+                    t, (t.state, Index.Equality(cardinality='low')),
+                    (t.first_seen, Index.Range())),
+                Index(
                     t, (t.rule, Index.Equality()), where=t.closed_at == Null),
                 Index(t, (t.reply, Index.Equality()), where=t.reply != Null),
                 Index(

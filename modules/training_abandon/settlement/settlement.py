@@ -681,7 +681,11 @@ class Line(sequence_ordered(), ModelSQL, ModelView):
         super().__setup__()
         cls.__access__.add('settlement')
         t = cls.__table__()
-        cls._sql_indexes.add(Index(t, (t.payer, Index.Equality())))
+        cls._sql_indexes.update({
+                Index(t, (t.payer, Index.Equality())),
+                Index(
+                    t, (t.id, Index.Range()), where=t.kind == 'indemnity'),
+                })
 
     @property
     def document_key(self):

@@ -457,6 +457,7 @@ class Volume:
             start_date='s.date', end_date='s.date', received_at='s.end_at',
             state="""CASE WHEN a.id % 100 = 0 THEN 'received'
             ELSE 'accepted' END""")
+        self.insert_later(cases)
         for kind, name, ids in [
                 ('session', 'training.session', self.sessions),
                 ('trainee', 'training.trainee', self.trainees // 10)]:
@@ -466,6 +467,48 @@ class Volume:
                 name=f"'{kind}' || v.i",
                 token_hash=f"'{kind}hash' || ({self.base[name]} + v.i)",
                 **{kind: f'{self.base[name]} + v.i'})
+
+    def insert_later(self, cases):
+        "Insert what else follows from the enrolments and their cases"
+        enrolments = f'''training_enrolment e
+            JOIN training_session s ON s.id = e.session
+            JOIN volume_day d ON d.day = s.start_date
+            WHERE e.id >= {self.base['training.enrolment']}'''
+        self.insert('training.alert', f'{enrolments} AND e.id % 2 = 0',
+            company='e.company', enrolment='e.id', level="'alert'",
+            first_seen='d.at', last_seen='d.at', since='d.day',
+            state="CASE WHEN e.id % 50 = 0 THEN 'open' ELSE 'handled' END",
+            closed_at='CASE WHEN e.id % 50 = 0 THEN NULL ELSE d.at2 END')
+        self.insert('training.measure', f'{enrolments} AND e.id % 2 = 0',
+            company='e.company', name="'Welcome'", enrolment='e.id',
+            kind='(SELECT MIN(id) FROM training_measure_kind)', date='d.day')
+        for number in range(2):
+            self.insert('training.declaration', cases,
+                company='c.company', enrolment='c.enrolment', case='c.id',
+                rule='(SELECT MIN(id) FROM training_declaration_rule)',
+                event="'decision'", kind="'exit'", recipient_kind="'funder'",
+                recipient='t.party', channel="'platform'", date='d.day',
+                due_date='d.day', state="""CASE WHEN c.id % 20 = 0
+                THEN 'todo' ELSE 'done' END""")
+        for number in range(10):
+            self.insert('training.journal.entry', cases,
+                company='c.company', case='c.id', number=str(number + 1),
+                kind="'step'", at='d.at',
+                resource="'training.abandon.case,' || c.id",
+                content="'{}'", digest="'0'", hash="'0'")
+        self.insert('training.abandon.settlement',
+            f"{cases} AND c.state = 'closed'",
+            company='c.company', case='c.id', enrolment='c.enrolment',
+            ground="'abandonment'", effective_date='d.day',
+            currency=str(self.company.currency.id), state="'draft'")
+        self.insert('training.abandon.settlement.line',
+            '''training_abandon_settlement s
+            JOIN training_enrolment e ON e.id = s.enrolment
+            JOIN training_trainee t ON t.id = e.trainee
+            CROSS JOIN (VALUES (1), (2), (3)) AS n(i)''',
+            settlement='s.id', payer='t.party',
+            kind="""CASE WHEN s.id % 20 = 0 AND n.i = 1
+            THEN 'indemnity' ELSE 'invoice' END""")
 
     def set_sequences(self):
         "Give to the next records the ids after the copies"
