@@ -214,8 +214,8 @@ class Client:
         self._cell(text).dblclick()
         self.ready()
 
-    def select_row(self):
-        self._cell().click()
+    def select_row(self, text=None):
+        self._cell(text).click()
         self.ready()
 
     def _cell(self, text=None):

@@ -52,7 +52,7 @@ class Provider:
         else:
             path.touch()
             activate = [
-                '-u', 'ir', 'res', 'training_abandon',
+                '-u', 'ir', 'res', 'training_abandon', 'account_invoice',
                 '--activate-dependencies', '-l', 'fr']
         self._run([
                 tool('trytond-admin'), '-c', self.config_file, '-d', DATABASE,

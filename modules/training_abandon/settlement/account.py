@@ -487,9 +487,12 @@ class Settlement(metaclass=PoolMeta):
     @classmethod
     @ModelView.button
     def invoice(cls, settlements):
-        "Make the draft documents of the settlements, that are posted"
+        """Make the draft documents of the settlements, that are posted, and
+        return the action that opens them"""
         pool = Pool()
+        Action = pool.get('ir.action')
         Invoice = pool.get('account.invoice')
+        ModelData = pool.get('ir.model.data')
         cls.keep(settlements)
         settlements = cls.browse(settlements)
         cls.post([s for s in settlements if s.state == 'draft'])
@@ -518,6 +521,12 @@ class Settlement(metaclass=PoolMeta):
                 [settlement], 'tryton-warning', gettext(
                     'training_abandon.msg_settlement_indemnity_held',
                     settlement=settlement.rec_name))
+        if invoices and tools.may_read(Invoice):
+            action = Action(Action.get_action_id(ModelData.get_id(
+                        'training_abandon', 'act_settlement_invoices'))
+                ).get_action_value()
+            action['res_id'] = [i.id for i in invoices]
+            return action
 
     @classmethod
     def _check_drafts(cls, settlements):

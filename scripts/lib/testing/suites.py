@@ -177,14 +177,16 @@ def _build_databases(env):
     return _counts(failed=1) if code else _counts()
 
 
-def _database(lang='en'):
-    "Name in DB_CACHE of the database with the module"
-    name = MODULE_NAME if lang == 'en' else f'{MODULE_NAME}--{lang}'
+def _database(lang='en', extras=()):
+    "Name in DB_CACHE of the database with the module and the extra ones"
+    name = '-'.join([MODULE_NAME, *extras])
+    if lang != 'en':
+        name += f'--{lang}'
     return hashlib.shake_128(name.encode()).hexdigest(20)
 
 
-def _sqlite_file(directory, lang='en'):
-    return Path(directory) / f'{_database(lang)}-sqlite.dump'
+def _sqlite_file(directory, lang='en', extras=()):
+    return Path(directory) / f'{_database(lang, extras)}-sqlite.dump'
 
 
 def _database_jobs(suite, environ, build, scripts, full, without=()):
@@ -304,7 +306,8 @@ def _browser(shared, full):
                 TEST_CHROMIUM=chromium_binary(),
                 TEST_WEB_ROOT=str(web_client.ensure()),
                 TEST_SCREENS=str(screens),
-                TEST_TEMPLATE=str(_sqlite_file(env['DB_CACHE'], 'fr'))))
+                TEST_TEMPLATE=str(_sqlite_file(
+                        env['DB_CACHE'], 'fr', ['account_invoice']))))
 
 
 def desktop(full):
