@@ -20,6 +20,7 @@ from ..exceptions import AlertError
 from ..rec_name import search_names
 from ..stored import of_all
 from ..training.enrolment import CURRENT_STATES
+from .criterion import likely_ids
 from .outcome import OutcomeMixin
 
 CONCERNS = [
@@ -329,9 +330,9 @@ class Alert(OutcomeMixin, ModelSQL, ModelView):
         tells if the facts that are stored are up to date.  The enrolments are
         those that the transaction keeps for itself."""
         opened = cls.opened(criteria, of)
-        for criterion in criteria:
+        for criterion, ids in zip(criteria, likely_ids(criteria, of, stored)):
             cls.store(
-                criterion, list(criterion.facts(of, stored)),
+                criterion, list(criterion.facts_among(ids)),
                 opened[criterion.rule.id])
 
     @classmethod

@@ -98,25 +98,20 @@ class Criterion:
             date -= DAY
         return date
 
-    def facts(self, of=of_all, stored=True):
+    def facts(self, of=of_all):
         """Yield the facts of the enrolments that the rule flags.
 
-        of returns the condition on the column of the enrolment.
-        stored tells if the facts stored with the enrolments are up to
-        date: they leave most of them out, and do not decide."""
+        of returns the condition on the column of the enrolment."""
+        return self._facts(self._among(of, self.likely))
+
+    def facts_among(self, ids):
+        "Yield the facts of the enrolments, of those that likely_ids keeps"
+        return self._facts(of_ids(ids)) if ids else iter([])
+
+    def _facts(self, of):
         cursor = Transaction().connection.cursor()
-        likely = self.likely if stored else _any
-        among = self._among(of, likely)
-        if of is not of_all:
-            # Most of those that are named are not likely: what is asked of
-            # the few others costs less than to plan it for all
-            cursor.execute(*self.population(of, likely))
-            ids = [id_ for id_, in cursor]
-            if not ids:
-                return
-            among = of_ids(ids)
         cursor.execute(*tools.apply_types(
-                self.query(among),
+                self.query(of),
                 None, None, 'DATE', 'TIME', 'TIME', None, None, 'DATE',
                 'TIMESTAMP'))
         rows = map(_Row._make, cursor.fetchall())
@@ -164,51 +159,55 @@ class Criterion:
 
     def population(self, of=of_all, where=_any):
         "Return the query of the ids of the enrolments the rule is about"
-        return self._scope(lambda enrolment, session:
-            of(enrolment.id)
-            & where(enrolment)
+        from_, tables = _population_tables()
+        enrolment, *_ = tables
+        return from_.select(
+            enrolment.id,
+            where=of(enrolment.id) & self.is_about(tables, where))
+
+    def is_about(self, tables, where=_any):
+        """Return if the rule is about the enrolment of the tables, that
+        _population_tables returns"""
+        enrolment, session, _ = tables
+        return (
+            self._in_scope(tables)
             & enrolment.state.in_(self.states)
             & ~session.state.in_(['done', 'cancelled'])
+            & where(enrolment)
             & ~self._in_case_sql(enrolment))
 
     def history(self, start):
         """Return the query of the ids of the enrolments it would have been
         about since the day"""
-        return self._scope(lambda enrolment, session:
-            (session.end_date >= start)
+        from_, tables = _population_tables()
+        enrolment, session, _ = tables
+        return from_.select(
+            enrolment.id,
+            where=self._in_scope(tables)
+            & (session.end_date >= start)
             & (session.start_date <= self.today)
             & (enrolment.state != 'draft')
             & (session.state != 'cancelled'))
 
-    def _scope(self, get_where):
+    def _in_scope(self, tables):
         pool = Pool()
-        Enrolment = pool.get('training.enrolment')
-        Session = pool.get('training.session')
-        Trainee = pool.get('training.trainee')
-        enrolment, session = Enrolment.__table__(), Session.__table__()
-        from_ = enrolment.join(
-            session, condition=session.id == enrolment.session)
+        Funding = pool.get('training.enrolment.funding')
+        enrolment, session, trainee = tables
         rule = self.rule
-        where = (
-            get_where(enrolment, session)
-            & (enrolment.company == self.company.id))
+        where = enrolment.company == self.company.id
         if rule.course:
             where &= session.course == rule.course.id
         if rule.agreement_kind:
             where &= enrolment.agreement_kind == rule.agreement_kind
         if rule.trainee_kind:
-            trainee = Trainee.__table__()
-            from_ = from_.join(
-                trainee, condition=trainee.id == enrolment.trainee)
             where &= trainee.kind == rule.trainee_kind
         if rule.funder:
-            Funding = pool.get('training.enrolment.funding')
             funding = Funding.__table__()
             where &= Exists(funding.select(
                     Literal(1),
                     where=(funding.enrolment == enrolment.id)
                     & (funding.funder == rule.funder.id)))
-        return from_.select(enrolment.id, where=where)
+        return where
 
     def _in_case_sql(self, enrolment):
         "Return if a case already follows the enrolment"
@@ -746,6 +745,45 @@ class LateReturn(DatedCriterion):
         return gettext(
             'training_abandon.msg_alert_late_return',
             date=lang.strftime(fact.since))
+
+
+def likely_ids(criteria, of, stored=True):
+    """Return the ids of the enrolments that each of the criteria may flag, in
+    their order, by one query.
+
+    stored tells if the facts stored with the enrolments are up to date: they
+    leave most of them out, and do not decide."""
+    found = [[] for _ in criteria]
+    if not criteria:
+        return found
+    from_, tables = _population_tables()
+    enrolment, *_ = tables
+    cursor = Transaction().connection.cursor()
+    cursor.execute(*from_.select(
+            enrolment.id,
+            *(c.is_about(tables, c.likely if stored else _any)
+                for c in criteria),
+            where=of(enrolment.id)))
+    for id_, *are_likely in cursor:
+        for ids, is_likely in zip(found, are_likely):
+            if is_likely:
+                ids.append(id_)
+    return found
+
+
+def _population_tables():
+    """Return the enrolments joined to what the rules are about, and their
+    tables"""
+    pool = Pool()
+    Enrolment = pool.get('training.enrolment')
+    Session = pool.get('training.session')
+    Trainee = pool.get('training.trainee')
+    enrolment, session = Enrolment.__table__(), Session.__table__()
+    trainee = Trainee.__table__()
+    from_ = (enrolment
+        .join(session, condition=session.id == enrolment.session)
+        .join(trainee, condition=trainee.id == enrolment.trainee))
+    return from_, (enrolment, session, trainee)
 
 
 def _null(name):

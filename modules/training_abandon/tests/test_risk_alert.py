@@ -10,7 +10,7 @@ from trytond.modules.training_abandon.exceptions import (
     AlertError, CaseOpenError, RiskRuleError, RiskRuleWarning)
 from trytond.modules.training_abandon.risk.alert import by_origin
 from trytond.modules.training_abandon.risk.criterion import (
-    CRITERIA, heard_query)
+    CRITERIA, heard_query, likely_ids)
 from trytond.modules.training_abandon.risk.enrolment import SLICE
 from trytond.modules.training_abandon.stored import of_ids
 from trytond.pool import Pool
@@ -454,7 +454,8 @@ class AlertTestCase(RiskTestCase):
                 rule = self.rule(name, 1)
                 criterion = rule.criterion_of(company)
                 for stored in [True, False]:
-                    self.assertEqual(list(criterion.facts(of, stored)), [])
+                    self.assertEqual(
+                        likely_ids([criterion], of, stored), [[]])
                 # As if the rule was about all of them
                 cursor.execute(*criterion.query(of))
                 self.assertFalse(cursor.fetchall())
