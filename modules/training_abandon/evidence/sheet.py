@@ -14,7 +14,8 @@ class Sheet(MergedReport, SignInSheet):
 
     @classmethod
     def execute(cls, ids, data):
-        data['beat']()
+        if beat := data.get('beat'):
+            beat()
         return super().execute(ids, data)
 
     @classmethod

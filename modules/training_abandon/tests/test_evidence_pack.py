@@ -316,6 +316,11 @@ class ContentTestCase(PackTestCase):
                 sheets = Sheet.execute_many(titles, {'beat': beat})
             convert.assert_called_once()
             beat.assert_called_once()
+            # Without a pack that waits for it
+            with patch.object(
+                    Sheet, 'convert', return_value=('pdf', PDF)):
+                self.assertEqual(
+                    Sheet.execute([session.id], {})[:2], ('pdf', PDF))
             for each, pages in zip(sessions, [1, 4, 1]):
                 reader = PdfReader(io.BytesIO(sheets[each.id]))
                 self.assertEqual(len(reader.pages), pages)
