@@ -16,6 +16,7 @@ from trytond.model.exceptions import AccessError
 from trytond.modules.training_abandon import tools
 from trytond.modules.training_abandon.journal import verify as verify_script
 from trytond.modules.training_abandon.journal.journaled import Event
+from trytond.modules.training_abandon.journal.record import record_faults
 from trytond.modules.training_abandon.journal.verification import verify
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
@@ -814,7 +815,7 @@ class RecordTestCase(JournalTestCase):
         pool = Pool()
         Enrolment = pool.get('training.enrolment')
         Settlement = pool.get('training.abandon.settlement')
-        with set_up() as (_, session, prescriber):
+        with set_up() as (company, session, prescriber):
             case = get_to_decision(*create_enrolments(
                     session, 1, prescriber))
             decide(case)
@@ -828,6 +829,10 @@ class RecordTestCase(JournalTestCase):
             self.assertSound()
             self.alter(settlement, 'record', state='cancelled')
             self.alter(settlement, 'record', ground='other')
+            # Also for who may not read it
+            reader = create_user('auditor', company, 'training_reading')
+            with as_user(reader):
+                self.assertEqual(list(record_faults([case.id])), [])
 
     @with_transaction()
     def test_added_deleted(self):
