@@ -1,9 +1,14 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 import hashlib
+import json
+from collections import defaultdict
 
 from trytond.pool import Pool, PoolMeta
+from trytond.tools import grouped_slice
+from trytond.transaction import Transaction
 
+from ..stored import SLICE, of_ids
 from .journaled import JournaledMixin, event
 
 
@@ -27,25 +32,61 @@ class Justification(JournaledMixin, metaclass=PoolMeta):
                 ], order=[])
 
     @classmethod
-    def _open_cases(cls, justifications):
-        "Return the open case of the enrolments that have one, by id"
+    def _cases(cls, justifications):
+        """Return the lists of the cases that tell of the justifications: the
+        open one of the enrolment, and those that told of it before they were
+        closed"""
         pool = Pool()
         Case = pool.get('training.abandon.case')
-        return {c.enrolment.id: c for c in Case.search([
+        cases = defaultdict(list)
+        for case in Case.search([
                     ('enrolment', 'in', [
                             j.enrolment.id for j in justifications]),
-                    ('closed_at', '=', None),
-                    ], order=[])}
+                    ], order=[('id', 'ASC')]):
+            cases[case.enrolment].append(case)
+        told = cls._told([
+                c.id for sub_cases in cases.values() for c in sub_cases
+                if c.closed_at])
+        return {
+            j: [
+                c for c in cases[j.enrolment]
+                if not c.closed_at or (c.id, j.id) in told]
+            for j in justifications}
+
+    @classmethod
+    def _told(cls, case_ids):
+        """Return the couples of the ids of the cases and of the justifications
+        of which their journals tell"""
+        pool = Pool()
+        Entry = pool.get('training.journal.entry')
+        cursor = Transaction().connection.cursor()
+        table = Entry.__table__()
+        told = set()
+        for sub_ids in grouped_slice(case_ids, SLICE):
+            cursor.execute(*table.select(
+                    table.case, table.kind, table.resource, table.content,
+                    where=of_ids(sub_ids)(table.case)
+                    & table.kind.in_(['justification', 'state'])))
+            for case, kind, resource, content in cursor:
+                if kind == 'justification':
+                    told.add((case, int(resource.partition(',')[2])))
+                elif content:
+                    # What the case was when its journal began
+                    told.update(
+                        (case, id_) for id_, *_ in json.loads(content).get(
+                            'justification', []))
+        return told
 
     @classmethod
     def journal_cases(cls, justifications):
-        return {c.id for c in cls._open_cases(justifications).values()}
+        return {
+            c.id for cases in cls._cases(justifications).values()
+            for c in cases}
 
     @classmethod
     def journal_events(cls, mode, justifications, field_names):
-        cases = cls._open_cases(justifications)
-        for justification in justifications:
-            if case := cases.get(justification.enrolment.id):
+        for justification, cases in cls._cases(justifications).items():
+            for case in cases:
                 yield event(
                     case, 'justification', justification,
                     state='deleted' if mode == 'delete'

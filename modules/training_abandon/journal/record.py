@@ -229,21 +229,18 @@ class _Records:
                 if (rows.get(id_) != row
                         and not self._is_told_since(case, resource, number)
                         and not self._is_erased(case, resource, number, told)
-                        and _is_settled(key, row, now)):
+                        and _is_settled(key, row)):
                     return True
 
     def _is_told_since(self, case, resource, number):
         return self.numbers.get((case, resource), 0) > number
 
 
-def _is_settled(key, row, case):
+def _is_settled(key, row):
     "Return if what is told of the record does not change without an entry"
     if key == 'follow_up':
         # It was done
         return bool(row[1])
-    elif key == 'justification':
-        # The closed cases are told no more of them
-        return not case.get('closed_at')
     elif key in {'mail', 'settlement'}:
         return 'draft' not in row
     return True

@@ -358,6 +358,54 @@ class EntryTestCase(JournalTestCase):
                     case, 'justification').content)
             self.assertSound()
 
+    @with_transaction()
+    def test_justification_of_closed(self):
+        "Test that a closed case is told of the justifications it has told"
+        pool = Pool()
+        Entry = pool.get('training.journal.entry')
+        Justification = pool.get('training.justification')
+        with set_up() as (company, session, prescriber):
+            case, begun = open_cases(
+                create_enrolments(session, 2, prescriber))
+
+            def create(case):
+                justification, = Justification.create([{
+                            'company': company.id,
+                            'enrolment': case.enrolment.id,
+                            'kind': 'other',
+                            'start_date': DATE,
+                            'end_date': DATE,
+                            'document': b'note',
+                            'filename': 'note.pdf',
+                            }])
+                return justification
+
+            justification, old, replaced = map(create, [case, begun, begun])
+            case.cancel([case, begun])
+            # Its journal begins once it is closed
+            self.execute(Entry, 'delete', lambda t: t.case == begun.id)
+            self.execute(
+                type(case), 'update', lambda t: t.id == begun.id,
+                journal_length=None, journal_head=None)
+            Entry.record_states()
+            # Nothing told of this one
+            create(case)
+            again, = case.open_cases([case.enrolment], 'absence', DATE)
+            kinds = self.kinds(case)
+            self.assertSound()
+            other = filestore.set(b'other', Transaction().database.name)
+            for record, its_case in [(justification, case), (old, begun)]:
+                self.alter(
+                    record, 'file', case=its_case, document_file_id=other)
+            Justification.delete([justification, old])
+            Justification.write([replaced], {'document': b'other'})
+            self.assertEqual(self.kinds(case), [*kinds, 'justification'])
+            self.assertEqual(
+                self.kinds(begun), ['state'] + ['justification'] * 2)
+            self.assertEqual(
+                self.kinds(type(case)(again)), ['opening', 'justification'])
+            self.assertSound()
+
 
 class VerificationTestCase(JournalTestCase):
     "Test that what somebody alters is found and named"
