@@ -10,6 +10,7 @@ from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
 from .. import tools
+from ..journal.files import by_size
 from ..journal.verification import case_faults, describe
 from ..mail.message import read_message
 from ..procedure.letter import Frame
@@ -17,9 +18,8 @@ from .archive import Archive, safe_name, safe_suffix
 from .content import CASE, Content, message, procedure_sections
 from .page import Cell, Page, Section, Words
 
-# The files of which the content is in memory: how many, and their size
+# The files of which the content is in memory, unless they are big
 FILES = 20
-MEMORY = 20 * 2 ** 20
 # The enrolments whose lines are read at once
 ENROLMENTS = 10
 # The sessions of which the sheets are converted together: each has many pages
@@ -62,22 +62,6 @@ def _is_altered(record, name, data):
     digest, calculate = DIGESTS.get((record.__name__, name), (None, None))
     kept = digest and getattr(record, digest)
     return bool(kept) and kept != calculate(data)
-
-
-def _by_size(Model, ids, name):
-    "Yield lists of the ids of which the files fit together into the memory"
-    for sub_ids in grouped_slice(ids, FILES):
-        sub_ids = list(sub_ids)
-        with Transaction().set_context({f'{Model.__name__}.{name}': 'size'}):
-            sizes = {r['id']: r[name] for r in Model.read(sub_ids, [name])}
-        together, total = [], 0
-        for id_ in sub_ids:
-            if together and total + sizes[id_] > MEMORY:
-                yield together
-                together, total = [], 0
-            together.append(id_)
-            total += sizes[id_]
-        yield together
 
 
 class Builder:
@@ -190,9 +174,8 @@ class Builder:
 
     def _check_journal(self, cases):
         "Tell of which cases the records are not those that the journal tells"
-        self._beat()
         by_id = {c.id: c for c in cases}
-        for fault in case_faults(list(by_id)):
+        for fault in case_faults(list(by_id), self._beat):
             case = by_id[fault.case]
             # The files that are missing, or altered, are named
             if fault.reason != 'file' or case not in self._problems:
@@ -257,7 +240,7 @@ class Builder:
             lambda case: known['training.completion_certificate'][
                 case.enrolment]), named('.pdf')
         if not self.sensitive:
-            # They must not even be read
+            # The journal reads their hash alone
             return
         yield 'message', of(lambda case: case.replies), named('.eml')
         yield 'document', of(
@@ -298,10 +281,10 @@ class Builder:
         "Yield the records with the content of the field, if it is there"
         Model = type(records[0])
         by_id = {r.id: r for r in records}
-        for ids in _by_size(Model, list(by_id), name):
-            self._beat()
-            for row in Model.read(ids, [name]):
-                yield by_id[row['id']], row[name]
+        for sub_ids in grouped_slice(list(by_id), FILES):
+            for ids in by_size(Model, sub_ids, [name], self._beat):
+                for row in Model.read(ids, [name]):
+                    yield by_id[row['id']], row[name]
 
     def _add_procedures(self, cases):
         for case in cases:

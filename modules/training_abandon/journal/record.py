@@ -12,6 +12,7 @@ from trytond.transaction import Transaction, without_check_access
 
 from .. import tools
 from ..stored import of_ids
+from .files import by_size, file_names
 from .state import TOLD, CaseStates
 from .verify import Fault
 
@@ -33,21 +34,24 @@ OF_CASE = {'state', 'opening', 'erased', 'decision', 'answer', 'closing'}
 PARTIES = ['party', 'signed_by', 'also_for', 'payers']
 
 
-def record_faults(case_ids):
+def record_faults(case_ids, beat=None):
     """Yield the faults of the records of the cases that are not what their
-    last entries tell, in the order of the cases"""
+    last entries tell, in the order of the cases
+
+    beat is called before what takes long."""
     for sub_ids in grouped_slice(sorted(case_ids), tools.SET):
         # The caller goes on with its own access
         with without_check_access():
-            faults = _Records(list(sub_ids)).faults()
+            faults = _Records(list(sub_ids), beat).faults()
         yield from faults
 
 
 class _Records:
     "What the journals of some cases tell of their records"
 
-    def __init__(self, case_ids):
+    def __init__(self, case_ids, beat):
         self.case_ids = set(case_ids)
+        self.beat = beat
         self.last = {}
         self.last_of_group = {}
         self.erased = defaultdict(int)
@@ -121,9 +125,15 @@ class _Records:
         for name in Entry._get_resources():
             Model = pool.get(name)
             records = Model.journal_records(list(self.case_ids))
-            for event in Model.journal_states(records):
-                if event.case in self.case_ids:
-                    yield event
+            names = file_names(Model)
+            ids = sorted(map(int, records))
+            for sub_ids in by_size(Model, ids, names, self.beat):
+                for event in Model.journal_states(Model.browse(sub_ids)):
+                    if event.case in self.case_ids:
+                        yield event
+                if names:
+                    # The cache holds the files
+                    tools.forget_read()
 
     def _fault(self, event, case, resource):
         pool = Pool()
@@ -202,7 +212,7 @@ class _Records:
         if not begun:
             return
         tools.forget_read()
-        for event in CaseStates(begun).events():
+        for event in CaseStates(begun, self.beat).events():
             number, told, secret = self.begun[event.case]
             now = json.loads(Entry.content_of(event, secret))
             if self._has_other_file(event.case, number, told, now):

@@ -8,10 +8,10 @@ from sql import Cast, Column
 from sql.operators import Concat
 
 from trytond.pool import Pool
-from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
 from ..stored import of_ids
+from .files import by_size
 from .journaled import Event
 
 # What is told of the records of a case, by model; the second list is private
@@ -59,15 +59,14 @@ FILES = {
     'training.justification': ['document'],
     'ir.attachment': ['data'],
     }
-# The files that are in memory at once
-SIZE = 20
 
 
 class CaseStates:
     "The state of some cases, read by SQL: the tables may be half updated"
 
-    def __init__(self, ids):
+    def __init__(self, ids, beat=None):
         self.ids = ids
+        self.beat = beat
 
     def events(self):
         "Yield the event that begins the journal of each of the cases"
@@ -95,14 +94,13 @@ class CaseStates:
                 {**dict(zip(told, row)), **content[case]},
                 [*row[len(told):], *private[case]])
 
-    @staticmethod
-    def _files(name, names, ids):
+    def _files(self, name, names, ids):
         """Yield the id of the records and the list of the record, the field
         and the hash of their files"""
         pool = Pool()
         Model = pool.get(name)
-        for sub_ids in grouped_slice(sorted(ids), SIZE):
-            for row in Model.read(list(sub_ids), names):
+        for sub_ids in by_size(Model, sorted(ids), names, self.beat):
+            for row in Model.read(sub_ids, names):
                 for field in names:
                     if row[field]:
                         yield row['id'], [

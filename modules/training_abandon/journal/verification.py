@@ -36,13 +36,15 @@ def verify(companies):
     return verification
 
 
-def case_faults(case_ids):
-    "Return the first fault of each of the cases whose journal is broken"
+def case_faults(case_ids, beat=None):
+    """Return the first fault of each of the cases whose journal is broken
+
+    beat is called before what takes long."""
     pool = Pool()
     Entry = pool.get('training.journal.entry')
     verification = Verification()
     verification.read(Entry.rows(case_ids))
-    _add_records(verification, case_ids)
+    _add_records(verification, case_ids, beat)
     return verification.faults
 
 
@@ -63,9 +65,9 @@ def describe(fault):
     return ' – '.join(words)
 
 
-def _add_records(verification, case_ids):
+def _add_records(verification, case_ids, beat=None):
     broken = {f.case for f in verification.faults}
-    for fault in record_faults(case_ids):
+    for fault in record_faults(case_ids, beat):
         # The first one of each case is named
         if fault.case not in broken:
             broken.add(fault.case)

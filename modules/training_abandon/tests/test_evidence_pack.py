@@ -27,9 +27,10 @@ from trytond.transaction import Transaction
 
 from ..evidence import builder
 from ..evidence.archive import Archive, safe_name, safe_suffix
-from ..evidence.builder import _by_size
 from ..evidence.pack import ATTEMPTS, INLINE, LEASE, READABLE
 from ..exceptions import EvidencePackError, ReportError
+from ..journal.files import by_size
+from ..journal.record import record_faults
 from ..mail.message import read_message
 from ..pdf_report import MergedReport
 from .common import (
@@ -978,18 +979,30 @@ class BuildTestCase(PackTestCase):
         "Test that the files that do not fit in memory are read one by one"
         pool = Pool()
         Attachment = pool.get('ir.attachment')
-        with set_up() as (company, session, _):
+        with set_up() as (company, session, prescriber):
+            case, = open_cases(create_enrolments(session, 1, prescriber))
             scans = Attachment.create([{
                         'resource': str(session),
                         'name': f'{n}.pdf',
                         'data': b'-' * size,
                         } for n, size in enumerate([4, 5, 2, 20, 1])])
             ids = [s.id for s in scans]
-            with patch('trytond.modules.training_abandon.evidence.builder.'
+            groups = [ids[:2], ids[2:3], ids[3:4], ids[4:]]
+            beat = Mock()
+            with patch('trytond.modules.training_abandon.journal.files.'
                     'MEMORY', 10):
                 self.assertEqual(
-                    list(_by_size(Attachment, ids, 'data')),
-                    [ids[:2], ids[2:3], ids[3:4], ids[4:]])
+                    list(by_size(Attachment, ids, ['data'], beat)), groups)
+                self.assertEqual(beat.call_count, len(groups))
+                # The journal verifies them so
+                with patch.object(
+                        Attachment, 'journal_states',
+                        wraps=Attachment.journal_states) as states:
+                    self.assertEqual(list(record_faults([case.id], beat)), [])
+            self.assertEqual(
+                [[int(a) for a in c.args[0]] for c in states.call_args_list],
+                groups)
+            self.assertGreaterEqual(beat.call_count, 2 * len(groups))
 
     @with_transaction()
     def test_erased(self):
