@@ -20,7 +20,7 @@ from trytond.transaction import Transaction
 from .common import (
     DATE, DAY, DatabaseTestCase, as_user, count_statements, create_enrolments,
     create_party, create_session, create_user, decide, get_to_decision,
-    run_wizard, set_up, today)
+    open_cases, run_wizard, set_up, today)
 from .test_settlement_calculation import load_examples
 from .test_settlement_settlement import Example, get_example
 
@@ -130,7 +130,8 @@ class DeclarationTestCase(DatabaseTestCase):
                         'start_date': DATE + DAY,
                         'end_date': DATE + 20 * DAY,
                         }])
-            enrolment, = create_enrolments(session)
+            enrolment, other = create_enrolments(session, 2)
+            self.without, = open_cases([other])
             fund(enrolment, 'cpf')
             # A Monday
             decide(get_to_decision(enrolment), effective_date=DATE)
@@ -153,12 +154,17 @@ class DeclarationTestCase(DatabaseTestCase):
         "Check the conformity and its search and return the case"
         case = type(case)(case.id)
         self.assertEqual(case.declaration_conformity, conformity)
+        without = self.without
         for operator, value, found in [
-                ('=', conformity, [case]), ('!=', None, [case]),
-                ('in', ['in_time', conformity], [case]), ('=', None, []),
-                ('not in', [conformity], [])]:
-            self.assertEqual(type(case).search([
-                        ('declaration_conformity', operator, value)]), found)
+                ('=', conformity, {case}), ('!=', None, {case}),
+                ('=', None, {without}), ('!=', conformity, {without}),
+                ('in', ['in_time', conformity], {case}),
+                ('in', [None, conformity], {case, without}),
+                ('not in', [conformity], {without}),
+                ('not in', [None, conformity], set())]:
+            self.assertEqual(set(type(case).search([
+                            ('declaration_conformity', operator, value)])),
+                found)
         return case
 
     @with_transaction()
