@@ -18,6 +18,7 @@ from trytond.transaction import Transaction, without_check_access
 from .. import tools
 from ..audit.conformity import CONFORMITIES as STEP_CONFORMITIES
 from ..exceptions import DeclarationError, DeclarationHoursWarning
+from ..kept import KeptMixin
 from ..procedure.states import GROUNDS
 from ..rec_name import search_names
 from ..settlement.calculation import completion_rate
@@ -39,7 +40,7 @@ MODIFIED_ONCE_ENDED = {'withdrawn'}
 Event = namedtuple('Event', ['enrolment', 'case', 'ground', 'date'])
 
 
-class Declaration(Workflow, ModelSQL, ModelView):
+class Declaration(KeptMixin, Workflow, ModelSQL, ModelView):
     __name__ = 'training.declaration'
 
     company = fields.Many2One(
@@ -699,7 +700,7 @@ class Declaration(Workflow, ModelSQL, ModelView):
 
     @classmethod
     def _take(cls, declarations, state):
-        tools.lock(cls, declarations)
+        cls.keep(declarations)
         declarations = cls.browse(declarations)
         refused = [d for d in declarations if d.state != state]
         if refused:
