@@ -684,6 +684,45 @@ class MonthTestCase(DatabaseTestCase):
                 [(2, 0), (3, 0), (4, 0), (4, 1), (5, 0)])
 
     @with_transaction()
+    def test_made_up_for(self):
+        "Test who is confirmed late and whose prescriber is corrected"
+        pool = Pool()
+        Declaration = pool.get('training.declaration')
+        Enrolment = pool.get('training.enrolment')
+        Trainee = pool.get('training.trainee')
+        with set_up() as (company, _, _):
+            session = create_session(company, dt.date(2026, 2, 2), 100)
+            seeker, late = create_enrolments(session, 2)
+            for enrolment in [seeker, late]:
+                Trainee.write([enrolment.trainee], {'kind': 'job_seeker'})
+                fund(enrolment, 'public_funding')
+            Enrolment.write([late], {'state': 'draft'})
+            for month in [3, 4, 5]:
+                with today(dt.date(2026, month, 1)):
+                    Declaration.declare_month()
+            funder = create_party("Other Funder")
+            with today(dt.date(2026, 5, 2)):
+                Enrolment.write([seeker], {
+                        'fundings': [
+                            ('delete', [f.id for f in seeker.fundings]),
+                            ('create', [{'funder': funder.id, 'share': 1}])],
+                        })
+                Enrolment.write([late], {'state': 'confirmed'})
+                standing = search(('state', '=', 'todo'))
+                self.assertEqual(
+                    [(d.enrolment, d.recipient, d.date.month)
+                        for d in standing],
+                    [(seeker, funder, m) for m in [2, 3, 4]])
+                Declaration.declare_month()
+                self.assertEqual(
+                    [(d.enrolment, d.date.month) for d in search(
+                            ('id', '>', standing[-1].id))],
+                    [(late, m) for m in [2, 3, 4]])
+                Declaration.declare_month()
+                self.assertEqual(
+                    len(search(('state', '=', 'todo'))), 6)
+
+    @with_transaction()
     def test_other_month(self):
         "Test that a month is never corrected by another"
         pool = Pool()
