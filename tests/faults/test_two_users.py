@@ -115,19 +115,27 @@ class PostgreSQLTestCase(TwoUsersMixin, unittest.TestCase):
 
     def test_sign_cancel(self):
         "Test that who signs has the case before who cancels it"
+        self.take('certify', 'sign', 'cancel')
+
+    def test_declare_withdraw(self):
+        "Test that who declares has the case before who takes it back"
+        self.take('ask', 'declare', 'withdraw')
+
+    def take(self, make, first, second):
+        "Let one process take what is made of the case, then another the case"
         case, _ = self.start('prepare', 1).communicate()
         case = case.strip()
-        self.start('certify', case).communicate()
-        signer = self.start('take', 'sign', case)
-        self.assertEqual(signer.stdout.readline(), 'ready\n')
-        canceller = self.start('take', 'cancel', case)
-        # It would wait for the certificate, and the signer for the case
-        result = canceller.stdout.readline()
-        signer.stdin.write('go\n')
-        signer.stdin.flush()
+        self.start(make, case).communicate()
+        holder = self.start('take', first, case)
+        self.assertEqual(holder.stdout.readline(), 'ready\n')
+        other = self.start('take', second, case)
+        # It would wait for what is made, and the first one for the case
+        result = other.stdout.readline()
+        holder.stdin.write('go\n')
+        holder.stdin.flush()
         if result == 'ready\n':
             time.sleep(0.5)
-            result, _ = canceller.communicate('go\n')
-        told, _ = signer.communicate()
+            result, _ = other.communicate('go\n')
+        told, _ = holder.communicate()
         self.assertEqual(
             [told.strip(), result.strip()], ['applied', 'CaseBusyError'])

@@ -16,9 +16,11 @@ two_users.py CONFIG DATABASE do ACTION ID: print ready, do it, print what
 two_users.py CONFIG DATABASE call ID: print ready, wait for a line and record
     some calls about the case, one after the other
 two_users.py CONFIG DATABASE certify ID: make a certificate of the case
+two_users.py CONFIG DATABASE ask ID: make a declaration of the case
 two_users.py CONFIG DATABASE take ACTION ID: take the certificate of the case
-    to sign it, or the case to cancel it (ACTION is sign or cancel), print
-    ready, wait for a line, do it and print what happened
+    to sign it, its declaration to call it off, or the case to cancel the one
+    or the other (ACTION is sign, declare, cancel or withdraw), print ready,
+    wait for a line, do it and print what happened
 two_users.py CONFIG DATABASE verify: print the number of entries of the journal
     and what is broken in it
 """
@@ -58,8 +60,8 @@ def main(path, database, command, *args):
         hold()
         for _ in range(CALLS):
             act(database, 'call', int(args[0]))
-    elif command == 'certify':
-        act(database, 'certify', int(args[0]))
+    elif command in {'ask', 'certify'}:
+        act(database, command, int(args[0]))
     elif command == 'take':
         print(act(database, args[0], int(args[1])), flush=True)
     elif command == 'verify':
@@ -228,6 +230,50 @@ def cancel(id_):
             Certificate.search([('case', '=', id_)]), {'state': 'void'})
 
 
+def ask(id_):
+    from trytond.modules.training_abandon.declaration.declaration import Event
+    from trytond.modules.training_abandon.declaration.rule import (
+        RecipientCalendar)
+    from trytond.pool import Pool
+    from trytond.transaction import without_check_access
+
+    pool = Pool()
+    Case = pool.get('training.abandon.case')
+    Declaration = pool.get('training.declaration')
+    Rule = pool.get('training.declaration.rule')
+    case = Case(id_)
+    rule, = Rule.search([('event', '=', 'decision')], limit=1)
+    event = Event(case.enrolment, case, None, dt.date.today())
+    with without_check_access():
+        Declaration.create([Declaration._new_values(
+                    rule, event, None, RecipientCalendar(case.company))])
+
+
+def declare(id_):
+    from trytond.pool import Pool
+    from trytond.transaction import without_check_access
+
+    pool = Pool()
+    Declaration = pool.get('training.declaration')
+    declarations = Declaration._take(
+        Declaration.search([('case', '=', id_)]), 'todo')
+    hold()
+    with without_check_access():
+        Declaration.call_off_todo(declarations, "Told by phone")
+
+
+def withdraw(id_):
+    from trytond.pool import Pool
+
+    pool = Pool()
+    Case = pool.get('training.abandon.case')
+    Declaration = pool.get('training.declaration')
+    Case.lock_cases(Case.browse([id_]))
+    hold()
+    Declaration.withdraw(
+        Declaration.search([('case', '=', id_)]), "Taken back")
+
+
 def verify(database):
     from trytond.modules.training_abandon.journal import verification
     from trytond.pool import Pool
@@ -240,12 +286,15 @@ def verify(database):
 
 
 ACTIONS = {
+    'ask': ask,
     'call': call,
     'cancel': cancel,
     'certify': certify,
     'close': close_sheet,
+    'declare': declare,
     'line': write_line,
     'sign': sign,
+    'withdraw': withdraw,
     }
 
 

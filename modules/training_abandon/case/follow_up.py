@@ -13,6 +13,7 @@ from trytond.transaction import Transaction
 
 from .. import tools
 from ..exceptions import TrainingValidationError
+from ..kept import KeptMixin
 from ..rec_name import search_names
 
 # The outcomes of the follow-ups by which a party was heard
@@ -26,7 +27,7 @@ TO_DO = [
 Proof = namedtuple('Proof', ['step', 'case'])
 
 
-class FollowUp(ModelSQL, ModelView):
+class FollowUp(KeptMixin, ModelSQL, ModelView):
     __name__ = 'training.follow_up'
 
     company = fields.Many2One('company.company', "Company", required=True)

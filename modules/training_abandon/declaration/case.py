@@ -5,6 +5,7 @@ from collections import defaultdict
 from sql import Null
 from sql.aggregate import Min
 from sql.conditionals import Case as SQLCase
+from sql.conditionals import Coalesce
 
 from trytond.i18n import gettext, ngettext
 from trytond.model import fields
@@ -69,9 +70,14 @@ class Case(metaclass=PoolMeta):
         _, operator, value = clause
         Operator = fields.SQL_OPERATORS[operator]
         case, query = cls.__table__(), cls._conformity_query()
+        # Nothing to declare is no other conformity either
+        conformity = Coalesce(query.conformity, '')
+        value = (
+            [v or '' for v in value] if operator in {'in', 'not in'}
+            else value or '')
         return [('id', 'in', case
                 .join(query, 'LEFT', condition=query.case == case.id)
-                .select(case.id, where=Operator(query.conformity, value)))]
+                .select(case.id, where=Operator(conformity, value)))]
 
     @classmethod
     def _conformity_query(cls, of=of_all):

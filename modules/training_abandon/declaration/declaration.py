@@ -19,6 +19,7 @@ from trytond.transaction import Transaction, without_check_access
 from .. import tools
 from ..audit.conformity import CONFORMITIES as STEP_CONFORMITIES
 from ..exceptions import DeclarationError, DeclarationHoursWarning
+from ..kept import KeptMixin
 from ..procedure.states import GROUNDS
 from ..rec_name import search_names
 from ..settlement.calculation import completion_rate
@@ -34,13 +35,15 @@ CONFORMITIES = [
     if c[0] in {'missing', 'late', 'in_time', 'to_come'}]
 DAY = dt.timedelta(days=1)
 FIRST_DAY = relativedelta(day=1)
+# The months of which what is missing is made up for
+MONTHS = 12
 # What somebody else learns of later stays
 MODIFIED_ONCE_ENDED = {'withdrawn'}
 
 Event = namedtuple('Event', ['enrolment', 'case', 'ground', 'date'])
 
 
-class Declaration(Workflow, ModelSQL, ModelView):
+class Declaration(KeptMixin, Workflow, ModelSQL, ModelView):
     __name__ = 'training.declaration'
 
     company = fields.Many2One(
@@ -465,6 +468,8 @@ class Declaration(Workflow, ModelSQL, ModelView):
                 if not d._is_asked()]
         cls.withdraw(outdated, gettext(
                 'training_abandon.msg_declaration_other_terms'))
+        cls.declare('month', list(dict.fromkeys(
+                    d.happened for d in outdated if d.event == 'month')))
         cls.declare_cases(list(cls._last_cases(enrolments).values()))
         # The contracts without case are broken too
         cls.follow_breaks(enrolments)
@@ -523,8 +528,8 @@ class Declaration(Workflow, ModelSQL, ModelView):
 
     @classmethod
     def declare_month(cls):
-        """Make the declarations of the last month of each company, and of
-        those since the last one that it has declared"""
+        """Make the declarations of the last month of each company, and those
+        of the months before that are missing"""
         pool = Pool()
         Company = pool.get('company.company')
         Enrolment = pool.get('training.enrolment')
@@ -551,16 +556,17 @@ class Declaration(Workflow, ModelSQL, ModelView):
 
     @classmethod
     def _months_over(cls, company):
-        """Return the last days of the last month of the company and of those
-        since the last one that it has declared"""
+        """Return the last days of the last months of the company, since the
+        first one that it has declared"""
         last = tools.today(company) + relativedelta(day=1) - DAY
         declared = cls.search([
                 ('company', '=', company.id),
                 ('event', '=', 'month'),
                 ('date', '<', last),
-                ], order=[('date', 'DESC')], limit=1)
+                ], order=[('date', 'ASC')], limit=1)
         ends = [last]
-        while declared and ends[-1] + FIRST_DAY - DAY > declared[0].date:
+        while (declared and ends[-1] > declared[0].date
+                and len(ends) < MONTHS):
             ends.append(ends[-1] + FIRST_DAY - DAY)
         return ends[::-1]
 
@@ -703,7 +709,7 @@ class Declaration(Workflow, ModelSQL, ModelView):
 
     @classmethod
     def _take(cls, declarations, state):
-        tools.lock(cls, declarations)
+        cls.keep(declarations)
         declarations = cls.browse(declarations)
         refused = [d for d in declarations if d.state != state]
         if refused:

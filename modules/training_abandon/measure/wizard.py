@@ -65,7 +65,7 @@ class RecordFollowUp(Wizard):
 
     def transition_apply(self):
         follow_up = self.record
-        tools.lock(self.model, [follow_up])
+        self.model.keep([follow_up])
         follow_up = self.model(follow_up.id)
         self._check_to_do()
         if not self.start.done_at or not self.start.outcome:

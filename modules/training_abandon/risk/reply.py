@@ -7,7 +7,6 @@ from trytond.pyson import Bool, Eval
 from trytond.transaction import check_access
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
-from .. import tools
 from ..exceptions import AlertError
 from ..notice.notice import LETTER_KIND
 from ..training.enrolment import CURRENT_STATES
@@ -150,7 +149,7 @@ class Raise(Wizard):
         Alert = pool.get('training.alert')
         Reply = pool.get('training.mail.reply')
         reply, start = self.record, self.start
-        tools.lock(Reply, [reply])
+        Reply.keep([reply])
         enrolment, party = start.enrolment, start.party
         if (enrolment not in self._choices()
                 or party not in enrolment.concerned_parties()):

@@ -270,16 +270,23 @@ class InvoiceLine(metaclass=PoolMeta):
     @classmethod
     def posted_query(cls, company, start=None, end=None):
         """Return the query of the lines of the enrolments posted between the
-        dates, with their amounts in the currency of the company"""
+        dates, with their amounts in the currency of the company
+
+        An invoice that a credit note cancels counts as well as the credit
+        note, each at its date."""
         pool = Pool()
         Invoice = pool.get('account.invoice')
         MoveLine = pool.get('account.move.line')
         known, line = cls.enrolments_query(), cls.__table__()
         invoice, move_line = Invoice.__table__(), MoveLine.__table__()
+        refund = Invoice.__table__()
         where = (
             (invoice.company == company)
             & (invoice.type == 'out')
-            & invoice.state.in_(['posted', 'paid']))
+            & (invoice.state.in_(['posted', 'paid'])
+                | ((invoice.state == 'cancelled')
+                    & invoice.cancel_move.in_(
+                        refund.select(refund.move)))))
         if start:
             where &= invoice.invoice_date >= start
         if end:

@@ -1,6 +1,8 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 "The rules of law and of the funders by which the settlements are made"
+from sql import Null
+
 from trytond.model import ModelSQL, ModelView, Workflow, fields
 from trytond.pool import Pool
 from trytond.pyson import Eval
@@ -117,7 +119,10 @@ class Rule(DatedRuleMixin, Workflow, ModelSQL, ModelView):
         cursor.execute(*table.delete(
                 where=(table.code == 'apprenticeship_distance')
                 & ~table.id.in_(data.select(
-                        data.db_id, where=data.model == cls.__name__))))
+                        data.db_id,
+                        # Tryton forgets those that a user has deleted
+                        where=(data.model == cls.__name__)
+                        & (data.db_id != Null)))))
 
     @classmethod
     def _overlap_fields(cls):

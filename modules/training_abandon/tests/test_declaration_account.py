@@ -4,13 +4,15 @@
 from collections import defaultdict
 from decimal import Decimal
 
+from trytond.model.exceptions import AccessError
 from trytond.modules.currency.tests import add_currency_rate, create_currency
 from trytond.pool import Pool
 from trytond.pyson import PYSONDecoder
 from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
-from .common import count_statements, today, wizard_context
+from .common import (
+    as_user, count_statements, create_user, today, wizard_context)
 from .test_settlement_account import AccountTestCase
 from .test_settlement_calculation import date
 from .test_settlement_settlement import get_example
@@ -80,6 +82,9 @@ class FundsTestCase(AccountTestCase):
                     ('indemnity', 'unclassified'): indemnity,
                     })
             self.assertEqual(self.amounts(records.company, 2024), {})
+            with as_user(create_user('office', records.company, 'training')), \
+                    self.assertRaisesRegex(AccessError, "Invoice"):
+                self.opened(records.company, 'funds', 'company')
 
     def check_place(self, id_, payer, category):
         pool = Pool()
@@ -136,6 +141,29 @@ class FundsTestCase(AccountTestCase):
             with today(date('2026-12-01')):
                 Invoice.post([credit])
             self.assertEqual(self.amounts(records.company, 2026), before)
+
+    @with_transaction()
+    def test_refunded(self):
+        "Test that an invoice and its refund count each in its year"
+        pool = Pool()
+        Invoice = pool.get('account.invoice')
+        place = ('funds', 'company')
+        with self.settled(get_example('D01')) as (records, _):
+            last, this = [
+                self.amounts(records.company, y) for y in [2025, 2026]]
+            invoice, = self.bill(records, ('client', 120))
+            invoice.invoice_date = date('2025-12-31')
+            invoice.save()
+            with today(date('2026-12-01')):
+                Invoice.post([invoice])
+                Invoice.credit([invoice], refund=True)
+            self.assertEqual(Invoice(invoice.id).state, 'cancelled')
+            self.assertEqual(
+                self.amounts(records.company, 2025),
+                {**last, place: last.get(place, 0) + 120})
+            self.assertEqual(
+                self.amounts(records.company, 2026),
+                {**this, place: this[place] - 120})
 
     @with_transaction()
     def test_currency(self):

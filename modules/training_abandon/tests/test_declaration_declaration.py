@@ -20,7 +20,7 @@ from trytond.transaction import Transaction
 from .common import (
     DATE, DAY, DatabaseTestCase, as_user, count_statements, create_enrolments,
     create_party, create_session, create_user, decide, get_to_decision,
-    run_wizard, set_up, today)
+    open_cases, run_wizard, set_up, today)
 from .test_settlement_calculation import load_examples
 from .test_settlement_settlement import Example, get_example
 
@@ -130,7 +130,8 @@ class DeclarationTestCase(DatabaseTestCase):
                         'start_date': DATE + DAY,
                         'end_date': DATE + 20 * DAY,
                         }])
-            enrolment, = create_enrolments(session)
+            enrolment, other = create_enrolments(session, 2)
+            self.without, = open_cases([other])
             fund(enrolment, 'cpf')
             # A Monday
             decide(get_to_decision(enrolment), effective_date=DATE)
@@ -153,12 +154,17 @@ class DeclarationTestCase(DatabaseTestCase):
         "Check the conformity and its search and return the case"
         case = type(case)(case.id)
         self.assertEqual(case.declaration_conformity, conformity)
+        without = self.without
         for operator, value, found in [
-                ('=', conformity, [case]), ('!=', None, [case]),
-                ('in', ['in_time', conformity], [case]), ('=', None, []),
-                ('not in', [conformity], [])]:
-            self.assertEqual(type(case).search([
-                        ('declaration_conformity', operator, value)]), found)
+                ('=', conformity, {case}), ('!=', None, {case}),
+                ('=', None, {without}), ('!=', conformity, {without}),
+                ('in', ['in_time', conformity], {case}),
+                ('in', [None, conformity], {case, without}),
+                ('not in', [conformity], {without}),
+                ('not in', [None, conformity], set())]:
+            self.assertEqual(set(type(case).search([
+                            ('declaration_conformity', operator, value)])),
+                found)
         return case
 
     @with_transaction()
@@ -676,6 +682,45 @@ class MonthTestCase(DatabaseTestCase):
             self.assertEqual(
                 months(dt.date(2026, 6, 1)),
                 [(2, 0), (3, 0), (4, 0), (4, 1), (5, 0)])
+
+    @with_transaction()
+    def test_made_up_for(self):
+        "Test who is confirmed late and whose prescriber is corrected"
+        pool = Pool()
+        Declaration = pool.get('training.declaration')
+        Enrolment = pool.get('training.enrolment')
+        Trainee = pool.get('training.trainee')
+        with set_up() as (company, _, _):
+            session = create_session(company, dt.date(2026, 2, 2), 100)
+            seeker, late = create_enrolments(session, 2)
+            for enrolment in [seeker, late]:
+                Trainee.write([enrolment.trainee], {'kind': 'job_seeker'})
+                fund(enrolment, 'public_funding')
+            Enrolment.write([late], {'state': 'draft'})
+            for month in [3, 4, 5]:
+                with today(dt.date(2026, month, 1)):
+                    Declaration.declare_month()
+            funder = create_party("Other Funder")
+            with today(dt.date(2026, 5, 2)):
+                Enrolment.write([seeker], {
+                        'fundings': [
+                            ('delete', [f.id for f in seeker.fundings]),
+                            ('create', [{'funder': funder.id, 'share': 1}])],
+                        })
+                Enrolment.write([late], {'state': 'confirmed'})
+                standing = search(('state', '=', 'todo'))
+                self.assertEqual(
+                    [(d.enrolment, d.recipient, d.date.month)
+                        for d in standing],
+                    [(seeker, funder, m) for m in [2, 3, 4]])
+                Declaration.declare_month()
+                self.assertEqual(
+                    [(d.enrolment, d.date.month) for d in search(
+                            ('id', '>', standing[-1].id))],
+                    [(late, m) for m in [2, 3, 4]])
+                Declaration.declare_month()
+                self.assertEqual(
+                    len(search(('state', '=', 'todo'))), 6)
 
     @with_transaction()
     def test_other_month(self):

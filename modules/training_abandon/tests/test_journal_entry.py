@@ -23,9 +23,10 @@ from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
 from .common import (
-    DATE, DAY, analyse, as_user, at, count_statements, create_enrolments,
-    create_party, create_user, decide, get_reason, get_to_decision, open_cases,
-    run_wizard, set_up, today, without_commit)
+    DATE, DAY, analyse, apply_wizard, as_user, at, count_statements,
+    create_enrolments, create_party, create_user, decide, get_reason,
+    get_to_decision, open_cases, open_wizard, run_wizard, set_up, today,
+    without_commit)
 from .test_audit_stored import EVENTS, WIZARD, Life, StoredTestCase
 
 # What users write and no entry tells
@@ -334,6 +335,32 @@ class EntryTestCase(JournalTestCase):
                 self.assertIn('FOR NO KEY UPDATE', str(statements[0]))
             else:
                 self.assertIn('UPDATE', str(statements[0]))
+
+    @with_transaction()
+    def test_keep(self):
+        "Test that who changes a part of the case keeps the case first"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        FollowUp = pool.get('training.follow_up')
+        with set_up() as (company, session, prescriber):
+            case, = open_cases(create_enrolments(session, 1, prescriber))
+            follow_up, = FollowUp.create([{
+                        'company': company.id,
+                        'enrolment': case.enrolment.id,
+                        'case': case.id,
+                        'kind': 'call',
+                        'party': prescriber.id,
+                        'planned_at': tools.now(),
+                        }])
+            wizard, start = open_wizard(
+                'training.follow_up.record', [follow_up])
+            start.update(outcome='reached')
+            with count_statements() as statements:
+                apply_wizard(wizard, [follow_up], start)
+            changes = [
+                s for s in map(str, statements)
+                if s.startswith('UPDATE') or 'FOR NO KEY UPDATE' in s]
+            self.assertIn(f'"{Case._table}"', changes[0])
 
     @with_transaction()
     def test_justification(self):

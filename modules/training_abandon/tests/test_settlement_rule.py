@@ -49,9 +49,16 @@ class RuleTestCase(DatabaseTestCase):
     def test_distance(self):
         "Test that the update deletes the copies of the rule that is gone"
         pool = Pool()
+        ModelData = pool.get('ir.model.data')
         Rule = pool.get('training.abandon.settlement.rule')
         rule, = Rule.search([('code', '=', 'funder_ceiling')])
         copy, = Rule.copy([rule])
+        # A user has deleted another one that was shipped
+        deleted, = ModelData.search([
+                ('model', '=', Rule.__name__),
+                ('db_id', '!=', rule.id),
+                ], limit=1)
+        ModelData.write([deleted], {'db_id': None})
         table = Rule.__table__()
         Transaction().connection.cursor().execute(*table.update(
                 [table.code], ['apprenticeship_distance'],
