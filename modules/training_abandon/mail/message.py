@@ -49,10 +49,11 @@ _AUTO_SUBJECT = re.compile(
     r'\s*(?:\[?(?:reponse automatique'
     r'|absence du bureau|absente? du bureau|repondeur automatique'
     r'|(?:message|notification|accuse de reception) automatique'
-    r'|auto-?reponse|reponse auto|reponse d.absence'
+    r'|reponse d.absence'
     r'|automatic reply|auto(?:mat(?:ic|ed))?[- ]?(?:reply|response|responder)'
     r'|out[- ]of[- ](?:the[- ])?office|automatische antwort'
     r'|abwesenheitsnotiz|respuesta automatica|risposta automatica)\b'
+    r'|\[?(?:auto-?reponse|reponse auto)\s*(?:[\]:]|$)'
     r'|absent\(e\) du bureau|(?:auto|repondeur|vacation|ooo)\s*:'
     r'|vacation (?:reply|response|message)\b)')
 # A person also writes so
