@@ -111,7 +111,9 @@ _CHALLENGE_SIZE = 3_000
 _CHALLENGE_SENDER = re.compile(
     r'mail-?in-?black|boxbe|spam-?arrest|sender-?verif|vade-?(?:retro|secure)'
     r'|\btmda\b|spam-?lion|choice-?mail|challenge-?response'
-    r'|alto-?spam|e-?securemail|anti-?spam|captcha|quarantaine')
+    r'|alto-?spam|e-?securemail')
+# What only names a program where it stands in the headers
+_CHALLENGE_HEADER = re.compile(r'anti-?spam|captcha|quarantaine')
 _CHALLENGE_SUBJECT = re.compile(
     r'un clic pour (?:delivrer|remettre|debloquer|liberer)'
     r'|(?:confirme[rz]?|confirmation de|confirmation d.|validation de'
@@ -386,11 +388,13 @@ def _is_challenge(message, result):
                     _header(message, 'X-Mailer')])))
     if not _CHALLENGE_ACT.search(text):
         return False
+    program = _CHALLENGE_SENDER.search(sender) or (
+        _CHALLENGE_HEADER.search(sender))
     if _header(message, 'Return-Path') == '<>':
         # A person may be protected by it too, and says so
-        sender += f' {text}'
+        program = program or _CHALLENGE_SENDER.search(text)
     return [
-        bool(_CHALLENGE_SENDER.search(sender)),
+        bool(program),
         bool(_CHALLENGE_SUBJECT.search(fold(result.subject))),
         bool(_CHALLENGE_TEXT.search(text)),
         ].count(True) >= 2
