@@ -161,6 +161,10 @@ class MailCorpusTestCase(unittest.TestCase):
                     'message'),
                 ("550 Aucune boîte à cette adresse", 'address'),
                 ("550 Contact inconnu", 'address'),
+                ("550 Aucun utilisateur de ce nom", 'address'),
+                ("550 Ce message n'a été remis à aucun destinataire", None),
+                ("550 Prenez contact avec notre support si votre message "
+                    "reste bloqué", 'message'),
                 ("550 Le compte de messagerie a été résilié", 'address'),
                 ("Cette adresse n’est plus utilisée", 'address'),
                 ("550 Compte désactivé", 'address'),
