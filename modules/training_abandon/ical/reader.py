@@ -42,13 +42,14 @@ _GONE = r'(annulee?s?|supprimee?s?|cancel?led)'
 _LESSON = r'((cours|seance|lecon|formation|session|reunion|evenement) )?'
 _AFTER = r'( ?[:\-–—|(,]|$)'
 CANCELLED = re.compile(
-    rf'[^\w\[(]*({_LESSON}{_GONE}|annulation){_AFTER}'
+    rf'[^\w\[(]*({_LESSON}{_GONE}{_AFTER}|annulation( ?:| ?[\-–—] |$))'
     rf'|[\[(*]{_LESSON}{_GONE}[\])*]')
 CANCELLED_END = re.compile(
     rf'.*([\[(]{_LESSON}{_GONE}[\])]| [\-–—:|] {_LESSON}{_GONE})$')
 # In capitals, without anything between it and the title
 CANCELLED_CAPITALS = re.compile(
-    r'\W*ANNUL[EÉ]E?S?\b(?!-)|.*\sANNUL[EÉ]E?S?\W*$')
+    r'\W*ANNUL[EÉ]E?S?\b(?!-| ET REMPLAC)'
+    r'|.*(?i:(?<!\bnon)(?<!\bpas)(?<!\bplus))\sANNUL[EÉ]E?S?\W*$')
 CANCELLED_CATEGORY = re.compile(
     rf'(^|[-,:] )({_LESSON}{_GONE}|annulation)$')
 # Why Index Education says that a lesson does not take place
