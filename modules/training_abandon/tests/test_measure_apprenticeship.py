@@ -179,8 +179,8 @@ class ApprenticeshipTestCase(DatabaseTestCase):
         Enrolment = pool.get('training.enrolment')
         FollowUp = pool.get('training.follow_up')
         Letter = pool.get('training.abandon.procedure.letter')
-        Report = pool.get(
-            'training.follow_up.mediation_letter', type='report')
+        Lang = pool.get('ir.lang')
+        Party = pool.get('party.party')
         write = 'training.follow_up.write'
         with set_up() as (company, session, _):
             apprentice, = self.apprentices(session)
@@ -247,8 +247,13 @@ class ApprenticeshipTestCase(DatabaseTestCase):
             self.assertEqual(
                 other.letter_to_party()[1], "Another letter of Chamber\n")
             Letter.write([letter], {'variant': 'reminder'})
-            with self.assertRaises(LetterError):
-                Report.execute([other.id], {})
+            # The procedures of before have no letter
+            subject, text = FollowUp(other.id).letter_to_party()
+            for word in ["Trainee 0", "L6222-39"]:
+                self.assertIn(word, text)
+            Party.write([mediator], {'lang': Lang.get('fr').id})
+            self.assertIn(
+                "du Code du travail", FollowUp(other.id).letter_to_party()[1])
 
     @with_transaction()
     def test_mediation(self):
