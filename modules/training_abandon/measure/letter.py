@@ -154,7 +154,9 @@ class LettersMixin:
         Lang = pool.get('ir.lang')
         written = [
             m for m in self.mails
-            if m.party == self.party and m.state != 'cancelled']
+            if m.party == self.party and m.state != 'cancelled'
+            # What is erased tells nothing
+            and m.body]
         if written:
             mail = max(written, key=lambda m: m.id)
             return mail.subject, mail.body

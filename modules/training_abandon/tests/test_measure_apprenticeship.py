@@ -12,6 +12,7 @@ from trytond.modules.training_abandon.exceptions import (
     LetterError, RecipientError, TrainingValidationError)
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
+from trytond.transaction import Transaction
 
 from .common import (
     DATE, DAY, DatabaseTestCase, add_contact, count_statements,
@@ -180,6 +181,7 @@ class ApprenticeshipTestCase(DatabaseTestCase):
         FollowUp = pool.get('training.follow_up')
         Letter = pool.get('training.abandon.procedure.letter')
         Lang = pool.get('ir.lang')
+        Mail = pool.get('training.mail')
         Party = pool.get('party.party')
         write = 'training.follow_up.write'
         with set_up() as (company, session, _):
@@ -246,6 +248,15 @@ class ApprenticeshipTestCase(DatabaseTestCase):
                 apprentice, 'mediation', party=mediator.id, referred_on=DATE)
             self.assertEqual(
                 other.letter_to_party()[1], "Another letter of Chamber\n")
+            # What was erased is written once more
+            erased = [m for m in asked.mails if m.party == mediator]
+            mail = Mail.__table__()
+            Transaction().connection.cursor().execute(*mail.update(
+                    [mail.body], [None],
+                    where=mail.id.in_([m.id for m in erased])))
+            self.assertEqual(
+                FollowUp(asked.id).letter_to_party()[1],
+                "Another letter of Chamber\n")
             Letter.write([letter], {'variant': 'reminder'})
             # The procedures of before have no letter
             subject, text = FollowUp(other.id).letter_to_party()
