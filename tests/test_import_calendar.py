@@ -233,6 +233,26 @@ class ImportCalendarTestCase(unittest.TestCase):
             {'cancelled'})
         self.assertEqual(len(Session.find([])), sessions)
 
+    def test_cancelled_title(self):
+        "A lesson of which only its end is told is found by its slot"
+        Session = Model.get('training.session')
+
+        def lesson(uid, day, summary="Excel 9"):
+            return event(
+                uid=uid, start=f'DTSTART:202609{day}T090000',
+                end=f'DTEND:202609{day}T120000').replace('Course', summary)
+        self.load(calendar(lesson('a9', 14), lesson('b9', 15)))
+        sessions = len(Session.find([]))
+        status, output, rejected = self.load(calendar(
+                lesson('a9', 14), lesson('b9', 15, "Cours annulé (malade)"),
+                lesson('c9', 16, "Cours annulé (malade)")))
+        self.assertEqual((status, rejected), (0, []))
+        self.assertIn("1 unchanged, 1 cancelled", output)
+        self.assertEqual(self.slots("Excel 9"), [
+                ('2026-09-14 09:00', 'planned'),
+                ('2026-09-15 09:00', 'cancelled')])
+        self.assertEqual(len(Session.find([])), sessions)
+
     def test_holidays(self):
         status, output, rejected = self.load(calendar(
                 event().replace('Course', "Série H"),

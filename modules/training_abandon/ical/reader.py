@@ -41,20 +41,31 @@ PARAMETERS = re.compile(r'(?:[^":]|"[^"]*")*:')
 _GONE = r'(annulee?s?|supprimee?s?|cancel?led)'
 _LESSON = r'((cours|seance|lecon|formation|session|reunion|evenement) )?'
 _AFTER = r'( ?[:\-–—|(,]|$)'
+_ANNULATION = r'annulation(?= ?:| ?[\-–—] |$)'
 CANCELLED = re.compile(
-    rf'[^\w\[(]*({_LESSON}{_GONE}|annulation){_AFTER}'
+    rf'[^\w\[(]*({_LESSON}{_GONE}{_AFTER}|{_ANNULATION})'
     rf'|[\[(*]{_LESSON}{_GONE}[\])*]')
 CANCELLED_END = re.compile(
     rf'.*([\[(]{_LESSON}{_GONE}[\])]| [\-–—:|] {_LESSON}{_GONE})$')
 # In capitals, without anything between it and the title
 CANCELLED_CAPITALS = re.compile(
-    r'\W*ANNUL[EÉ]E?S?\b(?!-)|.*\sANNUL[EÉ]E?S?\W*$')
+    r'\W*ANNUL[EÉ]E?S?\b(?!-| ET REMPLAC)'
+    r'|.*(?i:(?<!\bnon)(?<!\bpas)(?<!\bplus))\sANNUL[EÉ]E?S?\W*$')
 CANCELLED_CATEGORY = re.compile(
     rf'(^|[-,:] )({_LESSON}{_GONE}|annulation)$')
 # Why Index Education says that a lesson does not take place
-ABSENT = re.compile(
-    r'(^|- )((prof\.?|professeur|enseignant)(/pers\.?)? absente?'
-    rf'|classe absente){_AFTER}')
+_ABSENT = (
+    r'((prof\.?|professeur|enseignant)(/pers\.?)? absente?|classe absente)')
+ABSENT = re.compile(rf'(^|- ){_ABSENT}{_AFTER}')
+# What the title of the lesson is without
+TOLD = re.compile(
+    rf'[\[(*]{_LESSON}{_GONE}[\])*]'
+    rf'|[^\w\[(]*({_LESSON}{_GONE}|{_ANNULATION}|{_ABSENT})'
+    r'( ?\([^()]*(\)|$))?')
+TOLD_END = re.compile(
+    rf'( ?[\[(]{_LESSON}{_GONE}[\])]| [\-–—:|] {_LESSON}{_GONE}'
+    rf'| {_LESSON}annulee?s?\W*)$')
+AROUND = ' :-–—|,'
 # The days off that calendars tell
 HOLIDAY_CATEGORY = re.compile(
     r'(jours? )?feries?|vacances( scolaires)?|(public |bank )?holidays?'
@@ -135,6 +146,12 @@ def fold(text):
     "Return the words to compare, without accents nor case"
     text = unaccented(text.replace('’', "'"))
     return ' '.join(text.casefold().split())
+
+
+def _position(text, size):
+    "Return where the text is as long as size, once folded"
+    return next(
+        i for i in range(len(text) + 1) if len(fold(text[:i])) >= size)
 
 
 class Calendar:
@@ -404,24 +421,35 @@ class Event:
         "Tell if the texts say that the event is cancelled"
         summary = fold(self.summary)
         categories = [fold(c) for c in self.categories_]
-        return bool(CANCELLED.match(summary)
-            or CANCELLED_CAPITALS.match(self.summary)
-            or CANCELLED_END.match(summary)
+        return bool(self._summary_cancelled()
             or any(map(CANCELLED_CATEGORY.search, categories))
             or 'index-education' in self.uid.casefold() and (
                 ABSENT.match(summary)
                 or any(map(ABSENT.search, categories))))
 
+    def _summary_cancelled(self):
+        summary = fold(self.summary)
+        return (
+            CANCELLED.match(summary) or CANCELLED_END.match(summary)
+            or CANCELLED_CAPITALS.match(self.summary))
+
     @property
     def title(self):
         "The summary without what says that the event is cancelled"
-        if self.cancelled and re.match(
-                f'{CANCELLED.pattern}|{ABSENT.pattern}', fold(self.summary)):
-            *_, title = re.split(
-                r'\s*[:\-–—|,\])*]\s*', re.sub(r'^\W+', '', self.summary),
-                maxsplit=1)
+        title, folded = self.summary, fold(self.summary)
+        if not self.cancelled or not (self._summary_cancelled()
+                or ABSENT.match(folded)):
             return title
-        return self.summary
+        if match := TOLD.match(folded):
+            return title[_position(title, match.end()):].lstrip(AROUND)
+        elif match := TOLD_END.search(folded):
+            return title[:_position(title, match.start())].rstrip(AROUND)
+        return title
+
+    @property
+    def untitled(self):
+        "Tell if the event only says that it is cancelled"
+        return self.cancelled and not self.title.strip()
 
     def _is_holiday(self):
         "Tell if what lasts whole days is a holiday"

@@ -173,7 +173,9 @@ class Session(metaclass=PoolMeta):
         Company = pool.get('company.company')
         company = Company(Transaction().context['company'])
         calendar, expansion = cls.open_calendar(content, company, half_days)
-        finder = SessionFinder(company, source)
+        finder = SessionFinder(company, source, [
+                one.uid for one in calendar.series.values()
+                if one.event and one.event.untitled])
         series, rejected = defaultdict(list), calendar.problems
         unread = [
             (one.uid, None) for one in calendar.series.values()
@@ -185,7 +187,8 @@ class Session(metaclass=PoolMeta):
             for one in calendar.series.values():
                 if event := one.event:
                     try:
-                        series[finder.find(event)].append(one)
+                        if found := finder.find(event):
+                            series[found].append(one)
                     except CalendarError as exc:
                         rejected.append(event.problem(exc.message))
                         unread.append((one.uid, None))
@@ -257,10 +260,12 @@ class Session(metaclass=PoolMeta):
 
 
 class SessionFinder:
-    "Finds the session of an event by the codes that its texts have"
+    """Finds the session of an event by the codes that its texts have, or by
+    its slots if it is one of uids."""
 
-    def __init__(self, company, source):
+    def __init__(self, company, source, uids=()):
         pool = Pool()
+        Slot = pool.get('training.session.slot')
         ExternalCode = pool.get('training.external_code')
         Session = pool.get('training.session')
         numbers = {
@@ -279,6 +284,13 @@ class SessionFinder:
         self._words = {
             code.casefold(): session for code, session in self._codes.items()
             if CODE.fullmatch(code)}
+        self._uids = defaultdict(set)
+        for sub_uids in grouped_slice(uids, BATCH):
+            for slot in Slot.search_read([
+                        ('uid', 'in', list(sub_uids)),
+                        ('session.company', '=', company.id),
+                        ], fields_names=['uid', 'session']):
+                self._uids[slot['uid']].add(Session(slot['session']))
 
     def by_code(self, code):
         if code not in self._codes:
@@ -288,21 +300,29 @@ class SessionFinder:
 
     def find(self, event):
         """Return the session and None, or the title of the session that is
-        made of the events which have it."""
+        made of the events which have it.
+
+        Return None for what was cancelled before it was known."""
         for text in [event.title, event.categories, event.description]:
             words = SEPARATORS.split(text.casefold())
             found = {
                 self._words[word] for w in words
                 if (word := w.strip('.#-–')) in self._words}
-            if len(found) > 1:
-                raise CalendarError(gettext(
-                        'training_abandon.msg_ical_sessions',
-                        sessions=', '.join(
-                            sorted(s.number for s in found))))
-            elif found:
-                return found.pop(), None
+            if found:
+                return self._only(found), None
+        if event.untitled:
+            found = self._uids[event.uid]
+            return (self._only(found), None) if found else None
         title = event.title[:200].strip()
         if not title:
             raise CalendarError(gettext(
                     'training_abandon.msg_ical_no_summary'))
         return self._codes.get(title), title
+
+    def _only(self, sessions):
+        if len(sessions) > 1:
+            raise CalendarError(gettext(
+                    'training_abandon.msg_ical_sessions',
+                    sessions=', '.join(sorted(s.number for s in sessions))))
+        session, = sessions
+        return session

@@ -44,9 +44,11 @@ _DELAYS = re.compile(
     r'|retard (de|dans) (la )?(remise|livraison|distribution)'
     r'|will (be retried|continue to be|keep trying|retry)'
     r'|do not need to resend|not yet been delivered'
-    r'|transient non-fatal|differe|retarde|deferred|avertissement\s*:'
+    r'|transient non-fatal|differe|retarde'
     r'|pas besoin de renvoyer|continu(e|era|erons) d.essayer'
     r'|nouvelles? tentatives?|pas encore (pu )?(ete|etre) (remis|distribue)')
+# What also stands above a failure
+_WARNINGS = re.compile(r'deferred|avertissement\s*:')
 _FAILURES = re.compile(
     r'(permanent|(?<!non-)fatal) (fatal )?error|could not be delivered'
     r'|giv(en|ing) up|permanent (failure|problem)'
@@ -234,7 +236,8 @@ def _from_text(message, sender, subject, text, words):
     server = is_server(sender) and not (
         _ANSWERS.match(subject) and '@' in path)
     returns = _returns(message, text)
-    told = _SUBJECTS.search(subject) or _DELAYS.search(subject)
+    told = any(
+        p.search(subject) for p in [_SUBJECTS, _DELAYS, _WARNINGS])
     is_report = (
         failed
         or message.get_content_type() == 'multipart/report'
@@ -264,8 +267,12 @@ def _action(subject, text, failed):
     "Return the action that the words tell"
     if _DELIVERED.search(subject):
         return 'delivered'
-    delayed = _DELAYS.search(subject) or (
-        _DELAYS.search(text) and not _FAILURES.search(text) and not failed)
+    failed = failed or _FAILURES.search(text)
+    delayed = (
+        _DELAYS.search(subject)
+        or _DELAYS.search(text) and not failed
+        or _WARNINGS.search(f'{subject} {text}') and not (
+            failed or _CODE.search(text)))
     return 'delayed' if delayed and not _FINAL.search(text) else 'failed'
 
 

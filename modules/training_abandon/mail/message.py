@@ -49,19 +49,29 @@ _AUTO_SUBJECT = re.compile(
     r'\s*(?:\[?(?:reponse automatique'
     r'|absence du bureau|absente? du bureau|repondeur automatique'
     r'|(?:message|notification|accuse de reception) automatique'
-    r'|auto-?reponse|reponse auto|reponse d.absence'
+    r'|reponse d.absence'
     r'|automatic reply|auto(?:mat(?:ic|ed))?[- ]?(?:reply|response|responder)'
     r'|out[- ]of[- ](?:the[- ])?office|automatische antwort'
     r'|abwesenheitsnotiz|respuesta automatica|risposta automatica)\b'
+    r'|\[?(?:auto-?reponse|reponse auto)\s*(?:[\]:]|$)'
     r'|absent\(e\) du bureau|(?:auto|repondeur|vacation|ooo)\s*:'
     r'|vacation (?:reply|response|message)\b)')
 # A person also writes so
 _ABSENCE_SUBJECT = re.compile(
-    r'\s*\[?(?:(?:avis|message|notification) d.absence\b'
-    r'|abse(?:nce|nte?|nt\(e\))\s*[\]:]'
+    r'\s*\[?(?:avis|message|notification) d.absence\b')
+# and so, unless the subject that follows is ours or the text tells it too
+_ABSENCE_TITLE = re.compile(
+    r'\s*\[?(?:abse(?:nce|nte?|nt\(e\))\s*[\]:]'
     r'|(?:je suis |actuellement )*(?:en |absente? pour )conges?\b.{0,40}:'
     r'|fermeture (?:annuelle|estivale|du (?:centre|bureau|service))\b'
     r'|accuse de reception\b)')
+_QUOTED_SUBJECT = re.compile(r'.*\b(?:re\s*:|votre\b|your\b)')
+_ABSENCE_TEXT = re.compile(
+    r'\babsente? (?:du|jusqu|de mon bureau|pour conge)'
+    r'|\ben conges?\b|\bde retour le\b|\b(?:a|des) mon retour\b'
+    r'|\b(?:fermee?s?|fermeture) (?:du|jusqu|pour)\b'
+    r'|\bbien recu (?:votre|vos)\b|\b(?:est|a) bien ete recue?\b'
+    r'|\bsera traitee?\b|\baccuse reception\b')
 _FORWARD_SUBJECT = re.compile(r'\s*(?:tr|fwd?|wg|i)\s*:', re.IGNORECASE)
 _RECEIPT_SUBJECT = re.compile(r'\s*(?:non )?lu\s*:|\s*(?:not )?read\s*:')
 _RECEIPT = re.compile(
@@ -76,15 +86,22 @@ _AUTO_TEXT = re.compile(
     r'|\bje suis (?:actuellement )?absente? du bureau\b'
     r'|^\s*(?:reponse|message) automatique\b'
     r'|\bcette reponse (?:est )?automatique'
-    r'|\b(?:genere|envoye)e? automatiquement'
-    r'|\b(?:ne pas|ne veuillez pas) (?:y )?repondre a ce'
+    r'|(?:^\s*|\b(?:cet?|cette|une?) )(?:message|(?:e-?)?mail|courriel'
+    r'|reponse)(?: (?:est|(?:vous )?a ete))? (?:genere|envoye)e?'
+    r' automatiquement'
+    r'|\b(?<!prefere )(?:ne pas|ne veuillez pas) (?:y )?repondre a '
+    r'cet? (?:message|(?:e-?)?mail|courriel)\b'
     r'|\bprendrai connaissance de (?:vos|votre)\b'
-    r'|\brepondrai .{0,40}(?:a|des) mon retour\b'
+    r'|\b(?:absente?|conges?|deplacement|fermee?|fermeture)\b'
+    r'(?s:.*)\brepondrai .{0,40}(?:a|des) mon retour\b'
+    r'|\brepondrai (?:a|aux?) (?:vos|votre) .{0,40}'
+    r'(?:a|des) mon retour\b'
     r'|\b(?:sans acces|acces (?:tres )?(?:limite|restreint|reduit|ponctuel)'
     r'|n.aurai (?:pas|plus|aucun) acces) '
     r'a (?:ma messagerie|mes (?:e-?)?mails|mes courriels)\b'
     # Who writes it of oneself is a person
-    r'|\ben cas d.urgence(?!.{0,60}\b(?:me|m|moi|mon)\b).{0,60}'
+    r'|\ben cas d.urgence'
+    r'(?!.{0,60}\b(?:me|m|moi|mon|ma|mes|nous|notre)\b).{0,60}'
     r'\b(?:contacte[rz]|joindre|joignez|adresse[rz]|appele[rz])'
     r'|\blimited access to (?:my )?e-?mails?\b'
     r'|\b(?:reply|respond|get back) .{0,40}\bmy return\b'
@@ -94,7 +111,9 @@ _CHALLENGE_SIZE = 3_000
 _CHALLENGE_SENDER = re.compile(
     r'mail-?in-?black|boxbe|spam-?arrest|sender-?verif|vade-?(?:retro|secure)'
     r'|\btmda\b|spam-?lion|choice-?mail|challenge-?response'
-    r'|alto-?spam|e-?securemail|anti-?spam|captcha|quarantaine')
+    r'|alto-?spam|e-?securemail')
+# What only names a program where it stands in the headers
+_CHALLENGE_HEADER = re.compile(r'anti-?spam|captcha|quarantaine')
 _CHALLENGE_SUBJECT = re.compile(
     r'un clic pour (?:delivrer|remettre|debloquer|liberer)'
     r'|(?:confirme[rz]?|confirmation de|confirmation d.|validation de'
@@ -344,12 +363,16 @@ def _may_be_automatic(message, result):
     The programs that handle requests say so of what a person writes."""
     submitted = _header(message, 'Auto-Submitted').lower()
     suppress = _header(message, 'X-Auto-Response-Suppress').lower()
+    subject = fold(result.subject)
+    text = fold(result.text[:_AUTO_SIZE])
     return bool(
         submitted and not submitted.startswith('no')
         or 'all' in suppress.replace(',', ' ').split()
         or _header(message, 'Precedence').lower() in {'bulk', 'junk'}
-        or _ABSENCE_SUBJECT.match(fold(result.subject))
-        or _AUTO_TEXT.search(fold(result.text[:_AUTO_SIZE]))
+        or _ABSENCE_SUBJECT.match(subject)
+        or _ABSENCE_TITLE.match(subject) and (
+            _QUOTED_SUBJECT.match(subject) or _ABSENCE_TEXT.search(text))
+        or _AUTO_TEXT.search(text)
         # The calendar accepts or declines by itself
         or not result.text and any(
             type_ == 'text/calendar' for _, _, type_ in result.attachments))
@@ -365,11 +388,13 @@ def _is_challenge(message, result):
                     _header(message, 'X-Mailer')])))
     if not _CHALLENGE_ACT.search(text):
         return False
+    program = _CHALLENGE_SENDER.search(sender) or (
+        _CHALLENGE_HEADER.search(sender))
     if _header(message, 'Return-Path') == '<>':
         # A person may be protected by it too, and says so
-        sender += f' {text}'
+        program = program or _CHALLENGE_SENDER.search(text)
     return [
-        bool(_CHALLENGE_SENDER.search(sender)),
+        bool(program),
         bool(_CHALLENGE_SUBJECT.search(fold(result.subject))),
         bool(_CHALLENGE_TEXT.search(text)),
         ].count(True) >= 2

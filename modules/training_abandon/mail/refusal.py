@@ -94,12 +94,12 @@ _ADDRESS_WORDS = [
     r'indicated no smtp service',
     r'no longer (available|valid|exists|in use|active|works)',
     r'mailbox unavailable', r'nullmx', r'null mx',
-    r'(destinataire|utilisateur|adresse|boite|compte|domaine|hote|bal'
-    r'|contact|correspondant)s?\b'
+    r'(destinataire|utilisateur|adresse|boite|compte|domaine|hote|bal)s?\b'
     r' (\S+ ){0,7}?(inconnue?|invalides?|inexistante?|introuvable|pleine'
     r'|saturee|archivee?|bloquee?|desactivee?|fermee?|suspendue?|indisponible'
     r'|supprimee?|cloturee?|resiliee?)\b',
-    r'aucune? (boite|compte|utilisateur|destinataire|adresse)\b',
+    r'(contact|correspondant) (inconnu|inexistant|introuvable)',
+    r'aucune? (boite|compte|utilisateur|adresse) (a|avec|de|ne|n)\b',
     r'n.existe (pas|plus)', r'quota.{0,40} (depasse|atteint)',
     r'pas repertorie',
     r'adresse d.au moins un destinataire', r'plus (en service|valide|active'

@@ -12,6 +12,7 @@ from trytond.pyson import Eval
 from .. import tools
 from ..exceptions import LetterError
 from ..procedure.letter import Name, Renderer, describe_date, example_of
+from ..procedure.shipped import shipped_letter
 
 # The kinds of the follow-ups that have letters
 LETTER_KINDS = ['mediation', 'visit']
@@ -147,17 +148,26 @@ class LettersMixin:
 
     def letter_to_party(self):
         """Return the subject and the text of the letter to the party: the
-        last one that was written, else the one of the procedure"""
+        last one that was written, else the one of the procedure or of the
+        module"""
+        pool = Pool()
+        Lang = pool.get('ir.lang')
         written = [
             m for m in self.mails
-            if m.party == self.party and m.state != 'cancelled']
+            if m.party == self.party and m.state != 'cancelled'
+            # What is erased tells nothing
+            and m.body]
         if written:
             mail = max(written, key=lambda m: m.id)
             return mail.subject, mail.body
-        for line in self.render_letters():
-            if line['party'] == self.party:
-                return line['subject'], line['text']
-        raise LetterError(gettext(
-                'training_abandon.msg_follow_up_no_letter',
-                follow_up=self.rec_name,
-                procedure=self.letter_about.procedure.rec_name))
+        about = self.letter_about
+        key = self.kind, 'standard', 'stakeholder'
+        letter = about.procedure and about.procedure.get_letter(*key)
+        if not letter:
+            # The procedures of before have none
+            lang = self.party.lang or Lang.get()
+            letter = shipped_letter(lang.code, *key)
+        line = Renderer(about.__class__, [about.id]).render(
+            about, self.party, letter,
+            lambda about: self._letter_context(about, self.party))
+        return line['subject'], line['text']

@@ -590,6 +590,8 @@ class Renderer:
         return self._phones[key]
 
     def _letter(self, letter, language):
+        if letter.id is None:
+            return letter
         # One instance keeps its templates
         if (letter, language) not in self._letters:
             self._letters[letter, language] = letter.__class__(letter.id)

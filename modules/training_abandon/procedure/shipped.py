@@ -53,6 +53,18 @@ def shipped_translations(language):
     return translations
 
 
+def shipped_letter(language, *key):
+    "Return the letter of the module in the language, which is not saved"
+    pool = Pool()
+    Letter = pool.get(_LETTER)
+    translations = shipped_translations(language)
+    id_, values = next(
+        (i, values) for i, values in shipped_letters().items()
+        if tuple(values[n] for n in _KEY) == key)
+    return Letter(procedure=None, **{
+            n: translations.get((n, id_)) or v for n, v in values.items()})
+
+
 class ShippedLettersMixin:
     "Procedures that may take the letters of the module"
     __slots__ = ()

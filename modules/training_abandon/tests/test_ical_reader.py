@@ -438,15 +438,17 @@ class CalendarTestCase(unittest.TestCase):
                 ('u', "Annulée : Excel", "", "Excel"),
                 ('u', "[ANNULÉ] Excel", "", "Excel"),
                 ('u', "Canceled: Excel", "", "Excel"),
-                ('u', "Formation annulée", "", "Formation annulée"),
-                ('u', "Excel (annulé)", "", "Excel (annulé)"),
-                ('u', "Excel - Cours annulé", "", "Excel - Cours annulé"),
+                ('u', "Formation annulée", "", ""),
+                ('u', "Excel (annulé)", "", "Excel"),
+                ('u', "Excel - Cours annulé", "", "Excel"),
                 ('u', "Annulation : Excel", "", "Excel"),
-                ('u', "ANNULÉ Excel", "", "ANNULÉ Excel"),
-                ('u', "Excel ANNULE", "", "Excel ANNULE"),
+                ('u', "ANNULÉ Excel", "", "Excel"),
+                ('u', "Excel ANNULE", "", "Excel"),
                 ('u', "*ANNULÉ* Excel", "", "Excel"),
                 ('u', "❌ Annulé : Excel", "", "Excel"),
                 ('u', "Cours annulé (trajet)", "", ""),
+                ('u', "Cours annulé (malade) - Excel", "", "Excel"),
+                ('u', "❌ Annulé (prof absent) | Excel (1)", "", "Excel (1)"),
                 ('u', "Excel", "Pronote\\, cours annulé", "Excel"),
                 ]:
             with self.subTest(summary=summary, category=category):
@@ -462,6 +464,11 @@ class CalendarTestCase(unittest.TestCase):
                 (index, "DROIT - BTS1", "Cours"),
                 (index, "Cours déplacé : DROIT", "Cours - Cours déplacé"),
                 ('u', "Annulation et report : les règles", "Droit"),
+                ('u', "Annulation (assurance voyage)", ""),
+                ('u', "Annulation, report et avoir", ""),
+                ('u', "ANNULE ET REMPLACE : Excel", ""),
+                ('u', "COURS NON ANNULÉ", ""),
+                ('u', "Formation pas ANNULÉE", ""),
                 ('u', "Gérer un prof absent", "Management"),
                 ('u', "Prof. absent : que faire", ""),
                 ('u', "Annulation des contrats : le droit", ""),
@@ -471,7 +478,8 @@ class CalendarTestCase(unittest.TestCase):
             with self.subTest(summary=summary, category=category):
                 slot, = expand(calendar(event(
                             f'CATEGORIES:{category}', uid=uid).replace(
-                            'Course', summary)))['slots']
+                            'Course', summary.replace(',', '\\,'))))[
+                    'slots']
                 self.assertEqual(slot['summary'], summary)
 
     def test_holidays(self):

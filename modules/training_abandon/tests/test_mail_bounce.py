@@ -177,6 +177,16 @@ class BounceTestCase(unittest.TestCase):
                     "550 User unknown", ('failed', 'address')),
                 ("From: postmaster@isp.example\nSubject: Retard de remise",
                     "Le serveur essaie encore", ('delayed', 'temporary')),
+                ("From: postmaster@isp.example\n"
+                    "Subject: Avertissement : message en attente",
+                    "Le serveur essaie encore", ('delayed', 'temporary')),
+                ("From: postmaster@isp.example\n"
+                    "Subject: Avertissement : message non remis",
+                    "<x@a.example>: 550 utilisateur inconnu",
+                    ('failed', 'address')),
+                ("From: postmaster@isp.example\nSubject: Mail deferred\n"
+                    "X-Failed-Recipients: x@a.example",
+                    "Mailbox unavailable", ('failed', 'address')),
                 ("From: postmaster@isp.example\nSubject: Remis : Absence",
                     "", ('delivered', None)),
                 ("From: Mail Admin <admin@school.example>\n"

@@ -160,6 +160,8 @@ class ReplyMessageTestCase(unittest.TestCase):
                     "cliquez sur ce lien.", '<>', True),
                 ("Confirmation de votre message", "Saisissez le captcha afin "
                     "que le message soit remis.", '<>', True),
+                ("Absence du bureau", "Absente, vérifié par notre antispam "
+                    "- https://antispam.example", '<>', False),
                 ("Re: Votre absence", f"Malade.\n{protected}",
                     '<camille@mail.example>', False)]:
             with self.subTest(subject=subject):
@@ -167,6 +169,12 @@ class ReplyMessageTestCase(unittest.TestCase):
                         text, Subject=subject,
                         Return_Path=path).as_bytes())
                 self.assertEqual(result.challenge, expected)
+        result = read_message(message(
+                "Refused by our antispam, see https://antispam.example",
+                From="postmaster@isp.example", Subject="Mail",
+                Return_Path='<>').as_bytes())
+        self.assertEqual(
+            (result.challenge, result.bounce.action), (False, 'failed'))
 
     def test_charsets(self):
         for charset, data in [

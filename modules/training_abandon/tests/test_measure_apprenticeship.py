@@ -12,9 +12,10 @@ from trytond.modules.training_abandon.exceptions import (
     LetterError, RecipientError, TrainingValidationError)
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
+from trytond.transaction import Transaction
 
 from .common import (
-    DATE, DAY, DatabaseTestCase, add_contact, count_statements,
+    DATE, DAY, DatabaseTestCase, add_contact, apply_wizard, count_statements,
     create_enrolments, create_party, open_wizard, run_wizard, set_up, today)
 
 
@@ -54,6 +55,11 @@ class ApprenticeshipTestCase(DatabaseTestCase):
                     ('id', 'in', [e.id for e in records]),
                     ], order=[('id', 'ASC')]))
         return [e.missing_visits for e in records]
+
+    def plan(self, *enrolments):
+        "Return what the wizard proposes for the enrolments"
+        _, start = open_wizard('training.follow_up.plan', enrolments)
+        return start['kind'], start['role']
 
     def apprentices(self, session, count=1):
         pool = Pool()
@@ -153,6 +159,12 @@ class ApprenticeshipTestCase(DatabaseTestCase):
                 self.assertEqual(
                     self.missing(apprentice),
                     ["Visit of the Company, Meeting with the Tutor"])
+                self.assertEqual(self.plan(apprentice), ('visit', 'employer'))
+                self.follow_up(apprentice)
+                self.assertEqual(self.plan(apprentice), ('meeting', 'tutor'))
+                self.follow_up(
+                    apprentice, 'meeting', party=tutor.id)
+                self.assertEqual(self.plan(apprentice), ('call', 'trainee'))
 
     @with_transaction()
     def test_statements(self):
@@ -179,8 +191,9 @@ class ApprenticeshipTestCase(DatabaseTestCase):
         Enrolment = pool.get('training.enrolment')
         FollowUp = pool.get('training.follow_up')
         Letter = pool.get('training.abandon.procedure.letter')
-        Report = pool.get(
-            'training.follow_up.mediation_letter', type='report')
+        Lang = pool.get('ir.lang')
+        Mail = pool.get('training.mail')
+        Party = pool.get('party.party')
         write = 'training.follow_up.write'
         with set_up() as (company, session, _):
             apprentice, = self.apprentices(session)
@@ -217,9 +230,19 @@ class ApprenticeshipTestCase(DatabaseTestCase):
                     apprentice.procedure))
             self.assertIn(
                 apprentice.procedure.revision, mail.message.decode('utf-8'))
-            _, start = open_wizard(write, [visit])
+            wizard, start = open_wizard(write, [visit])
             self.assertEqual(
                 [m['send'] for m in start['mails']], [False, True, True])
+            apply_wizard(wizard, [visit], start)
+            # Nothing leaves twice
+            with self.assertRaises(LetterError):
+                apply_wizard(wizard, [visit], start)
+            self.assertEqual(len(FollowUp(visit.id).mails), 3)
+            FollowUp.write([visit], {
+                    'done_at': dt.datetime.combine(DATE, dt.time(9)),
+                    'outcome': 'reached'})
+            with self.assertRaises(LetterError):
+                open_wizard(write, [visit])
             call = self.follow_up(apprentice, 'call')
             asked = self.follow_up(apprentice, 'mediation')
             for follow_up in [call, asked]:
@@ -246,9 +269,23 @@ class ApprenticeshipTestCase(DatabaseTestCase):
                 apprentice, 'mediation', party=mediator.id, referred_on=DATE)
             self.assertEqual(
                 other.letter_to_party()[1], "Another letter of Chamber\n")
+            # What was erased is written once more
+            erased = [m for m in asked.mails if m.party == mediator]
+            mail = Mail.__table__()
+            Transaction().connection.cursor().execute(*mail.update(
+                    [mail.body], [None],
+                    where=mail.id.in_([m.id for m in erased])))
+            self.assertEqual(
+                FollowUp(asked.id).letter_to_party()[1],
+                "Another letter of Chamber\n")
             Letter.write([letter], {'variant': 'reminder'})
-            with self.assertRaises(LetterError):
-                Report.execute([other.id], {})
+            # The procedures of before have no letter
+            subject, text = FollowUp(other.id).letter_to_party()
+            for word in ["Trainee 0", "L6222-39"]:
+                self.assertIn(word, text)
+            Party.write([mediator], {'lang': Lang.get('fr').id})
+            self.assertIn(
+                "du Code du travail", FollowUp(other.id).letter_to_party()[1])
 
     @with_transaction()
     def test_mediation(self):

@@ -30,15 +30,15 @@ EXTRAS = [
 def main():
     catalog.use()
     build('en')
-    # The others hold the same data, which need not be validated again
+    for lang, modules in EXTRAS:
+        activate_module(modules, lang)
+        drop_db()
+    # These hold the same data, which need not be validated again
     with patch.object(ModelStorage, '_validate', lambda *a, **k: None):
         build('fr')
         if backend.name == 'sqlite':
             # For the browser
             build('fr', [MODULE, 'account_invoice'])
-        for lang, modules in EXTRAS:
-            activate_module(modules, lang)
-            drop_db()
         # As the scenarios
         activate_module(MODULE)
         create_company(config=pconfig.set_trytond())
