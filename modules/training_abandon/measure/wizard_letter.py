@@ -29,21 +29,27 @@ class WriteLetters(Wizard):
 
     def _check(self):
         follow_up = self.record
-        if (follow_up.kind not in LETTER_KINDS or follow_up.cancelled_at
+        if (follow_up.kind not in LETTER_KINDS or follow_up.done_at
+                or follow_up.cancelled_at
                 or (follow_up.kind == 'mediation'
                     and not follow_up.referred_on)):
             raise LetterError(gettext(
                     'training_abandon.msg_follow_up_letter_kind',
                     follow_up=follow_up.rec_name))
 
+    def _written(self):
+        "Return the parties who were written to"
+        return {
+            p for m in self.record.mails if m.state != 'cancelled'
+            for p in [m.party, *m.also_for]}
+
     def default_start(self, fields):
         pool = Pool()
         Mail = pool.get('training.mail')
         self._check()
-        written = {
-            p for m in self.record.mails if m.state != 'cancelled'
-            for p in [m.party, *m.also_for]}
+        written = self._written()
         return {
+            'written': sorted(p.id for p in written),
             'mails': [{
                     'party': line['party'].id,
                     'also_for': [p.id for p in line['also_for']],
@@ -63,6 +69,10 @@ class WriteLetters(Wizard):
         follow_up = self.record
         tools.lock(self.model, [follow_up])
         self._check()
+        if self._written() != set(self.start.written or []):
+            raise LetterError(gettext(
+                    'training_abandon.msg_follow_up_letter_written',
+                    follow_up=follow_up.rec_name))
         letters = follow_up.choose_letters()
         lines = []
         for mail in complete_lines(
@@ -107,6 +117,8 @@ class WriteLettersStart(HoldNoticeMixin, ModelView):
         'training.follow_up.write.mail', None, "Mails",
         help="The mails as they will leave: correct the address, the "
         "subject and the text, or leave a party out.")
+    written = fields.Many2Many(
+        'party.party', None, None, "Written to", readonly=True)
 
 
 class WriteLettersMail(ModelView):

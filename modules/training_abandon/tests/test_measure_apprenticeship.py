@@ -15,7 +15,7 @@ from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
 from .common import (
-    DATE, DAY, DatabaseTestCase, add_contact, count_statements,
+    DATE, DAY, DatabaseTestCase, add_contact, apply_wizard, count_statements,
     create_enrolments, create_party, open_wizard, run_wizard, set_up, today)
 
 
@@ -219,9 +219,19 @@ class ApprenticeshipTestCase(DatabaseTestCase):
                     apprentice.procedure))
             self.assertIn(
                 apprentice.procedure.revision, mail.message.decode('utf-8'))
-            _, start = open_wizard(write, [visit])
+            wizard, start = open_wizard(write, [visit])
             self.assertEqual(
                 [m['send'] for m in start['mails']], [False, True, True])
+            apply_wizard(wizard, [visit], start)
+            # Nothing leaves twice
+            with self.assertRaises(LetterError):
+                apply_wizard(wizard, [visit], start)
+            self.assertEqual(len(FollowUp(visit.id).mails), 3)
+            FollowUp.write([visit], {
+                    'done_at': dt.datetime.combine(DATE, dt.time(9)),
+                    'outcome': 'reached'})
+            with self.assertRaises(LetterError):
+                open_wizard(write, [visit])
             call = self.follow_up(apprentice, 'call')
             asked = self.follow_up(apprentice, 'mediation')
             for follow_up in [call, asked]:
