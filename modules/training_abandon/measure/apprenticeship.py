@@ -129,6 +129,19 @@ class VisitsMixin:
 
     @classmethod
     def get_missing_visits(cls, enrolments, names):
+        missing = cls.missing_rules(enrolments)
+        found = {
+            'visit_missing': lambda id_: bool(missing[id_]),
+            'missing_visits': lambda id_: ', '.join(
+                r.kind_string for r in missing[id_]),
+            }
+        return {
+            name: {e.id: found[name](e.id) for e in enrolments}
+            for name in names}
+
+    @classmethod
+    def missing_rules(cls, enrolments):
+        "Return by id the list of the rules of what the enrolment lacks"
         cursor = Transaction().connection.cursor()
         missing = defaultdict(list)
         by_company = defaultdict(list)
@@ -140,14 +153,8 @@ class VisitsMixin:
                     cursor.execute(*cls._missing_query(
                             company, rule, of_ids(sub_ids)))
                     for id_, in cursor:
-                        missing[id_].append(rule.kind_string)
-        found = {
-            'visit_missing': lambda id_: bool(missing[id_]),
-            'missing_visits': lambda id_: ', '.join(missing[id_]),
-            }
-        return {
-            name: {e.id: found[name](e.id) for e in enrolments}
-            for name in names}
+                        missing[id_].append(rule)
+        return missing
 
     @classmethod
     def search_visit_missing(cls, name, clause):

@@ -194,16 +194,30 @@ class PlanFollowUps(Wizard):
             company=company.id) or [(dt.time(9), None)]
         employee = tools.current_employee(company)
         calendar = WorkingCalendar(company)
+        kind, role = self._lacked()
         return {
             'company': company.id,
-            'kind': 'call',
-            'role': 'trainee',
+            'kind': kind,
+            'role': role,
             'referred_on': tools.today(company),
             'date': calendar.add(tools.today(company), 1),
             'time': start,
             'every': Rule.get(company).duration,
             'employee': employee.id if employee else None,
             }
+
+    def _lacked(self):
+        "Return the kind and the role of what all the enrolments lack"
+        missing = self.model.missing_rules(
+            tools.browse_sets(self.model, self.records))
+        lacked = set.intersection(*(
+                {r.kind == 'tutor_meeting' for r in missing[e.id]}
+                for e in self.records))
+        if False in lacked:
+            return 'visit', 'employer'
+        elif lacked:
+            return 'meeting', 'tutor'
+        return 'call', 'trainee'
 
     def do_apply(self, action):
         pool = Pool()

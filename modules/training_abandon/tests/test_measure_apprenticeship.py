@@ -56,6 +56,11 @@ class ApprenticeshipTestCase(DatabaseTestCase):
                     ], order=[('id', 'ASC')]))
         return [e.missing_visits for e in records]
 
+    def plan(self, *enrolments):
+        "Return what the wizard proposes for the enrolments"
+        _, start = open_wizard('training.follow_up.plan', enrolments)
+        return start['kind'], start['role']
+
     def apprentices(self, session, count=1):
         pool = Pool()
         Enrolment = pool.get('training.enrolment')
@@ -154,6 +159,12 @@ class ApprenticeshipTestCase(DatabaseTestCase):
                 self.assertEqual(
                     self.missing(apprentice),
                     ["Visit of the Company, Meeting with the Tutor"])
+                self.assertEqual(self.plan(apprentice), ('visit', 'employer'))
+                self.follow_up(apprentice)
+                self.assertEqual(self.plan(apprentice), ('meeting', 'tutor'))
+                self.follow_up(
+                    apprentice, 'meeting', party=tutor.id)
+                self.assertEqual(self.plan(apprentice), ('call', 'trainee'))
 
     @with_transaction()
     def test_statements(self):
