@@ -30,12 +30,12 @@ EXTRAS = [
 def main():
     catalog.use()
     build('en')
-    # The others hold the same data, which need not be validated again
+    for lang, modules in EXTRAS:
+        activate_module(modules, lang)
+        drop_db()
+    # These hold the same data, which need not be validated again
     with patch.object(ModelStorage, '_validate', lambda *a, **k: None):
         build('fr')
-        for lang, modules in EXTRAS:
-            activate_module(modules, lang)
-            drop_db()
         # As the scenarios
         activate_module(MODULE)
         create_company(config=pconfig.set_trytond())
