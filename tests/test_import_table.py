@@ -149,6 +149,15 @@ class TableTestCase(unittest.TestCase):
                 {'code': '8', 'name': "two\r\nlines"},
                 ])
 
+    def test_copied(self):
+        "What Windows and Word add to what is copied is not read"
+        row, other = self.rows(
+            'code;name\n\u202aa@b.example\u202c;\uf0b7 one\n'
+            '1;Zo\u202e\n')
+        self.assertEqual(row, {'code': 'a@b.example', 'name': '• one'})
+        with self.assertRaises(Rejected):
+            cells.check_text(other['name'])
+
     def test_lines(self):
         table = self.read('sep=;\ncode;name\n\n1;"a\nb"\n2;c\n')
         self.assertEqual([row.line for row in table.rows], [4, 6])

@@ -6,7 +6,7 @@ from collections import Counter
 
 from .cells import CONTROL, REPLACEMENT, check_text
 from .client import BATCH, Refused, grouped
-from .table import Rejected
+from .table import Rejected, mend
 
 CODE = 'training.external_code'
 IMPORT = 'training.import'
@@ -117,7 +117,8 @@ class Importer:
         found = self.client.call(
             IMPORT, 'try_out', type(self).__name__.lower(),
             self.table.header, [
-                [row.line, [CONTROL.sub(REPLACEMENT, c) for c in row.raw]]
+                [row.line, [
+                        CONTROL.sub(REPLACEMENT, mend(c)) for c in row.raw]]
                 for row in self.table.rows],
             self.options.tried())
         for line, reason, column in found['rejected']:

@@ -26,6 +26,10 @@ FORMATS = {
 # Columns of the file of errors: such a file can be imported once corrected
 ERROR_COLUMNS = ['line', 'column', 'reason']
 FORMULA = re.compile(r'\s*[=+@-]')
+# What Windows puts around what is copied, which shows no other text
+AROUND = ' \t\r\n\xa0\u200e\u202a\u202c\u202d\u2066\u2067\u2068\u2069'
+# The bullet that Word writes in the font Symbol
+WORD_BULLET, BULLET = '\uf0b7', '•'
 EXCEL_TEXT = re.compile(r'="(.*)"', re.S)
 
 
@@ -180,9 +184,14 @@ def shorten(text, length=50):
     return text if len(text) <= length else f'{text[:length]}…'
 
 
+def mend(cell):
+    "The cell without what Windows and Word add to what is copied"
+    return cell.strip().strip(AROUND).replace(WORD_BULLET, BULLET)
+
+
 def clean(cell):
     "The text of a cell without what spreadsheets add to keep it as text"
-    cell = re.sub('[\xa0\u2009\u202f]', ' ', cell).strip()
+    cell = re.sub('[\xa0\u2009\u202f]', ' ', mend(cell))
     if match := EXCEL_TEXT.fullmatch(cell):
         return match[1].strip()
     if cell.startswith("'") and FORMULA.match(cell[1:]):
