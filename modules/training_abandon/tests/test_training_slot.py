@@ -1,11 +1,13 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 import datetime as dt
+from unittest.mock import patch
 
 from lxml import etree
 
 from trytond.model.exceptions import AccessError, ValidationError
 from trytond.model.modelstorage import DomainValidationError
+from trytond.modules import create_graph, get_module_info
 from trytond.modules.company.tests import create_company
 from trytond.modules.training_abandon.exceptions import (
     SlotError, SlotWarning, TrainingValidationError)
@@ -535,3 +537,32 @@ class ProjectTestCase(DatabaseTestCase):
                         }])
             session.on_change_origin()
             self.assertEqual(session.start_date, DATE)
+
+
+class ProjectPoolTestCase(DatabaseTestCase):
+    "Test the projects without the accounts"
+
+    @with_transaction()
+    def test_setup(self):
+        "Test that the models are set up"
+        database = Transaction().database
+        modules = self.depends({
+                'training_abandon', 'project', 'project_plan'})
+        self.assertNotIn('account', modules)
+        self.addCleanup(Pool.stop, 'projects')
+        with patch.object(database, 'name', 'projects'), \
+                Transaction().set_context(language='en'):
+            pool = Pool()
+            for node in create_graph(modules):
+                pool.setup(pool.fill(node.name, modules))
+            Session = pool.get('training.session')
+            Work = pool.get('project.work')
+        self.assertIn('project.work', Session._get_origin())
+        self.assertIn('constraint_start_date', Work._fields)
+
+    def depends(self, modules):
+        "Return the modules with those that they depend on"
+        depends = {
+            d for m in modules for d in get_module_info(m).get('depends', [])}
+        return modules if depends <= modules else self.depends(
+            modules | depends)
