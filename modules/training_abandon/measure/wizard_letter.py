@@ -7,6 +7,7 @@ from trytond.pool import Pool
 from trytond.pyson import Bool, Eval
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
+from .. import tools
 from ..case.wizard import complete_lines
 from ..exceptions import LetterError, RecipientError
 from ..mail.address import check_address
@@ -66,7 +67,7 @@ class WriteLetters(Wizard):
         Lang = pool.get('ir.lang')
         Mail = pool.get('training.mail')
         follow_up = self.record
-        self.model.keep([follow_up])
+        tools.lock(self.model, [follow_up])
         self._check()
         if self._written() != set(self.start.written or []):
             raise LetterError(gettext(
@@ -117,10 +118,7 @@ class WriteLettersStart(HoldNoticeMixin, ModelView):
         help="The mails as they will leave: correct the address, the "
         "subject and the text, or leave a party out.")
     written = fields.Many2Many(
-        'party.party', None, None, "Written to", readonly=True,
-        states={
-            'invisible': True,
-            })
+        'party.party', None, None, "Written to", readonly=True)
 
 
 class WriteLettersMail(ModelView):
