@@ -6,7 +6,6 @@ import datetime as dt
 from sql import Literal, Null, Union
 from sql.aggregate import Count, Sum
 from sql.conditionals import Case as SQLCase
-from sql.conditionals import Coalesce
 
 from trytond.model import ModelSQL, ModelView, fields
 from trytond.pool import Pool
@@ -126,7 +125,7 @@ class Line(ModelSQL, ModelView):
             & (held.date >= start) & (held.date <= end),
             group_by=[held.enrolment],
             having=hours > dt.timedelta())
-        kind = Coalesce(enrolment.trainee_kind, trainee.kind)
+        kind = Enrolment.sql_kind_of_trainee(enrolment, trainee)
         paying = (kind != 'individual') | (
             enrolment.agreement_kind == 'contract')
         return (hours

@@ -5,6 +5,7 @@ import datetime as dt
 from itertools import groupby
 
 from trytond.i18n import gettext
+from trytond.model.exceptions import AccessError
 from trytond.pool import Pool
 from trytond.pyson import PYSONEncoder
 from trytond.transaction import check_access
@@ -101,6 +102,11 @@ class Open(Wizard):
         module, name, ids = line.opened()
         value = Action(Action.get_action_id(
                 ModelData.get_id(module, name))).get_action_value()
+        Model = pool.get(value['res_model'])
+        if not tools.may_read(Model):
+            raise AccessError(gettext(
+                    'training_abandon.msg_bpf_access',
+                    line=line.rec_name, **Model.__names__()))
         value['name'] = line.rec_name
         value['pyson_domain'] = PYSONEncoder().encode([('id', 'in', ids)])
         value['domains'] = []

@@ -2,9 +2,12 @@
 # this repository contains the full copyright notices and license terms.
 from collections import defaultdict
 
+from sql.conditionals import Coalesce
+
 from trytond.model import fields
 from trytond.pool import Pool, PoolMeta
 from trytond.tools import grouped_slice
+from trytond.transaction import without_check_access
 
 from .. import tools
 
@@ -19,9 +22,10 @@ class Enrolment(metaclass=PoolMeta):
 
     trainee_kind = fields.Selection(
         'get_trainee_kinds', "Kind of Trainee Then", sort=False,
-        help="What the trainee was during the training, for the declarations "
-        "and the annual report: it is kept when the trainee becomes another "
-        "kind afterwards.\n"
+        help="What the trainee was during the training, for the declarations, "
+        "the annual report and the indicators: it is kept when the trainee "
+        "becomes another kind after the first presence, a decision or the "
+        "end, and may be corrected.\n"
         "Leave empty as long as it is the one of the trainee.")
 
     @classmethod
@@ -33,6 +37,21 @@ class Enrolment(metaclass=PoolMeta):
     @property
     def kind_of_trainee(self):
         return self.trainee_kind or self.trainee.kind
+
+    @classmethod
+    def sql_kind_of_trainee(cls, enrolment, trainee):
+        return Coalesce(enrolment.trainee_kind, trainee.kind)
+
+    @classmethod
+    def kind_of_trainee_domain(cls, kind, path=''):
+        "Return the domain of what is, by the path, of the enrolments"
+        return ['OR',
+            (f'{path}trainee_kind', '=', kind),
+            [
+                (f'{path}trainee_kind', '=', None),
+                (f'{path}trainee.kind', '=', kind),
+                ],
+            ]
 
     @property
     def is_over(self):
@@ -94,16 +113,34 @@ class Trainee(metaclass=PoolMeta):
         return super().on_write(trainees, values)
 
     @classmethod
+    @without_check_access
     def _keep_kinds(cls, trainees):
-        "Keep what the trainees were during the trainings that are over"
+        """Keep what the trainees were where they came, in the cases that are
+        decided and during the trainings that are over"""
         pool = Pool()
         Enrolment = pool.get('training.enrolment')
-        over = defaultdict(list)
-        for enrolment in cls._enrolments(trainees):
-            if not enrolment.trainee_kind and enrolment.is_over:
-                over[enrolment.trainee.kind].append(enrolment)
-        for kind, enrolments in over.items():
+        enrolments = cls._enrolments(trainees)
+        decided = cls._decided(enrolments)
+        kept = defaultdict(list)
+        for enrolment in enrolments:
+            if not enrolment.trainee_kind and (
+                    enrolment.first_presence or enrolment in decided
+                    or enrolment.is_over):
+                kept[enrolment.trainee.kind].append(enrolment)
+        for kind, enrolments in kept.items():
             Enrolment.write(enrolments, {'trainee_kind': kind})
+
+    @classmethod
+    def _decided(cls, enrolments):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        decided = set()
+        for sub_enrolments in grouped_slice(enrolments, tools.BATCH):
+            decided.update(c.enrolment for c in Case.search([
+                        ('enrolment', 'in', [e.id for e in sub_enrolments]),
+                        ('decision', '!=', None),
+                        ], order=[]))
+        return decided
 
     @classmethod
     def on_modification(cls, mode, trainees, field_names=None):

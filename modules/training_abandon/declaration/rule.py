@@ -179,6 +179,8 @@ class Rule(DatedRuleMixin, Workflow, ModelSQL, ModelView):
     @classmethod
     def enrolments_domain(cls, rules):
         "Return the domain of the enrolments to which one of the rules applies"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
         domains = []
         for rule in rules:
             domain = []
@@ -186,13 +188,7 @@ class Rule(DatedRuleMixin, Workflow, ModelSQL, ModelView):
                 domain.append(
                     ('agreement_kind', 'in', list(rule.agreement_kinds)))
             if kind := rule.trainee_kind:
-                domain.append(['OR',
-                        ('trainee_kind', '=', kind),
-                        [
-                            ('trainee_kind', '=', None),
-                            ('trainee.kind', '=', kind),
-                            ],
-                        ])
+                domain.append(Enrolment.kind_of_trainee_domain(kind))
             domains.append(domain)
         return ['OR', *domains] if all(domains) else []
 

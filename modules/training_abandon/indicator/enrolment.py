@@ -9,11 +9,10 @@ from trytond.transaction import Transaction
 
 from .. import tools
 from ..stored import of_ids
-from .kind import CountedKindMixin
 from .start import abandoned, continued
 
 
-class Enrolment(CountedKindMixin, metaclass=PoolMeta):
+class Enrolment(metaclass=PoolMeta):
     __name__ = 'training.enrolment'
 
     is_start = fields.Function(

@@ -345,7 +345,10 @@ class TraineeIndicator(IndicatorMixin, ModelSQL, ModelView):
 
     @classmethod
     def get_key(cls, source):
-        kind = source.table('enrolment').counted_kind
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        kind = Enrolment.sql_kind_of_trainee(
+            source.table('enrolment'), source.table('trainee'))
         return SQLCase(*(
                 (kind == name, number)
                 for number, (name, _) in enumerate(cls._kinds(), 1)))
@@ -363,9 +366,11 @@ class TraineeIndicator(IndicatorMixin, ModelSQL, ModelView):
 
     def opened(self, model, previous=False):
         window, domain = super().opened(model, previous)
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
         kind, _ = self._kinds()[self.id - 1]
         return window, [
-            *domain, (PATHS[model] + 'counted_kind', '=', kind)]
+            *domain, Enrolment.kind_of_trainee_domain(kind, PATHS[model])]
 
 
 class OwnerIndicator(_RecordMixin, WorkMixin, ModelSQL, ModelView):

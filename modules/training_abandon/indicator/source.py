@@ -58,6 +58,7 @@ _MODELS = {
     'funding': 'training.enrolment.funding',
     'session': 'training.session',
     'step': 'training.abandon.case.step',
+    'trainee': 'training.trainee',
     }
 
 

@@ -18,8 +18,8 @@ from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
 from .common import (
-    DatabaseTestCase, as_user, create_enrolments, create_session, create_user,
-    set_up, today, wizard_context)
+    DAY, DatabaseTestCase, as_user, create_enrolments, create_session,
+    create_user, set_up, today, wizard_context)
 
 KINDS = ['employee', 'apprentice', 'job_seeker', 'individual', 'other']
 STATES = ['present', 'absent', 'late', 'present', 'excused']
@@ -67,7 +67,7 @@ class BPFTestCase(DatabaseTestCase):
                 hours[line.enrolment] += slot.duration - missed
         result = defaultdict(lambda: [set(), 0, dt.timedelta()])
         for enrolment, time in hours.items():
-            kind = enrolment.trainee.kind
+            kind = enrolment.trainee_kind or enrolment.trainee.kind
             if kind == 'individual' and (
                     enrolment.agreement_kind != 'contract'):
                 kind = 'unclassified'
@@ -124,22 +124,26 @@ class BPFTestCase(DatabaseTestCase):
     def test_kept_kind(self):
         "Test that a year is not changed by what the trainees become"
         pool = Pool()
+        Enrolment = pool.get('training.enrolment')
         Trainee = pool.get('training.trainee')
         with set_up() as (company, session, _):
             enrolment, = create_enrolments(session)
             Trainee.write([enrolment.trainee], {'kind': 'job_seeker'})
             self.hold(session)
             year = session.start_date.year
-            # A mistake is mended during the training
-            for day, kind, told in [
-                    (session.end_date, 'apprentice', 'apprentice'),
-                    (dt.date(year + 1, 1, 15), 'employee', 'apprentice'),
-                    (dt.date(year + 1, 1, 16), 'other', 'apprentice')]:
+
+            def told():
+                return [k for _, k in lines(company, year, 'trainees')]
+
+            for day, kind in [
+                    (session.start_date + DAY, 'employee'),
+                    (dt.date(year + 1, 1, 15), 'other')]:
                 with today(day):
                     Trainee.write([enrolment.trainee], {'kind': kind})
-                self.assertEqual(
-                    list(lines(company, year, 'trainees')),
-                    [('trainees', told)])
+                self.assertEqual(told(), ['job_seeker'])
+            # A mistake is mended
+            Enrolment.write([enrolment], {'trainee_kind': 'apprentice'})
+            self.assertEqual(told(), ['apprentice'])
 
     @with_transaction()
     def test_printed(self):

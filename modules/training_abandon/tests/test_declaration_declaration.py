@@ -247,6 +247,7 @@ class DeclarationTestCase(DatabaseTestCase):
     def test_direct_funding(self):
         "Test the fundings and the kinds that are written directly"
         pool = Pool()
+        Enrolment = pool.get('training.enrolment')
         Funding = pool.get('training.enrolment.funding')
         Rule = pool.get('training.declaration.rule')
         Trainee = pool.get('training.trainee')
@@ -279,16 +280,14 @@ class DeclarationTestCase(DatabaseTestCase):
             Rule.deactivate([declaration.rule])
             Rule.write([declaration.rule], {'trainee_kind': 'job_seeker'})
             Rule.activate([declaration.rule])
+            # What is decided keeps the kind that it had, unless it is mended
             Trainee.write([enrolment.trainee], {'kind': 'job_seeker'})
-            self.assertEqual(recipients(), [first])
-            Trainee.write([enrolment.trainee], {'kind': 'employee'})
             self.assertEqual(recipients(), [])
-            # What is over keeps the kind that it had
-            with today(session.end_date + DAY):
-                Trainee.write([enrolment.trainee], {'kind': 'job_seeker'})
-                self.assertEqual(recipients(), [])
-                self.assertEqual(
-                    type(enrolment)(enrolment.id).trainee_kind, 'employee')
+            self.assertEqual(
+                Enrolment(enrolment.id).trainee_kind, 'employee')
+            for kind, parties in [('job_seeker', [first]), ('employee', [])]:
+                Enrolment.write([enrolment], {'trainee_kind': kind})
+                self.assertEqual(recipients(), parties)
 
     @with_transaction()
     def test_funder_afterwards(self):

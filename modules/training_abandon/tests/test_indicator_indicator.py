@@ -645,7 +645,7 @@ class IndicatorTestCase(NoticeTestCase):
 
     @with_transaction()
     def test_kind(self):
-        "Test that the kind counted stays once a trainee came or was decided"
+        "Test that the kind stays once a trainee came or was decided"
         pool = Pool()
         Enrolment = pool.get('training.enrolment')
         Trainee = pool.get('training.trainee')
@@ -655,7 +655,7 @@ class IndicatorTestCase(NoticeTestCase):
             def become(kind):
                 Trainee.write([one.trainee, other.trainee], {'kind': kind})
                 return [
-                    e.counted_kind for e in Enrolment.browse([one, other])]
+                    e.kind_of_trainee for e in Enrolment.browse([one, other])]
 
             self.assertEqual(become('individual'), ['individual'] * 2)
             self.fill(session.slots[:1], {one: 'present', other: 'absent'})
@@ -663,17 +663,13 @@ class IndicatorTestCase(NoticeTestCase):
                 become('job_seeker'), ['individual', 'job_seeker'])
             with today(DATE + DAY):
                 decide(get_to_decision(other), ground='no_show')
-            Enrolment.write([one], {'counted_kind': 'other'})
             self.assertEqual(become('other'), ['individual', 'job_seeker'])
             self.assertEqual(
                 set(search('trainee')), {"Individual", "Job Seeker"})
-            # Those that there were before it was kept
-            table = Enrolment.__table__()
-            Transaction().connection.cursor().execute(*table.update(
-                    [table.counted_kind], [None]))
-            Enrolment._fill_kinds()
-            tools.forget_read()
-            self.assertEqual(become('employee'), ['other'] * 2)
+            # A mistake is mended
+            Enrolment.write([one], {'trainee_kind': 'employee'})
+            self.assertEqual(
+                set(search('trainee')), {"Employee", "Job Seeker"})
 
     @with_transaction()
     def test_past_decisions(self):

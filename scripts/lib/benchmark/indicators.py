@@ -23,7 +23,7 @@ KEYS = {
     'course': 's.course',
     'session': 'e.session',
     'prescriber': 'COALESCE(e.prescriber, 0)',
-    'trainee': 'e.counted_kind',
+    'trainee': 'COALESCE(e.trainee_kind, t.kind)',
     }
 GROUNDS = {
     'abandoned': ['abandonment'],
@@ -108,9 +108,6 @@ def decide(cursor):
         WHERE decision IS NOT NULL''')
     cursor.execute('''
         UPDATE training_alert SET raised_on = CAST(first_seen AS DATE)''')
-    cursor.execute('''
-        UPDATE training_enrolment SET counted_kind = t.kind
-        FROM training_trainee t WHERE t.id = trainee''')
 
 
 def by_hand(key):
@@ -119,6 +116,9 @@ def by_hand(key):
     if 'e.' in key or 's.' in key:
         joins = 'JOIN training_enrolment e ON e.id = {enrolment}'
     session = ''
+    if 't.' in key:
+        session = 'JOIN training_trainee t ON t.id = e.trainee'
+        joins += f' {session}'
     if 's.' in key:
         session = 'JOIN training_session s ON s.id = e.session'
         joins += f' {session}'
