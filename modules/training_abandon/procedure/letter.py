@@ -8,6 +8,7 @@ from collections import ChainMap, namedtuple
 from collections.abc import MutableMapping
 from io import BytesIO
 from itertools import groupby
+from weakref import WeakKeyDictionary
 
 from relatorio.reporting import MIMETemplateLoader
 from sql import Column
@@ -30,6 +31,8 @@ from .template import (
     SOURCE_SIZE, LetterTemplate, TemplateError, draft, label, modernise)
 
 logger = logging.getLogger(__name__)
+# The faults of the letters that were registered last, by transaction
+_faults = WeakKeyDictionary()
 
 # What a name of the letters tells: an example, as a text, a date or a function
 # that returns it in the language of the transaction, whether it is a list and
@@ -61,6 +64,11 @@ NAMES = {
 CAPITAL_DAYS = {'de', 'en'}
 
 _LIST_ITEM = re.compile(r'\s*[-•*]\s+(.*)')
+
+
+def _log_last_faults(transaction):
+    for fault in _faults.pop(transaction):
+        logger.warning("letter %s has to be written again: %s %s", *fault)
 
 
 class ProcedureLetter(ProcedureStateMixin, ModelSQL, ModelView):
@@ -147,7 +155,7 @@ class ProcedureLetter(ProcedureStateMixin, ModelSQL, ModelView):
     @classmethod
     def _modernise(cls):
         """Write the letters, and their translations, as their language wants
-        them, and log those that somebody has to"""
+        them, and log at the end those that somebody has to"""
         pool = Pool()
         Translation = pool.get('ir.translation')
         letter, translation = cls.__table__(), Translation.__table__()
@@ -169,6 +177,7 @@ class ProcedureLetter(ProcedureStateMixin, ModelSQL, ModelView):
         texts += [
             (translation, translation.value, id_, res_id, value)
             for id_, res_id, value in cursor.fetchall() if res_id in kinds]
+        faults = []
         for table, column, id_, letter_id, value in texts:
             palette = cls(step_kind=kinds[letter_id]).palette()
             modern = modernise(value or '')
@@ -178,9 +187,18 @@ class ProcedureLetter(ProcedureStateMixin, ModelSQL, ModelView):
             try:
                 LetterTemplate(modern, palette)
             except TemplateError as exception:
-                logger.warning(
-                    "letter %s has to be written again: %s %s", letter_id,
-                    exception.message_id, exception.variables)
+                faults.append(
+                    (letter_id, exception.message_id, exception.variables))
+        cls._log_faults(faults)
+
+    @classmethod
+    def _log_faults(cls, faults):
+        # The letters are registered by each wing that adds to their names:
+        # the last one alone knows them all
+        transaction = Transaction()
+        if transaction not in _faults:
+            transaction.atexit(_log_last_faults, transaction)
+        _faults[transaction] = faults
 
     @classmethod
     def default_variant(cls):
