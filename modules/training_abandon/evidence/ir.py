@@ -13,7 +13,7 @@ class Cron(metaclass=PoolMeta):
         cls.method.selection += [
             ('training.evidence_pack|build_due', "Build Evidence Packs"),
             ('training.evidence_pack|remove_due',
-                "Remove Old Evidence Packs"),
+                "Remove the Files of Old Evidence Packs"),
             ]
 
 

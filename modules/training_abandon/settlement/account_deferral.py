@@ -38,7 +38,8 @@ class Deferral(ModelSQL, ModelView):
         "Due", currency='currency', digits='currency',
         help="What is due for the hours done: by the settlement, or else by "
         "the hours attended until the effective date.\n"
-        "It is empty when it cannot be calculated: settle the case.")
+        "It is empty when it cannot be calculated: settle the case, or "
+        "calculate it by hand for an enrolment in another currency.")
     amount = Monetary(
         "To Defer", currency='currency', digits='currency',
         help="What was invoiced above what is due: prepaid income as long as "
