@@ -37,6 +37,8 @@ DAY = dt.timedelta(days=1)
 FIRST_DAY = relativedelta(day=1)
 # The months of which what is missing is made up for
 MONTHS = 12
+# In the place of any recipient, of what was declared
+TOLD = 'told'
 # What somebody else learns of later stays
 MODIFIED_ONCE_ENDED = {'withdrawn'}
 
@@ -305,22 +307,19 @@ class Declaration(KeptMixin, Workflow, ModelSQL, ModelView):
 
     @classmethod
     @without_check_access
-    def declare(cls, event, events):
-        """Make the declarations that the events need, but for those that are
-        made already"""
-        declarations = tools.create_sets(cls, cls._missing(event, events))
+    def declare(cls, event, events, rules=None):
+        """Make the declarations that the events need by the rules, by default
+        all, but for those that are made already"""
+        declarations = tools.create_sets(
+            cls, cls._missing(event, events, rules))
         cls._replace_corrections(declarations)
         return declarations
 
     @classmethod
-    def _missing(cls, event, events):
+    def _missing(cls, event, events, rules=None):
         "Return the values of the declarations that the events still need"
-        pool = Pool()
-        Rule = pool.get('training.declaration.rule')
-        rules = Rule.search([
-                ('event', '=', event),
-                ('state', '!=', 'inactive'),
-                ])
+        if rules is None:
+            rules = cls._rules(event)
         if not rules or not events:
             return []
         known, corrected = cls._known(event, [e.enrolment for e in events])
@@ -340,6 +339,9 @@ class Declaration(KeptMixin, Workflow, ModelSQL, ModelView):
                         cls._key(values),
                         # before the enrolment named its funder
                         cls._key({**values, 'recipient': None})}
+                    if event == 'month':
+                        # A month that was told to who was the funder then
+                        keys.add(cls._key({**values, 'recipient': TOLD}))
                     if known.isdisjoint(keys):
                         known.add(cls._key(values))
                         if former := corrected.get(cls._place(values)):
@@ -349,6 +351,15 @@ class Declaration(KeptMixin, Workflow, ModelSQL, ModelView):
                                 calendars[company])
                         to_create.append(values)
         return to_create
+
+    @classmethod
+    def _rules(cls, event):
+        pool = Pool()
+        Rule = pool.get('training.declaration.rule')
+        return Rule.search([
+                ('event', '=', event),
+                ('state', '!=', 'inactive'),
+                ])
 
     @classmethod
     def _known(cls, event, enrolments):
@@ -378,6 +389,8 @@ class Declaration(KeptMixin, Workflow, ModelSQL, ModelView):
                     values[name] = record.id if record else None
                 if not declaration.withdrawn:
                     known.add(cls._key(values))
+                    if declaration.state == 'done':
+                        known.add(cls._key({**values, 'recipient': TOLD}))
                 elif declaration not in ended:
                     corrected[cls._place(values)] = declaration
         return known, corrected
@@ -532,36 +545,41 @@ class Declaration(KeptMixin, Workflow, ModelSQL, ModelView):
         of the months before that are missing"""
         pool = Pool()
         Company = pool.get('company.company')
-        Enrolment = pool.get('training.enrolment')
-        Rule = pool.get('training.declaration.rule')
-        rules = Rule.search([
-                ('event', '=', 'month'),
-                ('state', '!=', 'inactive'),
-                ])
+        rules = cls._rules('month')
         for company in Company.search([]) if rules else []:
-            ends = cls._months_over(company)
-            enrolments = Enrolment.search([
-                    ('company', '=', company.id),
-                    ('state', '!=', 'draft'),
-                    Rule.enrolments_domain(rules),
-                    cls._attending_domain(ends[0] + FIRST_DAY, ends[-1]),
-                    ], order=[('id', 'ASC')])
-            for sub_enrolments in grouped_slice(enrolments, tools.BATCH):
-                events = cls._month_events(list(sub_enrolments), ends)
-                ids = {v['enrolment'] for v in cls._missing('month', events)}
-                if ids:
-                    tools.lock(Enrolment, ids)
-                    cls.declare('month', cls._month_events(
-                            Enrolment.browse(sorted(ids)), ends))
+            for rule in rules:
+                cls._declare_months(company, rule)
 
     @classmethod
-    def _months_over(cls, company):
+    def _declare_months(cls, company, rule):
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        ends = cls._months_over(company, rule)
+        enrolments = Enrolment.search([
+                ('company', '=', company.id),
+                ('state', '!=', 'draft'),
+                rule.enrolments_domain([rule]),
+                cls._attending_domain(ends[0] + FIRST_DAY, ends[-1]),
+                ], order=[('id', 'ASC')])
+        for sub_enrolments in grouped_slice(enrolments, tools.BATCH):
+            events = cls._month_events(list(sub_enrolments), ends)
+            ids = {
+                v['enrolment'] for v in cls._missing('month', events, [rule])}
+            if ids:
+                tools.lock(Enrolment, ids)
+                cls.declare('month', cls._month_events(
+                        Enrolment.browse(sorted(ids)), ends), [rule])
+
+    @classmethod
+    def _months_over(cls, company, rule):
         """Return the last days of the last months of the company, since the
-        first one that it has declared"""
+        first one that it has declared as the rule says"""
         last = tools.today(company) + relativedelta(day=1) - DAY
         declared = cls.search([
                 ('company', '=', company.id),
                 ('event', '=', 'month'),
+                ('kind', '=', rule.kind),
+                ('recipient_kind', '=', rule.recipient),
                 ('date', '<', last),
                 ], order=[('date', 'ASC')], limit=1)
         ends = [last]

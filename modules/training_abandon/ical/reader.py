@@ -65,7 +65,7 @@ TOLD = re.compile(
 TOLD_END = re.compile(
     rf'( ?[\[(]{_LESSON}{_GONE}[\])]| [\-–—:|] {_LESSON}{_GONE}'
     rf'| {_LESSON}annulee?s?\W*)$')
-AROUND = ' :-–—|,'
+AROUND = ' :-–—|,*!'
 # The days off that calendars tell
 HOLIDAY_CATEGORY = re.compile(
     r'(jours? )?feries?|vacances( scolaires)?|(public |bank )?holidays?'

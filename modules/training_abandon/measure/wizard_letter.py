@@ -7,7 +7,6 @@ from trytond.pool import Pool
 from trytond.pyson import Bool, Eval
 from trytond.wizard import Button, StateTransition, StateView, Wizard
 
-from .. import tools
 from ..case.wizard import complete_lines
 from ..exceptions import LetterError, RecipientError
 from ..mail.address import check_address
@@ -67,7 +66,7 @@ class WriteLetters(Wizard):
         Lang = pool.get('ir.lang')
         Mail = pool.get('training.mail')
         follow_up = self.record
-        tools.lock(self.model, [follow_up])
+        self.model.keep([follow_up])
         self._check()
         if self._written() != set(self.start.written or []):
             raise LetterError(gettext(

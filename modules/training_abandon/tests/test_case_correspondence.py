@@ -278,8 +278,9 @@ class CaseCorrespondenceTestCase(DatabaseTestCase):
                         context['hours_attended']],
                     ['12:00', '12:00', '00:00'])
                 for letter in Letter.search([
-                            ('step_kind', 'not in',
-                                ['attendance', 'concern'])]):
+                            ('step_kind', 'not in', [
+                                    'attendance', 'concern', 'mediation',
+                                    'visit'])]):
                     with self.subTest(letter=letter.rec_name):
                         subject, text = letter.render(**context)
                         self.assertTrue(subject)

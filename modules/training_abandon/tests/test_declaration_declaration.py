@@ -688,6 +688,7 @@ class MonthTestCase(DatabaseTestCase):
         pool = Pool()
         Declaration = pool.get('training.declaration')
         Enrolment = pool.get('training.enrolment')
+        Rule = pool.get('training.declaration.rule')
         Trainee = pool.get('training.trainee')
         with set_up() as (company, _, _):
             session = create_session(company, dt.date(2026, 2, 2), 100)
@@ -718,8 +719,32 @@ class MonthTestCase(DatabaseTestCase):
                             ('id', '>', standing[-1].id))],
                     [(late, m) for m in [2, 3, 4]])
                 Declaration.declare_month()
+                todo = search(('state', '=', 'todo'))
+                self.assertEqual(len(todo), 6)
+                Declaration.write(todo, {
+                        'state': 'done', 'done_on': dt.date(2026, 5, 2)})
+                other = create_party("Third Funder")
+                Enrolment.write([seeker], {
+                        'prescriber': other.id,
+                        'fundings': [
+                            ('delete', [
+                                    f.id for f in
+                                    Enrolment(seeker.id).fundings]),
+                            ('create', [{'funder': other.id, 'share': 1}])],
+                        })
+                # A new funder is not told of the months before it
+                Declaration.declare_month()
+                self.assertFalse(search(('state', '=', 'todo')))
+                # Nor does a new rule look back
+                rule, = Rule.search([
+                        ('event', '=', 'month'),
+                        ('state', '!=', 'inactive'),
+                        ], limit=1)
+                Rule.activate(Rule.copy([rule], {'recipient': 'prescriber'}))
+                Declaration.declare_month()
                 self.assertEqual(
-                    len(search(('state', '=', 'todo'))), 6)
+                    {d.date.month for d in search(('state', '=', 'todo'))},
+                    {4})
 
     @with_transaction()
     def test_other_month(self):

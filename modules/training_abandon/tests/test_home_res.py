@@ -65,7 +65,7 @@ class UserTestCase(DatabaseTestCase):
                 with self.subTest(groups=groups):
                     user = create_user('-'.join(groups), company, *groups)
                     with as_user(user):
-                        home, = User.get_preferences()['actions']
+                        home = User._home_action()
                         self.assertEqual(
                             home, Action.get_action_id(
                                 Data.get_id('training_abandon', name)))

@@ -446,6 +446,8 @@ class CalendarTestCase(unittest.TestCase):
                 ('u', "Excel ANNULE", "", "Excel"),
                 ('u', "*ANNULÉ* Excel", "", "Excel"),
                 ('u', "❌ Annulé : Excel", "", "Excel"),
+                ('u', "*** ANNULÉ *** Excel", "", "Excel"),
+                ('u', "!! ANNULÉ !! Excel", "", "Excel"),
                 ('u', "Cours annulé (trajet)", "", ""),
                 ('u', "Cours annulé (malade) - Excel", "", "Excel"),
                 ('u', "❌ Annulé (prof absent) | Excel (1)", "", "Excel (1)"),

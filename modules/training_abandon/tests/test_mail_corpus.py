@@ -130,6 +130,16 @@ class MailCorpusTestCase(unittest.TestCase):
                     'answer'),
                 ("Re: x", "En congés.\nJe vous répondrai dès mon retour.",
                     'auto_reply'),
+                ("Réponse auto - Absence", away, 'auto_reply'),
+                ("Auto-réponse de Marie", away, 'auto_reply'),
+                ("Re: x", "Bonjour,\nCet e-mail vous est envoyé "
+                    "automatiquement.", 'auto_reply'),
+                ("Re: x", "Bonjour,\n\nMessage généré automatiquement, merci "
+                    "de ne pas y donner suite.", 'auto_reply'),
+                ("Re: x", "Bonjour,\nCet accusé de réception est généré "
+                    "automatiquement.", 'auto_reply'),
+                ("Re: x", "Merci de ne pas répondre à cette adresse.",
+                    'auto_reply'),
                 ("Réponse auto-évaluation", away, 'answer'),
                 ("Réponse auto-positionnement", away, 'answer'),
                 ("Réponse auto-école", away, 'answer'),
@@ -160,6 +170,9 @@ class MailCorpusTestCase(unittest.TestCase):
                 ("550 RP-001 Some messages from 1.2.3.4 weren't sent",
                     'message'),
                 ("550 Aucune boîte à cette adresse", 'address'),
+                ("550 Aucune boîte aux lettres de ce nom", 'address'),
+                ("550 Aucun compte trouvé", 'address'),
+                ("550 Aucun destinataire valide", 'address'),
                 ("550 Contact inconnu", 'address'),
                 ("550 Aucun utilisateur de ce nom", 'address'),
                 ("550 Ce message n'a été remis à aucun destinataire", None),

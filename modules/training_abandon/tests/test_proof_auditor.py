@@ -76,10 +76,9 @@ class AuditorTestCase(DrawMixin, DatabaseTestCase):
             user, *_ = self.build(company, session, prescriber)
             home = Action.get_action_id(
                 Data.get_id('training_abandon', 'act_sample_form'))
-            for day, expected in [(UNTIL, [home]), (UNTIL + DAY, [])]:
+            for day, expected in [(UNTIL, home), (UNTIL + DAY, None)]:
                 with today(day), as_user(user):
-                    self.assertEqual(
-                        User.get_preferences()['actions'], expected)
+                    self.assertEqual(User._home_action(), expected)
 
     @with_transaction()
     def test_models(self):
