@@ -1012,7 +1012,7 @@ A8;I1;call;;;01/01/2999 10:00;;reached
         self.assertRejected(
             rejected, ('2', 'enrolment'), ('3', 'kind'), ('4', 'party'),
             ('5', 'planned_at'), ('6', 'employee'), ('7', 'done_at'),
-            ('8', 'planned_at'), ('9', 'enrolment'), ('10', ''))
+            ('8', 'planned_at'), ('9', 'enrolment'), ('10', 'done_at'))
         self.assertEqual(len(self.find('training.follow_up')), 2)
 
     def test_measures(self):
@@ -1064,8 +1064,8 @@ B7;;6;;;;05/01/2026
 """)
         self.assertRejected(
             rejected, ('2', 'kind'), ('3', 'kind'), ('4', 'kind'),
-            ('5', 'course'), ('6', 'session'), ('7', 'enrolment'), ('8', ''),
-            ('9', 'name'))
+            ('5', 'course'), ('6', 'session'), ('7', 'enrolment'),
+            ('8', 'date'), ('9', 'name'))
 
     def test_answers(self):
         self.assertEqual(self.load('answers'), ({'created': 4}, []))
@@ -1095,7 +1095,7 @@ I1;Needs;Level;;05/01/2026
         self.assertRejected(
             rejected, ('2', 'enrolment'), ('3', 'questionnaire'),
             ('4', 'question'), ('5', 'answer'), ('6', 'answer'),
-            ('7', 'answer'), ('8', 'questionnaire'), ('9', ''),
+            ('7', 'answer'), ('8', 'questionnaire'), ('9', 'answered_on'),
             ('10', 'answer'))
 
     def test_prevention_again(self):

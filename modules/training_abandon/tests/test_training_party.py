@@ -45,6 +45,7 @@ KEPT = {
     ('training.declaration', 'code'),
     ('training.declaration', 'reference'),
     ('training.completion_certificate', 'sha256'),
+    ('training.evidence_pack', 'manifest_sha256'),
     ('training.completion_certificate', 'content_sha256'),
     ('training.abandon.settlement.line', 'source'),
     ('training.abandon.settlement.line', 'words'),
