@@ -13,6 +13,7 @@ from .improvement import OPEN_STATES
 
 # How long before its day an action is told
 AHEAD = dt.timedelta(days=7)
+DAY = dt.timedelta(days=1)
 
 
 class Improvements(Source):
@@ -24,16 +25,16 @@ class Improvements(Source):
         return [('state', 'in', OPEN_STATES)]
 
     def tables(self, action):
-        # What runs waits for the end of the period in which it has its effect
-        due = SQLCase(
-            ((action.state == 'running') & (action.after_to != Null),
-                action.after_to),
-            else_=action.due_date)
+        # What runs cannot be closed before the end of the period in which it
+        # has its effect
+        runs = (action.state == 'running') & (action.after_to != Null)
+        due = SQLCase((runs, action.after_to), else_=action.due_date)
+        limit = SQLCase((runs, self.today - DAY), else_=self.today + AHEAD)
         return action, {
             'company': action.company,
             'owner': action.owner,
             'due': due,
-            }, due <= self.today + AHEAD
+            }, due <= limit
 
     def words(self, actions):
         return {

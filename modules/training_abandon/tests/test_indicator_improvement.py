@@ -153,6 +153,8 @@ class ImprovementTestCase(NoticeTestCase):
                 action.owner)
             self.assertEqual(told(22), [])
             self.assertEqual(told(23), [due])
+            # It cannot be closed yet
+            self.assertEqual(told(90), [due])
             self.assertEqual(told(91), [due, (
                         waiting,
                         "Measure the effect and close: Call them all",
