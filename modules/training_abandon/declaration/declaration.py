@@ -37,7 +37,7 @@ DAY = dt.timedelta(days=1)
 FIRST_DAY = relativedelta(day=1)
 # The months of which what is missing is made up for
 MONTHS = 12
-# In the place of any recipient, of what was declared
+# In the place of any recipient, of what was declared or had not to be
 TOLD = 'told'
 # What somebody else learns of later stays
 MODIFIED_ONCE_ENDED = {'withdrawn'}
@@ -307,19 +307,21 @@ class Declaration(KeptMixin, Workflow, ModelSQL, ModelView):
 
     @classmethod
     @without_check_access
-    def declare(cls, event, events, rules=None):
-        """Make the declarations that the events need by the rules, by default
-        all, but for those that are made already"""
+    def declare(cls, event, events, made_up_by=None):
+        """Make the declarations that the events need, but for those that are
+        made already
+
+        made_up_by is the rule of what is made up for, which is told to nobody
+        new; by default all the rules are followed."""
         declarations = tools.create_sets(
-            cls, cls._missing(event, events, rules))
+            cls, cls._missing(event, events, made_up_by))
         cls._replace_corrections(declarations)
         return declarations
 
     @classmethod
-    def _missing(cls, event, events, rules=None):
+    def _missing(cls, event, events, made_up_by=None):
         "Return the values of the declarations that the events still need"
-        if rules is None:
-            rules = cls._rules(event)
+        rules = [made_up_by] if made_up_by else cls._rules(event)
         if not rules or not events:
             return []
         known, corrected = cls._known(event, [e.enrolment for e in events])
@@ -339,7 +341,7 @@ class Declaration(KeptMixin, Workflow, ModelSQL, ModelView):
                         cls._key(values),
                         # before the enrolment named its funder
                         cls._key({**values, 'recipient': None})}
-                    if event == 'month':
+                    if made_up_by:
                         # A month that was told to who was the funder then
                         keys.add(cls._key({**values, 'recipient': TOLD}))
                     if known.isdisjoint(keys):
@@ -389,7 +391,7 @@ class Declaration(KeptMixin, Workflow, ModelSQL, ModelView):
                     values[name] = record.id if record else None
                 if not declaration.withdrawn:
                     known.add(cls._key(values))
-                    if declaration.state == 'done':
+                    if declaration.state != 'todo':
                         known.add(cls._key({**values, 'recipient': TOLD}))
                 elif declaration not in ended:
                     corrected[cls._place(values)] = declaration
@@ -558,28 +560,32 @@ class Declaration(KeptMixin, Workflow, ModelSQL, ModelView):
         enrolments = Enrolment.search([
                 ('company', '=', company.id),
                 ('state', '!=', 'draft'),
-                rule.enrolments_domain([rule]),
+                rule.enrolments_domain(),
                 cls._attending_domain(ends[0] + FIRST_DAY, ends[-1]),
                 ], order=[('id', 'ASC')])
         for sub_enrolments in grouped_slice(enrolments, tools.BATCH):
             events = cls._month_events(list(sub_enrolments), ends)
             ids = {
-                v['enrolment'] for v in cls._missing('month', events, [rule])}
+                v['enrolment'] for v in cls._missing('month', events, rule)}
             if ids:
                 tools.lock(Enrolment, ids)
                 cls.declare('month', cls._month_events(
-                        Enrolment.browse(sorted(ids)), ends), [rule])
+                        Enrolment.browse(sorted(ids)), ends), rule)
 
     @classmethod
     def _months_over(cls, company, rule):
         """Return the last days of the last months of the company, since the
-        first one that it has declared as the rule says"""
+        first one that it has declared by such a rule"""
+        pool = Pool()
+        Rule = pool.get('training.declaration.rule')
+        rules = [
+            r for r in Rule.search([('event', '=', 'month')])
+            if r._decides_as(rule)]
         last = tools.today(company) + relativedelta(day=1) - DAY
         declared = cls.search([
                 ('company', '=', company.id),
                 ('event', '=', 'month'),
-                ('kind', '=', rule.kind),
-                ('recipient_kind', '=', rule.recipient),
+                ('rule', 'in', [r.id for r in rules]),
                 ('date', '<', last),
                 ], order=[('date', 'ASC')], limit=1)
         ends = [last]

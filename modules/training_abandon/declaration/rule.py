@@ -176,21 +176,18 @@ class Rule(DatedRuleMixin, Workflow, ModelSQL, ModelView):
                 or enrolment.agreement_kind in self.agreement_kinds)
             and self.trainee_kind in {None, enrolment.kind_of_trainee})
 
-    @classmethod
-    def enrolments_domain(cls, rules):
-        "Return the domain of the enrolments to which one of the rules applies"
+    def enrolments_domain(self):
+        "Return the domain of the enrolments to which the rule applies"
         pool = Pool()
         Enrolment = pool.get('training.enrolment')
-        domains = []
-        for rule in rules:
-            domain = []
-            if rule.agreement_kinds:
-                domain.append(
-                    ('agreement_kind', 'in', list(rule.agreement_kinds)))
-            if kind := rule.trainee_kind:
-                domain.append(Enrolment.kind_of_trainee_domain(kind))
-            domains.append(domain)
-        return ['OR', *domains] if all(domains) else []
+        domain = []
+        if self.agreement_kinds:
+            domain.append(
+                ('agreement_kind', 'in', list(self.agreement_kinds)))
+        if self.trainee_kind:
+            domain.append(
+                Enrolment.kind_of_trainee_domain(self.trainee_kind))
+        return domain
 
     def recipients(self, enrolment):
         """Return the parties to whom it is declared, each once

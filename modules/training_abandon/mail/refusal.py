@@ -99,8 +99,9 @@ _ADDRESS_WORDS = [
     r'|saturee|archivee?|bloquee?|desactivee?|fermee?|suspendue?|indisponible'
     r'|supprimee?|cloturee?|resiliee?)\b',
     r'(contact|correspondant) (inconnu|inexistant|introuvable)',
-    r'aucune? (boite|compte|utilisateur|destinataire|adresse)'
+    r'aucune? (boite|compte|utilisateur|adresse)'
     r' (aux?|a|avec|de|ne|n|trouvee?|valide|correspondante?)\b',
+    r'aucun destinataire (trouve|valide|correspondant)\b',
     r'n.existe (pas|plus)', r'quota.{0,40} (depasse|atteint)',
     r'pas repertorie',
     r'adresse d.au moins un destinataire', r'plus (en service|valide|active'

@@ -4,6 +4,7 @@
 import datetime as dt
 import hashlib
 import json
+from decimal import Decimal
 from unittest.mock import patch
 
 from trytond.exceptions import UserWarning
@@ -745,6 +746,45 @@ class MonthTestCase(DatabaseTestCase):
                 self.assertEqual(
                     {d.date.month for d in search(('state', '=', 'todo'))},
                     {4})
+
+    @with_transaction()
+    def test_co_funders(self):
+        "Test that what one funder was told hides nothing from another one"
+        pool = Pool()
+        Declaration = pool.get('training.declaration')
+        Enrolment = pool.get('training.enrolment')
+        Trainee = pool.get('training.trainee')
+        with set_up() as (company, _, _):
+            session = create_session(company, dt.date(2026, 2, 2), 100)
+            seeker, = create_enrolments(session, 1)
+            Trainee.write([seeker.trainee], {'kind': 'job_seeker'})
+            one, two, three = map(
+                create_party, ["First Funder", "Second Funder", "Third"])
+            Enrolment.write([seeker], {
+                    'agreement_kind': 'public_funding',
+                    'fundings': [('create', [
+                                {'funder': p.id, 'share': Decimal('0.5')}
+                                for p in [one, two]])],
+                    })
+            with today(dt.date(2026, 3, 2)):
+                Declaration.declare_month()
+                declared, = search(('recipient', '=', one.id))
+                Declaration.write([declared], {
+                        'state': 'done', 'done_on': dt.date(2026, 3, 2)})
+                _, second = Enrolment(seeker.id).fundings
+                Enrolment.write([seeker], {
+                        'fundings': [
+                            ('write', [second.id], {'funder': three.id})],
+                        })
+                other, = search(('state', '=', 'todo'))
+                self.assertEqual(other.recipient, three)
+                Declaration.write([other], {
+                        'state': 'done', 'done_on': dt.date(2026, 3, 2)})
+                Declaration.declare_again([declared])
+                again, = search(('state', '=', 'todo'))
+                self.assertEqual(
+                    [again.recipient, again.corrects, again.correction],
+                    [one, declared, False])
 
     @with_transaction()
     def test_other_month(self):

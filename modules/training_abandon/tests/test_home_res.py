@@ -67,6 +67,8 @@ class UserTestCase(DatabaseTestCase):
                     with as_user(user):
                         home = User._home_action()
                         self.assertEqual(
+                            User.get_preferences()['actions'][0], home)
+                        self.assertEqual(
                             home, Action.get_action_id(
                                 Data.get_id('training_abandon', name)))
                         # They may open it

@@ -141,6 +141,11 @@ class MailCorpusTestCase(unittest.TestCase):
                 ("Re: x", "Merci de ne pas répondre à cette adresse.",
                     'auto_reply'),
                 ("Réponse auto-évaluation", away, 'answer'),
+                ("Réponse auto évaluation", away, 'answer'),
+                ("Re: x", "Merci de ne pas répondre à cette adresse, c'est "
+                    "celle de ma sœur.", 'answer'),
+                ("Re: x", "J'ai reçu un courrier envoyé automatiquement : "
+                    "j'étais présent.", 'answer'),
                 ("Réponse auto-positionnement", away, 'answer'),
                 ("Réponse auto-école", away, 'answer'),
                 ("Re: x", "Je suis en congé maternité, j'arrête.", 'answer'),
@@ -173,6 +178,8 @@ class MailCorpusTestCase(unittest.TestCase):
                 ("550 Aucune boîte aux lettres de ce nom", 'address'),
                 ("550 Aucun compte trouvé", 'address'),
                 ("550 Aucun destinataire valide", 'address'),
+                ("550 Ce message n'a été remis à aucun destinataire à cause "
+                    "de sa taille", None),
                 ("550 Contact inconnu", 'address'),
                 ("550 Aucun utilisateur de ce nom", 'address'),
                 ("550 Ce message n'a été remis à aucun destinataire", None),
