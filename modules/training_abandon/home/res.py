@@ -12,7 +12,8 @@ class User(metaclass=PoolMeta):
 
     training_home = fields.Boolean(
         "Open the Training Home",
-        help="Check to open the home of the trainings at login.")
+        help="Check to open first at login what is yours to do: the home of "
+        "the trainings, the cases to settle, the sheets or the samples.")
 
     @classmethod
     def __setup__(cls):

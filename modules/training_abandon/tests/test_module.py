@@ -1,11 +1,13 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 import json
+import unittest
 from pathlib import Path
 
 import polib
 from lxml import etree
 
+from trytond import backend
 from trytond.model import ModelView
 from trytond.model.exceptions import AccessError
 from trytond.modules.company.tests import (
@@ -16,7 +18,8 @@ from trytond.pyson import PYSONEncoder
 from trytond.tests.test_tryton import ModuleTestCase, with_transaction
 
 from .common import (
-    as_user, create_enrolments, create_user, open_cases, run_wizard, set_up)
+    EXTENDED, DatabaseTestCase, as_user, create_enrolments, create_user,
+    open_cases, run_wizard, set_up)
 
 FRENCH = Path(__file__).parent.parent / 'locale' / 'fr.po'
 # The names that say all of a field, whatever its model
@@ -32,6 +35,28 @@ OBVIOUS = {
     'case', 'monday', 'tuesday', 'wednesday', 'thursday', 'friday',
     'saturday', 'sunday',
     }
+
+
+def check_french(test):
+    "Check that all of the activated modules is translated in French"
+    pool = Pool()
+    Lang = pool.get('ir.lang')
+    Set = pool.get('ir.translation.set', type='wizard')
+    Translation = pool.get('ir.translation')
+    Update = pool.get('ir.translation.update', type='wizard')
+    french, = Lang.search([('code', '=', 'fr')])
+    session_id, _, _ = Set.create()
+    Set.execute(session_id, {}, 'set_')
+    session_id, _, _ = Update.create()
+    Update.execute(session_id, {'start': {'language': french.id}}, 'update')
+    exported = polib.pofile(Translation.translation_export(
+            'fr', 'training_abandon').decode('utf-8'))
+    translated = {
+        (e.msgctxt, e.msgid) for e in polib.pofile(str(FRENCH))
+        if e.translated()}
+    test.assertGreater(len(exported), 900)
+    test.assertFalse(
+        {(e.msgctxt, e.msgid) for e in exported} - translated)
 
 
 class TrainingAbandonTestCase(
@@ -224,25 +249,7 @@ class TrainingAbandonTestCase(
     @with_transaction()
     def test_french(self):
         "Test that everything is translated in French"
-        pool = Pool()
-        Lang = pool.get('ir.lang')
-        Set = pool.get('ir.translation.set', type='wizard')
-        Translation = pool.get('ir.translation')
-        Update = pool.get('ir.translation.update', type='wizard')
-        french, = Lang.search([('code', '=', 'fr')])
-        session_id, _, _ = Set.create()
-        Set.execute(session_id, {}, 'set_')
-        session_id, _, _ = Update.create()
-        Update.execute(
-            session_id, {'start': {'language': french.id}}, 'update')
-        exported = polib.pofile(Translation.translation_export(
-                'fr', 'training_abandon').decode('utf-8'))
-        translated = {
-            (e.msgctxt, e.msgid) for e in polib.pofile(str(FRENCH))
-            if e.translated()}
-        self.assertGreater(len(exported), 900)
-        self.assertFalse(
-            {(e.msgctxt, e.msgid) for e in exported} - translated)
+        check_french(self)
 
     def test_french_typography(self):
         "Test the spaces and the quotes of the French"
@@ -252,4 +259,16 @@ class TrainingAbandonTestCase(
                     self.assertNotRegex(text, r' [:;?!»]|« |’|"|\.\.\.')
 
 
+@unittest.skipIf(backend.name != 'sqlite', "The names are the same")
+class ExtendedTestCase(DatabaseTestCase):
+    "Test what other modules add"
+    modules = EXTENDED
+
+    @with_transaction()
+    def test_french(self):
+        "Test that what needs the other modules is translated too"
+        check_french(self)
+
+
+del DatabaseTestCase
 del ModuleTestCase
