@@ -291,7 +291,7 @@ class ContentTestCase(PackTestCase):
                     self.check_links(folder)
                     scans = [
                         p.read_bytes() for p in
-                        (folder / 'feuilles-de-presence').iterdir()]
+                        (folder / 'feuilles-d-emargement').iterdir()]
                 self.assertEqual(sorted(scans), sorted([PDF, *(
                                 str(r).encode() for r in [session, slot]
                                 if sensitive)]))
@@ -558,7 +558,7 @@ class SensitiveTestCase(PackTestCase):
                             "données sensibles ne sont pas dans ce dossier",
                             Text((folder / name).read_text()).text)
                 readme = (folder / 'lisez-moi.txt').read_text()
-                self.assertIn("aux sessions et aux créneaux", readme)
+                self.assertIn("aux sessions et aux séances", readme)
 
     @with_transaction()
     def test_in(self):
