@@ -20,7 +20,7 @@ from trytond.transaction import Transaction, TransactionError
 
 from .common import (
     EXTENDED, DatabaseTestCase, as_user, create_party, create_user, decide,
-    run_wizard, savepoint, set_up, today)
+    run_wizard, savepoint, set_up, today, unvalidated)
 from .test_settlement_calculation import date, load_examples
 from .test_settlement_settlement import Example, activate_rules, get_example
 
@@ -187,14 +187,15 @@ class AccountTestCase(DatabaseTestCase):
         with set_up() as (company, _, _):
             if active:
                 activate_rules()
-            accounts = Accounts(company)
-            accounts.configure(example)
-            records = Example(company, example)
-            records.accounts = accounts
-            Address.create([
-                    {'party': p.id, 'street': "Street"}
-                    for p in records.parties.values()])
-            records.invoices = accounts.invoice(records)
+            with unvalidated():
+                accounts = Accounts(company)
+                accounts.configure(example)
+                records = Example(company, example)
+                records.accounts = accounts
+                Address.create([
+                        {'party': p.id, 'street': "Street"}
+                        for p in records.parties.values()])
+                records.invoices = accounts.invoice(records)
             settlement = None
             if settle:
                 run_wizard('training.abandon.case.settle', [records.case])

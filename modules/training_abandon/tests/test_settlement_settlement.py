@@ -19,7 +19,7 @@ from trytond.transaction import Transaction
 from .common import (
     DAY, DatabaseTestCase, apply_wizard, as_user, count_statements,
     create_enrolments, create_party, create_user, decide, get_to_decision,
-    open_cases, open_wizard, run_wizard, set_up, today)
+    open_cases, open_wizard, run_wizard, set_up, today, unvalidated)
 from .test_settlement_calculation import date, decimal, load_examples, minutes
 
 MINUTE = dt.timedelta(minutes=1)
@@ -29,6 +29,7 @@ HALF_DAY = 4 * 60
 class Example:
     "The records of an example, its session held and its case decided"
 
+    @unvalidated()
     def __init__(self, company, example):
         self.company = company
         self.example = example
