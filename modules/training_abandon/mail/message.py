@@ -47,18 +47,19 @@ _AUTO_HEADERS = [
 # The patterns below match what is folded: no capitals and no accents
 _AUTO_SUBJECT = re.compile(
     r'\s*(?:\[?(?:reponse automatique'
-    r'|absence du bureau|absente? du bureau|repondeur automatique'
-    r'|(?:message|notification|accuse de reception) automatique'
-    r'|reponse d.absence'
+    r'|(?:reponse d.)?absence du bureau(?! de (?:poste|vote))'
+    r'|absente? du bureau|repondeur automatique'
     r'|automatic reply|auto(?:mat(?:ic|ed))?[- ]?(?:reply|response|responder)'
     r'|out[- ]of[- ](?:the[- ])?office|automatische antwort'
     r'|abwesenheitsnotiz|respuesta automatica|risposta automatica)\b'
-    r'|\[?(?:auto-?reponse\b(?!-\w)|reponse auto\b(?![- ]\w))'
+    r'|\[?(?:auto-?reponse\b(?!-\w)|reponse auto\b'
+    r'(?![- ](?:diagnostic|ecole|evaluation|formation|positionnement)))'
     r'|absent\(e\) du bureau|(?:auto|repondeur|vacation|ooo)\s*:'
     r'|vacation (?:reply|response|message)\b)')
 # A person also writes so
 _ABSENCE_SUBJECT = re.compile(
-    r'\s*\[?(?:avis|message|notification) d.absence\b')
+    r'\s*\[?(?:(?:avis|message|notification|reponse) d.absence'
+    r'|(?:message|notification|accuse de reception) automatique)\b')
 # and so, unless the subject that follows is ours or the text tells it too
 _ABSENCE_TITLE = re.compile(
     r'\s*\[?(?:abse(?:nce|nte?|nt\(e\))\s*[\]:]'
@@ -86,13 +87,13 @@ _AUTO_TEXT = re.compile(
     r'|\bje suis (?:actuellement )?absente? du bureau\b'
     r'|^\s*(?:reponse|message) automatique\b'
     r'|\bcette reponse (?:est )?automatique'
-    r'|(?:(?m:^\s*)|\b(?:cet?|cette) )'
+    r'|(?:(?m:^\s*)|\b(?:cet?|cette|(?<!recu )(?<!recois )(?<!eu )une?) )'
     r'(?:message|(?:e-?)?mail|courriel|courrier|envoi|accuse de reception'
     r'|reponse)(?: (?:vous )?(?:est|a ete))? (?:genere|envoye)e?'
     r' automatiquement'
     r'|\b(?<!prefere )(?:ne pas|ne veuillez pas) (?:y )?repondre a '
     r'(?:cet? (?:message|(?:e-?)?mail|courriel|courrier|envoi)'
-    r'|cette adresse(?!.{0,60}\b(?:me|m|moi|mon|ma|mes|mais)\b))\b'
+    r'|cette adresse(?!.{0,60}\b(?:me|m|moi|mon|ma|mes)\b))\b'
     r'|\bprendrai connaissance de (?:vos|votre)\b'
     r'|\b(?:absente?|conges?|deplacement|fermee?|fermeture)\b'
     r'(?s:.*)\brepondrai .{0,40}(?:a|des) mon retour\b'
@@ -136,7 +137,9 @@ _CHALLENGE_TEXT = re.compile(
     r'|n.etes pas un robot|etes (?:bien )?(?:un|une) (?:humain|personne)'
     r'|not a robot|you are (?:a )?(?:human|real person)|prove you'
     r'|anti-?spam|protege(?:e)? par|protected by|waiting list'
-    r'|liste (?:blanche|d.attente)|en attente|held|quarantaine'
+    r'|liste (?:blanche|d.attente)|held|quarantaine'
+    r'|(?:message|mail|courriel|courrier)s?\b.{0,60}\ben attente'
+    r'|en attente\b.{0,60}\b(?:message|e-?mail|mail|courriel|courrier)'
     r'|soit (?:bien )?(?:remis|delivre|distribue|transmis)|parvienne'
     r'|(?:has |been )?not (?:yet )?(?:been )?delivered'
     r'|have your (?:message|e-?mail) delivered')
@@ -384,7 +387,8 @@ def _is_challenge(message, result):
     """Return if an anti-spam asks to prove that a person wrote the mail.
 
     Two signs at least tell it: who writes, the subject, the words."""
-    text = fold(result.body[:_CHALLENGE_SIZE])
+    # What a person answers may quote our own words
+    text = fold(result.text[:_CHALLENGE_SIZE])
     sender = fold(' '.join(filter(None, [
                     _sender(message), _header(message, 'Reply-To'),
                     _header(message, 'X-Mailer')])))

@@ -5,7 +5,7 @@ import re
 
 from .text import fold
 
-_ADDRESS = re.compile(r'\S+@\S+|https?:\S+')
+_ADDRESS = re.compile(r'(?<!\S)\S+@\S+|https?:\S+')
 # The status of what is refused for its policy, which says no more
 _US = re.compile(r'(?<![\d.])[45]\.7\.\d{1,3}(?![\d.])')
 _US_WORD = 'policy'
@@ -99,9 +99,9 @@ _ADDRESS_WORDS = [
     r'|saturee|archivee?|bloquee?|desactivee?|fermee?|suspendue?|indisponible'
     r'|supprimee?|cloturee?|resiliee?)\b',
     r'(contact|correspondant) (inconnu|inexistant|introuvable)',
-    r'aucune? (boite|compte|utilisateur|adresse)'
-    r' (aux?|a|avec|de|ne|n|trouvee?|valide|correspondante?)\b',
-    r'aucun destinataire (trouve|valide|correspondant)\b',
+    r'(?<!\ba )\baucune? (boite|compte|utilisateur|adresse|destinataire)'
+    r'( aux lettres)? (a cette|au nom|avec ce|de ce nom|ne correspond'
+    r'|n.a ete trouve|n.est valide|trouvee?|valide|correspondante?)\b',
     r'n.existe (pas|plus)', r'quota.{0,40} (depasse|atteint)',
     r'pas repertorie',
     r'adresse d.au moins un destinataire', r'plus (en service|valide|active'

@@ -16,10 +16,10 @@ from hypothesis import HealthCheck, Phase, settings
 
 import trytond.config as config
 from trytond.cache import Cache
+from trytond.model import ModelStorage
 from trytond.modules.company.tests import create_company, create_employee
 from trytond.modules.training_abandon import tools
 from trytond.modules.training_abandon.mail import delivery as mail_delivery
-from trytond.model import ModelStorage
 from trytond.pool import Pool
 from trytond.tests import test_tryton
 from trytond.tests.test_tryton import (

@@ -147,6 +147,15 @@ class MailCorpusTestCase(unittest.TestCase):
                 ("Re: x", "J'ai reçu un courrier envoyé automatiquement : "
                     "j'étais présent.", 'answer'),
                 ("Réponse auto-positionnement", away, 'answer'),
+                ("Réponse auto Votre absence", away, 'auto_reply'),
+                ("RÉPONSE AUTO Marie Martin", away, 'auto_reply'),
+                ("Re: x", "Ceci est une réponse générée automatiquement.",
+                    'auto_reply'),
+                ("Re: x", "Un accusé de réception vous est envoyé "
+                    "automatiquement.", 'auto_reply'),
+                ("Re: x", "Merci de ne pas répondre à cette adresse, mais à "
+                    "contact@x.example.", 'auto_reply'),
+                ("Absence du bureau de poste", "Il était fermé.", 'answer'),
                 ("Réponse auto-école", away, 'answer'),
                 ("Re: x", "Je suis en congé maternité, j'arrête.", 'answer'),
                 ("Re: x", "En cas d'urgence, contactez-moi au 06.", 'answer'),
@@ -158,6 +167,12 @@ class MailCorpusTestCase(unittest.TestCase):
                     "quarantaine, cliquez : https://a.example", 'challenge'),
                 ("Confirmez que vous n'êtes pas un robot", "Répondez pour "
                     "que votre courriel soit distribué.", 'challenge'),
+                ("Re: Vérification de l'assiduité", "J'étais malade.\n\n"
+                    "Le 2 mars 2026 à 09:00, a@x.example a écrit :\n"
+                    "> Votre courriel est en attente : https://x.example",
+                    'answer'),
+                ("Vérification de votre dossier", "Mon dossier est en "
+                    "attente à France Travail, répondez-moi.", 'answer'),
                 ("Re: x", "Votre mail était bloqué dans mon antispam, je "
                     "clique toujours trop tard. Je suis malade.", 'answer'),
                 ]:
@@ -180,6 +195,12 @@ class MailCorpusTestCase(unittest.TestCase):
                 ("550 Aucun destinataire valide", 'address'),
                 ("550 Ce message n'a été remis à aucun destinataire à cause "
                     "de sa taille", None),
+                ("550 Aucun destinataire de ce nom", 'address'),
+                ("550 Aucune adresse ne correspond", 'address'),
+                ("550 Ce message n'a été remis à aucune boîte à cause de sa "
+                    "taille", None),
+                ("550 Ce message n'a été remis à aucun destinataire valide",
+                    None),
                 ("550 Contact inconnu", 'address'),
                 ("550 Aucun utilisateur de ce nom", 'address'),
                 ("550 Ce message n'a été remis à aucun destinataire", None),
