@@ -431,7 +431,6 @@ def get_reason(code):
     return reason
 
 
-@unvalidated()
 def analyse(cases, code='time.lack', **values):
     run_wizard(
         'training.abandon.case.analyse', cases, causes=[{
