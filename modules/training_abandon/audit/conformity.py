@@ -69,19 +69,21 @@ class Step(metaclass=PoolMeta):
         words are what it returns in the place of the conformities."""
         now = tools.now()
         words = {c: words.get(c, c) for c in _RANKS}
-        return SQLCase(
-            ((step.state == 'skipped')
-                & (step.by_procedure == Literal(True)), words['exempt']),
-            (step.state == 'skipped', words['skipped']),
-            ((step.state == 'todo') & (step.late_from <= now),
-                words['missing']),
-            (step.state == 'todo', words['to_come']),
-            ((step.evidence == 'proven') & (step.proven_at >= step.late_from),
-                words['late']),
-            (step.evidence == 'proven', words['in_time']),
+        # What most of the steps are comes first
+        done = SQLCase(
+            (step.evidence == 'proven', SQLCase(
+                    (step.proven_at >= step.late_from, words['late']),
+                    else_=words['in_time'])),
             ((step.evidence == 'pending') & (step.late_from > now),
                 words['to_come']),
             else_=words['evidence_missing'])
+        return SQLCase(
+            (step.state == 'done', done),
+            (step.state == 'todo', SQLCase(
+                    (step.late_from <= now, words['missing']),
+                    else_=words['to_come'])),
+            (step.by_procedure == Literal(True), words['exempt']),
+            else_=words['skipped'])
 
     @classmethod
     def get_conformity(cls, steps, names):

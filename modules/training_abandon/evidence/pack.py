@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import trytond.config as config
 from trytond import backend
-from trytond.filestore import filestore
+from trytond.filestore import FileStore, filestore
 from trytond.i18n import gettext, ngettext
 from trytond.model import Index, ModelSQL, ModelView, fields
 from trytond.model.exceptions import AccessError
@@ -538,11 +538,29 @@ def _store(file, path):
     "Store the file without reading it into memory and return its id"
     size = file.tell()
     if shutil.disk_usage(path).free < size:
-        # Nothing is left half written there
+        # It would fail once all is written
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     file.flush()
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        return filestore.set(data, Transaction().database.name)
+        return _WholeFileStore().set(data, Transaction().database.name)
+
+
+class _WholeFileStore(FileStore):
+    "The store, where nothing is left of a file that is not whole"
+    _begun = None
+
+    def set(self, data, prefix=''):
+        try:
+            return super().set(data, prefix)
+        except BaseException:
+            # Nothing else would know of it any more
+            if self._begun:
+                self.delete(self._begun, prefix)
+            raise
+
+    def _id(self, data):
+        self._begun = super()._id(data)
+        return self._begun
 
 
 class PackCase(ModelSQL):

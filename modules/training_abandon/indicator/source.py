@@ -38,6 +38,16 @@ COUNTED = {
     }
 # What is added up as durations and told as hours
 HOURS = {'hours_held', 'hours_attended', 'hours_lost'}
+# The steps on time, the others that are due and what is not yet or no more
+_CONFORMITIES = {
+    'in_time': 2,
+    'late': 1,
+    'missing': 1,
+    'evidence_missing': 1,
+    'to_come': 0,
+    'skipped': 0,
+    'exempt': 0,
+    }
 # What is also told of the previous period
 PREVIOUS = {
     'started', 'left', 'hours_held', 'hours_attended', 'decided',
@@ -272,16 +282,16 @@ class Losses(Cases):
         settlement, last = Settlement.__table__(), Settlement.__table__()
         company = Company.__table__()
         last = last.select(
-            Max(last.id),
+            Max(last.id).as_('id'),
             where=(last.state != 'cancelled')
             & (last.withdrawn == Literal(False)),
             group_by=[last.case])
         return (settlement
+            .join(last, condition=last.id == settlement.id)
             .join(company, condition=(company.id == settlement.company)
                 & (company.currency == settlement.currency))
             .select(
-                settlement.case, settlement.undelivered_amount, settlement.id,
-                where=settlement.id.in_(last)))
+                settlement.case, settlement.undelivered_amount, settlement.id))
 
     @classmethod
     def opened(cls, window, name):
@@ -376,16 +386,15 @@ class Steps(Source):
         step, case = self.table('step'), self.table('case')
         asked = (step.kind == 'ask_reasons') & (step.state == 'done')
         return {
-            'conformity': Step.sql_conformity(step),
+            'conformity': Step.sql_conformity(step, **_CONFORMITIES),
             'is_asked': asked,
             'is_answered': asked & (case.answered_at != Null),
             }
 
     def counts(self, rows):
         return {
-            'steps_due': rows.conformity.in_(
-                ['in_time', 'late', 'missing', 'evidence_missing']),
-            'steps_on_time': rows.conformity == 'in_time',
+            'steps_due': rows.conformity > 0,
+            'steps_on_time': rows.conformity == 2,
             'asked': rows.is_asked,
             'answered': rows.is_answered,
             }

@@ -1,6 +1,8 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 import logging
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from email import message_from_bytes, policy
 
 from sql import Cast, Literal, Null, Select
@@ -44,11 +46,38 @@ class ArchiveMixin:
             cls._archive([m.id for m in mails])
 
     @classmethod
+    @contextmanager
+    def _archive_beside(cls, ids):
+        """Archive the sent mails while something else is done, if two
+        transactions may write at once, or before."""
+        transaction = Transaction()
+        if not ids or not transaction.database.has_select_for():
+            cls._archive(ids)
+            yield
+            return
+        with ThreadPoolExecutor(1) as executor:
+            archived = executor.submit(
+                cls._archive_alone, ids, transaction.database.name,
+                transaction.user, transaction.context)
+            yield
+        transaction.tasks.extend(archived.result())
+
+    @classmethod
+    def _archive_alone(cls, ids, database, user, context):
+        "Archive the mails in a thread and return the tasks that follow"
+        with Transaction().start(
+                database, user, context=context) as transaction:
+            cls._archive(ids)
+            return transaction.tasks
+
+    @classmethod
     def _archive(cls, ids):
         """Archive the sent mails on ir.email.
 
         The reply of the server is committed before: what is sent stays so
         even if it cannot be archived yet."""
+        if not ids:
+            return
         if cls._end_sent(ids):
             cls._archive_slices(ids)
         elif len(ids) > 1:

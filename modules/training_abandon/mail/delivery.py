@@ -87,10 +87,9 @@ class DeliveryMixin:
     @classmethod
     def deliver_queued(cls, mails):
         "Deliver the mails that wait, even for another attempt"
-        for sub_mails in grouped_slice(mails, tools.BATCH):
-            ids = [m.id for m in sub_mails]
-            if not cls._deliver(cls._claim(ids)):
-                break
+        cls._deliver_batches(
+            cls._claim([m.id for m in sub_mails])
+            for sub_mails in grouped_slice(mails, tools.BATCH))
 
     @classmethod
     def deliver_due(cls):
@@ -100,9 +99,12 @@ class DeliveryMixin:
         What is left after a while, or when the server takes no mails, is
         for the next time."""
         until = tools.now() + DURATION
-        while tools.now() < until and (claimed := cls._claim()):
-            if not cls._deliver(claimed, until):
-                break
+
+        def claim():
+            while tools.now() < until and (claimed := cls._claim()):
+                yield claimed
+
+        cls._deliver_batches(claim(), until)
         cls._archive_left(until)
 
     @classmethod
@@ -122,6 +124,19 @@ class DeliveryMixin:
         "Hook called once the mails are cancelled by the user"
 
     @classmethod
+    def _deliver_batches(cls, batches, until=None):
+        """Deliver the claimed mails of the batches as long as the server
+        takes more, and archive those of a batch while the next ones leave."""
+        given = {}
+        for claimed in batches:
+            with cls._archive_beside(given):
+                is_available = cls._deliver(claimed, until)
+            given = claimed
+            if not is_available:
+                break
+        cls._archive(given)
+
+    @classmethod
     def _deliver(cls, claimed, until=None):
         """Give the claimed mails to the server over one connection, store
         what it answers for each of them and return if it takes more.
@@ -137,7 +152,6 @@ class DeliveryMixin:
                     server, claimed, until, unsure)
         finally:
             server.close()
-        cls._archive(claimed)
         cls.notify_failed(cls.browse(failed))
         if unavailable:
             cls.on_unavailable(cls.browse(unavailable))

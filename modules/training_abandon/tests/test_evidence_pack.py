@@ -18,7 +18,7 @@ from unittest.mock import Mock, patch
 from pypdf import PdfReader
 
 from trytond import backend
-from trytond.filestore import filestore
+from trytond.filestore import FileStore, filestore
 from trytond.model.exceptions import AccessButtonError, AccessError
 from trytond.modules.training_abandon import tools
 from trytond.pool import Pool
@@ -40,6 +40,14 @@ from .common import (
 
 PDF = b'%PDF-1.4'
 PRIVATE = "Burnout since May"
+
+
+class FullFile(io.FileIO):
+    "A file on a disk with place for half of it"
+
+    def write(self, data):
+        super().write(data[:len(data) // 2])
+        raise OSError(errno.EDQUOT, "Full")
 
 
 class Links(HTMLParser):
@@ -867,13 +875,12 @@ class BuildTestCase(PackTestCase):
     def test_disk_full(self):
         "Test that a disk that is full is told, and the pack tried again"
         with self.pack() as pack:
+            files = self.stored_files()
             for place in [
                     patch.object(
                         Archive, '_write',
                         side_effect=OSError(errno.ENOSPC, "Full")),
-                    patch.object(
-                        filestore, 'set',
-                        side_effect=OSError(errno.EDQUOT, "Full")),
+                    patch('trytond.filestore.open', FullFile, create=True),
                     patch(
                         'shutil.disk_usage',
                         return_value=namedtuple('Usage', 'free')(0))]:
@@ -885,8 +892,15 @@ class BuildTestCase(PackTestCase):
                         "Le disque du serveur est plein\u00a0: faites-y de la "
                         "place, puis réessayez."])
                 self.assertEqual(self.build_due(pack).state, 'failed')
+                # Of none of them a half is left
+                self.assertEqual(self.stored_files(), files)
                 type(pack).retry([pack])
             self.assertEqual(self.build_due(pack).state, 'done')
+            self.assertEqual(len(self.stored_files() - files), 1)
+
+    @staticmethod
+    def stored_files():
+        return {p for p in Path(filestore.path).rglob('*-*') if p.is_file()}
 
     @with_transaction()
     def test_error(self):
@@ -1040,13 +1054,13 @@ class BuildTestCase(PackTestCase):
         "Test that a file that is not kept is deleted"
         with self.pack() as pack:
             kept = []
-            set_ = filestore.set
+            set_ = FileStore.set
 
             def note(*args):
                 kept.append(set_(*args))
                 return kept[-1]
 
-            with patch.object(filestore, 'set', note), patch.object(
+            with patch.object(FileStore, 'set', note), patch.object(
                     type(pack), '_end', side_effect=RuntimeError), \
                     self.assertLogs('trytond', 'ERROR'), \
                     self.assertRaises(RuntimeError):

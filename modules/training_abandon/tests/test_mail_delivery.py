@@ -3,6 +3,7 @@
 import datetime as dt
 import smtplib
 from contextlib import contextmanager
+from threading import Event
 from unittest.mock import Mock, call, patch
 
 from trytond import backend
@@ -788,6 +789,41 @@ class MailDeliveryTestCase(DatabaseTestCase):
             self.assertEqual([bool(m.email) for m in mails], [False, True])
             Mail.deliver_due()
             self.assertTrue(mails[0].email)
+
+    @with_transaction()
+    def test_archive_beside(self):
+        "Test that a batch is archived while the next one leaves"
+        pool = Pool()
+        Mail = pool.get('training.mail')
+        transaction, archived, left = Transaction(), [], Event()
+        # Where the transactions do not write at once it is archived before
+        is_beside = transaction.database.has_select_for()
+
+        def archive(ids):
+            if ids and not archived:
+                self.assertEqual(left.wait(10 if is_beside else 0), is_beside)
+                self.assertEqual(
+                    Transaction() is not transaction, is_beside)
+                self.assertEqual(Transaction().user, transaction.user)
+                self.assertEqual(Transaction().context, transaction.context)
+                Transaction().tasks.append(42)
+            archived.extend(ids)
+
+        with self.queued(2) as mails, mail_server() as server, \
+                patch.object(tools, 'BATCH', 1), \
+                patch.object(Mail, '_archive', archive):
+
+            def reply(message):
+                if message == mails[1].message:
+                    left.set()
+                return OK
+
+            server.data.side_effect = reply
+            Mail.deliver_due()
+            self.assertEqual({m.state for m in mails}, {'sent'})
+            self.assertEqual(archived[:2], [m.id for m in mails])
+            # What follows from it is done by who delivers
+            self.assertEqual(transaction.tasks, [42])
 
     @with_transaction()
     def test_end_locks(self):

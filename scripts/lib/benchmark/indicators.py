@@ -17,9 +17,12 @@ from .lists import Bench
 ATTENDANCES = 1_000_000
 RUNS = 5
 BAR = 1 / 1.2
-# The key of what has a company, and is of an enrolment of a session
+# The key of what has a company and a date, and is of an enrolment of a session
 KEYS = {
     'company': '{item}.company',
+    'period': (
+        'CAST(EXTRACT(YEAR FROM {date}) * 12 + EXTRACT(MONTH FROM {date}) - 1 '
+        '+ CASE WHEN {date} >= %(start)s THEN 0 ELSE 12 END AS INTEGER)'),
     'course': 's.course',
     'session': 'e.session',
     'prescriber': 'COALESCE(e.prescriber, 0)',
@@ -37,6 +40,18 @@ GROUNDS = {
     'postponed': ['postponed'],
     }
 
+# What tells that both count the same
+SAME = {
+    'started': 'started', 'previous_started': 'previous_started',
+    'left': 'left_', 'previous_left': 'previous_left',
+    'decided': 'decided', 'previous_decided': 'previous_decided',
+    **{name: name for name in GROUNDS},
+    'contact_days': 'contact_days', 'decision_days': 'decision_days',
+    'steps_due': 'due', 'previous_steps_due': 'previous_due',
+    'steps_on_time': 'on_time', 'asked': 'asked', 'answered': 'answered',
+    'alerts': 'alerts', 'alerts_right': 'alerts_right',
+    'revenue_lost': 'revenue_lost',
+    }
 # What the rates divide by what
 RATES = [
     ('left_', 'started'), ('previous_left', 'previous_started'),
@@ -82,13 +97,22 @@ def run(client):
 
             rows = len(read())
             say(f"{name}: {rows} rows")
-            assert len(baseline()) == rows
+            found = totals(cursor, read(), SAME)
+            assert totals(cursor, baseline(), SAME.values()) == found
             times, baseline_times = [], []
             for _ in range(RUNS):
                 baseline_times.append(seconds(baseline))
                 times.append(seconds(read))
         yield measure(
             f'indicator by {name}', rows, times, rows, baseline_times, BAR)
+
+
+def totals(cursor, rows, names):
+    "Return the number of the rows that were fetched and what they add up to"
+    position = [column[0] for column in cursor.description].index
+    return len(rows), [
+        round(sum(float(row[position(name)] or 0) for row in rows), 1)
+        for name in names]
 
 
 def decide(cursor):
@@ -151,7 +175,7 @@ def by_hand(key):
         UNION SELECT o.origin FROM origins o
         JOIN ended ON ended.enrolment = o.id),
     started AS (
-        SELECT {key.format(item='e')} AS key,
+        SELECT {key.format(item='e', date='e.first_presence')} AS key,
             COUNT(*) FILTER (WHERE e.first_presence >= %(start)s
                 AND n.id IS NULL) AS started,
             COUNT(*) FILTER (WHERE e.first_presence >= %(start)s
@@ -175,8 +199,9 @@ def by_hand(key):
         WHERE e.company = %(company)s AND {both.format('e.first_presence')}
         GROUP BY 1),
     decided AS (
-        SELECT {key.format(item='c')} AS key, c.id, c.ground, c.contact_days,
-            c.decision_days, e.agreed_hours - e.hours_attended AS lost,
+        SELECT {key.format(item='c', date='c.decided_on')} AS key,
+            c.id, c.ground, c.contact_days, c.decision_days,
+            e.agreed_hours - e.hours_attended AS lost,
             {current.format('c.decided_on')} AS cur
         FROM training_abandon_case c
         JOIN training_enrolment e ON e.id = c.enrolment
@@ -220,7 +245,7 @@ def by_hand(key):
             COUNT(*) FILTER (WHERE NOT cur AND asked) AS previous_asked,
             COUNT(*) FILTER (WHERE NOT cur AND answered) AS previous_answered
         FROM (
-            SELECT {key.format(item='c')} AS key,
+            SELECT {key.format(item='c', date='p.due_date')} AS key,
                 {current.format('p.due_date')} AS cur,
                 (p.state = 'todo' AND p.late_from <= %(now)s)
                 OR (p.state = 'done' AND (p.evidence <> 'pending'
@@ -242,7 +267,7 @@ def by_hand(key):
             COUNT(*) FILTER (WHERE NOT cur) AS previous_alerts,
             COUNT(*) FILTER (WHERE NOT cur AND is_right) AS previous_right
         FROM (
-            SELECT {key.format(item='a')} AS key,
+            SELECT {key.format(item='a', date='a.raised_on')} AS key,
                 {current.format('a.raised_on')} AS cur,
                 a.state = 'handled'
                 AND COALESCE(c.state, '') <> 'cancelled'
