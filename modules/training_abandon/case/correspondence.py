@@ -307,7 +307,9 @@ class CaseCorrespondenceMixin(CorrespondenceMixin):
                         contact['case'].company),
                     outcome='reached' if contact['kind'] == 'call'
                     else 'other',
-                    note=contact['subject'])
+                    # A letter by post is kept as those by mail are
+                    note=contact['subject'] if contact['kind'] == 'call'
+                    else f"{contact['subject']}\n\n{contact['text']}")
                 for contact in contacts])
 
 

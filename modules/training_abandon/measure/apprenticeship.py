@@ -13,8 +13,9 @@ from trytond.i18n import gettext
 from trytond.model import DeactivableMixin, ModelSQL, ModelView, fields
 from trytond.pool import Pool
 from trytond.pyson import Eval, If
+from trytond.rpc import RPC
 from trytond.tools import grouped_slice
-from trytond.transaction import Transaction
+from trytond.transaction import Transaction, without_check_access
 
 from .. import tools
 from ..exceptions import TrainingValidationError
@@ -306,8 +307,16 @@ def mediation_dates(company, referred_on):
 
 
 class MediationLetter(PDFReport):
-    "The letter to the mediator, to post"
+    """The letter to the mediator, to post
+
+    What is printed is kept with what the letter is about, and printed again as
+    long as it would tell the same."""
     __name__ = 'training.follow_up.mediation_letter'
+
+    @classmethod
+    def __setup__(cls):
+        super().__setup__()
+        cls.__rpc__['execute'] = RPC(readonly=False)
 
     @classmethod
     def execute(cls, ids, data):
@@ -321,25 +330,76 @@ class MediationLetter(PDFReport):
         return super().execute(ids, data)
 
     @classmethod
+    def _execute(cls, records, header, data, action):
+        pool = Pool()
+        FollowUp = pool.get('training.follow_up')
+        follow_up = FollowUp(records[0].id)
+        with without_check_access():
+            letter = cls._letter(follow_up)
+            told = '\n'.join([
+                    *letter['sender'], '', *letter['recipient'], '',
+                    letter['date'], letter['title'], *letter['paragraphs']])
+            if kept := cls._kept(follow_up, told):
+                return action.extension, kept.data
+        extension, document = super()._execute(records, header, data, action)
+        with without_check_access():
+            cls._keep(follow_up, told, document)
+        return extension, document
+
+    @classmethod
+    def _kept(cls, follow_up, told):
+        "Return the attachment of the letter that told the same, or None"
+        pool = Pool()
+        Attachment = pool.get('ir.attachment')
+        for attachment in Attachment.search([
+                    ('resource', 'in', [
+                            str(r) for r in [
+                                follow_up.case, follow_up.enrolment] if r]),
+                    ('type', '=', 'data'),
+                    ('description', '=', told),
+                    ], order=[('id', 'DESC')], limit=1):
+            return attachment
+
+    @classmethod
+    def _keep(cls, follow_up, told, document):
+        pool = Pool()
+        Attachment = pool.get('ir.attachment')
+        Attachment.create([{
+                    'resource': str(follow_up.letter_about),
+                    'name': gettext(
+                        'training_abandon.msg_mediation_letter_printed',
+                        party=follow_up.party.rec_name,
+                        date=tools.today(follow_up.company)),
+                    'data': document,
+                    'description': told,
+                    }])
+
+    @classmethod
     def get_context(cls, records, header, data):
         pool = Pool()
         FollowUp = pool.get('training.follow_up')
         context = super().get_context(records, header, data)
         follow_up = FollowUp(records[0].id)
-        company = follow_up.company
-        subject, text = follow_up.letter_to_party()
-        language = follow_up.party.lang.code if follow_up.party.lang else None
-        with Transaction().set_context(
-                language=language or Transaction().language):
-            context.update(get_logo(company))
-            context.update(
-                sender=cls._address(company.party),
-                recipient=cls._address(follow_up.party),
-                date=cls.format_date(follow_up.referred_on),
-                title=subject,
-                paragraphs=[
-                    line for line in text.splitlines() if line.strip()])
+        context.update(get_logo(follow_up.company))
+        context.update(cls._letter(follow_up))
         return context
+
+    @classmethod
+    def _letter(cls, follow_up):
+        "Return what the letter tells, by name of the template"
+        party = follow_up.party
+        subject, text = follow_up.letter_to_party()
+        with Transaction().set_context(
+                language=party.lang.code if party.lang
+                else Transaction().language):
+            return {
+                'sender': cls._address(follow_up.company.party),
+                'recipient': cls._address(party),
+                'date': cls.format_date(follow_up.referred_on),
+                'title': subject,
+                'paragraphs': [
+                    line for line in text.splitlines() if line.strip()],
+                }
 
     @classmethod
     def _address(cls, party):

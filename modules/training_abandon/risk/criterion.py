@@ -17,7 +17,7 @@ from sql.aggregate import Count, Max, Min, Sum
 from sql.conditionals import Case as SQLCase
 from sql.conditionals import Coalesce
 from sql.functions import Extract, RowNumber
-from sql.operators import Exists
+from sql.operators import Exists, Or
 
 from trytond.i18n import gettext, ngettext
 from trytond.model import fields
@@ -457,7 +457,11 @@ class NoNews(DatedCriterion):
             dates=self._dates(fact, lang))
 
     def come_ids(self):
-        return self._come(lambda alert, e: alert.since >= e.last_presence)
+        # An index finds each of them
+        return [
+            id_ for where in _absent_ways()
+            for id_ in self._come(
+                lambda alert, e: alert.since >= e.last_presence, where)]
 
 
 class NoShow(DatedCriterion):
@@ -827,14 +831,21 @@ def _may_be_absent(enrolment, count=1):
     which there are not so many absences since the last presence
 
     What is stored has what is caught up in the place of what was missed."""
+    return Or([way(enrolment) for way in _absent_ways(count)])
+
+
+def _absent_ways(count=1):
+    "Return the conditions of which _may_be_absent needs one"
     pool = Pool()
     Attendance = pool.get('training.attendance')
     attendance = Attendance.__table__()
-    return (enrolment.consecutive_absences >= count) | enrolment.id.in_(
-        attendance.select(
-            attendance.enrolment,
-            where=(attendance.catches_up != Null)
-            & (attendance.state == 'absent')))
+    return [
+        lambda enrolment: enrolment.consecutive_absences >= count,
+        lambda enrolment: enrolment.id.in_(attendance.select(
+                attendance.enrolment,
+                where=(attendance.catches_up != Null)
+                & (attendance.state == 'absent'))),
+        ]
 
 
 def _absent_query(held):

@@ -5,13 +5,12 @@ from sql.aggregate import Count
 from sql.operators import Exists
 
 from trytond import backend
-from trytond.model import Index, fields
+from trytond.model import fields
 from trytond.pool import Pool, PoolMeta
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
 from .. import tools
-from ..attendance.stored_facts import MOST
 
 LEVELS = ['none', 'watch', 'alert']
 # The enrolments that are looked at, and kept, at once: a query names them up
@@ -33,18 +32,6 @@ class Enrolment(metaclass=PoolMeta):
                 ], "Risk", sort=False,
             help="The highest level of the open alerts."),
         'get_risk_level', searcher='search_risk_level')
-    risk_due = fields.Boolean(
-        "Risk Due", readonly=True,
-        help="If the facts have changed since the rules looked at them.")
-
-    @classmethod
-    def __setup__(cls):
-        super().__setup__()
-        t = cls.__table__()
-        cls._sql_indexes.add(
-            Index(
-                t, (t.company, Index.Equality()),
-                where=t.risk_due == Literal(True)))
 
     @classmethod
     def get_risk_level(cls, enrolments, name):
@@ -110,15 +97,12 @@ class Enrolment(metaclass=PoolMeta):
         changed, or whose session ended with an open alert."""
         pool = Pool()
         Alert = pool.get('training.alert')
+        Due = pool.get('training.risk.due')
         Session = pool.get('training.session')
         alert, session = Alert.__table__(), Session.__table__()
         table = cls.__table__()
+        ids = Due.of_company(company)
         cursor = Transaction().connection.cursor()
-        cursor.execute(*table.select(
-                table.id,
-                where=(table.company == company.id)
-                & (table.risk_due == Literal(True))))
-        ids = {id_ for id_, in cursor}
         cursor.execute(*table
             .join(session, condition=session.id == table.session)
             .select(
@@ -164,24 +148,16 @@ class Enrolment(metaclass=PoolMeta):
     @classmethod
     def risk_changed(cls, ids):
         "Have the rules look at the enrolments"
-        cls._set_risk_due(ids, True)
+        pool = Pool()
+        Due = pool.get('training.risk.due')
+        Due.add(ids)
 
     @classmethod
     def risk_seen(cls, ids):
         "Note that the rules have looked at the facts of the enrolments"
-        cls._set_risk_due(ids, False)
-
-    @classmethod
-    def _set_risk_due(cls, ids, due):
-        table = cls.__table__()
-        cursor = Transaction().connection.cursor()
-        is_due = table.risk_due == Literal(True)
-        for sub_ids in grouped_slice(sorted(ids), MOST):
-            cursor.execute(*table.update(
-                    [table.risk_due], [due],
-                    where=fields.SQL_OPERATORS['in'](table.id, list(sub_ids))
-                    & (((table.risk_due == Null) | ~is_due)
-                        if due else is_due)))
+        pool = Pool()
+        Due = pool.get('training.risk.due')
+        Due.remove(ids)
 
     def concerned_parties(self):
         """Return the parties of the enrolment, other than the trainee, whose
@@ -211,5 +187,4 @@ class Enrolment(metaclass=PoolMeta):
     def copy(cls, enrolments, default=None):
         default = default.copy() if default is not None else {}
         default.setdefault('alerts')
-        default.setdefault('risk_due')
         return super().copy(enrolments, default=default)

@@ -178,6 +178,10 @@ class CaseWizardMailTestCase(DatabaseTestCase):
             apply_wizard(wizard, [case], {
                     **start, 'mails': [{**mail, 'channel': 'letter'}]})
             self.assertEqual(case.state, 'inquiring')
+            follow_up, = case.follow_ups
+            # What was posted is kept
+            for text in [mail['subject'], mail['text'].strip()]:
+                self.assertIn(text, follow_up.note)
 
     @with_transaction()
     def test_archived_prescriber(self):

@@ -291,7 +291,9 @@ class ApprenticeshipTestCase(DatabaseTestCase):
     def test_mediation(self):
         "Test the dates that follow from the referral to the mediator"
         pool = Pool()
+        Attachment = pool.get('ir.attachment')
         FollowUp = pool.get('training.follow_up')
+        Party = pool.get('party.party')
         Rule = pool.get('training.apprenticeship.rule')
         with set_up() as (company, session, _):
             apprentice, = self.apprentices(session)
@@ -317,6 +319,18 @@ class ApprenticeshipTestCase(DatabaseTestCase):
             text = PdfReader(BytesIO(content)).pages[0].extract_text()
             for word in ["Chamber", "Trainee 0", "L6222-39", "03/02/2026"]:
                 self.assertIn(word, text)
+            # What was printed stays, and is printed again
+            _, again, *_ = Letter.execute([follow_up.id], {})
+            self.assertEqual(again, content)
+            kept, = Attachment.search([('resource', '=', str(apprentice))])
+            self.assertEqual(kept.data, content)
+            self.assertIn("Letter to Chamber of", kept.name)
+            Party.write([mediator], {'name': "Other Chamber"})
+            _, other, *_ = Letter.execute([follow_up.id], {})
+            self.assertNotEqual(other, content)
+            kept, later = Attachment.search(
+                [('resource', '=', str(apprentice))], order=[('id', 'ASC')])
+            self.assertEqual([kept.data, later.data], [content, other])
             rule, = Rule.search([('kind', '=', 'employer_told')])
             Rule.write([rule], {'end_date': DATE})
             Rule.create([{

@@ -479,6 +479,34 @@ class AlertTestCase(RiskTestCase):
                 self.assertEqual(len(self.alerts()), count)
 
     @with_transaction()
+    def test_due(self):
+        "Test whom the rules are still to look at, and what an update keeps"
+        pool = Pool()
+        Due = pool.get('training.risk.due')
+        Enrolment = pool.get('training.enrolment')
+        enrolment = Enrolment.__table__()
+        cursor = Transaction().connection.cursor()
+        with set_up() as (company, session, _):
+            absent, other = create_enrolments(session, 2)
+            self.detect()
+            self.assertEqual(Enrolment.risk_due_ids(company), [])
+            self.fill(session.slots[:1], {absent: 'absent'})
+            self.assertIn(absent.id, Enrolment.risk_due_ids(company))
+            self.detect()
+            self.assertFalse(Due.search([]))
+
+            enrolment_h = Enrolment.__table_handler__('training_abandon')
+            enrolment_h.add_column('risk_due', 'BOOL')
+            cursor.execute(*enrolment.update(
+                    [enrolment.risk_due], [True],
+                    where=enrolment.id == other.id))
+            for _ in range(2):
+                Due.__register__('training_abandon')
+                self.assertEqual(Enrolment.risk_due_ids(company), [other.id])
+            enrolment_h = Enrolment.__table_handler__('training_abandon')
+            self.assertFalse(enrolment_h.column_exist('risk_due'))
+
+    @with_transaction()
     def test_origin(self):
         "Test the origin of the cases that the alerts open"
         pool = Pool()

@@ -129,17 +129,21 @@ class Bench(facts.Bench):
         from trytond.pool import Pool
         from trytond.transaction import Transaction
 
-        Enrolment = Pool().get('training.enrolment')
+        pool = Pool()
+        Due = pool.get('training.risk.due')
+        Enrolment = pool.get('training.enrolment')
         self.detect_all()
-        enrolment = Enrolment.__table__()
+        due, enrolment = Due.__table__(), Enrolment.__table__()
         cursor = Transaction().connection.cursor()
-        cursor.execute(*enrolment.update([enrolment.risk_due], [False]))
+        cursor.execute(*due.delete())
         # As many of them are flagged as of all
         step = self.sessions * self.trainees // new - 1
-        cursor.execute(*enrolment.update(
-                [enrolment.risk_due], [True],
-                where=enrolment.id % step == 0))
-        # Nothing else tells the planner how few are due
+        cursor.execute(*due.insert(
+                [due.company, due.enrolment],
+                enrolment.select(
+                    enrolment.company, enrolment.id,
+                    where=enrolment.id % step == 0)))
+        # Nothing else tells the planner what there is
         cursor.execute('ANALYZE')
         tools.forget_read()
 
