@@ -24,7 +24,7 @@ from ..procedure.states import GROUNDS
 from ..rec_name import search_names
 from ..settlement.calculation import completion_rate
 from ..settlement.terms import (
-    MINUTE, ZERO, first_missing_days, first_open_days, hours_by_day)
+    ZERO, first_missing_days, first_open_days, hours_by_day, minutes)
 from ..training.enrolment import hours_name
 from .rule import CHANNELS, EVENTS, KINDS, RECIPIENTS, RecipientCalendar
 
@@ -911,11 +911,9 @@ class Declaration(KeptMixin, Workflow, ModelSQL, ModelView):
             lines.append(say(
                     'force_majeure' if self.ground == 'force_majeure'
                     else 'no_force_majeure'))
-            if enrolment.agreed_hours:
+            if planned := minutes(enrolment.agreed_hours):
                 lines.append(say(
-                        'rate', rate=completion_rate(
-                            done // MINUTE,
-                            enrolment.agreed_hours // MINUTE)))
+                        'rate', rate=completion_rate(minutes(done), planned)))
         if self.event == 'break':
             lines.append(say('break', date=lang.strftime(self.date)))
             lines.append(say(

@@ -410,6 +410,13 @@ class DeclarationTestCase(DatabaseTestCase):
             declaration, = search()
             with self.assertRaises(DeclarationError):
                 run_wizard(RECORD, [declaration])
+            self.assertIn("Completion rate", declaration.content)
+            Enrolment = type(enrolment)
+            # There is no rate of no whole minute
+            Enrolment.write(
+                [enrolment], {'agreed_hours': dt.timedelta(seconds=30)})
+            declaration = type(declaration)(declaration.id)
+            self.assertNotIn("Completion rate", declaration.content)
             run_wizard(RECORD, [declaration], code='provider')
             self.assertEqual(declaration.code, 'provider')
             self.assertIn('provider', declaration.declared)
