@@ -240,5 +240,9 @@ class DeclarationHoursWarning(UserWarning):
     pass
 
 
+class AgreementKindWarning(UserWarning):
+    pass
+
+
 class ImprovementWarning(UserWarning):
     pass

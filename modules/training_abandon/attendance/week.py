@@ -406,7 +406,7 @@ class AttendanceWeekContext(ModelView):
 def week_dates(date):
     "Return the Monday and the Sunday of the week"
     monday = date - dt.timedelta(days=date.weekday())
-    return monday, monday + dt.timedelta(days=6)
+    return monday, monday + min(dt.timedelta(days=6), dt.date.max - monday)
 
 
 def cell_name(slot):

@@ -16,6 +16,26 @@ from trytond.transaction import Transaction, without_check_access
 from .bpf import CODES, year_dates
 
 
+class Enrolment(metaclass=PoolMeta):
+    __name__ = 'training.enrolment'
+
+    @classmethod
+    def _counted_before(cls, enrolments, year):
+        pool = Pool()
+        InvoiceLine = pool.get('account.invoice.line')
+        counted = super()._counted_before(enrolments, year)
+        others = [e for e in enrolments if e not in counted]
+        if others:
+            invoiced, _ = InvoiceLine.of_enrolments(others)
+            counted += [
+                e for e in others
+                if any(
+                    x.invoice.state in {'posted', 'paid'}
+                    and x.invoice.invoice_date.year < year
+                    for x in invoiced[e.id])]
+        return counted
+
+
 class Line(metaclass=PoolMeta):
     __name__ = 'training.bpf.line'
 

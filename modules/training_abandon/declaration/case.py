@@ -2,7 +2,6 @@
 # this repository contains the full copyright notices and license terms.
 from collections import defaultdict
 
-from sql import Null
 from sql.aggregate import Min
 from sql.conditionals import Case as SQLCase
 from sql.conditionals import Coalesce
@@ -60,7 +59,7 @@ class Case(metaclass=PoolMeta):
         cursor = Transaction().connection.cursor()
         conformities = dict.fromkeys(c.id for c in cases)
         for sub_cases in grouped_slice(cases, SLICE):
-            cursor.execute(*cls._conformity_query(
+            cursor.execute(*cls.declared_query(
                     of_ids(c.id for c in sub_cases)))
             conformities.update(cursor)
         return conformities
@@ -69,7 +68,7 @@ class Case(metaclass=PoolMeta):
     def search_declaration_conformity(cls, name, clause):
         _, operator, value = clause
         Operator = fields.SQL_OPERATORS[operator]
-        case, query = cls.__table__(), cls._conformity_query()
+        case, query = cls.__table__(), cls.declared_query()
         # Nothing to declare is no other conformity either
         conformity = Coalesce(query.conformity, '')
         value = (
@@ -80,7 +79,7 @@ class Case(metaclass=PoolMeta):
                 .select(case.id, where=Operator(conformity, value)))]
 
     @classmethod
-    def _conformity_query(cls, of=of_all):
+    def declared_query(cls, of=of_all):
         "Return the query of the cases with the worst of their declarations"
         pool = Pool()
         Declaration = pool.get('training.declaration')
@@ -91,9 +90,7 @@ class Case(metaclass=PoolMeta):
             declaration.case.as_('case'),
             SQLCase(*((worst == rank, c) for rank, c in enumerate(RANKED))
                 ).as_('conformity'),
-            where=of(declaration.case)
-            & (declaration.due_date != Null)
-            & (declaration.state != 'cancelled'),
+            where=of(declaration.case),
             group_by=[declaration.case])
 
     @classmethod
@@ -101,18 +98,13 @@ class Case(metaclass=PoolMeta):
     def get_late_declarations(cls, cases, name):
         pool = Pool()
         Declaration = pool.get('training.declaration')
-        table = Declaration.__table__()
         late = {'missing': defaultdict(list), 'late': defaultdict(list)}
         for sub_cases in grouped_slice(cases, tools.BATCH):
             ids = [c.id for c in sub_cases]
             for conformity, by_case in late.items():
                 for declaration in Declaration.search([
                             ('case', 'in', ids),
-                            ('due_date', '!=', None),
-                            ('id', 'in', table.select(
-                                    table.id,
-                                    where=Declaration.sql_conformity(table)
-                                    == conformity)),
+                            ('conformity', '=', conformity),
                             ]):
                     by_case[declaration.case.id].append(declaration)
         return {

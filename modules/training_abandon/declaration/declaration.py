@@ -5,6 +5,7 @@ import datetime as dt
 from collections import defaultdict, namedtuple
 
 from dateutil.relativedelta import relativedelta
+from sql import Null
 from sql.conditionals import Case as SQLCase
 from sql.conditionals import Coalesce
 
@@ -24,7 +25,8 @@ from ..procedure.states import GROUNDS
 from ..rec_name import search_names
 from ..settlement.calculation import completion_rate
 from ..settlement.terms import (
-    MINUTE, ZERO, first_missing_days, first_open_days, hours_by_day)
+    ZERO, first_missing_days, first_open_days, hours_by_day, minutes)
+from ..stored import SLICE, of_ids
 from ..training.enrolment import hours_name
 from .rule import CHANNELS, EVENTS, KINDS, RECIPIENTS, RecipientCalendar
 
@@ -122,6 +124,12 @@ class Declaration(KeptMixin, Workflow, ModelSQL, ModelView):
         "Due Date", readonly=True,
         help="The day before the end of which it has to be declared; empty "
         "when no text sets it.")
+    conformity = fields.Function(
+        fields.Selection(
+            [(None, "")] + CONFORMITIES, "Conformity", sort=False,
+            help="If it was declared before the end of its due date; empty "
+            "when no text sets it, or when nothing has to be declared."),
+        'get_conformity', searcher='search_conformity')
     to_confirm = fields.Boolean(
         "Rule to Confirm", readonly=True,
         states={
@@ -817,9 +825,34 @@ class Declaration(KeptMixin, Workflow, ModelSQL, ModelView):
                         declaration=declaration.rec_name))
 
     @classmethod
+    def get_conformity(cls, declarations, name):
+        cursor = Transaction().connection.cursor()
+        conformities = dict.fromkeys(d.id for d in declarations)
+        for sub_declarations in grouped_slice(declarations, SLICE):
+            table = cls.__table__()
+            cursor.execute(*table.select(
+                    table.id, cls.sql_conformity(table),
+                    where=of_ids(d.id for d in sub_declarations)(table.id)))
+            conformities.update(cursor)
+        return conformities
+
+    @classmethod
+    def search_conformity(cls, name, clause):
+        _, operator, value = clause
+        Operator = fields.SQL_OPERATORS[operator]
+        table = cls.__table__()
+        # Nothing to declare is no other conformity either
+        value = (
+            [v or '' for v in value] if operator in {'in', 'not in'}
+            else value or '')
+        return [('id', 'in', table.select(
+                    table.id, where=Operator(
+                        Coalesce(cls.sql_conformity(table), ''), value)))]
+
+    @classmethod
     def sql_conformity(cls, declaration, **words):
-        """Return the SQL expression of the conformity of the declaration with
-        a due date
+        """Return the SQL expression of the conformity of the declaration, that
+        has one when it has a due date and is not cancelled
 
         words are what it returns in the place of the conformities."""
         pool = Pool()
@@ -831,6 +864,8 @@ class Declaration(KeptMixin, Workflow, ModelSQL, ModelView):
                 (declaration.company == c.id, tools.today(c))
                 for c in companies)) if companies else tools.now().date()
         return SQLCase(
+            ((declaration.due_date == Null)
+                | (declaration.state == 'cancelled'), Null),
             ((declaration.state == 'todo') & (declaration.due_date < today),
                 words['missing']),
             (declaration.state == 'todo', words['to_come']),
@@ -911,11 +946,9 @@ class Declaration(KeptMixin, Workflow, ModelSQL, ModelView):
             lines.append(say(
                     'force_majeure' if self.ground == 'force_majeure'
                     else 'no_force_majeure'))
-            if enrolment.agreed_hours:
+            if planned := minutes(enrolment.agreed_hours):
                 lines.append(say(
-                        'rate', rate=completion_rate(
-                            done // MINUTE,
-                            enrolment.agreed_hours // MINUTE)))
+                        'rate', rate=completion_rate(minutes(done), planned)))
         if self.event == 'break':
             lines.append(say('break', date=lang.strftime(self.date)))
             lines.append(say(

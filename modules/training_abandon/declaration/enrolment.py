@@ -4,12 +4,14 @@ from collections import defaultdict
 
 from sql.conditionals import Coalesce
 
+from trytond.i18n import gettext
 from trytond.model import fields
 from trytond.pool import Pool, PoolMeta
 from trytond.tools import grouped_slice
 from trytond.transaction import without_check_access
 
 from .. import tools
+from ..exceptions import AgreementKindWarning
 
 # What tells to whom it is declared
 TERMS = {
@@ -64,6 +66,41 @@ class Enrolment(metaclass=PoolMeta):
         default = default.copy() if default is not None else {}
         default.setdefault('trainee_kind')
         return super().copy(enrolments, default=default)
+
+    @classmethod
+    def on_write(cls, enrolments, values):
+        if 'agreement_kind' in values:
+            cls._warn_counted([
+                    e for e in enrolments
+                    if e.agreement_kind != values['agreement_kind']])
+        return super().on_write(enrolments, values)
+
+    @classmethod
+    @without_check_access
+    def _warn_counted(cls, enrolments):
+        "Warn of the annual reports that count the enrolments by their kind"
+        pool = Pool()
+        Warning = pool.get('res.user.warning')
+        by_year = defaultdict(list)
+        for enrolment in enrolments:
+            by_year[tools.today(enrolment.company).year].append(enrolment)
+        counted = [
+            e for year, group in by_year.items()
+            for e in cls._counted_before(group, year)]
+        if counted:
+            key = Warning.format('training_agreement_kind', counted)
+            if Warning.check(key):
+                raise AgreementKindWarning(key, gettext(
+                        'training_abandon.msg_bpf_agreement_kind',
+                        enrolments=tools.names(counted)))
+
+    @classmethod
+    def _counted_before(cls, enrolments, year):
+        """Hook that returns those of the enrolments that the annual reports of
+        the years before count"""
+        return [
+            e for e in enrolments
+            if e.first_presence and e.first_presence.year < year]
 
     @classmethod
     def on_modification(cls, mode, enrolments, field_names=None):

@@ -239,6 +239,10 @@ class Builder:
         yield 'document', of(
             lambda case: known['training.completion_certificate'][
                 case.enrolment]), named('.pdf')
+        yield 'proof', of(
+            lambda case: case.declarations,
+            lambda declaration: declaration.proof_file_id,
+            ), lambda declaration: safe_suffix(declaration.proof_name)
         if not self.sensitive:
             # The journal reads their hash alone
             return

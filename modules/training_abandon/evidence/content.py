@@ -76,6 +76,7 @@ class Content:
     def sections(self, attendances, justifications, completions, documents):
         return [
             self._conformity(),
+            self._declarations(),
             self._timeline(),
             self._mails(),
             self._replies(),
@@ -108,6 +109,20 @@ class Content:
     def _rule(self, step):
         "Return the words for when the step of the procedure is due"
         return step_rule(self.words, step) if step else ''
+
+    def _declarations(self):
+        words = self.words
+        return self.section(
+            'declarations', words.label(CASE, 'declarations'),
+            'training.declaration',
+            ['kind', 'recipient', 'due_date', 'done_on', 'conformity',
+                'reference', 'proof', 'cancel_reason'],
+            [[
+                    words.selection(d, 'kind'),
+                    d.recipient and d.recipient.rec_name, d.due_date,
+                    d.done_on, words.selection(d, 'conformity'),
+                    d.reference, self.link(d, 'proof'), d.cancel_reason]
+                for d in self.case.declarations])
 
     def _timeline(self):
         return self.section(

@@ -5,6 +5,7 @@
 The letters are Genshi text templates of which all the expressions are names
 of the palette, texts, numbers, comparisons of them and the FUNCTIONS."""
 import ast
+import math
 import re
 from difflib import get_close_matches
 
@@ -36,6 +37,8 @@ _NODES = (
     ast.BoolOp, ast.boolop, ast.UnaryOp, ast.Not, ast.Call)
 # An expression of a letter: between braces, or the condition of a directive
 _EXPRESSION_RE = re.compile(r'(?<=\$\{)[^{}]+(?=\})|(?<=#if )[^\n]+')
+# What other languages of templates read and this one writes as it is
+_OTHER_RE = re.compile(r'\{[%{#][^\n]{0,40}|\$\{\s*\}')
 
 
 class TemplateError(ValueError):
@@ -84,6 +87,7 @@ class LetterTemplate(OldTextTemplate):
     def __init__(self, source, palette):
         if len(source) > SOURCE_SIZE:
             raise TemplateError('msg_letter_size', size=SOURCE_SIZE)
+        self._check_other(source)
         self._check_directives(source)
         try:
             super().__init__(source)
@@ -113,6 +117,14 @@ class LetterTemplate(OldTextTemplate):
             raise TemplateError(
                 'msg_letter_expression', line=line,
                 expression=expression.strip()[:80]) from error
+
+    @staticmethod
+    def _check_other(source):
+        "Check that nothing is of another language"
+        if found := _OTHER_RE.search(source):
+            raise TemplateError(
+                'msg_letter_other', expression=found[0],
+                line=source.count('\n', 0, found.start()) + 1)
 
     def _check_directives(self, source):
         "Check that there are conditions and lists only, each with its end"
@@ -176,7 +188,7 @@ class LetterTemplate(OldTextTemplate):
             *palette, *(n.func.id for n in ast.walk(tree)
                 if isinstance(n, ast.Call) and isinstance(n.func, ast.Name))}
         for node in ast.walk(tree):
-            if not isinstance(node, _NODES):
+            if not isinstance(node, _NODES) or not _is_plain(node):
                 raise TemplateError(
                     'msg_letter_expression', line=line,
                     expression=source.strip())
@@ -219,6 +231,13 @@ class LetterTemplate(OldTextTemplate):
                 'msg_letter_compare', line=self._lines.get(expression, 1),
                 expression=expression) from exception
         return ''.join(parts)
+
+
+def _is_plain(node):
+    "Return if what the expression has as a constant is a text or a number"
+    return not isinstance(node, ast.Constant) or (
+        node.value is None or isinstance(node.value, (int, str))
+        or isinstance(node.value, float) and math.isfinite(node.value))
 
 
 def place_of(exception):

@@ -21,9 +21,11 @@ from .grading import GRADED_STATES, GRADES
 
 # What is counted of the cases of a session, and of its monitoring
 OF_CASES = [
-    'cases', 'missing', 'evidence_missing', 'late', 'minor', 'major']
+    'cases', 'missing', 'evidence_missing', 'late', 'minor', 'major',
+    'late_declarations']
 OF_MONITORING = ['not_handled', 'no_sheet']
 CASE_DOMAIN = [('state', '!=', 'cancelled')]
+LATE_DECLARATIONS = ['missing', 'late']
 NUMBERS = [
     ('cases', "Cases"),
     ('missing', "Step Missing"),
@@ -31,6 +33,7 @@ NUMBERS = [
     ('late', "Step Late"),
     ('minor', "Minor"),
     ('major', "Major"),
+    ('late_declarations', "Late Declarations"),
     ('alerts', "Alerts Not Handled"),
     ('follow_ups', "Follow-ups Not Done"),
     ('no_sheet', "Sheets Not Closed"),
@@ -59,6 +62,10 @@ class RowMixin(FigureMixin):
         "Minor", "The cases that are a minor non-conformity.")
     major = _count(
         "Major", "The cases that are a major non-conformity.")
+    late_declarations = _count(
+        "Late Declarations",
+        "The cases with a declaration that is not made, or was made, after "
+        "its due date; it does not change the grade.")
     not_handled = _count(
         "Monitoring Not Done",
         "The alerts and the follow-ups of a day before that nobody handled.")
@@ -199,11 +206,13 @@ class RowMixin(FigureMixin):
             return where
 
         judged = Case.judged_query(where)
+        declared = Case.declared_query()
 
         def count(condition):
             return Count(Literal(1), filter_=condition)
         return (judged
             .join(enrolment, condition=enrolment.id == judged.enrolment)
+            .join(declared, 'LEFT', condition=declared.case == judged.id)
             .select(
                 enrolment.session.as_('session'),
                 Count(Literal(1)).as_('cases'),
@@ -211,6 +220,8 @@ class RowMixin(FigureMixin):
                     count(judged.conformity == c).as_(c)
                     for c in ['missing', 'evidence_missing', 'late']),
                 *(count(judged.grade == g).as_(g) for g, _ in GRADES),
+                count(declared.conformity.in_(LATE_DECLARATIONS)
+                    ).as_('late_declarations'),
                 group_by=[enrolment.session]))
 
     @classmethod
@@ -271,6 +282,10 @@ class RowMixin(FigureMixin):
             return *case, lambda _: [*CASE_DOMAIN, ('grade', '=', number)]
         elif number in {'missing', 'evidence_missing', 'late'}:
             return *case, lambda _: [*CASE_DOMAIN, ('conformity', '=', number)]
+        elif number == 'late_declarations':
+            return *case, lambda _: [
+                *CASE_DOMAIN,
+                ('declaration_conformity', 'in', LATE_DECLARATIONS)]
         elif number == 'alerts':
             return 'act_alert_form', 'enrolment.session.', lambda company: [
                 ('state', '=', 'open'),

@@ -3,6 +3,7 @@
 "The draft invoices and credit notes of the settlements"
 from collections import defaultdict
 from decimal import Decimal
+from fractions import Fraction
 
 from sql import Cast, Literal, Null, Union, With
 from sql.conditionals import Coalesce
@@ -14,14 +15,14 @@ from trytond.model.exceptions import AccessError
 from trytond.modules.company.model import CompanyValueMixin
 from trytond.modules.currency.fields import Monetary
 from trytond.pool import Pool, PoolMeta
-from trytond.pyson import Eval
+from trytond.pyson import Eval, If
 from trytond.tools import grouped_slice
 from trytond.transaction import Transaction
 
 from .. import tools
 from ..exceptions import SettlementError, SettlementWithdrawnWarning
 from ..training.enrolment import hours_name
-from .calculation import credits
+from .calculation import credits, half_up, tax_rate
 from .terms import Invoiced, invoiced_by_payer
 
 # The states in which an invoice is owed
@@ -36,6 +37,15 @@ def product_field(string, company, **attributes):
             'company': company,
             },
         **attributes)
+
+
+def other_product():
+    "Return the domain of what is never invoiced for the training"
+    return [
+        If(Eval('training_product'),
+            ('id', '!=', Eval('training_product', -1)),
+            ()),
+        ]
 
 
 def tax_field(**attributes):
@@ -55,6 +65,7 @@ class Configuration(metaclass=PoolMeta):
             "its taxes."))
     indemnity_product = fields.MultiValue(product_field(
             "Indemnity Product", Eval('context', {}).get('company', -1),
+            domain=other_product(),
             help="What is invoiced for the indemnities: never the product of "
             "the training."))
     indemnity_tax = fields.MultiValue(tax_field(
@@ -75,7 +86,8 @@ class ConfigurationInvoice(CompanyValueMixin, ModelSQL):
     training_product = product_field(
         "Training Product", Eval('company', -1), depends={'company'})
     indemnity_product = product_field(
-        "Indemnity Product", Eval('company', -1), depends={'company'})
+        "Indemnity Product", Eval('company', -1), depends={'company'},
+        domain=other_product())
     indemnity_tax = tax_field()
 
 
@@ -523,6 +535,7 @@ class Settlement(metaclass=PoolMeta):
                         held.append(settlement)
         Invoice.save(invoices)
         Invoice.update_taxes(invoices)
+        cls._check_taxes(invoices)
         for settlement in dict.fromkeys(held):
             cls.notify_user(
                 [settlement], 'tryton-warning', gettext(
@@ -578,6 +591,25 @@ class Settlement(metaclass=PoolMeta):
         raise SettlementError(gettext(
                 'training_abandon.msg_settlement_invoiced_since',
                 settlement=self.rec_name))
+
+    @classmethod
+    def _check_taxes(cls, invoices):
+        """Check that what is invoiced of a price that the agreement says with
+        its taxes has these"""
+        for invoice in invoices:
+            enrolment = invoice.training_settlement.enrolment
+            included = enrolment.price_tax_included
+            if not included or [x.origin for x in invoice.lines] != [
+                    enrolment]:
+                continue
+            rate = tax_rate(enrolment.price, included)
+            digits = invoice.currency.digits
+            tax = half_up(Fraction(invoice.untaxed_amount) * rate, digits)
+            if abs(tax - invoice.tax_amount) > invoice.currency.rounding:
+                raise SettlementError(gettext(
+                        'training_abandon.msg_settlement_tax_included',
+                        payer=invoice.party.rec_name,
+                        enrolment=enrolment.rec_name))
 
     @classmethod
     def _creditable(cls, settlements):

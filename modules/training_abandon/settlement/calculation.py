@@ -75,6 +75,8 @@ class Terms:
     price_tax_included: Decimal | None = None
     fees: Decimal = Decimal(0)
     cancelled: int = 0
+    # If the trainee who is transferred has one
+    new_enrolment: bool = True
     # What was attended later is not in what is done
     attended_after: int = 0
     digits: int = 2
@@ -244,7 +246,9 @@ def calculate(terms):
     result = Result()
     if terms.ground == 'transfer':
         result.due, result.carried = Decimal(0), True
-        result.step('msg_settlement_step_transfer')
+        result.step(
+            'msg_settlement_step_transfer' if terms.new_enrolment
+            else 'msg_settlement_step_transfer_nowhere')
         return result
     if terms.price is None and terms.kind != 'apprenticeship':
         raise Refused('no_price')

@@ -282,9 +282,24 @@ class Funding(metaclass=PoolMeta):
     @classmethod
     def validate_fields(cls, fundings, field_names):
         super().validate_fields(fundings, field_names)
+        cls.check_share(fundings, field_names)
         if not field_names or field_names & {'share', 'amount', 'ceiling'}:
             for enrolment in {f.enrolment for f in fundings}:
                 enrolment.check_fundings()
+
+    @classmethod
+    def check_share(cls, fundings, field_names=None):
+        "Check that nobody pays both a share and an amount"
+        if field_names and not field_names & {'share', 'amount'}:
+            return
+        for funding in fundings:
+            # The amount comes before the share that is there by default
+            if (funding.amount is not None
+                    and funding.share not in {None, cls.default_share()}):
+                raise AgreementError(gettext(
+                        'training_abandon.msg_agreement_share_amount',
+                        funder=funding.funder.rec_name,
+                        enrolment=funding.enrolment.rec_name))
 
 
 class IndemnityBand(ModelSQL, ModelView):

@@ -240,9 +240,12 @@ class Settlement(KeptMixin, Workflow, ModelSQL, ModelView):
         current = cls.current(cases)
         posted = cls.last_posted(cases)
         if corrections is None:
-            corrections = cls.corrections(current.values())
+            proposals = cls.propose(cases, cls.corrections(current.values()))
+        else:
+            proposals = cls.propose(cases, corrections)
+            cls._check_payers(proposals, corrections)
         result, stale, to_create, to_write = {}, [], [], []
-        for case, values, lines in cls.propose(cases, corrections):
+        for case, values, lines in proposals:
             settlement = current.get(case)
             if case in posted and posted[case]._says(values, lines):
                 result[case] = posted[case]
@@ -265,6 +268,18 @@ class Settlement(KeptMixin, Workflow, ModelSQL, ModelView):
         result.update({s.case: s for s in cls.create(to_create)})
         cls.cancel(stale)
         return cls.browse([result[c] for c in cases])
+
+    @classmethod
+    def _check_payers(cls, proposals, corrections):
+        "Check that what is corrected is owed by payers of the cases"
+        payers = {
+            (case, line['payer'], line['kind'] == 'indemnity')
+            for case, _, lines in proposals for line in lines}
+        for case, payer, kind in corrections:
+            if (case, payer.id, kind == 'indemnity') not in payers:
+                raise SettlementError(gettext(
+                        'training_abandon.msg_settlement_correction_payer',
+                        payer=payer.rec_name, case=case.rec_name))
 
     @classmethod
     def current(cls, cases):
@@ -528,7 +543,7 @@ class Proposal:
             raise SettlementError(gettext(
                     'training_abandon.msg_settlement_correction_carried',
                     case=self.case.rec_name))
-        elif due < 0 or not (reason or '').strip():
+        elif not due.is_finite() or due < 0 or not (reason or '').strip():
             raise SettlementError(gettext(
                     'training_abandon.msg_settlement_correction',
                     payer=payer.rec_name, case=self.case.rec_name))

@@ -206,6 +206,7 @@ def get_terms(case, facts):
         fees=enrolment.indivisible_fees or Decimal(0),
         planned=minutes(enrolment.agreed_hours),
         done=minutes(facts.attended[enrolment] - after),
+        new_enrolment=bool(case.new_enrolment),
         attended_after=minutes(after),
         cancelled=minutes(facts.cancelled[enrolment.id]),
         digits=enrolment.currency.digits,

@@ -555,6 +555,10 @@ class AttendanceSheetTestCase(DatabaseTestCase):
                         self.assertEqual(
                             view['fields']['monday_morning']['string'],
                             title)
+            # The last week of all is not whole
+            with Transaction().set_context(date=dt.date.max):
+                self.assertEqual(
+                    Week.dates(), (dt.date(9999, 12, 27), dt.date.max))
             # Nobody has chosen a week
             week = Week(attendance.enrolment.id)
             with Transaction().set_context(session=session.id), \

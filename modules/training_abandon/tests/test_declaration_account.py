@@ -1,8 +1,10 @@
 # This file is part of Tryton.  The COPYRIGHT file at the top level of
 # this repository contains the full copyright notices and license terms.
 "The origin of the funds in the annual report"
+import datetime as dt
 from collections import defaultdict
 from decimal import Decimal
+from unittest.mock import patch
 
 from trytond.model.exceptions import AccessError
 from trytond.modules.currency.tests import add_currency_rate, create_currency
@@ -82,6 +84,17 @@ class FundsTestCase(AccountTestCase):
                     ('indemnity', 'unclassified'): indemnity,
                     })
             self.assertEqual(self.amounts(records.company, 2024), {})
+            # What was not attended and is invoiced counts by its agreement
+            Enrolment = type(records.enrolment)
+            with patch.object(Enrolment, 'first_presence', None), \
+                    Transaction().set_context(_skip_warnings=False):
+                for year, is_warned in [(2026, False), (2027, True)]:
+                    with self.subTest(year=year), \
+                            today(dt.date(year, 12, 31)):
+                        self.assertEqual(
+                            Enrolment._counted_before(
+                                [records.enrolment], year),
+                            [records.enrolment] if is_warned else [])
             with as_user(create_user('office', records.company, 'training')), \
                     self.assertRaisesRegex(AccessError, "Invoice"):
                 self.opened(records.company, 'funds', 'company')

@@ -10,7 +10,8 @@ from pypdf import PdfReader
 
 from trytond.model.exceptions import AccessError
 from trytond.modules.training_abandon.attendance.evidence import ATTENDED
-from trytond.modules.training_abandon.exceptions import TrainingValidationError
+from trytond.modules.training_abandon.exceptions import (
+    AgreementKindWarning, TrainingValidationError)
 from trytond.modules.training_abandon.training.enrolment import hours_name
 from trytond.pool import Pool
 from trytond.pyson import PYSONDecoder
@@ -144,6 +145,15 @@ class BPFTestCase(DatabaseTestCase):
             # A mistake is mended
             Enrolment.write([enrolment], {'trainee_kind': 'apprentice'})
             self.assertEqual(told(), ['apprentice'])
+            # Another agreement changes no past year without a word
+            with Transaction().set_context(_skip_warnings=False):
+                with today(dt.date(year, 12, 31)):
+                    Enrolment.write([enrolment], {'agreement_kind': 'cpf'})
+                with today(dt.date(year + 1, 1, 15)):
+                    Enrolment.write([enrolment], {'agreement_kind': 'cpf'})
+                    with self.assertRaises(AgreementKindWarning):
+                        Enrolment.write(
+                            [enrolment], {'agreement_kind': 'agreement'})
 
     @with_transaction()
     def test_printed(self):
@@ -172,6 +182,9 @@ class BPFTestCase(DatabaseTestCase):
                     PYSONDecoder().decode(action['pyson_domain']),
                     [['id', 'in', [e.id for e in enrolments]]])
             self.assertEqual(extension, 'pdf')
+            self.assertEqual(
+                PdfReader(BytesIO(content)).metadata.title,
+                "Annual Report of the Trainings")
             text = '\n'.join(
                 p.extract_text() for p in PdfReader(BytesIO(content)).pages)
             for line in found:

@@ -155,6 +155,14 @@ class DeclarationTestCase(DatabaseTestCase):
         "Check the conformity and its search and return the case"
         case = type(case)(case.id)
         self.assertEqual(case.declaration_conformity, conformity)
+        Declaration = type(case.declarations[0])
+        self.assertEqual(
+            [d.conformity for d in case.declarations], [conformity])
+        for operator, value, count in [
+                ('=', conformity, 1), ('=', None, 0), ('!=', None, 1),
+                ('not in', [conformity], 0)]:
+            self.assertEqual(Declaration.search(
+                    [('conformity', operator, value)], count=True), count)
         without = self.without
         for operator, value, found in [
                 ('=', conformity, {case}), ('!=', None, {case}),
@@ -410,6 +418,13 @@ class DeclarationTestCase(DatabaseTestCase):
             declaration, = search()
             with self.assertRaises(DeclarationError):
                 run_wizard(RECORD, [declaration])
+            self.assertIn("Completion rate", declaration.content)
+            Enrolment = type(enrolment)
+            # There is no rate of no whole minute
+            Enrolment.write(
+                [enrolment], {'agreed_hours': dt.timedelta(seconds=30)})
+            declaration = type(declaration)(declaration.id)
+            self.assertNotIn("Completion rate", declaration.content)
             run_wizard(RECORD, [declaration], code='provider')
             self.assertEqual(declaration.code, 'provider')
             self.assertIn('provider', declaration.declared)

@@ -25,6 +25,7 @@ from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
+from ..declaration.declaration import Event
 from ..evidence import builder
 from ..evidence.archive import Archive, safe_name, safe_suffix
 from ..evidence.pack import ATTEMPTS, INLINE, LEASE, READABLE
@@ -139,6 +140,18 @@ class PackTestCase(DatabaseTestCase):
                         }])
         return Case.browse(cases)
 
+    def declare(self, case):
+        "Declare something of the case, in time"
+        pool = Pool()
+        Declaration = pool.get('training.declaration')
+        Enrolment = pool.get('training.enrolment')
+        Enrolment.write([case.enrolment], {'agreement_kind': 'cpf'})
+        declarations = Declaration.declare('decision', [Event(
+                    Enrolment(case.enrolment.id), case, 'abandonment', DATE)])
+        Declaration.record_done(
+            declarations, DATE, reference="R-1", proof=b'Proof',
+            proof_name="proof.png")
+
     def request(self, cases, **values):
         "Return the pack of the cases, made"
         pool = Pool()
@@ -217,6 +230,7 @@ class ContentTestCase(PackTestCase):
         "Test that the pack is whole, read and verified anywhere"
         with set_up() as (company, session, prescriber):
             cases = self.cases(session, prescriber, 3)
+            self.declare(cases[0])
             pack = self.request(cases)
             self.assertEqual(
                 [pack.state, pack.problems, pack.done_count, pack.progress],
@@ -250,6 +264,12 @@ class ContentTestCase(PackTestCase):
                     # By which the journal names it
                     self.assertIn(
                         f'<dt>ID</dt><dd>{case.id}</dd>', page.read_text())
+                page, = folder.glob(
+                    f'dossiers/{cases[0].number.lower()}-*/index.html')
+                for words in ["Déclarations", "R-1", "Dans les temps"]:
+                    self.assertIn(words, Text(page.read_text()).text)
+                proof, = page.parent.glob('*.png')
+                self.assertEqual(proof.read_bytes(), b'Proof')
 
     @with_transaction()
     def test_same_enrolment(self):

@@ -127,6 +127,15 @@ class LetterTemplateTestCase(DatabaseTestCase):
                 "#def f(x)\n#end",
                 "#with x = 1\n#end",
                 "#choose trainee\n#end",
+                "${1e999}",
+                "${b'x'}",
+                "${1j}",
+                "${...}",
+                "${}",
+                "{% if late %}x{% end %}",
+                "{% for a in absences %}",
+                "{{ trainee }}",
+                "{# x #}",
                 "#if late\n#if late\n#if late\nx\n#end\n#end\n#end",
                 ]:
             with self.subTest(source=source):

@@ -4,6 +4,7 @@ import datetime as dt
 import random
 from collections import defaultdict
 
+from trytond.modules.training_abandon.declaration.declaration import Event
 from trytond.pool import Pool
 from trytond.pyson import PYSONDecoder
 from trytond.tests.test_tryton import with_transaction
@@ -15,7 +16,9 @@ from .common import (
 from .test_proof_grading import (
     AFTER, GRADE_RANKS, GradingTestCase, expected_grade, get_grading)
 
-COUNTS = ['cases', 'missing', 'evidence_missing', 'late', 'minor', 'major']
+COUNTS = [
+    'cases', 'missing', 'evidence_missing', 'late', 'minor', 'major',
+    'late_declarations']
 
 
 def worst(grades):
@@ -80,11 +83,24 @@ class RowTestCase(GradingTestCase):
                 for c in ['missing', 'evidence_missing', 'late']},
             'minor': grades.count('minor'),
             'major': grades.count('major'),
+            'late_declarations': sum(
+                c.declaration_conformity in {'late', 'missing'}
+                for c in cases),
             'measured': bool(session.measured),
             'not_handled': len(waiting),
             'no_sheet': len(open_),
             'grade': grade,
             }
+
+    def declare(self, case, late):
+        "Have something to declare of the case"
+        pool = Pool()
+        Declaration = pool.get('training.declaration')
+        Enrolment = pool.get('training.enrolment')
+        Enrolment.write([case.enrolment], {'agreement_kind': 'cpf'})
+        Declaration.declare('decision', [Event(
+                    Enrolment(case.enrolment.id), case, 'abandonment',
+                    DATE if late else AFTER)])
 
     def build(self, company, session, prescriber):
         "Return sessions of some courses with all kinds of findings"
@@ -107,6 +123,7 @@ class RowTestCase(GradingTestCase):
                     cases = open_cases(enrolments, other.start_date)
                 with today(AFTER):
                     self.step_at_random(cases, numbers)
+                    self.declare(cases[0], late=not number % 2)
                     if number % 2:
                         cases[0].__class__.write(
                             [cases[0]], {'state': 'cancelled'})
@@ -275,7 +292,7 @@ class RowTestCase(GradingTestCase):
             # late and evidence_missing are rare
             for number in [
                     'cases', 'missing', 'major', 'no_sheet', 'measured',
-                    'not_handled']:
+                    'not_handled', 'late_declarations']:
                 self.assertTrue(opened[number], number)
 
     @with_transaction()

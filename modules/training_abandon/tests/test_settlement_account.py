@@ -678,6 +678,8 @@ class InvoiceTestCase(AccountTestCase):
                 v for v in example['variants'] if v['id'] == 'D14c')}
         with self.settled(example) as (records, settlement):
             self.assertEqual(settlement.carried_amount, Decimal(1750))
+            # No session was chosen yet
+            self.assertIn("take the decision back", settlement.explanation)
             later = Example(records.company, {
                     **example,
                     'session': {
@@ -946,6 +948,48 @@ class InvoiceTestCase(AccountTestCase):
             configuration.save()
             with self.assertRaisesRegex(SettlementError, "Training Product"):
                 Settlement.invoice([settlement])
+            # That of the indemnities is another one
+            configuration.training_product = records.accounts.penalty
+            with self.assertRaises(ValidationError):
+                configuration.save()
+
+    @with_transaction()
+    def test_tax_included(self):
+        "Test that the invoice has the tax that the agreement says"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        Settlement = pool.get('training.abandon.settlement')
+        with self.settled(get_example('D02'), settle=False) as (records, _):
+            Enrolment.write([records.enrolment], {
+                    'price_tax_included': Decimal('4176.00')})
+            settlement = self.settle(records)
+            with savepoint(), \
+                    self.assertRaisesRegex(SettlementError, "tax included"):
+                Settlement.invoice([settlement])
+            template = records.accounts.training.template
+            template.account_category.customer_taxes = [records.accounts.vat]
+            template.account_category.save()
+            Settlement.invoice([Settlement(settlement.id)])
+            self.assertEqual(
+                {i.total_amount for i in Settlement(settlement.id).invoices},
+                {Decimal('661.18'), Decimal('1531.28')})
+
+    @with_transaction()
+    def test_no_payer(self):
+        "Test the corrections of what nobody owes, or that are no amount"
+        pool = Pool()
+        Settlement = pool.get('training.abandon.settlement')
+        with self.settled(get_example('D02'), settle=False) as (records, _):
+            case = records.case
+            for name, due, words in [
+                    ('trainee', Decimal(5), "owes nothing"),
+                    ('client', Decimal('NaN'), "not negative")]:
+                with self.subTest(name=name), \
+                        self.assertRaisesRegex(SettlementError, words):
+                    Settlement.settle([case], {
+                            (case, records.party(name), 'due'):
+                            (due, "Reason")})
+            self.assertEqual(Settlement.search([]), [])
 
 
 def _test_example(example, expected, active=False):

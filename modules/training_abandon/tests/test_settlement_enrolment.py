@@ -57,6 +57,7 @@ class AgreementTestCase(DatabaseTestCase):
                     fund({'amount': Decimal(1001)}),
                     fund({'share': Decimal('0.6')}, {'amount': Decimal(401)}),
                     fund({'amount': Decimal(600)}, {'amount': Decimal(401)}),
+                    fund({'share': Decimal('0.5'), 'amount': Decimal(100)}),
                     {'indemnity_kind': 'rate', 'indemnity_grounds': [],
                         'indemnity_rate': Decimal('0.3')},
                     ]:
@@ -75,6 +76,7 @@ class AgreementTestCase(DatabaseTestCase):
                     fund({'share': Decimal('0.5')}, {'share': Decimal('0.5')}),
                     fund({'share': Decimal('0.6')}, {'amount': Decimal(400)}),
                     fund({'share': 1, 'ceiling': Decimal(2000)}),
+                    fund({'share': 1, 'amount': Decimal(100)}),
                     ]:
                 with self.subTest(values=values), savepoint():
                     Enrolment.write([Enrolment(enrolment.id)], values)
