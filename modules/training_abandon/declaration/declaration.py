@@ -39,7 +39,7 @@ DAY = dt.timedelta(days=1)
 FIRST_DAY = relativedelta(day=1)
 # The months of which what is missing is made up for
 MONTHS = 12
-# In the place of any recipient, of what was declared or had not to be
+# In the place of any recipient, of what was declared
 TOLD = 'told'
 # What somebody else learns of later stays
 MODIFIED_ONCE_ENDED = {'withdrawn'}
@@ -315,24 +315,26 @@ class Declaration(KeptMixin, Workflow, ModelSQL, ModelView):
 
     @classmethod
     @without_check_access
-    def declare(cls, event, events, made_up_by=None):
+    def declare(cls, event, events, rules=None, vacant=()):
         """Make the declarations that the events need, but for those that are
         made already
 
-        made_up_by is the rule of what is made up for, which is told to nobody
-        new; by default all the rules are followed."""
+        By default all the rules are followed.  A month that was told is told
+        to nobody new, but where vacant has its key of who was told."""
         declarations = tools.create_sets(
-            cls, cls._missing(event, events, made_up_by))
+            cls, cls._missing(event, events, rules, vacant))
         cls._replace_corrections(declarations)
         return declarations
 
     @classmethod
-    def _missing(cls, event, events, made_up_by=None):
+    def _missing(cls, event, events, rules=None, vacant=()):
         "Return the values of the declarations that the events still need"
-        rules = [made_up_by] if made_up_by else cls._rules(event)
+        if rules is None:
+            rules = cls._rules(event)
         if not rules or not events:
             return []
-        known, corrected = cls._known(event, [e.enrolment for e in events])
+        known, placed, corrected = cls._known(
+            event, [e.enrolment for e in events])
         calendars, to_create = {}, []
         for happened in events:
             company = happened.enrolment.company
@@ -342,17 +344,16 @@ class Declaration(KeptMixin, Workflow, ModelSQL, ModelView):
                 if not rule.applies(
                         happened.enrolment, happened.ground, happened.date):
                     continue
-                for party in rule.recipients(happened.enrolment):
-                    values = cls._new_values(
-                        rule, happened, party, calendars[company])
-                    keys = {
-                        cls._key(values),
-                        # before the enrolment named its funder
-                        cls._key({**values, 'recipient': None})}
-                    if made_up_by:
-                        # A month that was told to who was the funder then
-                        keys.add(cls._key({**values, 'recipient': TOLD}))
-                    if known.isdisjoint(keys):
+                asked = [
+                    cls._new_values(rule, happened, party, calendars[company])
+                    for party in rule.recipients(happened.enrolment)]
+                if cls._was_told(asked, known, corrected, vacant):
+                    asked = [v for v in asked if cls._place(v) in placed]
+                for values in asked:
+                    # Also before the enrolment named its funder
+                    if known.isdisjoint([
+                                cls._key(values),
+                                cls._key({**values, 'recipient': None})]):
                         known.add(cls._key(values))
                         if former := corrected.get(cls._place(values)):
                             values['corrects'] = former.id
@@ -361,6 +362,15 @@ class Declaration(KeptMixin, Workflow, ModelSQL, ModelView):
                                 calendars[company])
                         to_create.append(values)
         return to_create
+
+    @classmethod
+    def _was_told(cls, asked, known, corrected, vacant):
+        "Return if the values are of a month that is told to nobody new"
+        if not asked or asked[0]['event'] != 'month':
+            return False
+        key = cls._told_key(asked[0])
+        return key not in vacant and (
+            key in known or any(cls._place(v) in corrected for v in asked))
 
     @classmethod
     def _rules(cls, event):
@@ -374,36 +384,41 @@ class Declaration(KeptMixin, Workflow, ModelSQL, ModelView):
     @classmethod
     def _known(cls, event, enrolments):
         """Return the keys of the declarations that stand, also as nobody has
-        to make them, and by place the last one that was made, does not stand
-        any more and has still to be corrected"""
-        known, corrected = set(), {}
+        to make them, the places of those that stand no more and by place the
+        last one that was made and has still to be corrected"""
+        known, placed, corrected = set(), set(), {}
         for sub_enrolments in grouped_slice(enrolments, tools.BATCH):
             declarations = cls.search([
                     ('enrolment', 'in', [e.id for e in sub_enrolments]),
                     ('event', '=', event),
                     ('correction', '=', False),
-                    ['OR',
-                        ('state', '!=', 'cancelled'),
-                        ('withdrawn', '=', False),
-                        ],
                     ], order=[('id', 'ASC')])
             ended = cls._corrected(
                 [d for d in declarations if d.withdrawn],
                 [('state', '=', 'done')])
             for declaration in declarations:
-                values = {
-                    n: getattr(declaration, n) for n in [
-                        'event', 'kind', 'recipient_kind', 'date']}
-                for name in ['enrolment', 'case', 'recipient']:
-                    record = getattr(declaration, name)
-                    values[name] = record.id if record else None
-                if not declaration.withdrawn:
-                    known.add(cls._key(values))
-                    if declaration.state != 'todo':
-                        known.add(cls._key({**values, 'recipient': TOLD}))
-                elif declaration not in ended:
-                    corrected[cls._place(values)] = declaration
-        return known, corrected
+                values = declaration._where
+                if declaration.withdrawn:
+                    placed.add(cls._place(values))
+                    if (declaration.state == 'done'
+                            and declaration not in ended):
+                        corrected[cls._place(values)] = declaration
+                    continue
+                known.add(cls._key(values))
+                if declaration.state == 'done' or declaration.corrects:
+                    known.add(cls._told_key(values))
+        return known, placed, corrected
+
+    @property
+    def _where(self):
+        "The values that tell where the declaration stands"
+        values = {
+            n: getattr(self, n)
+            for n in ['event', 'kind', 'recipient_kind', 'date']}
+        for name in ['enrolment', 'case', 'recipient']:
+            record = getattr(self, name)
+            values[name] = record.id if record else None
+        return values
 
     @classmethod
     def _corrected(cls, declarations, domain):
@@ -429,6 +444,10 @@ class Declaration(KeptMixin, Workflow, ModelSQL, ModelView):
     @classmethod
     def _key(cls, values):
         return (*cls._place(values), values['date'])
+
+    @classmethod
+    def _told_key(cls, values):
+        return cls._key({**values, 'recipient': TOLD})
 
     @classmethod
     def _new_values(cls, rule, happened, party, calendar):
@@ -491,11 +510,24 @@ class Declaration(KeptMixin, Workflow, ModelSQL, ModelView):
                 if not d._is_asked()]
         cls.withdraw(outdated, gettext(
                 'training_abandon.msg_declaration_other_terms'))
-        cls.declare('month', list(dict.fromkeys(
-                    d.happened for d in outdated if d.event == 'month')))
+        months = [d for d in outdated if d.event == 'month']
+        cls._declare_instead(
+            months, vacant={cls._told_key(d._where) for d in months})
         cls.declare_cases(list(cls._last_cases(enrolments).values()))
         # The contracts without case are broken too
         cls.follow_breaks(enrolments)
+
+    @classmethod
+    def _declare_instead(cls, months, vacant=()):
+        "Make the declarations that take the place of those of months"
+        events = defaultdict(list)
+        for month in months:
+            events[month.kind, month.recipient_kind].append(month.happened)
+        rules = cls._rules('month') if months else []
+        for place, happened in events.items():
+            cls.declare('month', list(dict.fromkeys(happened)), [
+                    r for r in rules if (r.kind, r.recipient) == place],
+                vacant)
 
     def _is_asked(self):
         return (
@@ -574,11 +606,11 @@ class Declaration(KeptMixin, Workflow, ModelSQL, ModelView):
         for sub_enrolments in grouped_slice(enrolments, tools.BATCH):
             events = cls._month_events(list(sub_enrolments), ends)
             ids = {
-                v['enrolment'] for v in cls._missing('month', events, rule)}
+                v['enrolment'] for v in cls._missing('month', events, [rule])}
             if ids:
                 tools.lock(Enrolment, ids)
                 cls.declare('month', cls._month_events(
-                        Enrolment.browse(sorted(ids)), ends), rule)
+                        Enrolment.browse(sorted(ids)), ends), [rule])
 
     @classmethod
     def _months_over(cls, company, rule):
@@ -728,11 +760,12 @@ class Declaration(KeptMixin, Workflow, ModelSQL, ModelView):
             if not d.withdrawn and not d.correction]
         with without_check_access():
             cls.write(declarations, {'withdrawn': True})
-            events = defaultdict(list)
-            for declaration in declarations:
-                events[declaration.event].append(declaration.happened)
-            for event, happened in events.items():
-                cls.declare(event, list(dict.fromkeys(happened)))
+            cls._declare_instead(
+                [d for d in declarations if d.event == 'month'])
+            for event in ['decision', 'break']:
+                cls.declare(event, list(dict.fromkeys(
+                            d.happened for d in declarations
+                            if d.event == event)))
             cls._correct(declarations)
 
     @property

@@ -8,7 +8,7 @@ from trytond.i18n import gettext
 from trytond.model import fields
 from trytond.pool import Pool, PoolMeta
 from trytond.tools import grouped_slice
-from trytond.transaction import without_check_access
+from trytond.transaction import Transaction, without_check_access
 
 from .. import tools
 from ..exceptions import AgreementKindWarning
@@ -103,6 +103,12 @@ class Enrolment(metaclass=PoolMeta):
             if e.first_presence and e.first_presence.year < year]
 
     @classmethod
+    def write(cls, enrolments, values, *args):
+        # The lines of the fundings are deleted before the others are created
+        with Transaction().set_context(_written_with_enrolment=True):
+            super().write(enrolments, values, *args)
+
+    @classmethod
     def on_modification(cls, mode, enrolments, field_names=None):
         pool = Pool()
         Declaration = pool.get('training.declaration')
@@ -133,6 +139,8 @@ class Funding(metaclass=PoolMeta):
 
     @classmethod
     def _follow(cls, enrolments):
+        if Transaction().context.get('_written_with_enrolment'):
+            return
         pool = Pool()
         Declaration = pool.get('training.declaration')
         Enrolment = pool.get('training.enrolment')

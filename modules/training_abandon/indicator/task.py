@@ -4,7 +4,9 @@ import datetime as dt
 
 from sql import Null
 from sql.conditionals import Case as SQLCase
+from sql.functions import Function
 
+from trytond import backend
 from trytond.i18n import gettext
 from trytond.pool import PoolMeta
 
@@ -13,7 +15,18 @@ from .improvement import OPEN_STATES
 
 # How long before its day an action is told
 AHEAD = dt.timedelta(days=7)
-DAY = dt.timedelta(days=1)
+
+
+class _SQLiteDate(Function):
+    __slots__ = ()
+    _function = 'DATE'
+
+
+def _next_day(date):
+    "Return the SQL expression of the day after the date"
+    if backend.name == 'sqlite':
+        return _SQLiteDate(date, '+1 day')
+    return date + 1
 
 
 class Improvements(Source):
@@ -28,8 +41,9 @@ class Improvements(Source):
         # What runs cannot be closed before the end of the period in which it
         # has its effect
         runs = (action.state == 'running') & (action.after_to != Null)
-        due = SQLCase((runs, action.after_to), else_=action.due_date)
-        limit = SQLCase((runs, self.today - DAY), else_=self.today + AHEAD)
+        due = SQLCase(
+            (runs, _next_day(action.after_to)), else_=action.due_date)
+        limit = SQLCase((runs, self.today), else_=self.today + AHEAD)
         return action, {
             'company': action.company,
             'owner': action.owner,

@@ -802,6 +802,87 @@ class MonthTestCase(DatabaseTestCase):
                     [one, declared, False])
 
     @with_transaction()
+    def test_replaced(self):
+        "Test the funders and the prescribers that take the place of others"
+        pool = Pool()
+        Declaration = pool.get('training.declaration')
+        Enrolment = pool.get('training.enrolment')
+        Rule = pool.get('training.declaration.rule')
+        Trainee = pool.get('training.trainee')
+        with set_up() as (company, _, _):
+            session = create_session(company, dt.date(2026, 2, 2), 100)
+            seeker, wrong = create_enrolments(session, 2)
+            a, b, c, d, prescriber = map(create_party, "ABCDE")
+            for enrolment, parties in [(seeker, [a, b]), (wrong, [a])]:
+                Trainee.write([enrolment.trainee], {'kind': 'job_seeker'})
+                Enrolment.write(
+                    [enrolment], {'agreement_kind': 'public_funding'})
+                self.replace(enrolment, None, *parties)
+            with today(dt.date(2026, 3, 2)):
+                self.assertEqual(self.told(seeker), [a, b])
+                declared, _ = search(('enrolment', '=', seeker.id))
+                run_wizard(RECORD, [declared])
+                # Another line is created once the former one is deleted
+                self.replace(seeker, b, c)
+                self.assertEqual(self.todo(seeker), [c])
+                # What was removed by mistake is put back
+                self.replace(seeker, c)
+                self.assertEqual(self.told(seeker), [])
+                self.replace(seeker, None, c)
+                self.assertEqual(self.told(seeker), [c])
+
+                # What is made again tells nobody else, nor by another rule
+                run_wizard(RECORD, search(
+                        ('state', '=', 'todo'),
+                        ('enrolment', '=', seeker.id)))
+                self.replace(seeker, c, d)
+                self.assertEqual(self.told(seeker), [])
+                Rule.activate(Rule.copy(
+                        [declared.rule], {'recipient': 'prescriber'}))
+                Enrolment.write([seeker], {'prescriber': prescriber.id})
+                Declaration.declare_again([declared])
+                self.assertEqual(self.todo(seeker), [a])
+                self.replace(seeker, a, b)
+                todo = self.todo(seeker)
+                self.assertIn(b, todo)
+                self.assertNotIn(prescriber, todo)
+
+                # Nobody was told instead of the funder
+                declared, = search(('enrolment', '=', wrong.id))
+                run_wizard(CANCEL, [declared], reason="Not the funder")
+                self.assertEqual(self.told(wrong), [])
+                self.replace(wrong, a, c)
+                self.assertEqual(self.told(wrong), [c])
+
+    def replace(self, enrolment, former, *parties):
+        "Replace the lines of the former funder in one save"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        enrolment = Enrolment(enrolment.id)
+        Enrolment.write([enrolment], {'fundings': [
+                    ('delete', [
+                            f.id for f in enrolment.fundings
+                            if f.funder == former]),
+                    ('create', [
+                            {'funder': p.id, 'share': Decimal('0.5')}
+                            for p in parties]),
+                    ]})
+
+    def told(self, enrolment):
+        "Return who is still to be told after the night"
+        pool = Pool()
+        Declaration = pool.get('training.declaration')
+        Declaration.declare_month()
+        return self.todo(enrolment)
+
+    def todo(self, enrolment):
+        return [
+            d.recipient for d in search(
+                ('enrolment', '=', enrolment.id),
+                ('state', '=', 'todo'),
+                ('correction', '=', False))]
+
+    @with_transaction()
     def test_other_month(self):
         "Test that a month is never corrected by another"
         pool = Pool()

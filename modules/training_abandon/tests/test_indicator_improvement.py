@@ -3,6 +3,7 @@
 from trytond.model.exceptions import AccessError
 from trytond.modules.training_abandon.exceptions import (
     ImprovementWarning, TrainingValidationError)
+from trytond.modules.training_abandon.home.source import LATE, NORMAL
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
@@ -145,20 +146,25 @@ class ImprovementTestCase(NoticeTestCase):
             def told(days):
                 with today(DATE + days * DAY), as_user(user):
                     return [
-                        (t.record, t.what, t.due, t.owner) for t in
-                        Task.search([('kind', '=', 'improvement')])]
+                        (t.record, t.what, t.due, t.owner, t.priority)
+                        for t in Task.search([('kind', '=', 'improvement')])]
 
-            due = (
-                action, "Improve: Have a tutor", DATE + 30 * DAY,
-                action.owner)
+            def due(priority):
+                return (
+                    action, "Improve: Have a tutor", DATE + 30 * DAY,
+                    action.owner, priority)
+
+            def effect(priority):
+                return (
+                    waiting, "Measure the effect and close: Call them all",
+                    DATE + 91 * DAY, waiting.owner, priority)
+
             self.assertEqual(told(22), [])
-            self.assertEqual(told(23), [due])
+            self.assertEqual(told(23), [due(NORMAL)])
             # It cannot be closed yet
-            self.assertEqual(told(90), [due])
-            self.assertEqual(told(91), [due, (
-                        waiting,
-                        "Measure the effect and close: Call them all",
-                        DATE + 90 * DAY, waiting.owner)])
+            self.assertEqual(told(90), [due(LATE)])
+            self.assertEqual(told(91), [due(LATE), effect(NORMAL)])
+            self.assertEqual(told(92), [due(LATE), effect(LATE)])
             action.cancel([action])
             with today(DATE + 91 * DAY):
                 waiting.close([waiting])
