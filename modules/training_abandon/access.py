@@ -281,9 +281,9 @@ class StorageMixin:
     def _check_readonly_new(cls, vlist):
         """Raise AccessError for a value that no form lets the user give to a
         new record"""
-        # What a new record computes again, whatever it is given, is declared
-        # by the models
-        given = set(getattr(cls, '_computed_fields', ()))
+        # What a new record computes again, whatever it is given, or has from
+        # another system is declared by the models
+        given = set(getattr(cls, '_given_fields', ()))
         if Transaction().context.get('_copying') is _COPYING:
             given.update(
                 f.file_id for f in cls._fields.values()

@@ -31,7 +31,7 @@ class Attendance(
         AttendanceEvidenceMixin, FactsMixin, MinutesMixin, ModelSQL,
         ModelView):
     __name__ = 'training.attendance'
-    _computed_fields = {'missed'}
+    _given_fields = {'missed'}
 
     enrolment = fields.Many2One(
         'training.enrolment', "Enrolment", required=True,

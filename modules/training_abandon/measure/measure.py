@@ -98,14 +98,11 @@ class Measure(ModelSQL, ModelView):
     date = fields.Date("Date", required=True)
     description = fields.Text(
         "Description",
-        domain=[If(Bool(Eval('enrolment')),
-                ('description', 'in', [None, '']),
-                ()),
-            ],
         states={
             'invisible': Bool(Eval('enrolment')) & ~Eval('description'),
             },
-        help="What was done, without naming any trainee.")
+        help="What was done, without naming any trainee.\n"
+        "What is told of an enrolment becomes its note.")
     note = fields.Text(
         "Note",
         states={
@@ -151,6 +148,15 @@ class Measure(ModelSQL, ModelView):
         if (self.enrolment and self.description
                 and tools.is_member('group_sensitive_reason')):
             self.note, self.description = self.description, None
+
+    def compute_fields(self, field_names=None):
+        values = super().compute_fields(field_names=field_names)
+        # What is told of a trainee is private, whoever tells it
+        if self.enrolment and self.description:
+            values['note'] = '\n'.join(
+                filter(None, [self.note, self.description]))
+            values['description'] = None
+        return values
 
     @classmethod
     def default_company(cls):

@@ -51,7 +51,6 @@ class Rule(DeactivableMixin, ModelSQL, ModelView):
             ], "Criterion", required=True, sort=False,
         help="What is counted in the official sheets, the mails and the "
         "calls.")
-    criterion_string = criterion.translated('criterion')
     threshold = fields.Float(
         "Threshold", required=True,
         help="From how many absences, times, minutes, or mails and calls the "
@@ -148,7 +147,7 @@ class Rule(DeactivableMixin, ModelSQL, ModelView):
 
     @classmethod
     def default_min_slots(cls):
-        return 4
+        return 1
 
     @classmethod
     def default_detected(cls):
@@ -168,10 +167,35 @@ class Rule(DeactivableMixin, ModelSQL, ModelView):
         selection = pool.get(model).fields_get([name])[name]['selection']
         return [(None, ""), *((k, v) for k, v in selection if k)]
 
-    @fields.depends('criterion', 'window')
+    @fields.depends('criterion', 'window', methods=['_set_name'])
     def on_change_criterion(self):
         if self.criterion not in WINDOWS:
             self.window = None
+        self._set_name()
+
+    @fields.depends(methods=['_set_name'])
+    def on_change_threshold(self):
+        self._set_name()
+
+    @fields.depends('name', 'criterion', 'threshold')
+    def _set_name(self):
+        if not self.name:
+            self.name = self._default_name(self.criterion, self.threshold)
+
+    @classmethod
+    def _default_name(cls, criterion, threshold):
+        "Return the name of the rule to which nobody gives one, or None"
+        pool = Pool()
+        Lang = pool.get('ir.lang')
+        if not criterion or threshold is None:
+            return
+        criteria = cls.fields_get(['criterion'])['criterion']['selection']
+        lang = Lang.get()
+        if criterion in RATES:
+            threshold = lang.format('%g', threshold * 100) + ' %'
+        else:
+            threshold = lang.format('%g', threshold)
+        return f'{dict(criteria)[criterion]} - {threshold}'
 
     @classmethod
     def view_attributes(cls):
@@ -188,8 +212,17 @@ class Rule(DeactivableMixin, ModelSQL, ModelView):
     @classmethod
     def preprocess_values(cls, mode, values):
         values = super().preprocess_values(mode, values)
-        if mode == 'write' and values.keys() & _DEFINITION:
+        if mode == 'create' and not values.get('name'):
+            values['name'] = cls._default_name(
+                values.get('criterion'), values.get('threshold'))
+        elif mode == 'write' and values.keys() & _DEFINITION:
             values.setdefault('detected', False)
+        return values
+
+    def compute_fields(self, field_names=None):
+        values = super().compute_fields(field_names=field_names)
+        if self.window is not None and self.criterion not in WINDOWS:
+            values['window'] = None
         return values
 
     @classmethod
@@ -215,10 +248,8 @@ class Rule(DeactivableMixin, ModelSQL, ModelView):
         if (self.start_date and self.end_date
                 and self.end_date < self.start_date):
             refuse('dates')
-        if self.window is not None:
-            if self.criterion not in WINDOWS:
-                refuse('no_window', criterion=self.criterion_string)
-            elif self.window <= 0:
+        if self.window is not None and self.criterion in WINDOWS:
+            if self.window <= 0:
                 refuse('window')
             elif (self.criterion == 'late_count'
                     and self.window < self.threshold):

@@ -111,7 +111,7 @@ class WriteTestCase(DatabaseTestCase):
                                 value=value), as_user(user):
                             with self.assertRaises(AccessError):
                                 Model.write([Model(record.id)], {name: value})
-                            if (name in getattr(Model, '_computed_fields', [])
+                            if (name in getattr(Model, '_given_fields', [])
                                     or not value
                                     or value == Model.default_get(
                                         [name]).get(name)):

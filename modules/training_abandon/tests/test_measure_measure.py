@@ -161,11 +161,18 @@ class MeasureTestCase(DatabaseTestCase):
         Measure = pool.get('training.measure')
         with set_up() as (company, session, _):
             enrolment, = create_enrolments(session)
-            with self.assertRaises(DomainValidationError):
-                self.create(
-                    company, enrolment=enrolment.id, description="Private")
             measure = self.create(
                 company, enrolment=enrolment.id, note="Private")
+            with as_user(create_user('trainer', company, 'training')):
+                told, named = [
+                    self.create(company, description="Private", **values)
+                    for values in [{'enrolment': enrolment.id}, {}]]
+                Measure.write([named], {'enrolment': enrolment.id})
+                Measure.write([told], {'description': "More"})
+            self.assertEqual(
+                [(m.note, m.description)
+                    for m in Measure.browse([told, named])],
+                [("Private\nMore", None), ("Private", None)])
             with as_user(create_user('reader', company, 'training_reading')):
                 with self.assertRaises(AccessError):
                     Measure.read([measure.id], ['note'])

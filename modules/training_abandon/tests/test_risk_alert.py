@@ -903,12 +903,9 @@ class RuleTestCase(RiskTestCase):
                     ('absence_rate', 25, {}),
                     ('unreachable', 80, {}),
                     ('no_news', 0, {}),
-                    ('consecutive_absences', 3, {'window': 5}),
-                    ('no_news', 3, {'window': 5}),
-                    ('unreachable', .8, {'window': 5}),
                     ('late_count', 3, {'window': 0}),
                     ('late_count', 3, {'window': 2}),
-                    ('absence_rate', .1, {'window': 3}),
+                    ('absence_rate', .1, {'window': 3, 'min_slots': 4}),
                     ('late_count', 3, {
                             'start_date': DATE, 'end_date': DATE - DAY}),
                     ]:
@@ -918,6 +915,50 @@ class RuleTestCase(RiskTestCase):
                         self.rule(criterion, threshold, **values)
             self.rule('absence_rate', 1)
             self.rule('late_count', 3, window=3)
+
+    @with_transaction()
+    def test_least(self):
+        "Test the rules of which only what they count is given"
+        pool = Pool()
+        Rule = pool.get('training.risk.rule')
+        with set_up() as (company, session, _):
+            archive_rules()
+            absent, present = create_enrolments(session, 2)
+            self.fill(session.slots[:2], {
+                    absent: 'absent', present: 'present'})
+            with as_user(create_user('manager', company, 'training_admin')):
+                rate, row, lates = Rule.create([
+                        {
+                            'window': 2, 'level': 'alert', 'threshold': .3,
+                            'criterion': 'absence_rate',
+                            },
+                        {
+                            'name': "", 'criterion': 'consecutive_absences',
+                            'threshold': 2, 'window': 5,
+                            },
+                        {'criterion': 'late_count', 'threshold': 1,
+                            'window': 4},
+                        ])
+                Rule.write([lates], {'criterion': 'no_news'})
+                Rule.write([row], {'window': 0})
+                Rule.detect([rate, row])
+            self.assertEqual(
+                [(r.name, r.window) for r in Rule.browse([rate, row, lates])],
+                [
+                    ("Absence Rate - 30 %", 2),
+                    ("Consecutive Absences - 2", None),
+                    ("Times Late - 1", None)])
+            self.assertEqual(
+                [(a.enrolment, a.rule) for a in self.alerts()],
+                [(absent, rate), (absent, row)])
+            # The name is proposed once, in whatever order
+            rule = Rule(threshold=.125)
+            rule.on_change_threshold()
+            rule.criterion = 'absence_rate'
+            rule.on_change_criterion()
+            rule.threshold = 2
+            rule.on_change_threshold()
+            self.assertEqual(rule.name, "Absence Rate - 12.5 %")
 
     @with_transaction()
     def test_shipped(self):

@@ -262,3 +262,35 @@ class EnrolmentTestCase(DatabaseTestCase):
                 Enrolment.enrol(values[2:])
             self.assertEqual(
                 Enrolment.create(values[2:])[0].state, 'draft')
+
+    @with_transaction()
+    def test_numbers(self):
+        "Test that the numbers of another system are kept"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        Session = pool.get('training.session')
+        Trainee = pool.get('training.trainee')
+        with set_up() as (company, session, _):
+            party = create_party("Trainee")
+            with as_user(create_user('assistant', company, 'training')):
+                new, = Session.create([{
+                            'number': 'S-07',
+                            'course': session.course.id,
+                            'start_date': DATE,
+                            'end_date': DATE,
+                            }])
+                trainee, = Trainee.create([{
+                            'code': 'T-07', 'party': party.id}])
+                enrolment, = Enrolment.create([{
+                            'number': 'E-07',
+                            'session': new.id,
+                            'trainee': trainee.id,
+                            }])
+                for record, name in [
+                        (new, 'number'), (trainee, 'code'),
+                        (enrolment, 'number')]:
+                    with self.assertRaises(AccessError):
+                        record.write([record], {name: '8'})
+            self.assertEqual(
+                (new.number, trainee.code, enrolment.number),
+                ('S-07', 'T-07', 'E-07'))

@@ -48,6 +48,7 @@ class Enrolment(
         CompletionMixin, PeriodsMixin, GroupsMixin, EventsMixin, Workflow,
         ModelSQL, ModelView):
     __name__ = 'training.enrolment'
+    _given_fields = {'number'}
     _rec_name = 'number'
 
     _states = {

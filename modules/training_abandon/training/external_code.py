@@ -10,7 +10,7 @@ from trytond.transaction import Transaction
 
 class ExternalCode(ModelSQL, ModelView):
     __name__ = 'training.external_code'
-    _computed_fields = {'company', 'model', 'scope'}
+    _given_fields = {'company', 'model', 'scope'}
     _rec_name = 'code'
 
     source = fields.Char(

@@ -23,6 +23,7 @@ class Session(
         CompletionMixin, GlobalSearchMixin, GenerationMixin, Workflow,
         ModelSQL, ModelView):
     __name__ = 'training.session'
+    _given_fields = {'number'}
     _rec_name = 'number'
 
     _states = {

@@ -41,7 +41,7 @@ class Slot(
         ConflictMixin, MoveMixin, ClockMixin, CalendarMixin, Workflow,
         ModelSQL, ModelView):
     __name__ = 'training.session.slot'
-    _computed_fields = {
+    _given_fields = {
         'start_at', 'end_at', 'duration', 'weekday', 'half', 'parallel'}
 
     _states = {

@@ -45,6 +45,7 @@ class Trainee(
         CompletionMixin, GlobalSearchMixin, DeactivableMixin, ModelSQL,
         ModelView):
     __name__ = 'training.trainee'
+    _given_fields = {'code'}
     _order_name = 'rec_name'
 
     party = fields.Many2One(
