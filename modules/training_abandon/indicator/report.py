@@ -403,10 +403,7 @@ class PrintStart(ModelView):
         help="The report is for the provider; the results, without anything "
         "of few people, are to be published.")
     company = fields.Many2One(
-        'company.company', "Company", required=True,
-        domain=[
-            ('id', 'in', Eval('context', {}).get('companies', [])),
-            ])
+        'company.company', "Company", required=True)
     from_date = fields.Date(
         "From", required=True,
         domain=[If(Bool(Eval('from_date')) & Bool(Eval('to_date')),

@@ -184,10 +184,7 @@ class PrintFollowUpsStart(ModelView):
             ], "Document", required=True, sort=False,
         help="What is printed or opened.")
     company = fields.Many2One(
-        'company.company', "Company", required=True,
-        domain=[
-            ('id', 'in', Eval('context', {}).get('companies', [])),
-            ])
+        'company.company', "Company", required=True)
     from_date = fields.Date(
         "From", required=True,
         domain=[If(Bool(Eval('from_date')) & Bool(Eval('to_date')),

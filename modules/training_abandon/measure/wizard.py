@@ -20,6 +20,11 @@ NEXT_OUTCOMES = {'no_answer', 'appointment'}
 ROLES = {
     'tutor': TUTORS,
     }
+# With whom the follow-ups of the kind are
+ROLE_OF_KIND = {
+    'mediation': 'mediator',
+    'visit': 'employer',
+    }
 
 
 class RecordFollowUp(Wizard):
@@ -266,6 +271,7 @@ class PlanFollowUps(Wizard):
         if missing:
             raise TrainingValidationError(gettext(
                     'training_abandon.msg_follow_up_no_party',
+                    role=self.start.role_string,
                     enrolments=tools.names(missing)))
 
     def _parties(self, enrolment):
@@ -315,6 +321,7 @@ class PlanFollowUpsStart(ModelView):
             ('mediator', "Mediator"),
             ], "With", required=True, sort=False,
         help="Whom the follow-ups are with.")
+    role_string = role.translated('role')
     referred_on = fields.Date(
         "Referred on",
         states={
@@ -335,6 +342,10 @@ class PlanFollowUpsStart(ModelView):
         domain=[
             ('company', '=', Eval('company', -1)),
             ])
+
+    @fields.depends('kind', 'role')
+    def on_change_kind(self):
+        self.role = ROLE_OF_KIND.get(self.kind, self.role)
 
     @classmethod
     def get_kinds(cls):

@@ -235,7 +235,7 @@ class PlanningTestCase(FollowUpTestCase):
         "Test what is planned in the past"
         with set_up() as (company, session, _):
             enrolment, = create_enrolments(session)
-            self.assertWarned("in the past", enrolment)
+            self.assertWarned("in the past: choose a time", enrolment)
             with Transaction().set_context(_skip_warnings=False):
                 self.plan(enrolment, done_at=MORNING, outcome='reached')
 
@@ -280,7 +280,7 @@ class PlanningTestCase(FollowUpTestCase):
                         },
                     {'party': first.trainee.party.id, 'employee': None},
                     ]:
-                self.assertWarned("at the same time", second, **{
+                self.assertWarned("at the same time.*choose", second, **{
                         'planned_at': planned_at, **values})
             with Transaction().set_context(_skip_warnings=False):
                 for values in [
@@ -322,6 +322,14 @@ class BulkTestCase(FollowUpTestCase):
     @with_transaction()
     def test_plan(self):
         "Test that they follow each other inside of the half-days"
+        pool = Pool()
+        Start = pool.get('training.follow_up.plan.start')
+        for kind, role in [
+                ('call', 'tutor'), ('visit', 'employer'),
+                ('mediation', 'mediator')]:
+            start = Start(kind=kind, role='tutor')
+            start.on_change_kind()
+            self.assertEqual(start.role, role)
         with set_up() as (company, session, _):
             enrolments = create_enrolments(session, 4)
             calls = self.run_plan(
@@ -351,7 +359,7 @@ class BulkTestCase(FollowUpTestCase):
         "Test with whom they are"
         with set_up() as (company, session, prescriber):
             enrolment, = create_enrolments(session, prescriber=prescriber)
-            with self.assertRaises(TrainingValidationError):
+            with self.assertRaisesRegex(TrainingValidationError, "Tutor"):
                 self.run_plan([enrolment], role='tutor')
             tutor = create_party("Tutor")
             add_contact(enrolment, tutor, 'apprenticeship_supervisor')
