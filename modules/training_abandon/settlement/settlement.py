@@ -228,6 +228,13 @@ class Settlement(KeptMixin, Workflow, ModelSQL, ModelView):
         return []
 
     @classmethod
+    def keep(cls, settlements):
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        tools.lock(Case, {s.case for s in cls.browse(settlements)})
+        super().keep(settlements)
+
+    @classmethod
     def settle(cls, cases, corrections=None):
         """Make the settlements of the decided cases, all or none, and return
         them: those that say the same are left as they are.
@@ -236,6 +243,8 @@ class Settlement(KeptMixin, Workflow, ModelSQL, ModelView):
         kind is due or indemnity; what was corrected stays without them."""
         pool = Pool()
         Case = pool.get('training.abandon.case')
+        # Who settles them at once starts again, as it does not know of this
+        tools.lock(Case, cases)
         cases = Case.lock_cases(cases)
         current = cls.current(cases)
         posted = cls.last_posted(cases)

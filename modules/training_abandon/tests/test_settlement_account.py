@@ -11,6 +11,7 @@ from unittest.mock import patch
 from trytond.model.exceptions import AccessError, ValidationError
 from trytond.modules.account.tests import create_chart, get_fiscalyear
 from trytond.modules.account_invoice.tests import set_invoice_sequences
+from trytond.modules.training_abandon import tools
 from trytond.modules.training_abandon.exceptions import (
     AgreementError, SettlementError, SettlementWithdrawnWarning)
 from trytond.pool import Pool
@@ -973,6 +974,25 @@ class InvoiceTestCase(AccountTestCase):
             self.assertEqual(
                 {i.total_amount for i in Settlement(settlement.id).invoices},
                 {Decimal('661.18'), Decimal('1531.28')})
+
+    @with_transaction()
+    def test_kept(self):
+        "Test that who settles a case, or invoices it, has it alone"
+        pool = Pool()
+        Settlement = pool.get('training.abandon.settlement')
+
+        def kept(function, *args):
+            with patch.object(tools, 'lock', wraps=tools.lock) as lock:
+                result = function(*args)
+            first = lock.call_args_list[0].args
+            self.assertEqual(
+                (first[0].__name__, list(first[1])),
+                ('training.abandon.case', [records.case]))
+            return result
+
+        with self.settled(get_example('D02'), settle=False) as (records, _):
+            settlement, = kept(Settlement.settle, [records.case])
+            kept(Settlement.invoice, [settlement])
 
     @with_transaction()
     def test_no_payer(self):
