@@ -4,7 +4,7 @@
 import datetime as dt
 
 from sql import Column, Literal, Null, Window
-from sql.aggregate import Avg, Count, Max, Sum
+from sql.aggregate import Avg, Count, Sum
 from sql.conditionals import Case as SQLCase
 from sql.conditionals import Coalesce
 from sql.functions import Extract, RowNumber
@@ -269,19 +269,13 @@ class Losses(Cases):
         pool = Pool()
         Company = pool.get('company.company')
         Settlement = pool.get('training.abandon.settlement')
-        settlement, last = Settlement.__table__(), Settlement.__table__()
-        company = Company.__table__()
-        last = last.select(
-            Max(last.id),
-            where=(last.state != 'cancelled')
-            & (last.withdrawn == Literal(False)),
-            group_by=[last.case])
+        settlement, company = Settlement.__table__(), Company.__table__()
         return (settlement
             .join(company, condition=(company.id == settlement.company)
                 & (company.currency == settlement.currency))
             .select(
                 settlement.case, settlement.undelivered_amount, settlement.id,
-                where=settlement.id.in_(last)))
+                where=settlement.id.in_(Settlement.query_last())))
 
     @classmethod
     def opened(cls, window, name):
