@@ -33,8 +33,9 @@ def parse_arguments():
         help=f"benchmark among {', '.join(BENCHMARKS)} (default: all)")
     database = parser.add_mutually_exclusive_group()
     database.add_argument('--database', metavar='URI',
-        help="like postgresql://user@host/NAME (default: SQLite in a "
-        "temporary directory); the database is dropped")
+        help="like postgresql://user@host/NAME, the database is dropped, or "
+        "sqlite:///NAME, in a temporary directory (default: "
+        "sqlite:///benchmark)")
     database.add_argument('--postgresql', action='store_true',
         help="measure on a PostgreSQL cluster of its own, with fsync and JIT "
         "as it is installed")
@@ -45,20 +46,21 @@ def parse_arguments():
         parser.error(f"unknown benchmark: {', '.join(sorted(unknown))}")
     if args.database:
         parts = urllib.parse.urlsplit(args.database)
-        if parts.scheme != 'postgresql' or not parts.path.strip('/'):
-            parser.error(
-                "the database must be like postgresql://user@host/NAME")
+        if parts.scheme not in {'sqlite', 'postgresql'}:
+            parser.error("the database must be sqlite:///… or postgresql://…")
+        if not parts.path.strip('/'):
+            parser.error("the URI of the database must end by its name")
     return args
 
 
 @contextmanager
 def database(args):
-    "Yield the URI of the database, or None for SQLite"
+    "Yield the URI of the database"
     if args.postgresql:
         with cluster(settings=DURABLE) as uri:
             yield f'{uri}benchmark'
     else:
-        yield args.database
+        yield args.database or 'sqlite:///benchmark'
 
 
 @contextmanager
@@ -66,13 +68,13 @@ def new_database(uri, environ):
     "Yield the URI and the configuration of a new database with the module"
     with tempfile.TemporaryDirectory(prefix='training-bench-') as directory:
         directory = Path(directory)
-        if uri:
+        parts = urllib.parse.urlsplit(uri)
+        name = parts.path.strip('/')
+        if parts.scheme == 'sqlite':
+            (directory / f'{name}.sqlite').touch()
+        else:
             run([PYTHON, '-m', 'lib.demo.database', uri], 'benchmark',
                 env=environ)
-        else:
-            uri = 'sqlite:///benchmark'
-            (directory / 'benchmark.sqlite').touch()
-        parts = urllib.parse.urlsplit(uri)
         config = directory / 'trytond.conf'
         config.write_text('\n'.join([
                     '[database]',
@@ -83,7 +85,7 @@ def new_database(uri, environ):
         password.write_text('benchmark-password')
         command = [
             PYTHON.with_name('trytond-admin'), '-c', config,
-            '-d', parts.path.strip('/'), '--all', '-u', 'training_abandon',
+            '-d', name, '--all', '-u', 'training_abandon',
             '--activate-dependencies', '--email', 'admin@example.com']
         run(command, 'benchmark',
             env=dict(environ, TRYTONPASSFILE=str(password)))

@@ -472,11 +472,13 @@ class ImportTestCase(BaseTestCase):
                 ['', 'X1', 'X9']),
             'enrolments': lambda: lines(
                 'enrolment;session;trainee;trainee_kind;agreement;price;'
-                'start_date;funder',
+                'start_date;funder;amount;funder_2;indemnity_rate;'
+                'indemnity_scale;indemnity_grounds',
                 ['I1', 'I8', 'I9'], ['S1', 'S9'], ['P1', 'P2', 'X1'],
                 ['', 'salarié'], ['convention', 'cpf'],
                 ['', '100', '1.500'], ['', '06/01/2026', '01/10/2026'],
-                ['', 'F1']),
+                ['', 'F1'], ['', '60'], ['', 'E1'], ['', '30 %'],
+                ['', '10: 5 % / 20 %'], ['', 'abandon']),
             'attendance': lambda: lines(
                 'enrolment;date;start;status',
                 ['I1', 'I2', 'I9'], ['05/01/2026', '06/01/2026'],
@@ -641,6 +643,149 @@ class ImportTestCase(BaseTestCase):
         funding, = enrolment.fundings
         self.assertEqual(
             (funding.funder.name, funding.file_number), ("Ateliers", None))
+
+    def test_indemnity(self):
+        self.load_until('enrolments')
+        header = (
+            "enrolment;session;trainee;agreement;indemnity_rate;"
+            "indemnity_scale;indemnity_grounds\n")
+        # Those of before have no grounds
+        enrolment = self.find('training.enrolment')[0]
+        with Transaction().start(
+                self.client.config.database_name, 0) as transaction:
+            table = Pool().get('training.enrolment').__table__()
+            transaction.connection.cursor().execute(*table.update(
+                    [table.indemnity_grounds], [None]))
+            transaction.commit()
+        counts, rejected = self.both('enrolments', (
+                f"{header}I1;S1;P1;convention;30 %;;\n"
+                "I2;S1;P2;cpf;;;abandon\n"
+                "I3;S1;X1;contrat;;30 j : 10 % / 10: 12,5 % / 50 %;"
+                "Non-présentation, abandon\n"))
+        self.assertEqual(counts, {'updated': 1, 'created': 1})
+        self.assertRejected(rejected, ('3', 'indemnity_grounds'))
+        enrolment.reload()
+        self.assertEqual(
+            (enrolment.indemnity_kind, enrolment.indemnity_rate,
+                set(enrolment.indemnity_grounds)),
+            ('rate', Decimal('0.3'),
+                {'abandonment', 'no_show', 'cancellation'}))
+        scaled = self.find('training.enrolment')[2]
+
+        def scale():
+            scaled.reload()
+            return [
+                (b.days_before_start, b.rate) for b in scaled.indemnity_scale]
+
+        self.assertEqual(scaled.indemnity_kind, 'scale')
+        self.assertEqual(
+            set(scaled.indemnity_grounds), {'abandonment', 'no_show'})
+        self.assertEqual(scale(), [
+                (30, Decimal('0.1')), (10, Decimal('0.125')),
+                (None, Decimal('0.5'))])
+        counts, rejected = self.both('enrolments', (
+                f"{header}I1;S1;P1;convention;;10 %;\n"
+                "I3;S1;X1;contrat;;50 % / 10: 12,5 % / 30: 10 %;"
+                "abandon+no_show\n"
+                "I4;S1;X1;contrat;10 %;20 %;\n"
+                "I5;S1;X1;contrat;;30: 10 % / 30: 20 %;\n"
+                "I6;S1;X1;contrat;;30: 0,1;\n"
+                "I7;S1;X1;contrat;;10 = 1 : 3;transfer\n"))
+        self.assertEqual(counts, {'unchanged': 1})
+        self.assertRejected(
+            rejected, ('2', 'indemnity_scale'), ('4', 'indemnity_scale'),
+            ('5', 'indemnity_scale'), ('6', 'indemnity_scale'),
+            ('7', 'indemnity_scale, indemnity_grounds'))
+        counts, rejected = self.both('enrolments', (
+                f"{header}I3;S1;X1;contrat;;7: 20 %;motif légitime\n"))
+        self.assertEqual((counts, rejected), ({'updated': 1}, []))
+        self.assertEqual(scale(), [(7, Decimal('0.2'))])
+        self.assertEqual(
+            list(scaled.indemnity_grounds), ['legitimate_reason'])
+        counts, rejected = self.both('enrolments', (
+                f"{header}I3;S1;X1;contrat;7 %;;\n"))
+        self.assertRejected(rejected, ('2', 'indemnity_rate'))
+
+    def test_fundings(self):
+        self.load_until('enrolments')
+        header = (
+            "enrolment;session;trainee;agreement;price;funder;share;amount;"
+            "ceiling;hourly_rate;file_number;funder_2;share_2;amount_2;"
+            "file_number_2\n")
+        row = "I1;S1;P1;convention;1000;"
+        enrolment = self.find('training.enrolment')[0]
+
+        def fundings():
+            enrolment.reload()
+            return [
+                (f.funder.name, f.share, f.amount, f.ceiling, f.hourly_rate,
+                    f.file_number)
+                for f in enrolment.fundings]
+
+        content = header + row + "F1;60 %;;500,5;12,50;D1;E1;;300;D2\n"
+        for counts in [{'updated': 1}, {'unchanged': 1}]:
+            self.assertEqual(self.both('enrolments', content), (counts, []))
+            self.assertEqual(fundings(), [
+                    ("OPCO", Decimal('0.6'), None, Decimal('500.5'),
+                        Decimal('12.5'), "D1"),
+                    ("Ateliers", None, Decimal(300), None, None, "D2")])
+        # One takes the place of the other that is not told
+        content = header + row + "X1;;200;;;;F1;;;\n"
+        self.assertEqual(
+            self.both('enrolments', content), ({'updated': 1}, []))
+        self.assertEqual(fundings(), [
+                ("OPCO", Decimal('0.6'), None, Decimal('500.5'),
+                    Decimal('12.5'), "D1"),
+                ("Trainer", None, Decimal(200), None, None, None)])
+        counts, rejected = self.both('enrolments', (
+                header
+                + row + "E1;50 %;;;;;;;;\n"
+                + row.replace("I1", "I3") + "F1;50 %;100;;;;;;;\n"
+                + row.replace("I1", "I4") + ";;;;;;;;100;\n"
+                + row.replace("I1", "I5") + "F1;;;;;;F1;;;\n"
+                + row.replace("I1", "I6") + "F1;;1.500;;;;;;;\n"
+                + row.replace("I1", "I7") + "F1;0,5;;;;;;;;\n"))
+        self.assertEqual(counts, {})
+        self.assertRejected(
+            rejected, ('2', 'funder'), ('3', 'amount'), ('4', 'amount_2'),
+            ('5', 'funder_2'), ('6', 'amount'), ('7', 'share'))
+        # More than the price
+        counts, rejected = self.both('enrolments', (
+                f"{header}I3;S1;X1;contrat;100;F1;;;;;;E1;20 %;;\n"))
+        self.assertEqual(counts, {})
+        self.assertRejected(rejected, ('2', ''))
+
+    def test_apprenticeship(self):
+        self.load_until('enrolments')
+        content = (
+            "enrolment;session;trainee;agreement;client;contract_start;"
+            "contract_end;npec;diploma_level;break_date;practical_days;"
+            "still_in_training;previous_contract_broken;withdrawal_date\n"
+            "I1;S1;P1;apprentissage;E1;01/09/2025;31/08/2026;8 000;6;"
+            "06/01/2026;12 j;oui;non;\n"
+            "I2;S1;P2;cpf;;;;;;;;;;02/01/2026\n")
+        self.assertEqual(
+            self.both('enrolments', content), ({'updated': 2}, []))
+        self.assertEqual(
+            self.both('enrolments', content), ({'unchanged': 2}, []))
+        first, second = self.find('training.enrolment')
+        self.assertEqual(
+            [first.client.name, first.diploma_level, first.break_date,
+                first.practical_days, first.still_in_training,
+                first.previous_contract_broken],
+            ["Ateliers", '6', dt.date(2026, 1, 6), 12, True, False])
+        self.assertEqual(second.withdrawal_date, dt.date(2026, 1, 2))
+        counts, rejected = self.both('enrolments', (
+                "enrolment;session;trainee;agreement;diploma_level;"
+                "practical_days;still_in_training\n"
+                "I1;S1;P1;apprentissage;9;;\n"
+                "I1;S1;P1;apprentissage;;1,5;\n"
+                "I1;S1;P1;apprentissage;;1.500;\n"
+                "I1;S1;P1;apprentissage;;;?\n"))
+        self.assertEqual(counts, {})
+        self.assertRejected(
+            rejected, ('2', 'diploma_level'), ('3', 'practical_days'),
+            ('4', 'practical_days'), ('5', 'still_in_training'))
 
     def test_family_name(self):
         self.load_until('enrolments')

@@ -4,7 +4,7 @@
 import datetime as dt
 
 from sql import Column, Literal, Null, Window
-from sql.aggregate import Avg, Count, Max, Sum
+from sql.aggregate import Avg, Count, Sum
 from sql.conditionals import Case as SQLCase
 from sql.conditionals import Coalesce
 from sql.functions import Extract, RowNumber
@@ -279,13 +279,8 @@ class Losses(Cases):
         pool = Pool()
         Company = pool.get('company.company')
         Settlement = pool.get('training.abandon.settlement')
-        settlement, last = Settlement.__table__(), Settlement.__table__()
-        company = Company.__table__()
-        last = last.select(
-            Max(last.id).as_('id'),
-            where=(last.state != 'cancelled')
-            & (last.withdrawn == Literal(False)),
-            group_by=[last.case])
+        settlement, company = Settlement.__table__(), Company.__table__()
+        last = Settlement.query_last()
         return (settlement
             .join(last, condition=last.id == settlement.id)
             .join(company, condition=(company.id == settlement.company)

@@ -4,6 +4,9 @@
 from collections import defaultdict
 from decimal import Decimal
 
+from sql import Literal
+from sql.aggregate import Max
+
 from trytond.i18n import gettext
 from trytond.model import (
     Index, ModelSQL, ModelView, Workflow, fields, sequence_ordered)
@@ -149,6 +152,9 @@ class Settlement(KeptMixin, Workflow, ModelSQL, ModelView):
         "changed: the next settlement completes it, else its documents have "
         "to be corrected by hand.")
     state_string = state.translated('state')
+    last = fields.Function(
+        fields.Boolean("Last of the Case"),
+        'get_last', searcher='search_last')
 
     @classmethod
     def __setup__(cls):
@@ -187,6 +193,30 @@ class Settlement(KeptMixin, Workflow, ModelSQL, ModelView):
                 gettext(f'training_abandon.msg_settlement_warn_{w}')
                 for w in s.warnings or [])
             for s in settlements}
+
+    @classmethod
+    def get_last(cls, settlements, name):
+        result = dict.fromkeys(map(int, settlements), False)
+        for sub_settlements in grouped_slice(settlements, tools.BATCH):
+            result.update((s.id, True) for s in cls.search([
+                        ('id', 'in', [s.id for s in sub_settlements]),
+                        ('last', '=', True),
+                        ], order=[]))
+        return result
+
+    @classmethod
+    def search_last(cls, name, clause):
+        return tools.boolean_domain(clause, cls.query_last())
+
+    @classmethod
+    def query_last(cls):
+        "Return the query of the id of the settlement of each case that holds"
+        table = cls.__table__()
+        return table.select(
+            Max(table.id).as_('id'),
+            where=(table.state != 'cancelled')
+            & (table.withdrawn == Literal(False)),
+            group_by=[table.case])
 
     def get_rec_name(self, name):
         return self.case.rec_name

@@ -797,7 +797,9 @@ class IndicatorTestCase(NoticeTestCase):
     def test_open(self):
         "Test that each number opens what it counts"
         pool = Pool()
+        ActWindow = pool.get('ir.action.act_window')
         Alert = pool.get('training.alert')
+        ModelData = pool.get('ir.model.data')
         Settlement = pool.get('training.abandon.settlement')
         with set_up() as (company, session, prescriber):
             enrolments = create_enrolments(session, 4, prescriber=prescriber)
@@ -854,6 +856,15 @@ class IndicatorTestCase(NoticeTestCase):
             self.assertEqual(
                 search('company')[company.rec_name]['revenue_lost'],
                 float(settlement.undelivered_amount))
+            # The list of what is lost has it once too
+            action = ActWindow(ModelData.get_id(
+                    'training_abandon', 'act_settlement_lost'))
+            self.assertEqual(
+                Settlement.search(
+                    PYSONDecoder().decode(action.pyson_domain)),
+                [settlement])
+            self.assertEqual(
+                sorted(s.last for s in Settlement.search([])), [False, True])
             for axis in ['company', 'course', 'session', 'prescriber',
                     'trainee', 'period', 'owner']:
                 row, = self.rows(axis)

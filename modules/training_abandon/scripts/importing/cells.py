@@ -235,6 +235,37 @@ def percentage(cell):
     return value / 100
 
 
+def days(cell):
+    value = number(re.sub(r'\s*(j|jours?|d|days?)$', '', cell, flags=re.I))
+    if value % 1:
+        raise Rejected(f"{show(cell)} is not a whole number of days.")
+    return int(value)
+
+
+BAND = re.compile(
+    r'(?:(?P<days>\d{1,4}) ?(?:jours?|days?|[jd])? ?[:=])?(?P<rate>[^:=]*)',
+    re.I)
+
+
+def scale(cell):
+    """The rates by the least days that are left before the start, None for
+    all the other days"""
+    check_length(cell, MAX_CODE)
+    bands = {}
+    for part in re.split(r'[/|;]', cell):
+        match = BAND.fullmatch(part.strip())
+        if not match:
+            raise Rejected(
+                f"{show(cell)} is no scale: write the least days before the "
+                "start and the rate, and at the end the rate of the other "
+                "days, like 30: 10 % / 10: 30 % / 50 %.")
+        least = int(match['days']) if match['days'] else None
+        if least in bands:
+            raise Rejected(f"{show(cell)} has two rates for the same days.")
+        bands[least] = percentage(match['rate'].strip())
+    return list(bands.items())
+
+
 def hours(cell):
     if (duration := hours_and_minutes(cell)) is not None:
         return duration
@@ -305,6 +336,14 @@ signature = choice(
     on_premises='sur_place dans_les_locaux',
     at_a_distance='a_distance distance',
     off_premises='hors_etablissement hors_les_locaux')
+diploma_level = choice(
+    **{str(level): f'niveau_{level}' for level in range(3, 9)})
+ground = choice(
+    abandonment='abandon',
+    no_show='no-show non-presentation non_presentation',
+    cancellation='annulation annulation_avant_le_debut '
+    'cancellation_before_the_start',
+    legitimate_reason='motif_legitime')
 yes_no = choice(
     yes='oui o y 1 vrai true',
     no='non n 0 faux false')
@@ -329,6 +368,15 @@ half_day = choice(
     # AM is the morning in English and the afternoon in French
     am='',
     pm='')
+
+
+def flag(cell):
+    return yes_no(cell) == 'yes'
+
+
+def grounds(cell):
+    "The grounds of an indemnity"
+    return sorted({ground(part) for part in re.split('[,;/|+]', cell)})
 
 
 def evidence(cell):

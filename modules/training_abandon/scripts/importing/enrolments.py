@@ -2,15 +2,15 @@
 # this repository contains the full copyright notices and license terms.
 "Import of enrolments, with their trainees and fundings"
 
-from decimal import Decimal
+from functools import cached_property
 
-from . import cells
+from . import agreement, cells
 from .importer import ENROLMENT, PARTY, SESSION, Importer, request
-from .table import Rejected
 
 TRAINEE = 'training.trainee'
 FUNDING = 'training.enrolment.funding'
-PARTIES = ['trainee', 'prescriber', 'employer', 'funder']
+PARTIES = [
+    'trainee', 'prescriber', 'client', 'employer', *agreement.FUNDERS]
 CURRENT = ['draft', 'confirmed', 'started', 'suspended']
 ENDED = {
     'cancelled': "The session is cancelled: set it back to draft first.",
@@ -23,6 +23,7 @@ TRAINEE_FIELDS = {
 FIELDS = {
     'agreement': 'agreement_kind',
     'prescriber': 'prescriber',
+    'client': 'client',
     'employer': 'employer',
     'price': 'price',
     'start_date': 'start_date',
@@ -32,14 +33,17 @@ FIELDS = {
     'agreement_reference': 'agreement_reference',
     'agreement_date': 'agreement_date',
     'signature': 'agreement_signature',
-    'indemnity_rate': 'indemnity_rate',
+    'withdrawal_date': 'withdrawal_date',
     'contract_start': 'contract_start',
     'contract_end': 'contract_end',
     'npec': 'npec_annual',
+    'diploma_level': 'diploma_level',
+    'break_date': 'break_date',
+    'practical_days': 'practical_days',
+    'still_in_training': 'still_in_training',
+    'previous_contract_broken': 'previous_contract_broken',
     }
-FUNDING_FIELDS = {
-    'file_number': 'file_number',
-    }
+CLAUSE_FIELDS = ['indemnity_kind', 'indemnity_rate', 'indemnity_grounds']
 
 
 class Enrolments(Importer):
@@ -51,8 +55,8 @@ class Enrolments(Importer):
         'family_name': cells.label,
         'agreement': cells.agreement,
         'prescriber': cells.code,
+        'client': cells.code,
         'employer': cells.code,
-        'funder': cells.code,
         'price': cells.price,
         'start_date': cells.date,
         'agreed_hours': cells.hours,
@@ -61,21 +65,23 @@ class Enrolments(Importer):
         'agreement_reference': cells.label,
         'agreement_date': cells.date,
         'signature': cells.signature,
-        'indemnity_rate': cells.percentage,
+        'withdrawal_date': cells.date,
         'contract_start': cells.date,
         'contract_end': cells.date,
         'npec': cells.price,
-        'file_number': cells.code,
+        'diploma_level': cells.diploma_level,
+        'break_date': cells.date,
+        'practical_days': cells.days,
+        'still_in_training': cells.flag,
+        'previous_contract_broken': cells.flag,
+        **agreement.COLUMNS,
         }
     required = [
         [['enrolment']], [['session']], [['trainee']], [['agreement']]]
 
     def check(self, row):
         super().check(row)
-        if row['file_number'] and not row['funder']:
-            raise Rejected(
-                "The number of a file needs its funder: fill the column "
-                "funder.", 'file_number')
+        agreement.check(row)
 
     def load(self, rows):
         rows = list(self.without_doubles(rows, 'enrolment'))
@@ -90,9 +96,12 @@ class Enrolments(Importer):
         matched = self.match(rows, codes)
         rows = [row for row in rows if row not in self.errors]
         known = {**codes, **matched}
+        new = [r for r in rows if r['enrolment'] not in known]
+        for row in new:
+            if problem := agreement.clause_conflict(row):
+                self.reject(row, *problem)
         self.batches(
-            self.without_ended(
-                [r for r in rows if r['enrolment'] not in known]),
+            self.without_ended([r for r in new if r not in self.errors]),
             self.create_enrolments)
         self.batches(
             [r for r in rows if r['enrolment'] in known],
@@ -168,32 +177,39 @@ class Enrolments(Importer):
             'external_codes': self.code(row['enrolment']),
             **enrolment_values(row),
             }
-        if row['funder']:
-            values['fundings'] = [('create', [funding(row)])]
+        if scale := agreement.scale_changes(row):
+            values['indemnity_scale'] = scale
+        if fundings := agreement.funding_changes(row):
+            values['fundings'] = fundings
         return values
+
+    @cached_property
+    def default_grounds(self):
+        return self.client.call(
+            ENROLMENT, 'default_get', ['indemnity_grounds'])[
+                'indemnity_grounds']
 
     def update_enrolments(self, rows, codes, matched):
         ids = [codes[row['enrolment']] for row in rows]
-        current = {
-            enrolment['id']: dict(enrolment, fundings=[])
-            for enrolment in self.client.read_in(
-                ENROLMENT, 'id', ids,
-                ['trainee', 'session', 'session.state', 'state',
-                    'indemnity_kind', *FIELDS.values()])}
-        for record in self.client.read_in(
-                FUNDING, 'enrolment', ids,
-                ['enrolment', 'funder', *FUNDING_FIELDS.values()]):
-            current[record['enrolment']]['fundings'].append(record)
+        current = self.read_enrolments(ids)
         pairs, drafts, changed = [], [], []
         for row, id in zip(rows, ids):
             enrolment = current.get(id)
             if problem := conflict(row, enrolment):
                 self.reject(row, *problem)
                 continue
+            values = enrolment_values(row)
+            if ('indemnity_kind' in values
+                    and not enrolment['indemnity_grounds']):
+                values.setdefault('indemnity_grounds', self.default_grounds)
             values = {
-                name: value for name, value in enrolment_values(row).items()
+                name: value for name, value in values.items()
                 if enrolment[name] != value}
-            if fundings := funding_changes(row, enrolment):
+            if scale := agreement.scale_changes(
+                    row, enrolment['indemnity_scale']):
+                values['indemnity_scale'] = scale
+            if fundings := agreement.funding_changes(
+                    row, enrolment['fundings']):
                 values['fundings'] = fundings
             changed.append((row, bool(values or row.also)))
             if row['enrolment'] in matched:
@@ -210,6 +226,25 @@ class Enrolments(Importer):
         for row, is_changed in changed:
             self.done(row, 'updated' if is_changed else 'unchanged')
 
+    def read_enrolments(self, ids):
+        "Return by id the enrolments with their fundings and scales"
+        current = {}
+        for enrolment in self.client.read_in(
+                ENROLMENT, 'id', ids,
+                ['trainee', 'session', 'session.state', 'state',
+                    *FIELDS.values(), *CLAUSE_FIELDS]):
+            grounds = sorted(enrolment['indemnity_grounds'] or [])
+            current[enrolment['id']] = {
+                **enrolment, 'indemnity_grounds': grounds, 'fundings': [],
+                'indemnity_scale': []}
+        for field, model, names in [
+                ('fundings', FUNDING, ['funder', *agreement.FUNDING_COLUMNS]),
+                ('indemnity_scale', agreement.BAND, agreement.BAND_FIELDS)]:
+            for record in self.client.read_in(
+                    model, 'enrolment', ids, ['enrolment', *names]):
+                current[record['enrolment']][field].append(record)
+        return current
+
 
 def conflict(row, enrolment):
     if not enrolment:
@@ -221,16 +256,9 @@ def conflict(row, enrolment):
             return (
                 f"The enrolment of this code has another {name}: use a new "
                 "code for a new enrolment.", name)
-    if (row['indemnity_rate'] is not None
-            and enrolment['indemnity_kind'] == 'scale'):
-        return (
-            "The agreement has an indemnity by days before the start: change "
-            "it by hand.", 'indemnity_rate')
-    funders = {record['funder'] for record in enrolment['fundings']}
-    if len(funders) > 1 and row['funder'] not in {None, *funders}:
-        return (
-            "The enrolment has several fundings: change them by hand.",
-            'funder')
+    return (
+        agreement.clause_conflict(row, enrolment['indemnity_kind'])
+        or agreement.funding_conflict(row, enrolment['fundings']))
 
 
 def trainee_values(row):
@@ -240,35 +268,8 @@ def trainee_values(row):
 
 
 def enrolment_values(row):
-    values = row_values(row, FIELDS)
-    if row['indemnity_rate'] is not None:
-        values['indemnity_kind'] = 'rate'
-    return values
-
-
-def row_values(row, names):
     return {
-        field: row[name] for name, field in names.items()
-        if row[name] is not None}
-
-
-def funding(row):
-    return {
-        'funder': row['funder'],
-        'share': Decimal(1),
-        **row_values(row, FUNDING_FIELDS),
+        **{field: row[name] for name, field in FIELDS.items()
+            if row[name] is not None},
+        **agreement.clause(row),
         }
-
-
-def funding_changes(row, enrolment):
-    if not row['funder']:
-        return []
-    values = {'funder': row['funder'], **row_values(row, FUNDING_FIELDS)}
-    for old in enrolment['fundings']:
-        if len(enrolment['fundings']) == 1 or old['funder'] == row['funder']:
-            changed = {n: v for n, v in values.items() if old[n] != v}
-            if 'funder' in changed:
-                # What was agreed with the former one is not of the new one
-                return [('delete', [old['id']]), ('create', [funding(row)])]
-            return [('write', [old['id']], changed)] if changed else []
-    return [('create', [funding(row)])]
