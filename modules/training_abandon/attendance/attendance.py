@@ -506,7 +506,7 @@ class Attendance(
         enrolment = Enrolment.__table__()
         where = (
             fields.SQL_OPERATORS['in'](slot.id, slot_ids)
-            & Enrolment.expected_sql(enrolment, slot))
+            & Enrolment.awaited_sql(enrolment, slot))
         if missing:
             own = Enrolment.__table__()
             where &= ~Exists(attendance

@@ -111,7 +111,7 @@ class AbsentDay(Wizard):
                     & slot.date.in_(dates)
                     & (slot.state != 'cancelled')
                     & ((attendance.id != Null)
-                        | Enrolment.expected_sql(enrolment, slot))))
+                        | Enrolment.awaited_sql(enrolment, slot))))
             for enrolment_id, slot_id, date, state, line in cursor:
                 if (enrolment_id, date) not in days:
                     continue

@@ -2,10 +2,9 @@
 # this repository contains the full copyright notices and license terms.
 from collections import defaultdict
 
-from sql import Cast, Column, Literal, Null, Window
+from sql import Column, Literal, Null, Window
 from sql.aggregate import Count, Max, Min, Sum
-from sql.conditionals import Coalesce, NullIf
-from sql.functions import Extract, Round
+from sql.conditionals import Coalesce
 from sql.operators import Exists
 
 from trytond.model import fields
@@ -20,7 +19,7 @@ from ..training.half_day import half_day
 from .evidence import ATTENDED, EnrolmentEvidenceMixin
 from .picture import PictureMixin
 from .stored_facts import (
-    FACTS, MOST, RECORDED, LineFactsMixin, StoredFactsMixin)
+    FACTS, MOST, RECORDED, LineFactsMixin, StoredFactsMixin, rate_sql)
 
 # From this number of consecutive absences the trainee stands out in the list
 ABSENCES = 3
@@ -197,10 +196,7 @@ class FactsMixin(LineFactsMixin):
             Sum(held.missed, filter_=(held.state == 'excused')
                 | (held.justified == Literal(True)))
             .as_('hours_excused'),
-            Cast(Round(Cast(
-                        Extract('EPOCH', attended_time)
-                        / NullIf(Extract('EPOCH', held_time), 0),
-                        'NUMERIC'), 4), 'FLOAT').as_('attendance_rate'),
+            rate_sql(attended_time, held_time).as_('attendance_rate'),
             Count(Literal(1), filter_=is_absent).as_('absence_count'),
             Count(Literal(1), filter_=is_absent
                 & ((held.last_start_at == Null)

@@ -10,7 +10,9 @@ import datetime as dt
 from contextlib import contextmanager
 from weakref import WeakKeyDictionary
 
-from sql import Column, Union
+from sql import Cast, Column, Union
+from sql.conditionals import NullIf
+from sql.functions import Extract
 
 from trytond.model import Index, fields
 from trytond.pool import Pool
@@ -47,6 +49,13 @@ _OF_SLOT = {
 
 # By transaction, the ids of the enrolments whose facts are to store
 _waiting = WeakKeyDictionary()
+
+
+def rate_sql(attended, held):
+    "Return the SQL expression of the attendance rate, without rounding"
+    attended, held = (
+        Cast(Extract('EPOCH', time), 'FLOAT') for time in [attended, held])
+    return attended / NullIf(held, 0)
 
 
 class StoredFactsMixin(StoredMixin):
@@ -118,6 +127,17 @@ class StoredFactsMixin(StoredMixin):
         super().__register__(module)
         if not is_stored:
             cls.store()
+        else:
+            cls._migrate_rate()
+
+    @classmethod
+    def _migrate_rate(cls):
+        # Migration from 8.0.0: the rate is not rounded
+        table = cls.__table__()
+        rate = rate_sql(table.hours_attended, table.hours_held)
+        Transaction().connection.cursor().execute(*table.update(
+                [table.attendance_rate], [rate],
+                where=table.attendance_rate != rate))
 
     @classmethod
     def preprocess_values(cls, mode, values):

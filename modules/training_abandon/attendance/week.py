@@ -88,6 +88,7 @@ class AttendanceWeek(ModelSQL, ModelView):
         expected = Exists(period.select(
                 Literal(1),
                 where=(period.enrolment == enrolment.id)
+                & (enrolment.state != 'draft')
                 & (period.kind == 'expected')
                 & (Coalesce(period.start_date, end) <= end)
                 & (Coalesce(period.end_date, start) >= start)))

@@ -509,7 +509,7 @@ class Justification(KeptMixin, Workflow, ModelSQL, ModelView):
                         slot.id, [s.id for s in sub_slots])
                     & (justification.state == 'accepted')
                     & (attendance.id == Null)
-                    & Enrolment.expected_sql(enrolment, slot)
+                    & Enrolment.awaited_sql(enrolment, slot)
                     & cls.covers_sql(justification, slot),
                     group_by=[enrolment.id, slot.id]))
             result += cursor.fetchall()

@@ -187,15 +187,16 @@ class Rule(DeactivableMixin, ModelSQL, ModelView):
         "Return the name of the rule to which nobody gives one, or None"
         pool = Pool()
         Lang = pool.get('ir.lang')
-        if not criterion or threshold is None:
+        criteria = dict(
+            cls.fields_get(['criterion'])['criterion']['selection'])
+        if criterion not in criteria or threshold is None:
             return
-        criteria = cls.fields_get(['criterion'])['criterion']['selection']
         lang = Lang.get()
         if criterion in RATES:
             threshold = lang.format('%g', threshold * 100) + ' %'
         else:
             threshold = lang.format('%g', threshold)
-        return f'{dict(criteria)[criterion]} - {threshold}'
+        return f'{criteria[criterion]} - {threshold}'
 
     @classmethod
     def view_attributes(cls):

@@ -2,7 +2,6 @@
 # this repository contains the full copyright notices and license terms.
 import datetime as dt
 import operator
-from decimal import ROUND_HALF_UP, Decimal
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -112,9 +111,8 @@ def naive_facts(slots, enrolment):
     facts['last_presence'] = last
     facts['first_presence'] = min(presences, default=None)
     if facts['hours_held']:
-        facts['attendance_rate'] = float(
-            Decimal(facts['hours_attended'] / facts['hours_held'])
-            .quantize(Decimal('.0001'), ROUND_HALF_UP))
+        facts['attendance_rate'] = (
+            facts['hours_attended'] / facts['hours_held'])
     return facts
 
 

@@ -8,6 +8,7 @@ from unittest.mock import patch
 
 from trytond.exceptions import UserError
 from trytond.model.exceptions import AccessError
+from trytond.modules.training_abandon import tools
 from trytond.modules.training_abandon.attendance.stored_facts import (
     FACTS, LineFactsMixin, SlotFactsMixin, StoredFactsMixin)
 from trytond.modules.training_abandon.training.expectation import (
@@ -620,6 +621,7 @@ class StoredFactsTestCase(NoticeTestCase):
         with set_up() as (company, session, _):
             enrolments = create_enrolments(session, 2)
             self.fill(session.slots[:2], {enrolments[0]: 'absent'})
+            self.fill(session.slots[2:3], {enrolments[0]: 'present'})
             self.forget(enrolments)
             self.assertTrue(list(Enrolment.stored_differences()))
             with count_statements() as statements, \
@@ -633,3 +635,15 @@ class StoredFactsTestCase(NoticeTestCase):
                         if '"last_presence" =' in s]), 1)
             self.check()
             self.assertEqual(Enrolment(enrolments[0].id).absence_count, 2)
+            # That of a database where it was rounded
+            table = Enrolment.__table__()
+            Transaction().connection.cursor().execute(*table.update(
+                    [table.attendance_rate], [.3333],
+                    where=table.id == enrolments[0].id))
+            tools.forget(Enrolment)
+            with patch('trytond.model.ModelSQL.__register__',
+                    lambda module: None):
+                Enrolment.__register__('training_abandon')
+            self.assertEqual(list(Enrolment.stored_differences()), [])
+            self.assertEqual(
+                Enrolment(enrolments[0].id).attendance_rate, 1 / 3)

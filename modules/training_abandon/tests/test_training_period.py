@@ -17,9 +17,9 @@ from trytond.tests.test_tryton import with_transaction
 from trytond.transaction import Transaction
 
 from .common import (
-    DATE, DAY, DatabaseTestCase, count_statements, create_enrolments,
-    create_session, decide, examples, get_to_decision, run_wizard, savepoint,
-    set_up, today)
+    DATE, DAY, DatabaseTestCase, as_user, count_statements, create_enrolments,
+    create_session, create_user, decide, examples, get_to_decision, run_wizard,
+    savepoint, set_up, today)
 
 HOURS = dt.timedelta(hours=3)
 DAYS = 6
@@ -562,6 +562,109 @@ class PeriodTestCase(DatabaseTestCase):
                         mode, [Period(period.id)],
                         {'reason': "Other"} if mode == 'write' else None,
                         external=True)
+
+    @with_transaction()
+    def test_by_hand(self):
+        "Test that a period entered by hand takes the place of others"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        Period = pool.get('training.enrolment.period')
+        with set_up() as (company, session, _):
+            exempted, same, suspended, part = create_enrolments(session, 4)
+            self.hold(session.slots[:1], 'absent')
+            span = {
+                'reason': "Known already", 'end_half': 'morning',
+                'end_date': DATE, 'kind': 'exempted', 'start_date': DATE}
+            with as_user(create_user('assistant', company, 'training')):
+                period, = Period.create([{**span, 'enrolment': exempted.id}])
+                Enrolment.write([suspended], {'periods': [('create', [{
+                                        'kind': 'suspended',
+                                        'start_date': DATE + DAY,
+                                        'reason': "Away",
+                                        }])]})
+                Period.create([{
+                            'enrolment': part.id,
+                            'weekdays': ['monday_morning'],
+                            'reason': "Part time",
+                            }])
+            run_wizard(
+                'training.enrolment.period.change', [same],
+                **{**span, 'start_half': 'morning', 'weekdays': []})
+            exempted, same, suspended, part = Enrolment.browse(
+                [exempted, same, suspended, part])
+            self.assertEqual(periods_of(exempted), [
+                    ('expected', None, None, DATE - DAY, 'afternoon'),
+                    ('exempted', DATE, 'morning', DATE, 'morning'),
+                    ('expected', DATE, 'afternoon', None, None)])
+            self.assertEqual(exempted.periods[1], period)
+            # The past is corrected, and traced, as by the wizard
+            for name in ['absence_count', 'hours_planned']:
+                self.assertEqual(
+                    getattr(exempted, name), getattr(same, name))
+            self.assertEqual(exempted.absence_count, 0)
+            self.assertEqual(periods_of(exempted), periods_of(same))
+            self.assertEqual(*(
+                    [(v.kind, v.reason, v.description) for v in e.events]
+                    for e in [exempted, same]))
+            self.assertEqual(periods_of(suspended), [
+                    ('expected', None, None, DATE, 'afternoon'),
+                    ('suspended', DATE + DAY, 'morning', None, None)])
+            self.assertEqual(part.hours_planned, HOURS)
+            for values in [
+                    [{'start_date': DATE + DAY}],
+                    [{'kind': k} for k in ['suspended', 'exempted']],
+                    ]:
+                with self.assertRaises(PeriodError), savepoint():
+                    Period.create([{
+                                'enrolment': exempted.id,
+                                'reason': "Other",
+                                **v} for v in values])
+
+    @with_transaction()
+    def test_draft(self):
+        "Test that the periods of a draft hold once it is confirmed"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        with set_up() as (company, session, _):
+            trainees = [
+                e.trainee.id
+                for e in create_enrolments(create_session(company), 2)]
+            with as_user(create_user('assistant', company, 'training')):
+                part, away = Enrolment.create([
+                        {
+                            'periods': [('create', [{
+                                            'weekdays': ['monday_morning'],
+                                            'reason': "Part time",
+                                            }])],
+                            'trainee': trainees[0],
+                            'session': session.id,
+                            },
+                        {'trainee': trainees[1], 'session': session.id},
+                        ])
+            run_wizard(
+                'training.enrolment.period.change', [away],
+                kind='suspended', start_date=DATE + DAY, start_half='morning',
+                end_date=DATE + DAY, end_half='morning', reason="Away")
+            self.assertFalse(session.slots[0].trainees)
+            self.hold(session.slots[:1])
+            self.assertFalse(session.slots[0].attendances)
+            Enrolment.confirm([part, away])
+            self.assertEqual(
+                [s.trainees for s in session.slots], [
+                    (part.trainee,), (away.trainee,), (), (away.trainee,)])
+            self.assertEqual(part.hours_planned, HOURS)
+            self.assertEqual(away.hours_planned, 2 * HOURS)
+
+    def hold(self, slots, state='present'):
+        pool = Pool()
+        Attendance = pool.get('training.attendance')
+        Slot = pool.get('training.session.slot')
+        with today(slots[-1].date):
+            for slot in slots:
+                Slot.open([slot])
+                Attendance.write(
+                    list(Slot(slot.id).attendances), {'state': state})
+                Slot.close([slot])
 
     @with_transaction()
     def test_weekdays(self):

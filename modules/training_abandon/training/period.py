@@ -129,7 +129,7 @@ class Period(ExpectationMixin, SpanMixin, ModelSQL, ModelView):
         cls._order = [
             ('enrolment', 'ASC'),
             ('start_date', 'ASC NULLS FIRST'),
-            ('start_half', 'DESC'),
+            ('start_half', 'ASC'),
             ('id', 'ASC'),
             ]
 
@@ -238,7 +238,6 @@ class Period(ExpectationMixin, SpanMixin, ModelSQL, ModelView):
     def validate_fields(cls, periods, field_names):
         super().validate_fields(periods, field_names)
         cls.check_bounds(periods, field_names)
-        cls.check_overlap(periods, field_names)
 
     @classmethod
     def check_bounds(cls, periods, field_names=None):
@@ -259,17 +258,18 @@ class Period(ExpectationMixin, SpanMixin, ModelSQL, ModelView):
                         period=describe(span)))
 
     @classmethod
-    def check_overlap(cls, periods, field_names=None):
-        if field_names and not field_names & _BOUNDS:
-            return
+    def check_overlap(cls, periods):
         for enrolment, periods in cls.by_enrolment(
                 [p.enrolment.id for p in periods]).items():
-            found = overlapping([p.span for p in periods])
-            if found:
-                raise PeriodError(gettext(
-                        'training_abandon.msg_period_overlap',
-                        enrolment=enrolment.rec_name,
-                        periods=', '.join(map(describe, found))))
+            cls._refuse_overlap(enrolment, [p.span for p in periods])
+
+    @classmethod
+    def _refuse_overlap(cls, enrolment, spans):
+        if found := overlapping(spans):
+            raise PeriodError(gettext(
+                    'training_abandon.msg_period_overlap',
+                    enrolment=enrolment.rec_name,
+                    periods=', '.join(map(describe, found))))
 
     @classmethod
     def by_enrolment(cls, enrolment_ids):
@@ -287,10 +287,6 @@ class Period(ExpectationMixin, SpanMixin, ModelSQL, ModelView):
         if not external:
             return
         for period in periods:
-            if period.enrolment.state == 'draft':
-                raise AccessError(gettext(
-                        'training_abandon.msg_period_draft',
-                        enrolment=period.enrolment.rec_name))
             if period.enrolment.planned_periods:
                 raise AccessError(gettext(
                         'training_abandon.msg_period_ended',
@@ -315,11 +311,37 @@ class Period(ExpectationMixin, SpanMixin, ModelSQL, ModelView):
 
     @classmethod
     def on_modification(cls, mode, periods, field_names=None):
+        if mode == 'create' and not cls._is_followed():
+            cls._make_room(periods)
+        elif mode == 'create' or (mode == 'write' and field_names & _BOUNDS):
+            cls.check_overlap(periods)
         super().on_modification(mode, periods, field_names=field_names)
         if not cls._is_followed() and (
                 mode == 'create' or (mode == 'write' and field_names & _SPAN)):
             cls.warn_empty(periods)
             cls._note(periods)
+
+    @classmethod
+    def _make_room(cls, periods):
+        """Put the new periods in the place of what was meanwhile, unless it
+        was the same"""
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        new, spans = set(periods), {}
+        for enrolment, periods in cls.by_enrolment(
+                [p.enrolment.id for p in new]).items():
+            added = [p.span for p in periods if p in new]
+            wanted = [p.span for p in periods if p not in new]
+            same = defaultdict(list)
+            for span in [*wanted, *added]:
+                key = (span['kind'], *sorted(span['weekdays']))
+                same[key].append(span)
+            for group in [added, *same.values()]:
+                cls._refuse_overlap(enrolment, group)
+            for span in added:
+                wanted = splice(wanted, span)
+            spans[enrolment] = wanted
+        Enrolment._replace_periods(spans)
 
     @classmethod
     def on_delete(cls, periods):
@@ -407,9 +429,6 @@ class PeriodsMixin:
 
     periods = fields.One2Many(
         'training.enrolment.period', 'enrolment', "Periods",
-        states={
-            'readonly': Eval('state') == 'draft',
-            },
         help="When the trainee is expected.")
     planned_periods = fields.Text("Planned Periods", readonly=True)
 
@@ -422,6 +441,13 @@ class PeriodsMixin:
         slot_id identifies the slot when slot.id does not."""
         return cls.expects_sql(
             enrolment.id, slot, slot.id if slot_id is None else slot_id)
+
+    @classmethod
+    def awaited_sql(cls, enrolment, slot):
+        """Return the expression of expected_sql that is false of the drafts,
+        of which a period may tell what is to come"""
+        return (enrolment.state != 'draft') & cls.expected_sql(
+            enrolment, slot)
 
     @classmethod
     def expects_sql(cls, enrolment_id, slot, slot_id, groups=True):
@@ -465,9 +491,12 @@ class PeriodsMixin:
 
     @classmethod
     def create_expectation(cls, enrolments):
-        """Expect the trainees of the enrolments that have no period, from
-        the first half-day whose sheet is not official yet."""
-        enrolments = [e for e in enrolments if not e.periods]
+        """Expect the trainees of the enrolments that have no period of that
+        kind, from the first half-day whose sheet is not official yet, but
+        during their other periods."""
+        enrolments = [
+            e for e in enrolments
+            if all(p.kind != 'expected' for p in e.periods)]
         closed = cls.last_closed_half_days(enrolments)
         spans = {}
         for enrolment in enrolments:
@@ -478,13 +507,16 @@ class PeriodsMixin:
             reason = None
             if start is not None and start != half_day(enrolment.start_date):
                 reason = gettext('training_abandon.msg_period_late')
-            spans[enrolment] = clip([{
+            wanted = clip([{
                         'start': None,
                         'end': None,
                         'kind': 'expected',
                         'weekdays': [],
                         'reason': reason,
                         }], start, end)
+            for period in enrolment.periods:
+                wanted = splice(wanted, period.span)
+            spans[enrolment] = wanted
         cls._replace_periods(spans)
 
     @classmethod
@@ -494,7 +526,7 @@ class PeriodsMixin:
         cls.create_expectation([
                 e for e in enrolments
                 if e.state in {'confirmed', 'started', 'completed'}
-                and not e.planned_periods])
+                and not e.periods and not e.planned_periods])
         cls.forget_expectation([
                 e for e in enrolments
                 if e.state == 'cancelled' and not e.planned_periods])
@@ -643,10 +675,6 @@ class PeriodsMixin:
         before and after it."""
         spans, plans = {}, {}
         for enrolment in enrolments:
-            if enrolment.state == 'draft':
-                raise PeriodError(gettext(
-                        'training_abandon.msg_period_draft',
-                        enrolment=enrolment.rec_name))
             current = [p.span for p in enrolment.periods]
             if enrolment.planned_periods:
                 planned, *others = enrolment._plans
@@ -715,13 +743,17 @@ class PeriodsMixin:
         unknown = dict.fromkeys(
             set(Period._origin_names()) - {'user', 'known_since'})
         for enrolment, wanted in spans.items():
-            periods = list(enrolment.periods)
+            current = [p.span for p in enrolment.periods]
             wanted = order(wanted)
-            if [p.span for p in periods] != wanted:
+            if current != wanted:
                 changed.append(enrolment)
+            # What does not change stays the record that it is
+            periods = [
+                p for p, s in zip(enrolment.periods, current)
+                if s not in wanted]
+            wanted = [s for s in wanted if s not in current]
             for period, span in zip(periods, wanted):
-                if period.span != span:
-                    to_write[dump([span])].append(period)
+                to_write[dump([span])].append(period)
             to_delete += periods[len(wanted):]
             to_create += [
                 {'enrolment': enrolment.id, **period_values(span)}

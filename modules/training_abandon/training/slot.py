@@ -303,7 +303,7 @@ class Slot(
                     slot.id, enrolment.trainee,
                     where=fields.SQL_OPERATORS['in'](
                         slot.id, [s.id for s in sub_slots])
-                    & Enrolment.expected_sql(enrolment, slot),
+                    & Enrolment.awaited_sql(enrolment, slot),
                     order_by=[enrolment.id]))
             for id_, trainee in cursor:
                 trainees[id_].append(trainee)
@@ -324,7 +324,7 @@ class Slot(
                     condition=enrolment.session == slot.session).select(
                     slot.id,
                     where=enrolment.trainee.in_(trainees)
-                    & Enrolment.expected_sql(enrolment, slot)))]
+                    & Enrolment.awaited_sql(enrolment, slot)))]
 
     @property
     def _timezone(self):

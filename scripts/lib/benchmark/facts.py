@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from sql import Cast, Expression, Literal, Null, Window
 from sql.aggregate import Count, Max, Sum
 from sql.conditionals import Case, Coalesce, NullIf
-from sql.functions import Extract, Round
+from sql.functions import Extract
 
 from .common import measure, seconds
 
@@ -395,10 +395,9 @@ def recorded_query(enrolments):
         Coalesce(
             Sum(held.missed, filter_=held.state == 'excused'), ZERO)
         .as_('hours_excused'),
-        Cast(Round(Cast(
-                    Extract('EPOCH', attended_time)
-                    / NullIf(Extract('EPOCH', held_time), 0),
-                    'NUMERIC'), 4), 'FLOAT').as_('attendance_rate'),
+        (Cast(Extract('EPOCH', attended_time), 'FLOAT')
+            / NullIf(Cast(Extract('EPOCH', held_time), 'FLOAT'), 0))
+        .as_('attendance_rate'),
         Count(Literal(1), filter_=is_absent).as_('absence_count'),
         Count(Literal(1), filter_=is_absent
             & ((held.last_start_at == Null)
