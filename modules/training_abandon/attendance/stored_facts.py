@@ -155,6 +155,11 @@ class StoredFactsMixin(StoredMixin):
             return
         for sub_ids in grouped_slice(sorted(enrolment_ids), MOST):
             cls.store(of_ids(sub_ids))
+        cls.on_facts(enrolment_ids)
+
+    @classmethod
+    def on_facts(cls, enrolment_ids):
+        "Hook called once the facts of the enrolments are stored"
 
     @classmethod
     @contextmanager

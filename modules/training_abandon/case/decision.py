@@ -284,7 +284,7 @@ class DecisionMixin:
         pool = Pool()
         Enrolment = pool.get('training.enrolment')
         restore = {
-            'draft': Enrolment.redraft,
+            'draft': Enrolment.redraft_as_before,
             'confirmed': Enrolment.reconfirm,
             'suspended': Enrolment.suspend,
             'started': Enrolment.restart,

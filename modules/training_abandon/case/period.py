@@ -44,7 +44,7 @@ class Period(metaclass=PoolMeta):
         decisions = cls._decisions()
         for row in decisions:
             cls._date_decision(*row)
-        Enrolment.store_facts({enrolment for _, enrolment, *_ in decisions})
+        Enrolment.store_records({e for _, e, *_ in decisions})
 
     @classmethod
     def _decisions(cls):

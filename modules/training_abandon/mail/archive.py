@@ -59,16 +59,28 @@ class ArchiveMixin:
             archived = executor.submit(
                 cls._archive_alone, ids, transaction.database.name,
                 transaction.user, transaction.context)
-            yield
-        transaction.tasks.extend(archived.result())
+            try:
+                yield
+            except BaseException:
+                # The thread may wait for what this transaction holds
+                transaction.rollback()
+                raise
+            finally:
+                transaction.tasks.extend(archived.result())
 
     @classmethod
     def _archive_alone(cls, ids, database, user, context):
-        "Archive the mails in a thread and return the tasks that follow"
-        with Transaction().start(
-                database, user, context=context) as transaction:
-            cls._archive(ids)
-            return transaction.tasks
+        """Archive the mails in a thread and return the tasks that follow
+
+        What fails does not stop the mails: they are archived later."""
+        try:
+            with Transaction().start(
+                    database, user, context=context) as transaction:
+                cls._archive(ids)
+                return transaction.tasks
+        except Exception:
+            logger.warning("sent mails are not archived yet", exc_info=True)
+            return []
 
     @classmethod
     def _archive(cls, ids):

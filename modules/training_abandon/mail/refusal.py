@@ -99,8 +99,9 @@ _ADDRESS_WORDS = [
     r'|saturee|archivee?|bloquee?|desactivee?|fermee?|suspendue?|indisponible'
     r'|supprimee?|cloturee?|resiliee?)\b',
     r'(contact|correspondant) (inconnu|inexistant|introuvable)',
-    r'(?<!\ba )\baucune? (boite|compte|utilisateur|adresse|destinataire)'
-    r'( aux lettres)? (a cette|au nom|avec ce|de ce nom|ne correspond'
+    r'(?<!\b(remis|livre) a )\baucune? '
+    r'(boite|compte|utilisateur|adresse|destinataire)( aux lettres)? '
+    r'(a cette|au nom|avec ce|avec cette|de ce nom|ne correspond|n.existe a'
     r'|n.a ete trouve|n.est valide|trouvee?|valide|correspondante?)\b',
     r'n.existe (pas|plus)', r'quota.{0,40} (depasse|atteint)',
     r'pas repertorie',

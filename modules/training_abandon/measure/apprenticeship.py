@@ -309,8 +309,8 @@ def mediation_dates(company, referred_on):
 class MediationLetter(PDFReport):
     """The letter to the mediator, to post
 
-    What is printed is kept with what the letter is about, and printed again as
-    long as it would tell the same."""
+    What is printed is kept with the follow-up, and printed again as long as it
+    would tell the same."""
     __name__ = 'training.follow_up.mediation_letter'
 
     @classmethod
@@ -352,11 +352,11 @@ class MediationLetter(PDFReport):
         pool = Pool()
         Attachment = pool.get('ir.attachment')
         for attachment in Attachment.search([
-                    ('resource', 'in', [
-                            str(r) for r in [
-                                follow_up.case, follow_up.enrolment] if r]),
+                    ('resource', '=', str(follow_up)),
                     ('type', '=', 'data'),
                     ('description', '=', told),
+                    # What somebody has changed is not what was printed
+                    ('write_date', '=', None),
                     ], order=[('id', 'DESC')], limit=1):
             return attachment
 
@@ -365,7 +365,7 @@ class MediationLetter(PDFReport):
         pool = Pool()
         Attachment = pool.get('ir.attachment')
         Attachment.create([{
-                    'resource': str(follow_up.letter_about),
+                    'resource': str(follow_up),
                     'name': gettext(
                         'training_abandon.msg_mediation_letter_printed',
                         party=follow_up.party.rec_name,

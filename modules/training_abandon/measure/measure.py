@@ -153,8 +153,10 @@ class Measure(ModelSQL, ModelView):
         values = super().compute_fields(field_names=field_names)
         # What is told of a trainee is private, whoever tells it
         if self.enrolment and self.description:
-            values['note'] = '\n'.join(
-                filter(None, [self.note, self.description]))
+            # Told again, it is there already
+            if self.description not in (self.note or ''):
+                values['note'] = '\n'.join(
+                    filter(None, [self.note, self.description]))
             values['description'] = None
         return values
 

@@ -345,7 +345,10 @@ class PlanFollowUpsStart(ModelView):
 
     @fields.depends('kind', 'role')
     def on_change_kind(self):
-        self.role = ROLE_OF_KIND.get(self.kind, self.role)
+        if self.kind in ROLE_OF_KIND:
+            self.role = ROLE_OF_KIND[self.kind]
+        elif self.role in ROLE_OF_KIND.values():
+            self.role = 'trainee'
 
     @classmethod
     def get_kinds(cls):

@@ -185,7 +185,7 @@ class ProcedureLetter(ProcedureStateMixin, ModelSQL, ModelView):
                 cursor.execute(*table.update(
                         [column], [modern], where=table.id == id_))
             try:
-                LetterTemplate(modern, palette)
+                LetterTemplate(modern, palette).check_other()
             except TemplateError as exception:
                 faults.append(
                     (letter_id, exception.message_id, exception.variables))
@@ -301,6 +301,8 @@ class ProcedureLetter(ProcedureStateMixin, ModelSQL, ModelView):
     def check_samples(self, language):
         "Check that the letter can be written with each of its samples"
         subject, text = templates = self._read_templates()
+        for template in templates:
+            template.check_other()
         names = set().union(*(t.names for t in templates))
         with Transaction().set_context(language=language.code):
             for missing, sample in self.samples(names):

@@ -87,7 +87,6 @@ class LetterTemplate(OldTextTemplate):
     def __init__(self, source, palette):
         if len(source) > SOURCE_SIZE:
             raise TemplateError('msg_letter_size', size=SOURCE_SIZE)
-        self._check_other(source)
         self._check_directives(source)
         try:
             super().__init__(source)
@@ -118,13 +117,14 @@ class LetterTemplate(OldTextTemplate):
                 'msg_letter_expression', line=line,
                 expression=expression.strip()[:80]) from error
 
-    @staticmethod
-    def _check_other(source):
-        "Check that nothing is of another language"
-        if found := _OTHER_RE.search(source):
+    def check_other(self):
+        """Check that nothing is of another language
+
+        It leaves as it is written, and is in letters of before."""
+        if found := _OTHER_RE.search(self._letter):
             raise TemplateError(
                 'msg_letter_other', expression=found[0],
-                line=source.count('\n', 0, found.start()) + 1)
+                line=self._letter.count('\n', 0, found.start()) + 1)
 
     def _check_directives(self, source):
         "Check that there are conditions and lists only, each with its end"

@@ -79,9 +79,8 @@ class Enrolment(metaclass=PoolMeta):
         return alert.select(alert.enrolment, where=where)
 
     @classmethod
-    def store_facts(cls, enrolment_ids):
-        enrolment_ids = set(enrolment_ids)
-        super().store_facts(enrolment_ids)
+    def on_facts(cls, enrolment_ids):
+        super().on_facts(enrolment_ids)
         cls.risk_changed(enrolment_ids)
 
     @classmethod

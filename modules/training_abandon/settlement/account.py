@@ -599,8 +599,10 @@ class Settlement(metaclass=PoolMeta):
         for invoice in invoices:
             enrolment = invoice.training_settlement.enrolment
             included = enrolment.price_tax_included
-            if not included or [x.origin for x in invoice.lines] != [
-                    enrolment]:
+            if (not included
+                    # Who has other taxes than those of the agreement
+                    or invoice.party.customer_tax_rule
+                    or [x.origin for x in invoice.lines] != [enrolment]):
                 continue
             rate = tax_rate(enrolment.price, included)
             digits = invoice.currency.digits

@@ -280,6 +280,14 @@ class Funding(metaclass=PoolMeta):
         "repeat it.")
 
     @classmethod
+    def copy(cls, fundings, default=None):
+        default = default.copy() if default is not None else {}
+        # The amount counts where former agreements have both
+        default.setdefault('share', lambda data: (
+                data['share'] if data['amount'] is None else None))
+        return super().copy(fundings, default=default)
+
+    @classmethod
     def validate_fields(cls, fundings, field_names):
         super().validate_fields(fundings, field_names)
         cls.check_share(fundings, field_names)
@@ -295,7 +303,7 @@ class Funding(metaclass=PoolMeta):
         for funding in fundings:
             # The amount comes before the share that is there by default
             if (funding.amount is not None
-                    and funding.share not in {None, cls.default_share()}):
+                    and (funding.share or 1) != cls.default_share()):
                 raise AgreementError(gettext(
                         'training_abandon.msg_agreement_share_amount',
                         funder=funding.funder.rec_name,

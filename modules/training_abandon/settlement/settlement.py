@@ -291,6 +291,9 @@ class Settlement(KeptMixin, Workflow, ModelSQL, ModelView):
                 if settlement != posted[case]:
                     stale.append(settlement)
             elif settlement and settlement._says(values, lines):
+                if settlement.explanation != values['explanation']:
+                    to_write += [
+                        [settlement], {'explanation': values['explanation']}]
                 result[case] = settlement
             elif settlement and settlement.state == 'draft':
                 to_write += [[settlement], {

@@ -206,7 +206,8 @@ def get_terms(case, facts):
         fees=enrolment.indivisible_fees or Decimal(0),
         planned=minutes(enrolment.agreed_hours),
         done=minutes(facts.attended[enrolment] - after),
-        new_enrolment=bool(case.new_enrolment),
+        new_enrolment=bool(
+            case.new_enrolment and case.new_enrolment.state != 'cancelled'),
         attended_after=minutes(after),
         cancelled=minutes(facts.cancelled[enrolment.id]),
         digits=enrolment.currency.digits,

@@ -175,14 +175,15 @@ class ApprenticeshipTestCase(DatabaseTestCase):
         with set_up() as (company, session, _), \
                 today(dt.date(2026, 9, 1)):
             self.activate('first_visit')
-            for count in [2, 20]:
+            # The first time reads what is cached
+            for count in [1, 2, 20]:
                 enrolments = self.apprentices(session, count)
                 with count_statements() as statements:
                     self.assertTrue(all(
                             e.visit_missing
                             for e in Enrolment.browse(enrolments)))
                 numbers.append(len(statements))
-            self.assertEqual(*numbers)
+            self.assertEqual(*numbers[1:])
 
     @with_transaction()
     def test_letters(self):
@@ -322,14 +323,14 @@ class ApprenticeshipTestCase(DatabaseTestCase):
             # What was printed stays, and is printed again
             _, again, *_ = Letter.execute([follow_up.id], {})
             self.assertEqual(again, content)
-            kept, = Attachment.search([('resource', '=', str(apprentice))])
+            kept, = Attachment.search([('resource', '=', str(follow_up))])
             self.assertEqual(kept.data, content)
             self.assertIn("Letter to Chamber of", kept.name)
             Party.write([mediator], {'name': "Other Chamber"})
             _, other, *_ = Letter.execute([follow_up.id], {})
             self.assertNotEqual(other, content)
             kept, later = Attachment.search(
-                [('resource', '=', str(apprentice))], order=[('id', 'ASC')])
+                [('resource', '=', str(follow_up))], order=[('id', 'ASC')])
             self.assertEqual([kept.data, later.data], [content, other])
             rule, = Rule.search([('kind', '=', 'employer_told')])
             Rule.write([rule], {'end_date': DATE})

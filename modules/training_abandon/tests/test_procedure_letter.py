@@ -140,7 +140,8 @@ class LetterTemplateTestCase(DatabaseTestCase):
                 ]:
             with self.subTest(source=source):
                 with self.assertRaises(TemplateError) as catched:
-                    LetterTemplate(f"First line\n{source}", self.palette)
+                    LetterTemplate(
+                        f"First line\n{source}", self.palette).check_other()
                 self.assertIn("line ", str(catched.exception))
 
     @with_transaction()

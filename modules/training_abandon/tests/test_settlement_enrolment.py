@@ -77,6 +77,7 @@ class AgreementTestCase(DatabaseTestCase):
                     fund({'share': Decimal('0.6')}, {'amount': Decimal(400)}),
                     fund({'share': 1, 'ceiling': Decimal(2000)}),
                     fund({'share': 1, 'amount': Decimal(100)}),
+                    fund({'share': 0, 'amount': Decimal(100)}),
                     ]:
                 with self.subTest(values=values), savepoint():
                     Enrolment.write([Enrolment(enrolment.id)], values)

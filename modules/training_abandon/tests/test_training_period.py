@@ -625,6 +625,8 @@ class PeriodTestCase(DatabaseTestCase):
         "Test that the periods of a draft hold once it is confirmed"
         pool = Pool()
         Enrolment = pool.get('training.enrolment')
+        Session = pool.get('training.session')
+        Slot = pool.get('training.session.slot')
         with set_up() as (company, session, _):
             trainees = [
                 e.trainee.id
@@ -633,7 +635,9 @@ class PeriodTestCase(DatabaseTestCase):
                 part, away = Enrolment.create([
                         {
                             'periods': [('create', [{
-                                            'weekdays': ['monday_morning'],
+                                            'weekdays': [
+                                                'monday_morning',
+                                                'tuesday_morning'],
                                             'reason': "Part time",
                                             }])],
                             'trainee': trainees[0],
@@ -646,12 +650,21 @@ class PeriodTestCase(DatabaseTestCase):
                 kind='suspended', start_date=DATE + DAY, start_half='morning',
                 end_date=DATE + DAY, end_half='morning', reason="Away")
             self.assertFalse(session.slots[0].trainees)
+            self.assertFalse(Slot.search([('conflicting', '=', True)]))
+            periods = periods_of(part), periods_of(away)
+            Session.cancel([session])
+            Session.draft([session])
+            part, away = Enrolment.browse([part, away])
+            self.assertEqual([part.state, away.state], ['draft'] * 2)
+            self.assertEqual((periods_of(part), periods_of(away)), periods)
+            Session.plan([session])
+            Slot.plan(list(session.slots))
             self.hold(session.slots[:1])
             self.assertFalse(session.slots[0].attendances)
             Enrolment.confirm([part, away])
             self.assertEqual(
                 [s.trainees for s in session.slots], [
-                    (part.trainee,), (away.trainee,), (), (away.trainee,)])
+                    (), (away.trainee,), (part.trainee,), (away.trainee,)])
             self.assertEqual(part.hours_planned, HOURS)
             self.assertEqual(away.hours_planned, 2 * HOURS)
 

@@ -580,7 +580,7 @@ class Enrolment(
     def give_back(cls, enrolments):
         "Give the enrolments the state that the end of their session took"
         give = {
-            'draft': cls.redraft,
+            'draft': cls.redraft_as_before,
             'confirmed': cls.reconfirm,
             'started': cls.restart,
             'suspended': cls.suspend,
@@ -662,7 +662,9 @@ class Enrolment(
         cls._check_session_takes([*confirmed, *cancelled])
         cls.check_reopen(cancelled)
         cls.reopen_expectation(cancelled)
-        cls.create_expectation([*confirmed, *cancelled])
+        cls.create_expectation([*confirmed, *(
+                    e for e in cancelled
+                    if all(p.kind != 'expected' for p in e.periods))])
         cls._propose_agreed_hours([*confirmed, *cancelled])
         cls.record(enrolments, 'confirmed')
 
@@ -674,7 +676,8 @@ class Enrolment(
         be written and checked twice."""
         transaction = Transaction()
         cls._check_confirm()
-        _enrolling[transaction] = _Numbers(cls, vlist)
+        _enrolling[transaction] = _Numbers(
+            cls, [v for v in vlist if not v.get('number')])
         try:
             enrolments = cls.create(vlist)
         finally:

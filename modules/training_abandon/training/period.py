@@ -491,12 +491,9 @@ class PeriodsMixin:
 
     @classmethod
     def create_expectation(cls, enrolments):
-        """Expect the trainees of the enrolments that have no period of that
-        kind, from the first half-day whose sheet is not official yet, but
-        during their other periods."""
-        enrolments = [
-            e for e in enrolments
-            if all(p.kind != 'expected' for p in e.periods)]
+        """Expect the trainees of the enrolments from the first half-day whose
+        sheet is not official yet: during their periods of that kind, or but
+        during their other ones."""
         closed = cls.last_closed_half_days(enrolments)
         spans = {}
         for enrolment in enrolments:
@@ -507,15 +504,19 @@ class PeriodsMixin:
             reason = None
             if start is not None and start != half_day(enrolment.start_date):
                 reason = gettext('training_abandon.msg_period_late')
-            wanted = clip([{
-                        'start': None,
-                        'end': None,
-                        'kind': 'expected',
-                        'weekdays': [],
-                        'reason': reason,
-                        }], start, end)
-            for period in enrolment.periods:
-                wanted = splice(wanted, period.span)
+            entered = [p.span for p in enrolment.periods]
+            if any(s['kind'] == 'expected' for s in entered):
+                wanted = clip(entered, start, end)
+            else:
+                wanted = clip([{
+                            'start': None,
+                            'end': None,
+                            'kind': 'expected',
+                            'weekdays': [],
+                            'reason': reason,
+                            }], start, end)
+                for span in entered:
+                    wanted = splice(wanted, span)
             spans[enrolment] = wanted
         cls._replace_periods(spans)
 
@@ -539,6 +540,15 @@ class PeriodsMixin:
     def delete_expectation(cls, enrolments):
         "Expect the trainees no more, as before the confirmation"
         cls._set_planned({e: [] for e in enrolments})
+
+    @classmethod
+    def redraft_as_before(cls, enrolments):
+        "Set back to draft with the periods that the enrolments had"
+        plans = {e: e._plans for e in enrolments if e.planned_periods}
+        cls.redraft(enrolments)
+        cls._replace_periods({
+                e: plans[e][-1] for e in cls.browse(enrolments)
+                if e in plans})
 
     @classmethod
     def end_expectation(

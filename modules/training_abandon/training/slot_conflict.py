@@ -230,12 +230,14 @@ class ConflictMixin:
         # are those of all the trainees, and these before the slots
         enrolment = table.select(
             table.id, table.session, table.trainee,
-            distinct=True, where=of_session(table.session))
+            distinct=True,
+            where=of_session(table.session) & (table.state != 'draft'))
         return (enrolment
             .join(session, condition=session.id == enrolment.session)
             .join(other,
                 condition=(other.trainee == enrolment.trainee)
-                & (other.session != enrolment.session))
+                & (other.session != enrolment.session)
+                & (other.state != 'draft'))
             .join(other_session,
                 condition=(other_session.id == other.session)
                 & (other_session.start_date <= session.end_date)

@@ -48,12 +48,16 @@ def check(row):
             raise Rejected(
                 "A funder pays a share or an amount: empty one of the cells.",
                 f'amount{number}')
-    codes = [row[name] for name in FUNDERS if row[name]]
-    for index, code in enumerate(codes):
-        if code in codes[:index]:
-            raise Rejected(
-                "The funder is there twice: keep one of them.",
-                FUNDERS[index])
+    if problem := funder_twice(row):
+        raise Rejected(*problem)
+
+
+def funder_twice(row):
+    "Return why the row cannot name the same party by several codes"
+    parties = [(name, row[name]) for name in FUNDERS if row[name]]
+    for index, (name, party) in enumerate(parties):
+        if party in [p for _, p in parties[:index]]:
+            return "The funder is there twice: keep one of them.", name
 
 
 def clause(row):

@@ -88,6 +88,10 @@ class Enrolments(Importer):
         for name in TRAINEE_FIELDS:
             rows = list(self.consistent(rows, 'trainee', name))
         rows = self.set_records(rows, PARTY, "party", "parties", *PARTIES)
+        for row in rows:
+            if problem := agreement.funder_twice(row):
+                self.reject(row, *problem)
+        rows = [row for row in rows if row not in self.errors]
         rows = self.set_records(
             rows, SESSION, "session", "sessions", 'session')
         rows = self.set_trainees(rows)
