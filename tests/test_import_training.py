@@ -749,6 +749,14 @@ class ImportTestCase(BaseTestCase):
         self.assertRejected(
             rejected, ('2', 'funder'), ('3', 'amount'), ('4', 'amount_2'),
             ('5', 'funder_2'), ('6', 'amount'), ('7', 'share'))
+        # By another code of the same party
+        company = self.party("Ateliers")
+        company.external_codes.new(source='import', code='E1-OLD')
+        company.save()
+        counts, rejected = self.both(
+            'enrolments', header + row + "E1;60 %;;;;;E1-OLD;;300;\n")
+        self.assertEqual(counts, {})
+        self.assertRejected(rejected, ('2', 'funder_2'))
         # More than the price
         counts, rejected = self.both('enrolments', (
                 f"{header}I3;S1;X1;contrat;100;F1;;;;;;E1;20 %;;\n"))

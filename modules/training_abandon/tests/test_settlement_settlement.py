@@ -18,8 +18,9 @@ from trytond.transaction import Transaction
 
 from .common import (
     DAY, DatabaseTestCase, apply_wizard, as_user, count_statements,
-    create_enrolments, create_party, create_user, decide, get_to_decision,
-    open_cases, open_wizard, run_wizard, set_up, today, unvalidated)
+    create_enrolments, create_party, create_session, create_user, decide,
+    get_to_decision, open_cases, open_wizard, run_wizard, set_up, today,
+    unvalidated)
 from .test_settlement_calculation import date, decimal, load_examples, minutes
 
 MINUTE = dt.timedelta(minutes=1)
@@ -933,3 +934,20 @@ class SettlementTestCase(DatabaseTestCase):
                         })
                 self.assertEqual(waiting(head), count)
             self.assertEqual(listed('act_settlement_indemnity', Line), [])
+
+    @with_transaction()
+    def test_transfer(self):
+        "Test that a draft says where a transfer leads once it is known"
+        pool = Pool()
+        Case = pool.get('training.abandon.case')
+        case = {**get_example('D02')['case'], 'ground': 'transfer'}
+        with set_up() as (company, _, _):
+            records = self.create(company, case=case)
+            settlement = self.settle(records)
+            self.assertIn("complete the decision", settlement.explanation)
+            Case.complete_decisions(
+                [records.case],
+                new_session=create_session(company, dt.date(2027, 3, 1)))
+            again = self.settle(records)
+            self.assertEqual(again, settlement)
+            self.assertNotIn("complete the decision", again.explanation)
