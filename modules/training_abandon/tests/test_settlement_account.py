@@ -680,7 +680,7 @@ class InvoiceTestCase(AccountTestCase):
         with self.settled(example) as (records, settlement):
             self.assertEqual(settlement.carried_amount, Decimal(1750))
             # No session was chosen yet
-            self.assertIn("take the decision back", settlement.explanation)
+            self.assertIn("complete the decision", settlement.explanation)
             later = Example(records.company, {
                     **example,
                     'session': {
