@@ -4,7 +4,6 @@ from collections import defaultdict
 
 from sql.aggregate import Min
 from sql.conditionals import Case as SQLCase
-from sql.conditionals import Coalesce
 
 from trytond.i18n import gettext, ngettext
 from trytond.model import fields
@@ -16,7 +15,7 @@ from trytond.transaction import Transaction, without_check_access
 from .. import tools
 from ..exceptions import DeclarationDoneWarning
 from ..stored import SLICE, of_all, of_ids
-from .declaration import CONFORMITIES
+from .declaration import CONFORMITIES, conformity_where
 
 RANKED = [conformity for conformity, _ in CONFORMITIES]
 
@@ -66,17 +65,12 @@ class Case(metaclass=PoolMeta):
 
     @classmethod
     def search_declaration_conformity(cls, name, clause):
-        _, operator, value = clause
-        Operator = fields.SQL_OPERATORS[operator]
         case, query = cls.__table__(), cls.declared_query()
-        # Nothing to declare is no other conformity either
-        conformity = Coalesce(query.conformity, '')
-        value = (
-            [v or '' for v in value] if operator in {'in', 'not in'}
-            else value or '')
         return [('id', 'in', case
                 .join(query, 'LEFT', condition=query.case == case.id)
-                .select(case.id, where=Operator(conformity, value)))]
+                .select(
+                    case.id,
+                    where=conformity_where(query.conformity, clause)))]
 
     @classmethod
     def declared_query(cls, of=of_all):

@@ -47,6 +47,17 @@ MODIFIED_ONCE_ENDED = {'withdrawn'}
 Event = namedtuple('Event', ['enrolment', 'case', 'ground', 'date'])
 
 
+def conformity_where(conformity, clause):
+    """Return the SQL condition of the clause on the conformity, where nothing
+    to declare is no other one either"""
+    _, operator, value = clause
+    Operator = fields.SQL_OPERATORS[operator]
+    value = (
+        [v or '' for v in value] if operator in {'in', 'not in'}
+        else value or '')
+    return Operator(Coalesce(conformity, ''), value)
+
+
 class Declaration(KeptMixin, Workflow, ModelSQL, ModelView):
     __name__ = 'training.declaration'
 
@@ -871,16 +882,10 @@ class Declaration(KeptMixin, Workflow, ModelSQL, ModelView):
 
     @classmethod
     def search_conformity(cls, name, clause):
-        _, operator, value = clause
-        Operator = fields.SQL_OPERATORS[operator]
         table = cls.__table__()
-        # Nothing to declare is no other conformity either
-        value = (
-            [v or '' for v in value] if operator in {'in', 'not in'}
-            else value or '')
         return [('id', 'in', table.select(
-                    table.id, where=Operator(
-                        Coalesce(cls.sql_conformity(table), ''), value)))]
+                    table.id, where=conformity_where(
+                        cls.sql_conformity(table), clause)))]
 
     @classmethod
     def sql_conformity(cls, declaration, **words):
