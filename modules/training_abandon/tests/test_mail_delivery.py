@@ -826,6 +826,23 @@ class MailDeliveryTestCase(DatabaseTestCase):
             self.assertEqual(transaction.tasks, [42])
 
     @with_transaction()
+    def test_archive_fails_beside(self):
+        "Test that the next mails leave when those of before stay"
+        pool = Pool()
+        Mail = pool.get('training.mail')
+        if not Transaction().database.has_select_for():
+            self.skipTest("They are archived before the next ones leave")
+        broken = patch.object(Mail, '_archive', Mock(
+                side_effect=[None, ValueError("broken"), None]))
+        with self.queued(2) as mails, mail_server(), \
+                patch.object(tools, 'BATCH', 1), broken, \
+                self.assertLogs(
+                    'trytond.modules.training_abandon.mail.archive'), \
+                patch.object(Mail, '_archive_left'):
+            Mail.deliver_due()
+            self.assertEqual({m.state for m in mails}, {'sent'})
+
+    @with_transaction()
     def test_end_locks(self):
         "Test that the end reads the mails once it has the database"
         with self.queued() as (mail,), mail_server():

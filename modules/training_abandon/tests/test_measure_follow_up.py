@@ -324,10 +324,11 @@ class BulkTestCase(FollowUpTestCase):
         "Test that they follow each other inside of the half-days"
         pool = Pool()
         Start = pool.get('training.follow_up.plan.start')
-        for kind, role in [
-                ('call', 'tutor'), ('visit', 'employer'),
-                ('mediation', 'mediator')]:
-            start = Start(kind=kind, role='tutor')
+        for kind, before, role in [
+                ('call', 'tutor', 'tutor'), ('visit', 'tutor', 'employer'),
+                ('mediation', 'employer', 'mediator'),
+                ('call', 'mediator', 'trainee')]:
+            start = Start(kind=kind, role=before)
             start.on_change_kind()
             self.assertEqual(start.role, role)
         with set_up() as (company, session, _):

@@ -8,6 +8,7 @@ from trytond.model.exceptions import AccessError
 from trytond.modules.training_abandon.exceptions import AgreementError
 from trytond.pool import Pool
 from trytond.tests.test_tryton import with_transaction
+from trytond.transaction import Transaction
 
 from .common import (
     DATE, DAY, DatabaseTestCase, as_user, create_enrolments, create_party,
@@ -81,6 +82,31 @@ class AgreementTestCase(DatabaseTestCase):
                     ]:
                 with self.subTest(values=values), savepoint():
                     Enrolment.write([Enrolment(enrolment.id)], values)
+
+    @with_transaction()
+    def test_former(self):
+        "Test the copy of a funding of before, with a share and an amount"
+        pool = Pool()
+        Enrolment = pool.get('training.enrolment')
+        Funding = pool.get('training.enrolment.funding')
+        table = Funding.__table__()
+        with set_up() as (company, session, _):
+            enrolment, = create_enrolments(session)
+            Enrolment.write([enrolment], {
+                    'price': Decimal(1000),
+                    'fundings': [('create', [{
+                                    'funder': create_party("Funder").id,
+                                    'share': None,
+                                    'amount': Decimal(400),
+                                    }])],
+                    })
+            Transaction().connection.cursor().execute(*table.update(
+                    [table.share], [.5]))
+            copy, = Enrolment.copy([Enrolment(enrolment.id)], {
+                    'session': create_session(company).id})
+            self.assertEqual(
+                [(f.share, f.amount) for f in copy.fundings],
+                [(None, Decimal(400))])
 
     @with_transaction()
     def test_grounds(self):
