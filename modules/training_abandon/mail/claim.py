@@ -48,6 +48,9 @@ class ClaimMixin:
             limit=tools.BATCH)
         query.for_ = tools.for_update_free()
         tools.lock_database(cls)
+        if ids is None:
+            # Nothing else is committed: whoever has lost a claim finds it out
+            cls._commit_without_disk()
         cursor.execute(*query)
         claimed = dict(cursor)
         if claimed:
