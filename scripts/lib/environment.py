@@ -69,8 +69,12 @@ def _has_fonts():
 
 
 def _has_venv():
+    return _has_modules(sys.executable, 'ensurepip', 'venv')
+
+
+def _has_modules(python, *names):
     return not subprocess.run(
-        [sys.executable, '-c', 'import ensurepip, venv'],
+        [python, '-c', f"import {', '.join(names)}"],
         stderr=subprocess.DEVNULL, check=False).returncode
 
 
@@ -205,11 +209,24 @@ def _update_venv(extras):
             extras |= set(old_extras)
     if not stamp.exists() and not _has_pip():
         say("Creating the virtual environment .venv…")
-        run([venv_python(), '-m', 'venv', '--clear', VENV], 'venv')
+        make_venv(VENV)
         pip('install', '--upgrade', 'pip', 'setuptools', 'wheel')
     say(f"Installing the Python packages ({', '.join(sorted(extras))})…")
     pip('install', '--editable', f"{ROOT}[{','.join(sorted(extras))}]")
     stamp.write_text(' '.join([key, *sorted(extras)]))
+
+
+def make_venv(directory):
+    "Make a virtual environment with pip"
+    python, options = venv_python(), ['--clear']
+    # Debian has it in a package of its own, which takes the administrator
+    brings_pip = _has_modules(python, 'ensurepip')
+    if not brings_pip:
+        options.append('--without-pip')
+    run([python, '-m', 'venv', *options, directory], 'venv')
+    if not brings_pip:
+        pip('--python', directory / 'bin' / 'python', 'install', 'pip',
+            python=sys.executable)
 
 
 def venv_python():
@@ -222,11 +239,14 @@ def venv_python():
     if '--enable-optimizations' in arguments or not SYSTEM_PYTHON.exists():
         return sys.executable
     code = (
-        'import ensurepip, sqlite3, sys, venv; '
+        'import sqlite3, sys, venv; '
         f'sys.exit(sys.version_info[:2] != {sys.version_info[:2]})')
     if subprocess.run(
             [SYSTEM_PYTHON, '-c', code], stderr=subprocess.DEVNULL,
             check=False).returncode:
+        return sys.executable
+    if not (_has_modules(SYSTEM_PYTHON, 'ensurepip')
+            or _has_modules(sys.executable, 'pip')):
         return sys.executable
     return str(SYSTEM_PYTHON)
 

@@ -19,8 +19,8 @@ from xml.etree import ElementTree
 
 from .. import axe, web_client
 from ..environment import (
-    MODULE, PYTHON, ROOT, VAR, Missing, chromium_binary, clean_environ, say,
-    venv_python)
+    MODULE, PYTHON, ROOT, VAR, Missing, chromium_binary, clean_environ,
+    make_venv, say)
 from . import desktop_client, oldest
 from .cluster import DURABLE, cluster
 from .jobs import LOGS, Job
@@ -362,11 +362,10 @@ def _missing_in_wheel(wheel):
 def _install_wheel(wheel, directory, env):
     venv = directory / 'venv'
     python = venv / 'bin' / 'python'
-    code, _ = _call([venv_python(), '-m', 'venv', venv], env, directory)
-    if not code:
-        code, _ = _call([
-                python, '-m', 'pip', '--disable-pip-version-check',
-                'install', '--progress-bar', 'off', wheel], env, directory)
+    make_venv(venv)
+    code, _ = _call([
+            python, '-m', 'pip', '--disable-pip-version-check',
+            'install', '--progress-bar', 'off', wheel], env, directory)
     result = _check("wheel installed in an empty environment", not code)
     if code:
         return result
