@@ -31,8 +31,10 @@ REPORT = ['libreoffice', 'poppler', 'fonts']
 DATABASES = ['sqlite.databases', 'postgresql.databases']
 # Number of lines of the tests that are worth a process
 LINES = 2_400
-# The heaviest jobs of the databases weigh their lines
+# The heaviest jobs of the databases weigh their lines, which take about twice
+# the time with a server
 FIRST = 100_000
+COST = {'sqlite': 1, 'postgresql': 2}
 # What needs no database is tested once
 WITHOUT_POSTGRESQL = {
     'test_documentation', 'test_ical_reader', 'test_layers',
@@ -208,7 +210,7 @@ def _database_jobs(suite, environ, build, scripts, full, without=()):
                 name += f'+{others}'
             yield Job(
                 suite, name,
-                partial(_run_in, environ, run, group), lines,
+                partial(_run_in, environ, run, group), lines * COST[suite],
                 [f'{suite}.databases'])
 
 
