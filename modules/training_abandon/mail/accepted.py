@@ -9,11 +9,14 @@ import datetime as dt
 import json
 import logging
 import os
+import time
 import uuid
 from pathlib import Path
 from typing import NamedTuple
 
 import trytond.config as config
+
+from .claim import LEASE
 
 try:
     import fcntl
@@ -23,6 +26,9 @@ except ImportError:
 
 logger = logging.getLogger(__name__)
 SUFFIX = '.replies'
+# The seconds without a reply after which those of a process that still runs
+# are stored for it, before its mails may be taken by another one
+STUCK = LEASE.total_seconds() / 3
 
 
 class Reply(NamedTuple):
@@ -79,13 +85,14 @@ class ReplyFile:
             new.rename(self._path)
         except OSError:
             os.close(file)
+            new.unlink(missing_ok=True)
             raise
         self._file = file
 
     def remove(self):
         "Remove the file, once the database has the replies on its disk"
         if self._file is not None:
-            self._path.unlink(missing_ok=True)
+            remove(self._path)
         self.close()
 
     def close(self):
@@ -100,21 +107,51 @@ def directory(database):
     return Path(config.get('database', 'path'), 'training_abandon', database)
 
 
+def remove(path):
+    "Remove the file, whose replies may be stored twice"
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        logger.warning("%s cannot be removed", path, exc_info=True)
+
+
 def left_files(database):
     """Yield the paths of the files that processes have left as they were
-    stopped, with their replies"""
+    stopped, or to which they add nothing any more, with their replies and
+    if the process is stopped.
+
+    An OSError is raised when one of them cannot be read."""
     if fcntl is None:
         return
-    for path in sorted(directory(database).glob(f'*{SUFFIX}')):
-        try:
-            with open(path, 'rb') as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                yield path, list(_read(file))
-        except BlockingIOError:
-            # Its process still runs
+    try:
+        paths = sorted(directory(database).iterdir())
+    except FileNotFoundError:
+        return
+    for path in paths:
+        if path.suffix != SUFFIX:
             continue
-        except OSError:
-            logger.warning("%s cannot be read", path, exc_info=True)
+        try:
+            # Not all the file systems lock what is only read
+            with open(path, 'r+b') as file:
+                if (is_left := _lock(file)) or _is_stuck(file):
+                    yield path, list(_read(file)), is_left
+        except FileNotFoundError:
+            # Its process has come to its end meanwhile
+            continue
+
+
+def _lock(file):
+    "Lock the file and return if no process has it"
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_stuck(file):
+    "Return if its process may lose the mails to another one"
+    return time.time() > os.fstat(file.fileno()).st_mtime + STUCK
 
 
 def _read(file):

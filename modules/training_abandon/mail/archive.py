@@ -20,7 +20,7 @@ from .. import tools
 logger = logging.getLogger(__name__)
 
 # The mails of which the messages are in memory
-CHUNK = 100
+CHUNK = 50
 # How often what follows from the mails sent is tried at once
 END_TRIES = 3
 

@@ -13,13 +13,14 @@ from trytond.transaction import Transaction
 
 from .. import tools
 from .accepted import Reply, ReplyFile
-from .archive import CHUNK
 from .claim import LEASE
 
 logger = logging.getLogger(__name__)
 
-# The seconds that a reply may wait to be stored with the next ones, and for
-# which what was read of the next ones is right
+# The mails that are read at once, with their messages
+CHUNK = 100
+# The seconds after which the replies are stored before the next mail is given,
+# and for which what was read of it is right
 TOGETHER = 0.05
 # The time that what follows from a mail accepted may wait for the other mails
 END_WAIT = dt.timedelta(seconds=5)
@@ -116,22 +117,26 @@ class Batch:
             return
         self._store_replies()
         try:
-            mail._store(values)
+            is_stored = mail._store(values)
         except backend.DatabaseOperationalError:
             self._store_again(mail, values)
-        # The commit has waited for those before too
-        self._unsure.clear()
+        else:
+            if is_stored:
+                # The commit has waited for those before too
+                self._unsure.clear()
 
     def _store_replies(self):
         if not self._replies:
             return
+        without_disk = tools.without_disk()
         try:
-            self.Mail._store_sent(self._replies, tools.without_disk())
+            self.Mail._store_sent(self._replies, without_disk)
             Transaction().commit()
         except backend.DatabaseOperationalError:
             self._store_again()
         else:
-            self._unsure += self._replies
+            if without_disk is not None:
+                self._unsure += self._replies
             self._replies.clear()
 
     def _store_again(self, mail=None, values=None):
@@ -147,9 +152,10 @@ class Batch:
                 with transaction.new_transaction():
                     if replies := self._unsure + self._replies:
                         self.Mail._store_sent(replies)
+                        # Only a commit that changes something waits
+                        tools.lock(self.Mail, [replies[-1].id])
                     if mail:
                         mail._store(values)
-                    transaction.commit()
                 break
             except backend.DatabaseOperationalError:
                 if wait == RECORD_WAITS[-1]:
@@ -178,7 +184,6 @@ class Batch:
     def _wait_for_disk(self, last):
         try:
             if not (self._replies and self.Mail._store_sent(self._replies)):
-                # Only a commit that changes something waits
                 tools.lock(self.Mail, [last.id])
             Transaction().commit()
         except backend.DatabaseOperationalError:

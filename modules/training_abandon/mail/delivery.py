@@ -20,7 +20,7 @@ from trytond.transaction import Transaction
 
 from .. import tools
 from ..notify import one_line
-from .accepted import left_files
+from .accepted import left_files, remove
 from .batch import Batch
 from .claim import WAITING
 from .server import (
@@ -61,6 +61,7 @@ class DeliveryMixin:
     @classmethod
     @ModelView.button
     def deliver(cls, mails):
+        states = cls._recover()
         cls.keep(mails)
         failed = [m for m in mails if m.state == 'failed']
         for sub_mails in grouped_slice(failed, tools.BATCH):
@@ -71,7 +72,7 @@ class DeliveryMixin:
                     'unavailable_since': None,
                     })
         if cls.is_live():
-            cls.deliver_queued(mails)
+            cls._deliver_mails(mails, states)
         elif waiting := [m for m in mails if m.state in WAITING]:
             cls.notify_user(
                 waiting, 'tryton-warning',
@@ -81,8 +82,12 @@ class DeliveryMixin:
     @classmethod
     def deliver_queued(cls, mails):
         "Deliver the mails that wait, even for another attempt"
+        cls._deliver_mails(mails, cls._recover())
+
+    @classmethod
+    def _deliver_mails(cls, mails, states):
         cls._deliver_batches(
-            cls._claim([m.id for m in sub_mails])
+            cls._claim([m.id for m in sub_mails], states)
             for sub_mails in grouped_slice(mails, tools.BATCH))
 
     @classmethod
@@ -94,11 +99,11 @@ class DeliveryMixin:
         for the next time."""
         until = tools.now() + DURATION
 
-        if cls.is_live():
-            cls._recover()
+        states = cls._recover()
 
         def claim():
-            while tools.now() < until and (claimed := cls._claim()):
+            while tools.now() < until and (
+                    claimed := cls._claim(states=states)):
                 yield claimed
 
         cls._deliver_batches(claim(), until)
@@ -321,26 +326,37 @@ class DeliveryMixin:
                 # Whoever has the mail now, it has left
                 where=(table.id == id_) & (table.state != 'sent')
                 & (Coalesce(table.message_id, '') == message_id),
-                returning=without_disk and [without_disk]))
+                returning=None if without_disk is None else [without_disk]))
         return cursor.rowcount > 0
 
     @classmethod
     def _recover(cls):
-        "Store what the server had accepted when a process was stopped"
+        """Store what the server had accepted when a process was stopped, and
+        return the states of the mails that may leave.
+
+        Those that were being sent stay as long as something is not stored."""
+        if not cls.is_live():
+            return WAITING
         transaction = Transaction()
-        for path, replies in left_files(transaction.database.name):
-            try:
+        try:
+            for path, replies, is_left in left_files(
+                    transaction.database.name):
                 for sub_replies in grouped_slice(replies, tools.BATCH):
                     cls._store_sent(list(sub_replies))
                 transaction.commit()
-            except Exception:
-                transaction.rollback()
-                logger.error("%s not stored", path, exc_info=True)
-            else:
-                path.unlink(missing_ok=True)
+                if is_left:
+                    remove(path)
+        except Exception:
+            transaction.rollback()
+            logger.error(
+                "the replies of the mail server are not stored",
+                exc_info=True)
+            return ['queued']
+        return WAITING
 
     def _store(self, values):
-        "Store what became of the mail that is not sent, if it is claimed"
+        """Store what became of the mail that is not sent, and return if it
+        was still claimed."""
         transaction = Transaction()
         cursor = transaction.connection.cursor()
         table = self.__table__()
@@ -354,9 +370,11 @@ class DeliveryMixin:
                 [*values.values(), CurrentTimestamp()],
                 where=(table.id == self.id) & (table.state == 'sending')
                 & (table.attempts == self.attempts)))
+        is_stored = cursor.rowcount > 0
         if has_ended:
             self.on_end([self])
         transaction.commit()
+        return is_stored
 
     @classmethod
     def before_end(cls, mails):

@@ -3,8 +3,12 @@
 import datetime as dt
 import smtplib
 from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Event
 from unittest.mock import Mock, call, patch
+
+from sql import Literal
 
 from trytond import backend
 from trytond.filestore import filestore
@@ -43,7 +47,8 @@ class MailDeliveryTestCase(DatabaseTestCase):
         pool = Pool()
         Case = pool.get('training.abandon.case')
         Mail = pool.get('training.mail')
-        with set_up() as (company, session, prescriber), at(NOW):
+        with set_up() as (company, session, prescriber), at(NOW), \
+                self.files():
             cases = Case.browse(Case.open_cases(
                     create_enrolments(session, count, prescriber),
                     'absence', DATE))
@@ -694,12 +699,11 @@ class MailDeliveryTestCase(DatabaseTestCase):
         self.assertEqual(
             ['set_config' not in s for s in self.stored(statements)],
             [backend.name != 'postgresql'] * 2 + [True])
-        # What follows is done again if it is lost: the claim of the mails,
-        # then that there is none left, their end and their archive
+        # What follows is done again if it is lost: its end and its archive
         self.assertEqual(
             sum(s.startswith('SELECT') and 'set_config' in s
                 for s in statements),
-            4 if backend.name == 'postgresql' else 0)
+            2 if backend.name == 'postgresql' else 0)
 
     @with_transaction()
     def test_disk_refused(self):
@@ -734,9 +738,11 @@ class MailDeliveryTestCase(DatabaseTestCase):
             if ids & lost:
                 lost.difference_update(ids)
                 raise backend.DatabaseOperationalError("gone")
-            return store(replies, without_disk)
+            return store(replies)
 
         with patch.object(Mail, '_store_sent', store_sent), \
+                patch.object(
+                    tools, 'without_disk', return_value=Literal(True)), \
                 patch.object(mail_batch, 'TOGETHER', 0), \
                 patch.object(mail_batch.time, 'sleep'), \
                 patch.object(Transaction(), 'rollback'):
@@ -770,17 +776,18 @@ class MailDeliveryTestCase(DatabaseTestCase):
         with self.queued(2) as mails, mail_server():
             Mail = type(mails[0])
             attempt = Mail._attempt
+            gone = backend.DatabaseOperationalError("gone")
 
             def fail(mail, server):
                 if mail == mails[1]:
-                    raise backend.DatabaseOperationalError("gone")
+                    raise gone
                 return attempt(mail, server)
 
             with self.store_sent(Mail) as stored, \
                     patch.object(Mail, '_attempt', fail), \
                     patch.object(
                         tools, 'lock',
-                        side_effect=backend.DatabaseOperationalError("gone")):
+                        side_effect=[gone, None]):
                 with self.assertRaises(backend.DatabaseOperationalError):
                     Mail.deliver_due()
             self.assertEqual(stored, [mails[0]] * 2)
@@ -804,6 +811,15 @@ class MailDeliveryTestCase(DatabaseTestCase):
                 Mail._deliver(Mail._claim())
             lock.assert_any_call(Mail, [mails[0].id])
             self.assertEqual(stored, [mails[0]])
+
+    @contextmanager
+    def files(self):
+        "Have a directory for the files of the replies"
+        with TemporaryDirectory() as directory, \
+                patch.object(
+                    mail_accepted, 'directory',
+                    lambda database: Path(directory, database)):
+            yield
 
     def left_files(self):
         "Return the files of the replies that are not stored"
@@ -864,6 +880,101 @@ class MailDeliveryTestCase(DatabaseTestCase):
             file.unlink()
 
     @with_transaction()
+    def test_killed_again(self):
+        "Test that what is not stored does not leave again"
+        late = NOW + mail_claim.LEASE + MINUTE
+        with self.queued(2) as (sent, queued), mail_server() as server, \
+                patch.object(Transaction(), 'rollback'):
+            Mail = type(sent)
+            Mail._claim([sent.id])
+            self.accept((sent.id, sent.message_id, "250 OK", NOW))
+            for deliver in [
+                    Mail.deliver_due, lambda: Mail.deliver([sent, queued])]:
+                with at(late), \
+                        patch.object(
+                            Mail, '_store_sent',
+                            side_effect=[ValueError("broken"), 1, 1]), \
+                        self.assertLogs(mail_delivery.logger, 'ERROR'):
+                    deliver()
+                self.assertEqual(sent.state, 'sending')
+            # Only the one that nobody had accepted
+            self.assertEqual(
+                {c.args[0] for c in server.data.mock_calls if c.args},
+                {queued.message})
+            with at(late):
+                Mail.deliver([sent])
+            self.assertEqual((sent.state, sent.sent_at), ('sent', NOW))
+
+    @with_transaction()
+    def test_stuck(self):
+        "Test that another process stores what a stuck one has accepted"
+        with self.queued() as (mail,), mail_server() as server:
+            Mail = type(mail)
+            Mail._claim()
+            file = mail_accepted.ReplyFile(Transaction().database.name)
+            file.add(
+                mail_accepted.Reply(mail.id, mail.message_id, "250 OK", NOW))
+            with at(NOW + mail_claim.LEASE + MINUTE), \
+                    patch.object(mail_accepted, 'STUCK', -3600):
+                Mail.deliver_due()
+            self.assertEqual((mail.state, mail.sent_at), ('sent', NOW))
+            server.data.assert_not_called()
+            self.assertEqual(len(self.left_files()), 1)
+            file.remove()
+            self.assertEqual(self.left_files(), [])
+
+    @with_transaction()
+    def test_not_removed(self):
+        "Test that a file that cannot be removed stops nothing"
+        with self.queued(2) as mails, mail_server():
+            Mail = type(mails[0])
+            Mail._claim([mails[0].id])
+            self.accept((mails[0].id, mails[0].message_id, "250 OK", NOW))
+            with patch.object(
+                        Path, 'unlink', side_effect=OSError("read-only")), \
+                    self.assertLogs(mail_accepted.logger, 'WARNING'):
+                Mail.deliver_due()
+            self.assertEqual({m.state for m in mails}, {'sent'})
+            for path in self.left_files():
+                path.unlink()
+
+    @with_transaction()
+    def test_disk_not_claimed(self):
+        "Test that what changes nothing has not waited for the disk"
+        with self.queued(2) as mails, mail_server(rcpt=[OK, (450, b'No')]):
+            Mail = type(mails[0])
+            with self.store_sent(Mail) as stored, \
+                    patch.object(Mail, '_store', return_value=False), \
+                    patch.object(tools, 'lock') as lock:
+                Mail._deliver(Mail._claim())
+            lock.assert_any_call(Mail, [mails[0].id])
+            self.assertEqual(stored, [mails[0]])
+
+    @with_transaction()
+    def test_store_again(self):
+        "Test that the connection that is lost is not used any more"
+        pool = Pool()
+        Mail = pool.get('training.mail')
+        transaction = Transaction()
+        batch, other = mail_batch.Batch(Mail, {}), Mock()
+        other.__enter__ = Mock(return_value=other)
+        other.__exit__ = Mock(return_value=False)
+        gone = backend.DatabaseOperationalError("gone")
+        batch._unsure.append(mail_accepted.Reply(1, '', "250", NOW))
+        with patch.object(transaction, 'rollback', side_effect=gone), \
+                patch.object(transaction, 'commit', side_effect=gone), \
+                patch.object(
+                    transaction, 'new_transaction', return_value=other), \
+                patch.object(mail_batch.time, 'sleep') as sleep, \
+                patch.object(tools, 'lock'), \
+                patch.object(Mail, '_store_sent') as store, \
+                self.assertLogs(mail_batch.logger, 'WARNING'):
+            batch._store_again()
+        sleep.assert_called_once_with(mail_batch.RECORD_WAITS[0])
+        store.assert_called_once()
+        self.assertEqual(batch._unsure, [])
+
+    @with_transaction()
     def test_never_back(self):
         "Test that the file is left when the database does not come back"
         gone = backend.DatabaseOperationalError("gone")
@@ -902,26 +1013,32 @@ class MailDeliveryTestCase(DatabaseTestCase):
     @with_transaction()
     def test_reply_file(self):
         "Test what is read of the files"
-        name = Transaction().database.name
-        replies = [
-            mail_accepted.Reply(1, '<1@example.com>', "250 \u2028 \xe9", NOW),
-            mail_accepted.Reply(
-                2, '', "250", NOW.replace(microsecond=123)),
-            ]
-        file = mail_accepted.ReplyFile(name)
-        for reply in replies:
-            self.assertTrue(file.add(reply))
-        path, = self.left_files()
-        self.assertEqual(path.stat().st_mode & 0o777, 0o600)
-        # Its process runs
-        self.assertEqual(list(mail_accepted.left_files(name)), [])
-        file.close()
-        with open(path, 'a') as cut:
-            cut.write('[3, "<3@')
-        with self.assertLogs(mail_accepted.logger, 'WARNING'):
-            self.assertEqual(
-                list(mail_accepted.left_files(name)), [(path, replies)])
-        path.unlink()
+        with self.files():
+            name = Transaction().database.name
+            replies = [
+                mail_accepted.Reply(1, '<1@example.com>', "250 \u2028 \xe9", NOW),
+                mail_accepted.Reply(
+                    2, '', "250", NOW.replace(microsecond=123)),
+                ]
+            file = mail_accepted.ReplyFile(name)
+            for reply in replies:
+                self.assertTrue(file.add(reply))
+            path, = self.left_files()
+            self.assertEqual(path.stat().st_mode & 0o777, 0o600)
+            # Its process runs
+            self.assertEqual(list(mail_accepted.left_files(name)), [])
+            with patch.object(mail_accepted, 'STUCK', -3600):
+                self.assertEqual(
+                    list(mail_accepted.left_files(name)),
+                    [(path, replies, False)])
+            file.close()
+            with open(path, 'a') as cut:
+                cut.write('[3, "<3@')
+            with self.assertLogs(mail_accepted.logger, 'WARNING'):
+                self.assertEqual(
+                    list(mail_accepted.left_files(name)),
+                    [(path, replies, True)])
+            path.unlink()
 
     def test_reply_words(self):
         "Test that the words of the server can be stored"
