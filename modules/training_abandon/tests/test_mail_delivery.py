@@ -1016,7 +1016,8 @@ class MailDeliveryTestCase(DatabaseTestCase):
         with self.files():
             name = Transaction().database.name
             replies = [
-                mail_accepted.Reply(1, '<1@example.com>', "250 \u2028 \xe9", NOW),
+                mail_accepted.Reply(
+                    1, '<1@example.com>', "250 \u2028 \xe9", NOW),
                 mail_accepted.Reply(
                     2, '', "250", NOW.replace(microsecond=123)),
                 ]
