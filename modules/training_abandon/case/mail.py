@@ -121,18 +121,17 @@ class Mail(metaclass=PoolMeta):
             'case', 'step', 'reminder', 'letter', 'correction', 'certificate']
 
     @classmethod
-    def _read_claimed(cls, claimed):
+    def _complete_claimed(cls, rows):
         pool = Pool()
         Letter = pool.get('training.abandon.procedure.letter')
-        mails = super()._read_claimed(claimed)
+        super()._complete_claimed(rows)
         letters = {
             row['id']: Letter(**row) for row in Letter.read(
-                list({m.letter.id for m in mails.values() if m.letter}),
+                list({r['letter'] for r in rows if r['letter']}),
                 ['case_states'])}
-        for mail in mails.values():
-            if mail.letter:
-                mail.letter = letters[mail.letter.id]
-        return mails
+        for row in rows:
+            # One record for many mails
+            row['letter'] = letters.get(row['letter'])
 
     @classmethod
     def sql_subject_state(cls, mail):

@@ -25,9 +25,9 @@ class ClaimMixin:
     __slots__ = ()
 
     @classmethod
-    def _claim(cls, ids=None):
-        """Take the mails that wait for this process alone, commit and return
-        their ids with the number of the attempt.
+    def _claim(cls, ids=None, states=WAITING):
+        """Take the mails that wait in one of the states for this process
+        alone, commit and return their ids with the number of the attempt.
 
         Without ids, take those whose next attempt is due."""
         transaction = Transaction()
@@ -39,7 +39,7 @@ class ClaimMixin:
         due = (table.next_attempt == Null) | (table.next_attempt <= now)
         if ids is not None:
             due |= table.state == 'queued'
-        where = table.state.in_(WAITING) & due
+        where = table.state.in_(states) & due
         if ids is not None:
             where &= fields.SQL_OPERATORS['in'](table.id, ids)
         query = table.select(

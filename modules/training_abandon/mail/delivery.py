@@ -2,13 +2,11 @@
 # this repository contains the full copyright notices and license terms.
 import datetime as dt
 import logging
-import time
-from contextlib import contextmanager, suppress
 from email.utils import parseaddr
-from functools import cache, lru_cache
-from itertools import islice
+from functools import lru_cache
 
-from sql import Column, Literal
+from sql import Column, Literal, Values
+from sql.conditionals import Coalesce
 from sql.functions import CurrentTimestamp
 
 import trytond.config as config
@@ -22,9 +20,9 @@ from trytond.transaction import Transaction
 
 from .. import tools
 from ..notify import one_line
-from .archive import CHUNK
-from .claim import LEASE, WAITING
-from .prepared import Parameter, Prepared
+from .accepted import left_files, remove
+from .batch import Batch
+from .claim import WAITING
 from .server import (
     Delayed, Interrupted, MailServer, Refused, Unavailable, exception_words,
     server_uri)
@@ -35,10 +33,6 @@ logger = logging.getLogger(__name__)
 DELAYS = [dt.timedelta(minutes=m) for m in [1, 5, 15, 60, 240]]
 # The time after which the scheduled action leaves the rest to the next time
 DURATION = dt.timedelta(minutes=10)
-# The time that what follows from a mail accepted may wait for the other mails
-END_WAIT = dt.timedelta(seconds=5)
-# The seconds to wait for the database to store what has been done
-RECORD_WAITS = [1, 2, 4, 8, 16, 30]
 INLINE = 20
 
 
@@ -67,6 +61,7 @@ class DeliveryMixin:
     @classmethod
     @ModelView.button
     def deliver(cls, mails):
+        states = cls._recover()
         cls.keep(mails)
         failed = [m for m in mails if m.state == 'failed']
         for sub_mails in grouped_slice(failed, tools.BATCH):
@@ -77,7 +72,7 @@ class DeliveryMixin:
                     'unavailable_since': None,
                     })
         if cls.is_live():
-            cls.deliver_queued(mails)
+            cls._deliver_mails(mails, states)
         elif waiting := [m for m in mails if m.state in WAITING]:
             cls.notify_user(
                 waiting, 'tryton-warning',
@@ -87,8 +82,12 @@ class DeliveryMixin:
     @classmethod
     def deliver_queued(cls, mails):
         "Deliver the mails that wait, even for another attempt"
+        cls._deliver_mails(mails, cls._recover())
+
+    @classmethod
+    def _deliver_mails(cls, mails, states):
         cls._deliver_batches(
-            cls._claim([m.id for m in sub_mails])
+            cls._claim([m.id for m in sub_mails], states)
             for sub_mails in grouped_slice(mails, tools.BATCH))
 
     @classmethod
@@ -100,8 +99,11 @@ class DeliveryMixin:
         for the next time."""
         until = tools.now() + DURATION
 
+        states = cls._recover()
+
         def claim():
-            while tools.now() < until and (claimed := cls._claim()):
+            while tools.now() < until and (
+                    claimed := cls._claim(states=states)):
                 yield claimed
 
         cls._deliver_batches(claim(), until)
@@ -143,67 +145,21 @@ class DeliveryMixin:
 
         until is the time at which the rest waits for the next run."""
         transaction = Transaction()
-        server = MailServer(cls._connect)
+        server, batch = MailServer(cls._connect), Batch(cls, claimed)
         try:
             # A statement for each mail is a transaction
-            with transaction.new_transaction(autocommit=True), \
-                    cls._stored() as unsure:
-                failed, unavailable = cls._give(
-                    server, claimed, until, unsure)
+            with transaction.new_transaction(autocommit=True):
+                batch.give(server, until)
         finally:
             server.close()
-        cls.notify_failed(cls.browse(failed))
-        if unavailable:
-            cls.on_unavailable(cls.browse(unavailable))
+        cls.notify_failed(cls.browse(batch.failed))
+        if batch.unavailable:
+            cls.on_unavailable(cls.browse(batch.unavailable))
         transaction.commit()
-        if failed:
-            cls.on_failed(cls.browse(failed))
+        if batch.failed:
+            cls.on_failed(cls.browse(batch.failed))
             transaction.commit()
         return server.available
-
-    @classmethod
-    def _give(cls, server, claimed, until, unsure):
-        """Give the claimed mails to the server and return the ids of those
-        that failed and of those that wait because of the server.
-
-        unsure is the list of what may not be on the disk yet."""
-        left, failed, unavailable, mails = dict(claimed), [], [], {}
-        kept_at = ended_at = tools.now()
-        while left:
-            now = tools.now()
-            if until and now >= until:
-                cls._release(left)
-                break
-            if now >= ended_at + END_WAIT:
-                cls._end_sent(claimed)
-                ended_at = now = tools.now()
-                # It may have waited: what was read of the others is old
-                for mail in mails.values():
-                    mail.state = None
-            if now >= kept_at + LEASE / 3:
-                cls._keep(left)
-                kept_at = now
-            id_ = next(iter(left))
-            if id_ not in mails:
-                mails = cls._read_claimed(dict(islice(left.items(), CHUNK)))
-            del left[id_]
-            mail = mails[id_]
-            if mail.state is None:
-                mail._refresh()
-            if mail.state != 'sending':
-                continue
-            known = mail.unavailable_since
-            values = mail._attempt(server)
-            mail._store(
-                values, unsure, following=mails.get(next(iter(left), None)))
-            if values['state'] == 'failed':
-                failed.append(id_)
-            elif values['state'] == 'sent' and unavailable:
-                cls._set_available(unavailable)
-                unavailable.clear()
-            elif values.get('unavailable_since') and not known:
-                unavailable.append(id_)
-        return failed, unavailable
 
     @classmethod
     def _set_available(cls, ids):
@@ -221,47 +177,38 @@ class DeliveryMixin:
         for row in rows:
             row['attempts'] = claimed[row['id']]
             row['state'] = None
+        cls._complete_claimed(rows)
         return {row['id']: cls(**row) for row in rows}
+
+    @classmethod
+    def _complete_claimed(cls, rows):
+        "Hook called with the values of the mails, to put records in them"
 
     @classmethod
     def _claimed_fields(cls):
         "Return the names of the fields that the delivery reads"
         return [
-            'from_', 'to', 'message', 'retry_until', 'unavailable_since']
+            'from_', 'to', 'message', 'message_id', 'retry_until',
+            'unavailable_since']
 
-    def _refresh(self):
-        "Read if the mail is still claimed, and the state of its subject"
+    @classmethod
+    def _check_claimed(cls, mails):
+        "Read which mails are still claimed, and the state of their subject"
         cursor = Transaction().connection.cursor()
-        self._claimed_query().execute(
-            cursor, claimed_id=self.id, claimed_attempts=self.attempts)
-        self._set_claimed(*(cursor.fetchone() or [None]))
+        table = cls.__table__()
+        cursor.execute(*table.select(
+                table.id, table.attempts, cls.sql_subject_state(table),
+                where=fields.SQL_OPERATORS['in'](
+                    table.id, [m.id for m in mails])
+                & (table.state == 'sending')))
+        states = {
+            (id_, attempts): state for id_, attempts, state in cursor}
+        for mail in mails:
+            mail._set_claimed(states.get((mail.id, mail.attempts)))
 
     def _set_claimed(self, subject_state):
         self.state = '' if subject_state is None else 'sending'
         self.set_subject_state(subject_state)
-
-    @classmethod
-    @cache
-    def _claimed_query(cls):
-        return Prepared(cls._select_claimed('claimed'))
-
-    @classmethod
-    def _select_claimed(cls, prefix):
-        """Return the query of the state of what a claimed mail is about: it
-        has no row once another process has the mail.
-
-        The names of its parameters begin with prefix."""
-        table = cls.__table__()
-        return table.select(
-            cls.sql_subject_state(table),
-            where=cls._is_claimed(table, prefix))
-
-    @classmethod
-    def _is_claimed(cls, table, prefix):
-        return (
-            (table.id == Parameter(f'{prefix}_id'))
-            & (table.state == 'sending')
-            & (table.attempts == Parameter(f'{prefix}_attempts')))
 
     @classmethod
     def sql_subject_state(cls, mail):
@@ -357,104 +304,77 @@ class DeliveryMixin:
             'unavailable_since': since,
             }
 
-    def _store(self, values, unsure, following=None):
-        """Store what became of the mail, if need be once the database answers
-        again: the server does not take back its words.
+    @classmethod
+    def _store_sent(cls, replies, without_disk=None):
+        """Store the replies of the server that are not stored, and return if
+        there is one.
 
-        The same statement reads if the following mail is still claimed.
-        What is stored without waiting for the disk is added to unsure."""
-        try:
-            is_sure = self._write_values(values, following)
-        except backend.DatabaseOperationalError:
-            logger.warning("mail %s recorded later", self.id, exc_info=True)
-            self._store_again([*unsure, (self, values)])
-            is_sure = True
-        if is_sure:
-            unsure.clear()
-        else:
-            unsure.append((self, values))
+        without_disk is the SQL expression for which the commit does not wait
+        for the disk."""
+        cursor = Transaction().connection.cursor()
+        table, reply = cls.__table__(), Values([tuple(r) for r in replies])
+        id_, message_id, words, at = (
+            Column(reply, f'column{i}') for i in range(1, 5))
+        values = {
+            **cls._end('sent', words),
+            'sent_at': at,
+            'write_date': CurrentTimestamp(),
+            }
+        cursor.execute(*table.update(
+                [Column(table, name) for name in values],
+                list(values.values()), from_=[reply],
+                # Whoever has the mail now, it has left
+                where=(table.id == id_) & (table.state != 'sent')
+                & (Coalesce(table.message_id, '') == message_id),
+                returning=None if without_disk is None else [without_disk]))
+        return cursor.rowcount > 0
 
     @classmethod
-    @contextmanager
-    def _stored(cls):
-        """Yield the list of the mails with the values that are stored and may
-        not be on the disk yet; at the end all of them are."""
-        unsure = []
+    def _recover(cls):
+        """Store what the server had accepted when a process was stopped, and
+        return the states of the mails that may leave.
+
+        Those that were being sent stay as long as something is not stored."""
+        if not cls.is_live():
+            return WAITING
+        transaction = Transaction()
         try:
-            yield unsure
+            for path, replies, is_left in left_files(
+                    transaction.database.name):
+                for sub_replies in grouped_slice(replies, tools.BATCH):
+                    cls._store_sent(list(sub_replies))
+                transaction.commit()
+                if is_left:
+                    remove(path)
         except Exception:
-            if unsure:
-                with suppress(backend.DatabaseOperationalError):
-                    Transaction().rollback()
-            raise
-        finally:
-            if unsure:
-                cls._wait_for_disk(unsure)
-
-    @classmethod
-    def _wait_for_disk(cls, unsure):
-        transaction = Transaction()
-        try:
-            tools.lock(cls, [unsure[-1][0]])
-            transaction.commit()
-        except backend.DatabaseOperationalError:
-            # The database that has stopped may have lost them
-            logger.warning("mails recorded again", exc_info=True)
-            cls._store_again(unsure)
-
-    @classmethod
-    def _store_again(cls, lost):
-        "Store the values of the mails once the database answers again"
-        transaction = Transaction()
-        with suppress(backend.DatabaseOperationalError):
             transaction.rollback()
-        for wait in RECORD_WAITS:
-            time.sleep(wait)
-            try:
-                with transaction.new_transaction():
-                    for mail, values in lost:
-                        mail._write_values(values)
-                break
-            except backend.DatabaseOperationalError:
-                if wait == RECORD_WAITS[-1]:
-                    raise
+            logger.error(
+                "the replies of the mail server are not stored",
+                exc_info=True)
+            return ['queued']
+        return WAITING
 
-    def _write_values(self, values, following=None):
-        """Store the values and return if they, and all that was stored
-        before, are on the disk.
-
-        When it is followed by another one, what is sent does not wait for
-        the disk."""
+    def _store(self, values):
+        """Store what became of the mail that is not sent, and return if it
+        was still claimed."""
         transaction = Transaction()
         cursor = transaction.connection.cursor()
-        if not transaction.database.has_returning():
-            following = None
-        parameters = {
-            **values,
-            'claimed_id': self.id,
-            'claimed_attempts': self.attempts,
-            }
-        if following:
-            parameters.update(
-                following_id=following.id,
-                following_attempts=following.attempts)
-        is_sent = values['state'] == 'sent'
-        # What follows from those sent is stored for many at once
-        has_ended = not is_sent and values['state'] not in WAITING
+        table = self.__table__()
+        has_ended = values['state'] not in WAITING
         if has_ended:
             tools.begin()
             self.before_end([self])
-        self._store_query(tuple(values), is_sent, bool(following)
-            ).execute(cursor, **parameters)
-        rows = cursor.fetchall() if following else []
+        cursor.execute(*table.update(
+                [*(Column(table, name) for name in values),
+                    table.write_date],
+                [*values.values(), CurrentTimestamp()],
+                where=(table.id == self.id) & (table.state == 'sending')
+                & (table.attempts == self.attempts)))
         is_stored = cursor.rowcount > 0
         if has_ended:
             self.on_end([self])
         transaction.commit()
-        for subject_state, *_ in rows:
-            following._set_claimed(subject_state)
-        return tools.without_disk() is None or (
-            is_stored and not (is_sent and following))
+        return is_stored
 
     @classmethod
     def before_end(cls, mails):
@@ -466,29 +386,6 @@ class DeliveryMixin:
         """Hook called once the server has accepted the mails, or in the
         transaction that stores that it has refused them or that they do not
         leave"""
-
-    @classmethod
-    @cache
-    def _store_query(cls, names, is_sent, with_following):
-        """Return the query that stores the values of the names on a claimed
-        mail and, with following, returns what _refresh would read of it."""
-        table = cls.__table__()
-        if is_sent:
-            # Whoever has the mail now, it has left
-            where = (
-                (table.id == Parameter('claimed_id'))
-                & (table.state != 'sent'))
-        else:
-            where = cls._is_claimed(table, 'claimed')
-        returning = None
-        if with_following:
-            returning = [cls._select_claimed('following')]
-            if is_sent and (without_disk := tools.without_disk()) is not None:
-                returning.append(without_disk)
-        return Prepared(table.update(
-                [*(Column(table, name) for name in names), table.write_date],
-                [*map(Parameter, names), CurrentTimestamp()], where=where,
-                returning=returning))
 
     def _get_outdated(self):
         "Return the reason why the mail must not leave any more, or None"

@@ -156,7 +156,8 @@ def is_positive(code):
 def reply_words(code, text):
     if isinstance(text, bytes):
         text = text.decode('utf-8', errors='replace')
-    return ' '.join(f'{code} {text}'.split())
+    # No database stores the character zero
+    return ' '.join(f'{code} {text}'.replace('\0', ' ').split())
 
 
 def exception_words(exception):

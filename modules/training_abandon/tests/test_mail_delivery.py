@@ -3,8 +3,12 @@
 import datetime as dt
 import smtplib
 from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Event
 from unittest.mock import Mock, call, patch
+
+from sql import Literal
 
 from trytond import backend
 from trytond.filestore import filestore
@@ -12,6 +16,8 @@ from trytond.model.exceptions import AccessError
 from trytond.modules.training_abandon import tools
 from trytond.modules.training_abandon.exceptions import (
     MailStorageError, RecipientError)
+from trytond.modules.training_abandon.mail import accepted as mail_accepted
+from trytond.modules.training_abandon.mail import batch as mail_batch
 from trytond.modules.training_abandon.mail import claim as mail_claim
 from trytond.modules.training_abandon.mail import delivery as mail_delivery
 from trytond.modules.training_abandon.mail import server as mail_server_module
@@ -41,7 +47,8 @@ class MailDeliveryTestCase(DatabaseTestCase):
         pool = Pool()
         Case = pool.get('training.abandon.case')
         Mail = pool.get('training.mail')
-        with set_up() as (company, session, prescriber), at(NOW):
+        with set_up() as (company, session, prescriber), at(NOW), \
+                self.files():
             cases = Case.browse(Case.open_cases(
                     create_enrolments(session, count, prescriber),
                     'absence', DATE))
@@ -507,7 +514,8 @@ class MailDeliveryTestCase(DatabaseTestCase):
                 Transaction().tasks.clear()
                 return OK
 
-            with mail_server() as server:
+            with mail_server() as server, \
+                    patch.object(mail_batch, 'TOGETHER', 0):
                 server.data.side_effect = data
                 type(first).deliver(mails)
                 self.assertEqual(
@@ -640,34 +648,57 @@ class MailDeliveryTestCase(DatabaseTestCase):
         "Test that what the server accepted is recorded in the end"
         with self.queued() as (mail,), mail_server():
             Mail = type(mail)
-            write, calls = Mail._write_values, []
+            store, calls = Mail._store_sent, []
 
-            def fail_once(mail, values, following=None):
-                calls.append(values)
+            def fail_twice(replies, without_disk=None):
+                calls.append(replies)
                 if len(calls) < 3:
                     raise backend.DatabaseOperationalError("gone")
-                write(mail, values, following)
+                return store(replies, without_disk)
 
-            with patch.object(Mail, '_write_values', fail_once), \
-                    patch.object(mail_delivery.time, 'sleep'), \
+            with patch.object(Mail, '_store_sent', fail_twice), \
+                    patch.object(mail_batch.time, 'sleep'), \
                     patch.object(Transaction(), 'rollback') as rollback:
                 Mail.deliver_due()
             # The next mail needs a transaction that works
             rollback.assert_called_once_with()
             self.assertEqual(mail.state, 'sent')
             self.assertEqual(len(calls), 3)
+            self.assertEqual(self.left_files(), [])
+
+    @with_transaction()
+    def test_together(self):
+        "Test that the replies of a fast server are stored together"
+        with self.queued(3) as mails, mail_server(), \
+                patch.object(mail_batch, 'TOGETHER', 3600), \
+                count_statements() as statements:
+            type(mails[0]).deliver_due()
+        self.assertEqual(len(self.stored(statements)), 1)
+        self.assertEqual({m.state for m in mails}, {'sent'})
+        self.assertEqual({m.smtp_reply for m in mails}, {"250 OK"})
+        self.assertEqual({m.sent_at for m in mails}, {NOW})
+
+    @with_transaction()
+    def test_together_refused(self):
+        "Test that what is accepted before is stored with what is refused"
+        rcpt = [OK, (550, b'No'), OK]
+        with self.queued(3) as mails, mail_server(rcpt=rcpt) as server, \
+                patch.object(mail_batch, 'TOGETHER', 3600):
+            type(mails[0]).deliver_due()
+            self.assertEqual(
+                [m.state for m in mails], ['sent', 'failed', 'sent'])
+            self.assertEqual(server.data.call_count, 2)
 
     @with_transaction()
     def test_disk(self):
         "Test that the disk is waited for once for several mails"
         with self.queued(3) as mails, mail_server(), \
+                patch.object(mail_batch, 'TOGETHER', 0), \
                 count_statements() as statements:
             type(mails[0]).deliver_due()
-        waits = [
-            'set_config' not in s for s in statements
-            if s.startswith('UPDATE') and 'smtp_reply' in s]
         self.assertEqual(
-            waits, [backend.name != 'postgresql'] * 2 + [True])
+            ['set_config' not in s for s in self.stored(statements)],
+            [backend.name != 'postgresql'] * 2 + [True])
         # What follows is done again if it is lost: its end and its archive
         self.assertEqual(
             sum(s.startswith('SELECT') and 'set_config' in s
@@ -677,33 +708,43 @@ class MailDeliveryTestCase(DatabaseTestCase):
     @with_transaction()
     def test_disk_refused(self):
         "Test that what follows is on the disk with what is refused"
-        with self.queued(2) as mails, mail_server() as server, \
+        with self.queued(2) as mails, \
+                mail_server(rcpt=[(550, b'No'), OK]), \
+                patch.object(mail_batch, 'TOGETHER', 0), \
                 count_statements() as statements:
-            server.rcpt.side_effect = [(550, b'No'), OK]
             type(mails[0]).deliver_due()
         self.assertFalse([
                 s for s in statements
                 if s.startswith('UPDATE') and 'set_config' in s])
 
+    def stored(self, statements):
+        "Return the statements that store what became of the mails"
+        return [
+            s for s in statements
+            if s.startswith('UPDATE') and 'smtp_reply' in s]
+
     @contextmanager
-    def not_on_disk(self, Mail, lost=()):
-        """Yield the list of the mails stored, of which those followed by
-        another one do not wait for the disk
+    def store_sent(self, Mail, lost=()):
+        """Yield the list of the mails of which a reply is stored, each at
+        once
 
         The database is gone when it is told for the first time of those that
         are lost."""
-        write, stored, lost = Mail._write_values, [], set(lost)
+        store, stored, lost = Mail._store_sent, [], {m.id for m in lost}
 
-        def store(mail, values, following=None):
-            stored.append(mail)
-            if mail in lost:
-                lost.remove(mail)
+        def store_sent(replies, without_disk=None):
+            ids = {r.id for r in replies}
+            stored.extend(Mail.browse(sorted(ids)))
+            if ids & lost:
+                lost.difference_update(ids)
                 raise backend.DatabaseOperationalError("gone")
-            write(mail, values, following)
-            return following is None
+            return store(replies)
 
-        with patch.object(Mail, '_write_values', store), \
-                patch.object(mail_delivery.time, 'sleep'), \
+        with patch.object(Mail, '_store_sent', store_sent), \
+                patch.object(
+                    tools, 'without_disk', return_value=Literal(True)), \
+                patch.object(mail_batch, 'TOGETHER', 0), \
+                patch.object(mail_batch.time, 'sleep'), \
                 patch.object(Transaction(), 'rollback'):
             yield stored
 
@@ -722,7 +763,7 @@ class MailDeliveryTestCase(DatabaseTestCase):
                             where=table.state == 'sent'))
                 return attempt(mail, smtp)
 
-            with self.not_on_disk(Mail, [mails[2]]) as stored, \
+            with self.store_sent(Mail, [mails[2]]) as stored, \
                     patch.object(Mail, '_attempt', lose):
                 Mail.deliver_due()
             self.assertEqual(stored, [*mails[:3], *mails[:3], mails[3]])
@@ -735,22 +776,24 @@ class MailDeliveryTestCase(DatabaseTestCase):
         with self.queued(2) as mails, mail_server():
             Mail = type(mails[0])
             attempt = Mail._attempt
+            gone = backend.DatabaseOperationalError("gone")
 
             def fail(mail, server):
                 if mail == mails[1]:
-                    raise backend.DatabaseOperationalError("gone")
+                    raise gone
                 return attempt(mail, server)
 
-            with self.not_on_disk(Mail) as stored, \
+            with self.store_sent(Mail) as stored, \
                     patch.object(Mail, '_attempt', fail), \
                     patch.object(
                         tools, 'lock',
-                        side_effect=backend.DatabaseOperationalError("gone")):
+                        side_effect=[gone, None]):
                 with self.assertRaises(backend.DatabaseOperationalError):
                     Mail.deliver_due()
             self.assertEqual(stored, [mails[0]] * 2)
             self.assertEqual(
                 [m.state for m in mails], ['sent', 'sending'])
+            self.assertEqual(self.left_files(), [])
 
     @with_transaction()
     def test_disk_last(self):
@@ -762,12 +805,247 @@ class MailDeliveryTestCase(DatabaseTestCase):
             def cancel(mail, subject_state):
                 set_claimed(mail, None if mail == mails[1] else subject_state)
 
-            with self.not_on_disk(Mail) as stored, \
+            with self.store_sent(Mail) as stored, \
                     patch.object(Mail, '_set_claimed', cancel), \
                     patch.object(tools, 'lock') as lock:
                 Mail._deliver(Mail._claim())
-            lock.assert_any_call(Mail, [mails[0]])
+            lock.assert_any_call(Mail, [mails[0].id])
             self.assertEqual(stored, [mails[0]])
+
+    @contextmanager
+    def files(self):
+        "Have a directory for the files of the replies"
+        with TemporaryDirectory() as directory, \
+                patch.object(
+                    mail_accepted, 'directory',
+                    lambda database: Path(directory, database)):
+            yield
+
+    def left_files(self):
+        "Return the files of the replies that are not stored"
+        directory = mail_accepted.directory(Transaction().database.name)
+        return sorted(directory.glob('*'))
+
+    def accept(self, *replies):
+        "Leave a file as a process that is killed does"
+        file = mail_accepted.ReplyFile(Transaction().database.name)
+        for reply in replies:
+            self.assertTrue(file.add(mail_accepted.Reply(*reply)))
+        file.close()
+
+    @with_transaction()
+    def test_killed(self):
+        "Test that what the server of a killed process accepted is recorded"
+        with self.queued(2) as mails, mail_server() as server:
+            Mail = type(mails[0])
+            Mail._claim()
+            self.accept(
+                (mails[0].id, mails[0].message_id, "250 \xe9", NOW - MINUTE))
+            Mail.deliver_due()
+            self.assertEqual(
+                [(m.state, m.smtp_reply, m.sent_at, bool(m.email))
+                    for m in mails],
+                [('sent', "250 \xe9", NOW - MINUTE, True),
+                    ('sending', None, None, False)])
+            self.assertEqual(mails[0].step.evidence, 'proven')
+            server.data.assert_not_called()
+            self.assertEqual(self.left_files(), [])
+
+    @with_transaction()
+    def test_killed_later(self):
+        "Test that a reply changes neither another mail nor an older proof"
+        with self.queued(3) as mails, mail_server():
+            Mail = type(mails[0])
+            Mail.deliver(mails[:1])
+            Mail._claim()
+            self.accept(
+                (mails[0].id, mails[0].message_id, "250 again", NOW + MINUTE),
+                # Of a copy of the database
+                (mails[1].id, '<other@example.com>', "250 other", NOW),
+                (mails[2].id, mails[2].message_id, "250 right", NOW))
+            Mail.deliver_due()
+            self.assertEqual(
+                [(m.state, m.smtp_reply) for m in mails],
+                [('sent', "250 OK"), ('sending', None), ('sent', "250 right")])
+
+    @with_transaction()
+    def test_killed_not_live(self):
+        "Test that the copy of a database leaves the files"
+        with self.queued() as (mail,):
+            self.accept((mail.id, mail.message_id, "250 OK", NOW))
+            with live('elsewhere'):
+                type(mail).deliver_due()
+            self.assertEqual(mail.state, 'queued')
+            file, = self.left_files()
+            file.unlink()
+
+    @with_transaction()
+    def test_killed_again(self):
+        "Test that what is not stored does not leave again"
+        late = NOW + mail_claim.LEASE + MINUTE
+        with self.queued(2) as (sent, queued), mail_server() as server, \
+                patch.object(Transaction(), 'rollback'):
+            Mail = type(sent)
+            Mail._claim([sent.id])
+            self.accept((sent.id, sent.message_id, "250 OK", NOW))
+            for deliver in [
+                    Mail.deliver_due, lambda: Mail.deliver([sent, queued])]:
+                with at(late), \
+                        patch.object(
+                            Mail, '_store_sent',
+                            side_effect=[ValueError("broken"), 1, 1]), \
+                        self.assertLogs(mail_delivery.logger, 'ERROR'):
+                    deliver()
+                self.assertEqual(sent.state, 'sending')
+            # Only the one that nobody had accepted
+            self.assertEqual(
+                {c.args[0] for c in server.data.mock_calls if c.args},
+                {queued.message})
+            with at(late):
+                Mail.deliver([sent])
+            self.assertEqual((sent.state, sent.sent_at), ('sent', NOW))
+
+    @with_transaction()
+    def test_stuck(self):
+        "Test that another process stores what a stuck one has accepted"
+        with self.queued() as (mail,), mail_server() as server:
+            Mail = type(mail)
+            Mail._claim()
+            file = mail_accepted.ReplyFile(Transaction().database.name)
+            file.add(
+                mail_accepted.Reply(mail.id, mail.message_id, "250 OK", NOW))
+            with at(NOW + mail_claim.LEASE + MINUTE), \
+                    patch.object(mail_accepted, 'STUCK', -3600):
+                Mail.deliver_due()
+            self.assertEqual((mail.state, mail.sent_at), ('sent', NOW))
+            server.data.assert_not_called()
+            self.assertEqual(len(self.left_files()), 1)
+            file.remove()
+            self.assertEqual(self.left_files(), [])
+
+    @with_transaction()
+    def test_not_removed(self):
+        "Test that a file that cannot be removed stops nothing"
+        with self.queued(2) as mails, mail_server():
+            Mail = type(mails[0])
+            Mail._claim([mails[0].id])
+            self.accept((mails[0].id, mails[0].message_id, "250 OK", NOW))
+            with patch.object(
+                        Path, 'unlink', side_effect=OSError("read-only")), \
+                    self.assertLogs(mail_accepted.logger, 'WARNING'):
+                Mail.deliver_due()
+            self.assertEqual({m.state for m in mails}, {'sent'})
+            for path in self.left_files():
+                path.unlink()
+
+    @with_transaction()
+    def test_disk_not_claimed(self):
+        "Test that what changes nothing has not waited for the disk"
+        with self.queued(2) as mails, mail_server(rcpt=[OK, (450, b'No')]):
+            Mail = type(mails[0])
+            with self.store_sent(Mail) as stored, \
+                    patch.object(Mail, '_store', return_value=False), \
+                    patch.object(tools, 'lock') as lock:
+                Mail._deliver(Mail._claim())
+            lock.assert_any_call(Mail, [mails[0].id])
+            self.assertEqual(stored, [mails[0]])
+
+    @with_transaction()
+    def test_store_again(self):
+        "Test that the connection that is lost is not used any more"
+        pool = Pool()
+        Mail = pool.get('training.mail')
+        transaction = Transaction()
+        batch, other = mail_batch.Batch(Mail, {}), Mock()
+        other.__enter__ = Mock(return_value=other)
+        other.__exit__ = Mock(return_value=False)
+        gone = backend.DatabaseOperationalError("gone")
+        batch._unsure.append(mail_accepted.Reply(1, '', "250", NOW))
+        with patch.object(transaction, 'rollback', side_effect=gone), \
+                patch.object(transaction, 'commit', side_effect=gone), \
+                patch.object(
+                    transaction, 'new_transaction', return_value=other), \
+                patch.object(mail_batch.time, 'sleep') as sleep, \
+                patch.object(tools, 'lock'), \
+                patch.object(Mail, '_store_sent') as store, \
+                self.assertLogs(mail_batch.logger, 'WARNING'):
+            batch._store_again()
+        sleep.assert_called_once_with(mail_batch.RECORD_WAITS[0])
+        store.assert_called_once()
+        self.assertEqual(batch._unsure, [])
+
+    @with_transaction()
+    def test_never_back(self):
+        "Test that the file is left when the database does not come back"
+        gone = backend.DatabaseOperationalError("gone")
+        with self.queued() as (mail,), mail_server() as server, \
+                patch.object(mail_batch.time, 'sleep'), \
+                patch.object(Transaction(), 'rollback'):
+            Mail = type(mail)
+            with patch.object(Mail, '_store_sent', side_effect=gone):
+                with self.assertRaises(backend.DatabaseOperationalError):
+                    Mail.deliver_due()
+                self.assertEqual(len(self.left_files()), 1)
+                with self.assertLogs(mail_delivery.logger, 'ERROR'):
+                    Mail.deliver_due()
+            self.assertEqual(mail.state, 'sending')
+            self.assertEqual(len(self.left_files()), 1)
+            Mail.deliver_due()
+            self.assertEqual(mail.state, 'sent')
+            self.assertEqual(self.left_files(), [])
+            self.assertEqual(server.data.call_count, 1)
+
+    @with_transaction()
+    def test_no_file(self):
+        "Test that each reply is stored at once where no file is written"
+        with self.queued(3) as mails, mail_server(), \
+                patch.object(mail_batch, 'TOGETHER', 3600), \
+                patch.object(
+                    mail_accepted.os, 'write', side_effect=OSError("full")), \
+                self.assertLogs(mail_accepted.logger) as logs, \
+                count_statements() as statements:
+            type(mails[0]).deliver_due()
+        self.assertEqual(len(self.stored(statements)), 3)
+        self.assertEqual({m.state for m in mails}, {'sent'})
+        self.assertEqual(len(logs.output), 1)
+        self.assertEqual(self.left_files(), [])
+
+    @with_transaction()
+    def test_reply_file(self):
+        "Test what is read of the files"
+        with self.files():
+            name = Transaction().database.name
+            replies = [
+                mail_accepted.Reply(
+                    1, '<1@example.com>', "250 \u2028 \xe9", NOW),
+                mail_accepted.Reply(
+                    2, '', "250", NOW.replace(microsecond=123)),
+                ]
+            file = mail_accepted.ReplyFile(name)
+            for reply in replies:
+                self.assertTrue(file.add(reply))
+            path, = self.left_files()
+            self.assertEqual(path.stat().st_mode & 0o777, 0o600)
+            # Its process runs
+            self.assertEqual(list(mail_accepted.left_files(name)), [])
+            with patch.object(mail_accepted, 'STUCK', -3600):
+                self.assertEqual(
+                    list(mail_accepted.left_files(name)),
+                    [(path, replies, False)])
+            file.close()
+            with open(path, 'a') as cut:
+                cut.write('[3, "<3@')
+            with self.assertLogs(mail_accepted.logger, 'WARNING'):
+                self.assertEqual(
+                    list(mail_accepted.left_files(name)),
+                    [(path, replies, True)])
+            path.unlink()
+
+    def test_reply_words(self):
+        "Test that the words of the server can be stored"
+        self.assertEqual(
+            mail_server_module.reply_words(250, b'2.0.0\r\n a\0b \xff'),
+            "250 2.0.0 a b \ufffd")
 
     @with_transaction()
     def test_archive(self):
@@ -873,7 +1151,7 @@ class MailDeliveryTestCase(DatabaseTestCase):
                 return end_sent(ids)
 
             with patch.object(Mail, '_end_sent', wait), \
-                    patch.object(mail_delivery, 'END_WAIT', dt.timedelta()):
+                    patch.object(mail_batch, 'END_WAIT', dt.timedelta()):
                 Mail.deliver_due()
             self.assertEqual(
                 [m.state for m in Mail.browse([first, second])],
