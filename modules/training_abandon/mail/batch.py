@@ -61,11 +61,12 @@ class Batch:
                 if until and now >= until:
                     self.Mail._release(self._left)
                     break
-                if mail := self._next(now):
+                self._keep_up(now)
+                if mail := self._next():
                     self._give(mail, server)
 
-    def _next(self, now):
-        "Return the next mail, or None if it is not claimed any more"
+    def _keep_up(self, now):
+        "Store what follows from the mails sent and keep those that are left"
         if now >= self._ended_at + END_WAIT:
             self._store_replies()
             self.Mail._end_sent(self._claimed)
@@ -75,6 +76,9 @@ class Batch:
         if now >= self._kept_at + LEASE / 3:
             self.Mail._keep(self._left)
             self._kept_at = now
+
+    def _next(self):
+        "Return the next mail, or None if it is not claimed any more"
         id_ = next(iter(self._left))
         if id_ not in self._mails:
             self._mails = self.Mail._read_claimed(
